@@ -1,0 +1,26 @@
+"""p2psim: what does sharing between viewers really save? Simulated, measured, and compared."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from p2psim.scenario import Scenario as Scenario
+    from p2psim.trace import Trace as Trace
+
+__version__ = "0.1.0"
+
+_PLACES = {
+    "Scenario": "p2psim.scenario",
+    "Trace": "p2psim.trace",
+    "compare": "p2psim.analysis",
+    "measure": "p2psim.testbed",
+    "simulate": "p2psim.experiment",
+}
+
+__all__ = ["Scenario", "Trace", "compare", "measure", "simulate"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'p2psim' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(_PLACES[name]), name)

@@ -1,0 +1,66 @@
+"""Every error that p2psim raises on purpose.
+
+::
+
+    P2PSimError
+    ├── InputError            what was asked cannot be understood or accepted (exit status 2)
+    │   ├── UnitError         a quantity such as "5 Mbits" that is none
+    │   ├── ScenarioError     a scenario file or field
+    │   └── TraceError        a trace folder that is missing, incomplete or corrupt
+    └── TestbedError          the real world refused (exit status 2)
+        ├── PortInUseError    an address that another program holds
+        ├── TrackerUnreachableError
+        └── MissingToolError  a capability this machine lacks
+
+The message of each is one line: it names the value at fault and says what is accepted.
+"""
+
+__all__ = [
+    "InputError",
+    "MissingToolError",
+    "P2PSimError",
+    "PortInUseError",
+    "ScenarioError",
+    "TestbedError",
+    "TraceError",
+    "TrackerUnreachableError",
+    "UnitError",
+]
+
+
+class P2PSimError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class InputError(P2PSimError, ValueError):
+    """What was asked cannot be understood or accepted."""
+
+
+class UnitError(InputError):
+    """A text that should be a quantity with a unit and is not."""
+
+
+class ScenarioError(InputError):
+    """A scenario that cannot be read or makes no sense."""
+
+
+class TraceError(InputError):
+    """A trace folder that is missing, incomplete or corrupt."""
+
+
+class TestbedError(P2PSimError):
+    """The real world did not do what the testbed needs."""
+
+    __test__ = False  # its name begins like a test class
+
+
+class PortInUseError(TestbedError):
+    """An address to listen on is taken."""
+
+
+class TrackerUnreachableError(TestbedError):
+    """No tracker answers at the address given."""
+
+
+class MissingToolError(TestbedError):
+    """A program or a right that this machine does not have."""

@@ -1,0 +1,222 @@
+"""What is asked: frozen records, canonical units inside, each field with the reason of its default.
+
+Presets (access profiles, NAT mixes) are named here and resolved in `p2psim.scenario.presets`; which viewers a
+scenario and a seed make is decided in `p2psim.scenario.population`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from p2psim.units import Fraction, Rate, Seconds, Size
+
+__all__ = [
+    "SCHEMA",
+    "Access",
+    "Nat",
+    "Network",
+    "Origin",
+    "Player",
+    "Policy",
+    "Scenario",
+    "Stream",
+    "Tracker",
+    "Viewers",
+]
+
+SCHEMA = 1
+UNLIMITED = float("inf")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """The video: one live channel or one recording, at one bitrate."""
+
+    kind: Literal["live", "vod"] = "live"
+    bitrate: Rate = 625_000.0
+    """Media bytes per second of play; 5 Mbit/s, the bitrate of the claims."""
+    segment: Seconds = 4.0
+    """Length of a segment; 3-4 s is what peer-assisted CDNs recommend."""
+    window: int = 15
+    """Live: segments in the playlist."""
+    latency: Seconds = 24.0
+    """Live: how far behind the end of the playlist a player starts (hls.js liveSyncDuration)."""
+    length: Seconds = 600.0
+    """VOD: length of the recording."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewers:
+    """Who watches, when they come and how they leave."""
+
+    count: int = 100
+    """How many come during the run; with `poisson` arrivals, how many watch at once on average."""
+    arrivals: Literal["uniform", "poisson", "recorded"] = "uniform"
+    """`uniform`: spread over `over`; `poisson`: steady state with `viewing` on average, the first ones spread over
+    `over`; `recorded`: at the times in `joins`."""
+    over: Seconds = 10.0
+    joins: tuple[float, ...] = ()
+    """Recorded arrival times, seconds from the start of the run."""
+    viewing: Seconds = UNLIMITED
+    """Mean viewing time; unlimited: everybody stays to the end."""
+    spread: float = 0.0
+    """Sigma of lognormal viewing times; 0: exponential."""
+    crash: Fraction = 0.2
+    """Share of departures without a goodbye: the tracker lists such viewers until their heartbeat expires."""
+    sharing: Fraction = 1.0
+    """Share of viewers that upload; the others only download (isP2PUploadDisabled)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Access links, as a mixture of profiles; `custom` is described by the fields below."""
+
+    mix: Mapping[str, float] = field(default_factory=lambda: {"custom": 1.0})
+    """Profile → weight; profiles are listed in data/presets/access.toml."""
+    uplink: Rate = 1_250_000.0
+    downlink: Rate = 6_250_000.0
+    spread: float = 0.0
+    """Sigma of the lognormal spread of both links around their medians, in the custom profile."""
+    lent: Fraction = 1.0
+    """Share of the uplink that may be used for others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nat:
+    """Who can reach whom."""
+
+    mix: str = "average"
+    """A mix listed in data/presets/nat.toml."""
+    failure: Fraction = 0.0
+    """Share of attempts that fail although both NATs would allow them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracker:
+    """The tracker and its clients."""
+
+    interval: Seconds = 120.0
+    """Between announces; what public trackers send."""
+    offers: int = 5
+    """Offers with each announce (p2p-media-loader 2.3)."""
+    heartbeat: Seconds = 60.0
+    """A viewer silent for so long is dropped from the list."""
+    latency: Seconds = 0.02
+    """One way, viewer to tracker."""
+    matching: str = "random"
+    """How receivers of offers are chosen; a name known to `tracker.matching`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The HTTP server or CDN edge that fills the gaps."""
+
+    rate: Rate = UNLIMITED
+    """Of all responses together."""
+    per_connection: Rate = UNLIMITED
+    latency: Seconds = 0.02
+    """Request to first byte: the median of cached objects at CDNs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """What lies between viewers; these few numbers are calibrated against measured traces."""
+
+    rtt: Seconds = 0.04
+    """Median round trip between two viewers (models: same region < 50 ms)."""
+    rtt_spread: float = 0.0
+    """Sigma of its lognormal spread over pairs."""
+    window: Size = 262_144.0
+    """Bytes in flight on one data channel (usrsctp); a channel carries at most window/rtt."""
+    channel_rate: Rate = UNLIMITED
+    """Cap of one data channel whatever its round trip."""
+    goodput: float = 0.97
+    """Media bytes per byte on the link (headers of SCTP, DTLS, UDP and IP; TCP likewise)."""
+    gather: Seconds = 0.2
+    """To make the offers of an announce: 0.1-0.4 s in Chromium."""
+    handshake_trips: float = 6.0
+    """Round trips between answer and open channel (ICE 1, DTLS 2, SCTP 2, check 1)."""
+    handshake: Seconds = 0.0
+    """Fixed part of the same: computing keys, pacing of checks."""
+    request: Seconds = 0.0
+    """Time a peer takes to serve a request before its first byte, beside the round trip."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Player:
+    """The part of hls.js that decides when a segment is asked for."""
+
+    buffer: Seconds = 15.0
+    """Asked for ahead (maxBufferLength as p2p-media-loader sets it)."""
+    tick: Seconds = 0.1
+    """Period of the player's own checks."""
+    update: Seconds = 0.25
+    """Period of the media element's time updates."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The loader; options carry p2p-media-loader's names and units (a name that ends in Ms is in milliseconds)."""
+
+    name: Literal["p2p-media-loader-2.3", "http-only"] = "p2p-media-loader-2.3"
+    highDemandTimeWindow: Seconds = 15.0
+    httpDownloadInitialTimeoutMs: float = 0.0
+    httpDownloadTimeWindow: Seconds = 3000.0
+    p2pDownloadTimeWindow: Seconds = 6000.0
+    simultaneousHttpDownloads: int = 2
+    simultaneousP2PDownloads: int = 3
+    webRtcMaxMessageSize: int = 65535
+    p2pNotReceivingBytesTimeoutMs: float = 2000.0
+    httpNotReceivingBytesTimeoutMs: float = 3000.0
+    httpErrorRetries: int = 3
+    p2pErrorRetries: int = 3
+    segmentMemoryStorageLimit: float = 4096.0
+    """MiB; 4096 on desktops, 2048 on Android."""
+    maxPeers: int = 50
+    """Connections one viewer keeps; 2.3 itself has no limit, later versions 50, browsers some hundreds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """Everything that a run depends on, but for its seed."""
+
+    name: str = "unnamed"
+    description: str = ""
+    duration: Seconds = 120.0
+    warmup: Seconds = 0.0
+    """Cut from the start of every metric."""
+    stream: Stream = Stream()
+    viewers: Viewers = Viewers()
+    access: Access = Access()
+    nat: Nat = Nat()
+    tracker: Tracker = Tracker()
+    origin: Origin = Origin()
+    network: Network = Network()
+    player: Player = Player()
+    policy: Policy = Policy()
+
+    def replace(self, changes: Mapping[str, object] | None = None, /, **more: object) -> "Scenario":
+        """Give a changed copy; names are dotted (``"nat.mix"``), values canonical numbers or quantities in words."""
+        from p2psim.scenario.text import replaced
+
+        return replaced(self, {**(changes or {}), **more})
+
+    @staticmethod
+    def load(path: str) -> "Scenario":
+        """Read a TOML file; raises ScenarioError with one line that names the value at fault."""
+        from p2psim.scenario.text import load
+
+        return load(path)
+
+    def to_toml(self) -> str:
+        """Write it as TOML that `load` reads back to an equal scenario."""
+        from p2psim.scenario.text import to_toml
+
+        return to_toml(self)
+
+    @property
+    def digest(self) -> str:
+        """Hash of everything that changes results (not of name and description)."""
+        from p2psim.scenario.text import digest
+
+        return digest(self)

@@ -1,0 +1,67 @@
+"""Presets: names → explicit records, each with its source, read from data/presets."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from p2psim.units import parse_quantity
+
+__all__ = ["DATA", "NAT_KINDS", "AccessProfile", "access_profiles", "bundled", "nat_mixes"]
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+DATA = _PACKAGE / "data" if (_PACKAGE / "data").is_dir() else _PACKAGE.parent / "data"
+"""The bundled data: inside an installed package, or beside it in a checkout."""
+
+NAT_KINDS = ("public", "full-cone", "restricted", "port-restricted", "symmetric", "blocked")
+"""Kinds of NAT in the words of RFC 3489; `p2psim.network.nat` has their mapping and filtering (RFC 4787)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessProfile:
+    """Medians of an access link (bytes/s), the sigma of their lognormal spread, the device and the source."""
+
+    uplink: float
+    downlink: float
+    spread: float
+    device: str
+    source: str
+
+
+@cache
+def access_profiles() -> Mapping[str, AccessProfile | None]:
+    """Profiles by name; `custom` is None: the scenario describes it."""
+    profiles: dict[str, AccessProfile | None] = {}
+    for name, row in _read("access").items():
+        profiles[name] = (
+            AccessProfile(
+                uplink=parse_quantity(str(row["uplink"]), "rate"),
+                downlink=parse_quantity(str(row["downlink"]), "rate"),
+                spread=float(str(row["spread"])),
+                device=str(row["device"]),
+                source=str(row["source"]),
+            )
+            if "uplink" in row
+            else None
+        )
+    return profiles
+
+
+@cache
+def nat_mixes() -> Mapping[str, tuple[float, ...]]:
+    """Shares of NAT_KINDS by the name of the mix."""
+    return {name: tuple(float(str(row.get(kind, 0.0))) for kind in NAT_KINDS) for name, row in _read("nat").items()}
+
+
+def bundled(kind: str) -> list[Path]:
+    """List bundled scenarios (``"scenarios"``) or measured traces (``"traces"``), sorted by name."""
+    folder = DATA / kind
+    pattern = "*.toml" if kind == "scenarios" else "*/manifest.json"
+    found = sorted(folder.glob(pattern))
+    return found if kind == "scenarios" else [path.parent for path in found]
+
+
+def _read(name: str) -> Mapping[str, Mapping[str, object]]:
+    with (DATA / "presets" / f"{name}.toml").open("rb") as file:
+        return tomllib.load(file)

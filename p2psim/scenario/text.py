@@ -1,0 +1,173 @@
+"""Scenarios as text: TOML in and out, dotted changes, digest. Everything is checked here, once."""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import math
+import tomllib
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from p2psim.errors import ScenarioError, UnitError
+from p2psim.scenario.model import SCHEMA, Scenario
+from p2psim.scenario.rules import check
+from p2psim.units import format_quantity, parse_quantity
+
+__all__ = ["digest", "load", "parse", "replaced", "to_toml"]
+
+
+def load(path: str | Path) -> Scenario:
+    """Read a scenario file."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ScenarioError(f"{path}: cannot be read ({reason}); give the path of a scenario in TOML") from None
+    return parse(text, origin=str(path))
+
+
+def parse(text: str, origin: str = "scenario") -> Scenario:
+    """Read a scenario from TOML text; `origin` names it in messages."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"{origin}: not TOML: {error}") from None
+    schema = data.pop("schema", SCHEMA)
+    if schema != SCHEMA:
+        raise ScenarioError(f"{origin}: schema = {schema!r} is not known; this version reads {SCHEMA}")
+    try:
+        return check(_build(Scenario, data, ""))
+    except ScenarioError as error:
+        raise ScenarioError(f"{origin}: {error}") from None
+
+
+def replaced(scenario: Scenario, changes: Mapping[str, object]) -> Scenario:
+    """Apply dotted changes to a scenario."""
+    for dotted, value in changes.items():
+        scenario = _replace(scenario, dotted.split("."), value, dotted)
+    return check(scenario)
+
+
+def to_toml(scenario: Scenario) -> str:
+    """Write a scenario; fields at their defaults are left out, but for the section's first reason to be there."""
+    lines = [f"schema = {SCHEMA}"]
+    sections: list[str] = []
+    for name, kind, value in _fields(scenario):
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            body = [f"{n} = {_spell(k, v)}" for n, k, v in _fields(value) if v != _default(value, n)]
+            if body:
+                sections += ["", f"[{name}]", *body]
+        elif value != _default(scenario, name):
+            lines.append(f"{name} = {_spell(kind, value)}")
+    return "\n".join(lines + sections) + "\n"
+
+
+def digest(scenario: Scenario) -> str:
+    """Hash what changes results: every field but name and description."""
+    plain = dataclasses.asdict(scenario)
+    del plain["name"], plain["description"]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=list).encode()).hexdigest()[:16]
+
+
+def _fields(record: Any) -> Iterator[tuple[str, Any, Any]]:
+    hints = typing.get_type_hints(type(record), include_extras=True)
+    for entry in dataclasses.fields(record):
+        yield entry.name, hints[entry.name], getattr(record, entry.name)
+
+
+def _default(record: Any, name: str) -> object:
+    return getattr(type(record)(), name)
+
+
+def _build(cls: type[Any], data: Mapping[str, object], prefix: str) -> Any:
+    hints = typing.get_type_hints(cls, include_extras=True)
+    for key in data:
+        if key not in hints:
+            raise ScenarioError(_unknown(prefix + key, hints))
+    return cls(**{key: _convert(hints[key], value, prefix + key) for key, value in data.items()})
+
+
+def _replace(record: Any, path: list[str], value: object, dotted: str) -> Any:
+    hints = typing.get_type_hints(type(record), include_extras=True)
+    if path[0] not in hints:
+        raise ScenarioError(_unknown(dotted, hints))
+    if len(path) > 1:
+        inner = getattr(record, path[0])
+        if not dataclasses.is_dataclass(inner):
+            raise ScenarioError(f"{dotted}: {path[0]} has no fields of its own")
+        return dataclasses.replace(record, **{path[0]: _replace(inner, path[1:], value, dotted)})
+    return dataclasses.replace(record, **{path[0]: _convert(hints[path[0]], value, dotted, canonical=True)})
+
+
+def _unknown(dotted: str, known: Mapping[str, object]) -> str:
+    near = difflib.get_close_matches(dotted.rsplit(".", 1)[-1], known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{dotted}: no such field; {hint}accepted: {', '.join(known)}"
+
+
+def _convert(kind: Any, value: object, where: str, canonical: bool = False) -> object:
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        if isinstance(value, kind):
+            return value
+        if not isinstance(value, Mapping):
+            raise ScenarioError(f"{where} = {value!r}: a section [{where}] is expected")
+        return _build(kind, value, f"{where}.")
+    origin = typing.get_origin(kind)
+    if origin is typing.Annotated:
+        return _quantity(value, typing.get_args(kind)[1], where, canonical)
+    if origin is Literal:
+        if value not in typing.get_args(kind):
+            raise ScenarioError(f"{where} = {value!r}: accepted: {', '.join(map(repr, typing.get_args(kind)))}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise ScenarioError(f"{where} = {value!r}: a list of numbers is expected")
+        return tuple(_number(float, item, where) for item in value)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        if not isinstance(value, Mapping):
+            raise ScenarioError(f"{where} = {value!r}: a table of names and weights is expected")
+        return {str(key): _number(float, item, f"{where}.{key}") for key, item in value.items()}
+    if kind is str:
+        if not isinstance(value, str):
+            raise ScenarioError(f"{where} = {value!r}: a text is expected")
+        return value
+    return _number(kind, value, where)
+
+
+def _number(kind: Any, value: object, where: str) -> float:
+    whole = "whole number" if kind is int else "number"
+    if isinstance(value, bool) or not isinstance(value, int | float) or (kind is int and value % 1 != 0):
+        raise ScenarioError(f"{where} = {value!r}: a {whole} is expected")
+    return int(value) if kind is int else float(value)
+
+
+def _quantity(value: object, dimension: str, where: str, canonical: bool) -> float:
+    if isinstance(value, str):
+        try:
+            return parse_quantity(value, dimension)
+        except UnitError as error:
+            raise ScenarioError(f"{where} = {error}") from None
+    number = _number(float, value, where)
+    if not canonical and dimension != "fraction" and number != 0:
+        raise ScenarioError(f"{where} = {value!r}: a {dimension} needs its unit, for example {_example(dimension)}")
+    return number
+
+
+def _example(dimension: str) -> str:
+    return {"time": '"4 s"', "rate": '"5 Mbit/s"', "size": '"256 KiB"'}[dimension]
+
+
+def _spell(kind: Any, value: Any) -> str:
+    if typing.get_origin(kind) is typing.Annotated:
+        dimension = typing.get_args(kind)[1]
+        return repr(value) if dimension == "fraction" else json.dumps(format_quantity(value, dimension))
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{json.dumps(k)} = {v!r}" for k, v in value.items()) + " }"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(repr, value)) + "]"
+    if isinstance(value, float) and math.isinf(value):
+        return "inf"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)

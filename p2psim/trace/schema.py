@@ -1,0 +1,101 @@
+"""What is observed: the tables of a trace, the same for simulated and measured runs.
+
+Times are seconds from the start of the run, sizes bytes, rates bytes per second. A time that did not come is NaN.
+Columns may be added in later versions, none is renamed.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+__all__ = ["TABLES"]
+
+TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "viewers": {
+            "viewer": "str",
+            "joined_at": "float",
+            "left_at": "float",
+            "departure": "str",  # clean, crash, end
+            "channel": "str",
+            "nat": "str",
+            "uplink": "float",
+            "downlink": "float",
+            "device": "str",  # desktop, mobile
+            "actor": "str",  # aiortc, browser, simulated
+        },
+        "transfers": {
+            "viewer": "str",
+            "stream": "str",
+            "segment": "int",
+            "source": "str",  # http, p2p
+            "from_viewer": "str",  # empty for http
+            "relayed": "bool",
+            "started_at": "float",
+            "first_byte_at": "float",
+            "ended_at": "float",
+            "bytes": "int",
+            "first_byte": "int",  # offset into the segment; above 0 for a resumed one
+            "outcome": "str",  # completed, aborted, stalled, failed, invalid
+        },
+        "segments": {
+            "viewer": "str",
+            "stream": "str",
+            "segment": "int",
+            "quality": "int",
+            "size": "int",
+            "available_at": "float",
+            "requested_at": "float",
+            "completed_at": "float",
+            "due_at": "float",
+            "played_at": "float",
+            "bytes_http": "int",
+            "bytes_p2p": "int",
+        },
+        "connections": {
+            "viewer": "str",
+            "other": "str",
+            "initiated_at": "float",
+            "opened_at": "float",
+            "closed_at": "float",
+            "path": "str",  # host, srflx, prflx, relay
+            "outcome": "str",  # open, failed, duplicate
+        },
+        "announces": {
+            "viewer": "str",
+            "at": "float",
+            "event": "str",
+            "offers_sent": "int",
+            "offers_received": "int",
+            "answers_received": "int",
+            "peers_known": "int",
+        },
+        "playback": {
+            "viewer": "str",
+            "at": "float",
+            "state": "str",  # starting, playing, stalled, ended
+            "position": "float",
+            "buffer": "float",
+            "latency": "float",
+        },
+        "samples": {
+            "viewer": "str",
+            "at": "float",
+            "peers": "int",
+            "download_rate": "float",
+            "upload_rate": "float",
+            "p2p_share": "float",
+            "downloaded": "int",
+            "uploaded": "int",
+            "buffer": "float",
+        },
+        "origin": {
+            "at": "float",
+            "viewer": "str",
+            "path": "str",
+            "bytes": "int",
+            "status": "int",
+            "duration": "float",
+        },
+    }
+)
+"""Table → column → kind ("str", "int", "float" or "bool")."""

@@ -1,0 +1,137 @@
+"""A trace and its folder: ``manifest.json``, ``scenario.toml`` and one Parquet table per kind."""
+
+import dataclasses
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from p2psim.errors import TraceError
+from p2psim.scenario import Scenario
+from p2psim.trace.manifest import FORMAT, Manifest
+from p2psim.trace.schema import TABLES
+
+__all__ = ["Trace", "table"]
+
+_DTYPES: dict[str, Any] = {"str": "str", "int": np.int64, "float": np.float64, "bool": np.bool_}
+_ARROW = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
+
+
+def table(name: str, columns: Mapping[str, Sequence[Any] | np.ndarray[Any, Any]] | None = None) -> pd.DataFrame:
+    """Make a table of the schema from its columns; none gives an empty one.
+
+    Raises ValueError for a column that is missing.
+    """
+    schema = TABLES[name]
+    given = columns if columns is not None else {column: [] for column in schema}
+    missing = [column for column in schema if column not in given]
+    if missing:
+        raise ValueError(f"table {name}: no column {missing[0]!r}")
+    frame = {column: pd.Series(given[column], dtype=_DTYPES[kind]) for column, kind in schema.items()}
+    extra = {column: pd.Series(given[column]) for column in given if column not in schema}
+    return pd.DataFrame(frame | extra)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Trace:
+    """One run: its provenance, its scenario and its tables (see `p2psim.trace.schema.TABLES`)."""
+
+    manifest: Manifest
+    scenario: Scenario
+    tables: Mapping[str, pd.DataFrame]
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        return self.tables[name]
+
+    @property
+    def name(self) -> str:
+        """Name of the run, or of its scenario."""
+        return self.manifest.name or self.scenario.name
+
+    def write(self, folder: str | Path) -> Path:
+        """Write the folder in one step: it is there whole or not at all. An older trace there is replaced."""
+        target = Path(folder)
+        if target.exists() and not (target / "manifest.json").exists() and any(target.iterdir()):
+            raise TraceError(f"{target}: not empty and not a trace; give a new folder")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        try:
+            self._fill(scratch)
+            if target.exists():
+                shutil.rmtree(target)
+            scratch.replace(target)
+        except BaseException:
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise
+        target.chmod(0o755)
+        return target
+
+    def _fill(self, folder: Path) -> None:
+        for name, frame in self.tables.items():
+            pq.write_table(_arrow(name, frame), folder / f"{name}.parquet", compression="zstd", compression_level=9)
+        (folder / "scenario.toml").write_text(self.scenario.to_toml(), encoding="utf-8")
+        text = json.dumps(self.manifest.to_dict(), indent=2, sort_keys=True)
+        (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
+
+    @staticmethod
+    def read(folder: str | Path) -> "Trace":
+        """Read a trace folder; raises TraceError in one line for anything missing or corrupt."""
+        path = Path(folder)
+        if not path.is_dir():
+            raise TraceError(f"{path}: no such folder; give a trace folder (one with a manifest.json)")
+        manifest = _read_manifest(path / "manifest.json")
+        scenario = Scenario.load(str(path / "scenario.toml"))
+        if manifest.scenario_digest != scenario.digest:
+            raise TraceError(
+                f"{path}: scenario.toml ({scenario.digest}) is not the one that was run ({manifest.scenario_digest})"
+            )
+        return Trace(manifest, scenario, {name: _read_table(path / f"{name}.parquet", name) for name in TABLES})
+
+
+def _arrow(name: str, frame: pd.DataFrame) -> pa.Table:
+    columns = {}
+    for column in frame.columns:
+        kind = TABLES[name].get(column)
+        values = frame[column].to_numpy()
+        columns[column] = pa.array(values, type=_ARROW[kind] if kind else None, from_pandas=False)
+    return pa.table(columns)
+
+
+def _read_manifest(path: Path) -> Manifest:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TraceError(f"{path}: cannot be read ({error.strerror}); a trace folder has a manifest.json") from None
+    except ValueError:
+        raise TraceError(f"{path}: not JSON; the trace is corrupt") from None
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        found = data.get("format") if isinstance(data, dict) else type(data).__name__
+        raise TraceError(f"{path}: format {found!r} is not known; this version reads {FORMAT}")
+    known = {entry.name for entry in dataclasses.fields(Manifest)}
+    try:
+        return Manifest(**{key: value for key, value in data.items() if key in known})
+    except TypeError as error:
+        raise TraceError(f"{path}: {error}") from None
+
+
+def _read_table(path: Path, name: str) -> pd.DataFrame:
+    try:
+        found = pq.read_table(path)
+    except OSError as error:
+        raise TraceError(f"{path}: cannot be read ({error.strerror or 'no such table'})") from None
+    except pa.ArrowInvalid:
+        raise TraceError(f"{path}: not a Parquet table; the trace is corrupt") from None
+    missing = [column for column in TABLES[name] if column not in found.column_names]
+    if missing:
+        raise TraceError(f"{path}: no column {missing[0]!r}; the trace is corrupt or of another version")
+    try:
+        return table(name, {column: found[column].to_pandas() for column in found.column_names})
+    except (ValueError, TypeError) as error:
+        raise TraceError(f"{path}: a column is of the wrong kind ({error})") from None

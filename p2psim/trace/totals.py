@@ -1,0 +1,75 @@
+"""What a run comes to: one row per viewer and one per second; every metric is computed from these two tables.
+
+A simulation without an event trace fills them in its kernel; `totals` computes them from a trace of either world.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import pandas as pd
+
+from p2psim.scenario import Scenario
+
+__all__ = ["BIN", "TIMELINE", "VIEWER_TOTALS", "Totals"]
+
+BIN = 1.0
+"""Width of a row of the timeline, seconds."""
+
+VIEWER_TOTALS: Mapping[str, str] = MappingProxyType(
+    {
+        "viewer": "str",
+        "joined_at": "float",
+        "left_at": "float",
+        "departure": "str",
+        "nat": "str",
+        "uplink": "float",
+        "downlink": "float",
+        "device": "str",
+        "actor": "str",
+        "bytes_http": "float",  # media bytes received over HTTP, waste included
+        "bytes_p2p": "float",  # media bytes received from peers, waste included
+        "bytes_uploaded": "float",
+        "bytes_relayed": "float",  # part of bytes_p2p that came through a relay
+        "wasted_http": "float",  # received and never played
+        "wasted_p2p": "float",
+        "bytes_played": "float",  # size of the segments whose play began
+        "watched": "float",  # seconds from joining to leaving
+        "played": "float",  # seconds of media played
+        "startup": "float",  # seconds from joining to the first frame; NaN: it never came
+        "stalls": "int",
+        "stalled": "float",  # seconds stalled after the start
+        "latency": "float",  # live: mean distance to the newest segment while playing; NaN for VOD
+        "peers": "float",  # connected peers, mean over the time watched
+        "http_transfers": "int",  # completed ones
+        "p2p_transfers": "int",
+        "http_wait": "float",  # sum over completed transfers of request → first byte
+        "p2p_wait": "float",
+        "http_time": "float",  # sum over completed transfers of request → end
+        "p2p_time": "float",
+    }
+)
+
+TIMELINE: Mapping[str, str] = MappingProxyType(
+    {
+        "at": "float",  # start of the bin
+        "viewers": "int",  # watching at the start of the bin
+        "stalled": "int",  # of these, stalled
+        "peers": "float",  # connections per viewer at the start of the bin
+        "http": "float",  # media bytes received over HTTP during the bin
+        "p2p": "float",
+        "origin": "float",  # media bytes sent by the origin during the bin
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Totals of one run: `viewers` has the columns of VIEWER_TOTALS, `timeline` those of TIMELINE."""
+
+    scenario: Scenario
+    seed: int
+    replication: int
+    world: str
+    viewers: pd.DataFrame
+    timeline: pd.DataFrame
