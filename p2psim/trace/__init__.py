@@ -1,8 +1,23 @@
 """What is observed: one schema of events for simulated and measured runs."""
 
+from p2psim.trace.accounting import discrepancies, totals
 from p2psim.trace.manifest import Manifest, versions
 from p2psim.trace.recorder import Recorder
 from p2psim.trace.schema import TABLES
 from p2psim.trace.store import Trace, table
+from p2psim.trace.totals import BIN, TIMELINE, VIEWER_TOTALS, Totals
 
-__all__ = ["TABLES", "Manifest", "Recorder", "Trace", "table", "versions"]
+__all__ = [
+    "BIN",
+    "TABLES",
+    "TIMELINE",
+    "VIEWER_TOTALS",
+    "Manifest",
+    "Recorder",
+    "Totals",
+    "Trace",
+    "discrepancies",
+    "table",
+    "totals",
+    "versions",
+]

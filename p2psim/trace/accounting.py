@@ -1,0 +1,274 @@
+"""From a trace to what it comes to, and the books that must balance in every trace of either world.
+
+Bytes of a transfer are spread evenly between its first byte and its end; a state of the player lasts until the next
+one; a connection counts once for each of its two ends, whichever of them wrote it down.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from p2psim.trace.store import Trace
+from p2psim.trace.totals import BIN, TIMELINE, VIEWER_TOTALS, Totals
+
+__all__ = ["discrepancies", "media_responses", "totals"]
+
+Floats = NDArray[np.float64]
+_NO_MEDIA = (".m3u8", ".key")
+
+
+def totals(trace: Trace) -> Totals:
+    """Compute the totals of a trace."""
+    manifest = trace.manifest
+    states = _states(trace)
+    links = _links(trace)
+    return Totals(
+        scenario=trace.scenario,
+        seed=manifest.seed,
+        replication=manifest.replication,
+        world=manifest.world,
+        viewers=_viewers(trace, states, links),
+        timeline=_timeline(trace, states, links),
+    )
+
+
+def media_responses(trace: Trace) -> pd.DataFrame:
+    """Rows of the origin's table that carried media: no playlists, no keys, no errors."""
+    origin = trace["origin"]
+    media = ~origin["path"].str.split("?").str[0].str.endswith(_NO_MEDIA)
+    return origin[media & origin["status"].isin([200, 206])]
+
+
+def discrepancies(trace: Trace, tolerance: float = 0.0) -> list[str]:
+    """Name what does not add up, one line each; `tolerance` is relative (bytes in flight of an aborted transfer)."""
+    return list(_imbalances(trace, tolerance))
+
+
+def _imbalances(trace: Trace, tolerance: float) -> Iterator[str]:
+    transfers, known = trace["transfers"], set(trace["viewers"]["viewer"])
+    p2p = transfers[transfers["source"] == "p2p"]
+    for column, rows in (("viewer", transfers), ("from_viewer", p2p)):
+        for stranger in sorted(set(rows[column]) - known):
+            yield f"transfers.{column}: {stranger!r} is no viewer of the run"
+    if len(trace["origin"]):
+        sent = float(media_responses(trace)["bytes"].sum())
+        received = float(transfers.loc[transfers["source"] == "http", "bytes"].sum())
+        if abs(sent - received) > tolerance * max(sent, received):
+            yield f"http: the origin sent {sent:.0f} bytes, viewers received {received:.0f}"
+    yield from _upload_imbalances(trace, p2p, tolerance)
+    yield from _segment_imbalances(trace, tolerance)
+
+
+def _upload_imbalances(trace: Trace, p2p: pd.DataFrame, tolerance: float) -> Iterator[str]:
+    """Compare what uploaders counted themselves, at their last sample, with what downloaders had got by then."""
+    if not len(trace["samples"]):
+        return
+    last = trace["samples"].sort_values("at").groupby("viewer").last()
+    out = p2p.groupby("from_viewer")["bytes"].sum()
+    ended = p2p["ended_at"].fillna(np.inf) <= p2p["from_viewer"].map(last["at"]).fillna(-np.inf)
+    before = p2p[ended].groupby("from_viewer")["bytes"].sum()
+    for viewer, row in last.iterrows():
+        counted, least, most = float(row["uploaded"]), float(before.get(viewer, 0)), float(out.get(viewer, 0))
+        if not least * (1 - tolerance) <= counted <= most * (1 + tolerance):
+            yield f"p2p: {viewer} counted {counted:.0f} bytes uploaded, the others received {least:.0f} to {most:.0f}"
+
+
+def _segment_imbalances(trace: Trace, tolerance: float) -> Iterator[str]:
+    played = trace["segments"][trace["segments"]["played_at"].notna()]
+    held = played["bytes_http"] + played["bytes_p2p"]
+    short = int((held < played["size"] * (1 - tolerance)).sum())
+    if short:
+        yield f"segments: {short} of {len(played)} played with fewer bytes than their size"
+    received = float(trace["transfers"]["bytes"].sum())
+    kept = float((trace["segments"]["bytes_http"] + trace["segments"]["bytes_p2p"]).sum())
+    if kept > received * (1 + tolerance):
+        yield f"segments: {kept:.0f} bytes held, only {received:.0f} received"
+
+
+def _viewers(trace: Trace, states: pd.DataFrame, links: pd.DataFrame) -> pd.DataFrame:
+    base = trace["viewers"].set_index("viewer")
+    out = base[["joined_at", "departure", "nat", "uplink", "downlink", "device", "actor"]].copy()
+    out["left_at"] = base["left_at"].fillna(trace.manifest.duration)
+    out["watched"] = out["left_at"] - out["joined_at"]
+    parts = [
+        *_received(trace),
+        _uploaded(trace),
+        _played(trace, out),
+        _watching(states, out),
+        _peers(trace, links, out),
+    ]
+    for part in parts:
+        for column in part:
+            out[column] = part[column].reindex(out.index)
+    if trace.scenario.stream.kind != "live":
+        out["latency"] = np.nan
+    out["wasted_http"] = out["bytes_http"] - out.pop("kept_http").fillna(0.0)
+    out["wasted_p2p"] = out["bytes_p2p"].fillna(0.0) - out.pop("kept_p2p").fillna(0.0)
+    out = out.reset_index()
+    for column, kind in VIEWER_TOTALS.items():
+        if column not in out:
+            out[column] = 0.0
+        if kind != "str" and column not in ("startup", "latency"):
+            out[column] = out[column].fillna(0)
+    waste = ["wasted_http", "wasted_p2p"]
+    out[waste] = out[waste].clip(lower=0.0)
+    return _typed(out, VIEWER_TOTALS)
+
+
+def _received(trace: Trace) -> Iterator[pd.DataFrame]:
+    transfers = trace["transfers"]
+    for source in ("http", "p2p"):
+        rows = transfers[transfers["source"] == source]
+        done = rows[rows["outcome"] == "completed"]
+        by_viewer = done.assign(
+            wait=done["first_byte_at"] - done["started_at"], time=done["ended_at"] - done["started_at"]
+        ).groupby("viewer")
+        yield pd.DataFrame(
+            {
+                f"bytes_{source}": rows.groupby("viewer")["bytes"].sum(),
+                f"{source}_transfers": by_viewer.size(),
+                f"{source}_wait": by_viewer["wait"].sum(),
+                f"{source}_time": by_viewer["time"].sum(),
+            }
+        )
+
+
+def _uploaded(trace: Trace) -> pd.DataFrame:
+    p2p = trace["transfers"][trace["transfers"]["source"] == "p2p"]
+    relayed = p2p[p2p["relayed"]].groupby("viewer")["bytes"].sum()
+    return pd.DataFrame({"bytes_uploaded": p2p.groupby("from_viewer")["bytes"].sum(), "bytes_relayed": relayed})
+
+
+def _played(trace: Trace, viewers: pd.DataFrame) -> pd.DataFrame:
+    """Bytes played, and of these the ones kept from each source; what came twice counts once."""
+    played = trace["segments"][trace["segments"]["played_at"].notna()]
+    came = (played["bytes_http"] + played["bytes_p2p"]).clip(lower=1)
+    share = (played["size"] / came).clip(upper=1.0)
+    rows = played.assign(kept_http=played["bytes_http"] * share, kept_p2p=played["bytes_p2p"] * share)
+    sums = rows.groupby("viewer")[["size", "kept_http", "kept_p2p"]].sum()
+    return sums.rename(columns={"size": "bytes_played"}).reindex(viewers.index)
+
+
+def _states(trace: Trace) -> pd.DataFrame:
+    """Intervals (viewer, state, begin, end, latency, fresh) of the players; `fresh`: the state before was another."""
+    rows = trace["playback"].sort_values(["viewer", "at"], kind="stable")
+    left = trace["viewers"].set_index("viewer")["left_at"].fillna(trace.manifest.duration)
+    groups = rows.groupby("viewer")
+    gone = rows["viewer"].map(left)
+    end = groups["at"].shift(-1).fillna(gone)
+    return pd.DataFrame(
+        {
+            "viewer": rows["viewer"],
+            "state": rows["state"],
+            "begin": rows["at"],
+            "end": np.maximum(np.minimum(end, gone), rows["at"]),
+            "latency": rows["latency"],
+            "fresh": groups["state"].shift() != rows["state"],
+        }
+    )
+
+
+def _watching(states: pd.DataFrame, viewers: pd.DataFrame) -> pd.DataFrame:
+    lasts = states["end"] - states["begin"]
+    playing, stalled = states["state"] == "playing", states["state"] == "stalled"
+    seen = playing & states["latency"].notna()
+    weighted = (states["latency"] * lasts)[seen].groupby(states["viewer"]).sum()
+    first = states[playing].groupby("viewer")["begin"].min()
+    return pd.DataFrame(
+        {
+            "played": lasts[playing].groupby(states["viewer"]).sum(),
+            "startup": first - viewers["joined_at"],
+            "stalls": (stalled & states["fresh"]).groupby(states["viewer"]).sum(),
+            "stalled": lasts[stalled].groupby(states["viewer"]).sum(),
+            "latency": weighted / lasts[seen].groupby(states["viewer"]).sum(),
+        }
+    )
+
+
+def _links(trace: Trace) -> pd.DataFrame:
+    """Give the times (a, b, begin, end) of connections, each pair's own overlaps merged."""
+    rows = trace["connections"]
+    rows = rows[(rows["outcome"] == "open") & rows["opened_at"].notna()]
+    ends = np.sort(rows[["viewer", "other"]].to_numpy(dtype=str), axis=1) if len(rows) else np.empty((0, 2), str)
+    closed = rows["closed_at"].fillna(trace.manifest.duration)
+    links = pd.DataFrame(
+        {"a": ends[:, 0], "b": ends[:, 1], "begin": rows["opened_at"].to_numpy(), "end": closed.to_numpy()}
+    ).sort_values(["a", "b", "begin"], kind="stable")
+    reached = links.groupby(["a", "b"])["end"].cummax()
+    before = reached.groupby([links["a"], links["b"]]).shift().fillna(-np.inf)
+    links["begin"] = np.maximum(links["begin"], before)
+    return links[links["end"] > links["begin"]].reset_index(drop=True)
+
+
+def _peers(trace: Trace, links: pd.DataFrame, viewers: pd.DataFrame) -> pd.DataFrame:
+    """Mean number of connected peers: from connections, or where a viewer wrote none of them, from its samples."""
+    lasts = links["end"] - links["begin"]
+    held = lasts.groupby(links["a"]).sum().add(lasts.groupby(links["b"]).sum(), fill_value=0.0)
+    mean = held.reindex(viewers.index) / viewers["watched"].where(viewers["watched"] > 0)
+    return pd.DataFrame({"peers": mean.fillna(trace["samples"].groupby("viewer")["peers"].mean())})
+
+
+def _timeline(trace: Trace, states: pd.DataFrame, links: pd.DataFrame) -> pd.DataFrame:
+    duration = trace.manifest.duration
+    bins = max(1, int(np.ceil(duration / BIN - 1e-9)))
+    at: Floats = np.arange(bins, dtype=np.float64) * BIN
+    viewers = trace["viewers"]
+    watching = _present(at, viewers["joined_at"], viewers["left_at"].fillna(duration))
+    stalled = states[states["state"] == "stalled"]
+    transfers = trace["transfers"]
+    flows = {source: _spread(transfers[transfers["source"] == source], bins, duration) for source in ("http", "p2p")}
+    columns = {
+        "at": at,
+        "viewers": watching,
+        "stalled": _present(at, stalled["begin"], stalled["end"]),
+        "peers": 2.0 * _present(at, links["begin"], links["end"]) / np.maximum(watching, 1),
+        "http": flows["http"],
+        "p2p": flows["p2p"],
+        "origin": _sent(trace, bins, duration) if len(trace["origin"]) else flows["http"],
+    }
+    return _typed(pd.DataFrame(columns), TIMELINE)
+
+
+def _present(at: Floats, begin: pd.Series, end: pd.Series) -> NDArray[np.int64]:
+    """Count the intervals [begin, end) that hold each time."""
+    begun = np.searchsorted(np.sort(begin.to_numpy(float)), at, side="right")
+    over = np.searchsorted(np.sort(end.to_numpy(float)), at, side="right")
+    return (begun - over).astype(np.int64)
+
+
+def _spread(rows: pd.DataFrame, bins: int, duration: float) -> Floats:
+    begin = rows["first_byte_at"].fillna(rows["started_at"]).to_numpy(float)
+    return _binned(begin, rows["ended_at"].fillna(duration).to_numpy(float), rows["bytes"].to_numpy(float), bins)
+
+
+def _sent(trace: Trace, bins: int, duration: float) -> Floats:
+    rows = media_responses(trace)
+    begin = rows["at"].to_numpy(float)
+    lasts = rows["duration"].fillna(0.0).to_numpy(float)
+    return _binned(begin, np.minimum(begin + lasts, max(duration, 0.0)), rows["bytes"].to_numpy(float), bins)
+
+
+def _binned(begin: Floats, end: Floats, amount: Floats, bins: int) -> Floats:
+    """Share amounts, flowing evenly from begin to end, among bins; nothing is lost at the edges of the run."""
+    some = amount > 0
+    limit = bins * BIN
+    begin = np.clip(begin[some], 0.0, np.nextafter(limit, 0.0))
+    end = np.clip(np.maximum(end[some], begin), 0.0, limit)
+    amount = amount[some]
+    first = (begin / BIN).astype(np.int64)
+    last = np.maximum(first, np.ceil(end / BIN).astype(np.int64) - 1)
+    touched = last - first + 1
+    flow = np.repeat(np.arange(len(amount)), touched)
+    slot = first[flow] + np.arange(len(flow)) - np.repeat(np.cumsum(touched) - touched, touched)
+    inside = np.minimum(end[flow], (slot + 1) * BIN) - np.maximum(begin[flow], slot * BIN)
+    lasts = (end - begin)[flow]
+    share = np.where(lasts > 0, inside / np.where(lasts > 0, lasts, 1.0), 1.0)
+    return np.bincount(slot, weights=amount[flow] * share, minlength=bins).astype(np.float64)
+
+
+def _typed(frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+    kinds: dict[str, Any] = {"str": "str", "int": np.int64, "float": np.float64}
+    return frame[list(columns)].astype({name: kinds[kind] for name, kind in columns.items()})

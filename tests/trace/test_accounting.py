@@ -1,0 +1,163 @@
+"""Totals worked out on paper, and books that are cooked on purpose."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from p2psim.trace import TIMELINE, VIEWER_TOTALS, Trace, discrepancies, totals
+from tests.traces import Story, duet
+
+
+def changed(trace: Trace, name: str, change: dict[str, object]) -> Trace:
+    """A copy in which columns of one table were set."""
+    return dataclasses.replace(trace, tables={**trace.tables, name: trace[name].assign(**change)})
+
+
+@pytest.fixture(scope="module")
+def viewers() -> pd.DataFrame:
+    return totals(duet()).viewers.set_index("viewer")
+
+
+def test_columns_are_those_of_the_contract() -> None:
+    found = totals(duet())
+    assert list(found.viewers.columns) == list(VIEWER_TOTALS)
+    assert list(found.timeline.columns) == list(TIMELINE)
+
+
+@pytest.mark.parametrize(
+    ("column", "a", "b"),
+    [
+        ("bytes_http", 8000, 5000),
+        ("bytes_p2p", 0, 4000),
+        ("bytes_uploaded", 4000, 0),
+        ("wasted_http", 0, 1000),
+        ("wasted_p2p", 0, 0),
+        ("bytes_played", 8000, 8000),
+        ("watched", 20, 16),
+        ("played", 8, 8),
+        ("startup", 2, 1),
+        ("stalls", 0, 1),
+        ("stalled", 0, 1),
+        ("latency", 10, 10.5),
+        ("peers", 15 / 20, 15 / 16),
+        ("http_transfers", 2, 1),
+        ("p2p_transfers", 0, 1),
+        ("http_wait", 1.0, 0.5),
+        ("p2p_wait", 0, 0.25),
+        ("http_time", 4, 1),
+        ("p2p_time", 0, 4),
+    ],
+)
+def test_totals_of_a_viewer(viewers: pd.DataFrame, column: str, a: float, b: float) -> None:
+    assert viewers.loc["a", column] == pytest.approx(a)
+    assert viewers.loc["b", column] == pytest.approx(b)
+
+
+def test_timeline_spreads_bytes_between_first_byte_and_end() -> None:
+    timeline = totals(duet()).timeline
+    assert timeline["p2p"].sum() == pytest.approx(4000)
+    # 4000 bytes in 3.75 s from 4.25 s on: three quarters of a second fall into the bin at 4 s.
+    assert timeline["p2p"][4] == pytest.approx(4000 * 0.75 / 3.75)
+    assert timeline["http"][0] == pytest.approx(4000 * 0.5 / 1.5)
+    assert timeline["http"][2] == pytest.approx(4000 * 0.5 / 1.5 + 4000)
+
+
+def test_timeline_counts_who_is_there() -> None:
+    timeline = totals(duet()).timeline
+    assert timeline["viewers"].tolist() == [1, 1, *[2] * 16, 1, 1]
+    assert timeline["stalled"].sum() == 1
+    assert timeline["stalled"][7] == 1
+    assert timeline["peers"][5] == 1.0, "one connection, however many wrote it down, is one peer for each of the two"
+
+
+def test_vod_has_no_latency() -> None:
+    story = Story(**{"stream.kind": "vod"})
+    story.viewer("a")
+    story.state("a", 1.0, "playing", latency=3.0)
+    assert np.isnan(totals(story.trace()).viewers["latency"][0])
+
+
+def test_viewer_without_events_counts_nothing() -> None:
+    story = Story()
+    story.viewer("idle")
+    found = totals(story.trace())
+    row = found.viewers.iloc[0]
+    assert row["bytes_http"] == row["stalls"] == row["peers"] == 0
+    assert np.isnan(row["startup"])
+    assert found.timeline["http"].sum() == 0
+
+
+def test_peers_come_from_samples_where_no_connections_were_written() -> None:
+    story = Story()
+    story.viewer("a")
+    story.sample("a", 2.0, peers=3)
+    story.sample("a", 4.0, peers=5)
+    assert totals(story.trace()).viewers["peers"][0] == 4.0
+
+
+def test_reading_from_disk_changes_no_total(tmp_path) -> None:
+    trace = duet()
+    trace.write(tmp_path / "t")
+    pd.testing.assert_frame_equal(totals(Trace.read(tmp_path / "t")).viewers, totals(trace).viewers)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 30), st.floats(0, 15), st.integers(0, 10**7)),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_no_byte_is_lost_in_bins(flows: list[tuple[float, float, int]]) -> None:
+    story = Story()
+    story.viewer("a")
+    for start, lasts, size in flows:
+        story.http("a", 0, start, start + lasts, size)
+    timeline = totals(story.trace()).timeline
+    assert timeline["http"].sum() == pytest.approx(sum(size for _, _, size in flows))
+    assert timeline["origin"].sum() == pytest.approx(timeline["http"].sum())
+    assert (timeline["http"] >= 0).all()
+
+
+def test_books_of_a_good_trace_balance() -> None:
+    assert discrepancies(duet()) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "says"),
+    [
+        ("origin", {"bytes": 10}, "http: the origin sent"),
+        ("transfers", {"from_viewer": "ghost"}, "'ghost' is no viewer"),
+        ("segments", {"bytes_http": 0, "bytes_p2p": 0}, "played with fewer bytes"),
+        ("segments", {"bytes_http": 10**6}, "bytes held, only"),
+    ],
+)
+def test_books_that_do_not_balance_are_named(table: str, change: dict[str, object], says: str) -> None:
+    assert any(says in line for line in discrepancies(changed(duet(), table, change)))
+
+
+def test_uploads_are_held_against_downloads() -> None:
+    story = Story()
+    story.viewer("a")
+    story.viewer("b")
+    story.p2p("b", "a", 0, 1.0, 2.0, 4000)
+    story.p2p("b", "a", 1, 3.0, 5.0, 4000)
+    story.sample("a", 4.0, uploaded=6000)
+    assert discrepancies(story.trace()) == []
+    assert discrepancies(changed(story.trace(), "samples", {"uploaded": 3000})) != []
+    assert discrepancies(changed(story.trace(), "samples", {"uploaded": 9000})) != []
+
+
+def test_playlists_are_no_media() -> None:
+    story = Story()
+    story.viewer("a")
+    story.http("a", 0, 0.0, 1.0, 1000)
+    story.rows.add("origin", at=0.0, viewer="a", path="/main.m3u8?x=1", bytes=500, status=200, duration=0.1)
+    story.rows.add("origin", at=0.0, viewer="a", path="/9.ts", bytes=70, status=404, duration=0.1)
+    assert totals(story.trace()).timeline["origin"].sum() == 1000
+    assert discrepancies(story.trace()) == []
