@@ -1,1 +1,1 @@
-""""""
+"""What runs mean: metrics, intervals, claims, and simulated against measured."""

@@ -1,0 +1,241 @@
+"""The metrics of a run, each with one definition, computed from totals of either world.
+
+A metric over replications is a ratio of totals where it is a ratio, never a mean of ratios. What comes before the
+scenario's warm-up is cut: bytes, rates, stalled time and peers are taken from the timeline; what belongs to a viewer
+(start-up, waits, waste, number of stalls) from the viewers who joined after it, or where nobody did (an audience
+that was there from the start) from all of them.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from p2psim.analysis.statistics import Interval, ratio, student
+from p2psim.trace import BIN, Totals
+
+__all__ = ["METRICS", "Metric", "Sums", "estimate", "jain", "metrics", "percentile_rate", "sums", "value"]
+
+Sums = Mapping[str, float]
+"""Totals of one replication from which every metric is a value or a ratio; those of the paired `http-only` run
+carry the prefix ``base_``."""
+
+BILLED_BIN = 300.0
+"""Rates are billed by the 95th percentile of five-minute rates."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """How a metric comes out of sums: ``over / under``, or ``1 - over / under``, or `over` itself."""
+
+    text: str
+    unit: str
+    """share, points, rate, size, time, count or number."""
+    over: str
+    under: str = ""
+    complement: bool = False
+    paired: bool = False
+    """Needs the paired `http-only` run."""
+
+
+METRICS: Mapping[str, Metric] = {
+    "p2p_ratio": Metric(text="P2P share of media bytes received", unit="share", over="p2p_bytes", under="media_bytes"),
+    "offload": Metric(
+        text="1 - origin bytes / bytes played", unit="share", over="origin_bytes", under="played_bytes", complement=True
+    ),
+    "origin_saving": Metric(
+        text="origin bytes saved against http-only", unit="share", over="origin_bytes", under="base_origin_bytes",
+        complement=True, paired=True,
+    ),
+    "origin_left": Metric(
+        text="origin bytes left of http-only", unit="share", over="origin_bytes", under="base_origin_bytes", paired=True
+    ),
+    "origin_saving_p95": Metric(
+        text="95th percentile rate saved against http-only", unit="share", over="origin_rate_p95",
+        under="base_origin_rate_p95", complement=True, paired=True,
+    ),
+    "origin_rate": Metric(text="mean rate of the origin", unit="rate", over="origin_bytes", under="seconds"),
+    "origin_rate_p95": Metric(text="95th percentile of the origin's rate", unit="rate", over="origin_rate_p95"),
+    "origin_rate_bin": Metric(text="width of the bins of that percentile", unit="time", over="origin_rate_bin"),
+    "relay_bytes": Metric(text="bytes through relays", unit="size", over="relay_bytes"),
+    "wasted_bytes": Metric(text="bytes received and never played", unit="size", over="wasted_bytes"),
+    "wasted_http": Metric(text="of these over HTTP", unit="size", over="wasted_http"),
+    "wasted_p2p": Metric(text="of these from peers", unit="size", over="wasted_p2p"),
+    "stall_ratio": Metric(
+        text="time stalled / time watching", unit="share", over="stalled_seconds", under="viewer_seconds"
+    ),
+    "stalls": Metric(text="stalls per viewer", unit="number", over="stall_count", under="viewer_count"),
+    "startup": Metric(text="join to first frame", unit="time", over="startup_sum", under="startup_count"),
+    "startup_p95": Metric(text="its 95th percentile", unit="time", over="startup_p95"),
+    "latency": Metric(text="behind live while playing", unit="time", over="latency_sum", under="latency_weight"),
+    "peers": Metric(text="connected peers per viewer", unit="number", over="peer_seconds", under="viewer_seconds"),
+    "swarm": Metric(text="viewers in the swarm", unit="number", over="viewer_seconds", under="swarm_seconds"),
+    "wait": Metric(text="request to first byte", unit="time", over="wait_sum", under="transfer_count"),
+    "http_wait": Metric(text="the same over HTTP", unit="time", over="http_wait_sum", under="http_count"),
+    "p2p_wait": Metric(text="the same from peers", unit="time", over="p2p_wait_sum", under="p2p_count"),
+    "http_time": Metric(text="request to last byte over HTTP", unit="time", over="http_time_sum", under="http_count"),
+    "p2p_time": Metric(text="the same from peers", unit="time", over="p2p_time_sum", under="p2p_count"),
+    "added_wait": Metric(text="first byte, peers later than HTTP", unit="time", over="added_wait"),
+    "added_time": Metric(text="whole segment, peers later than HTTP", unit="time", over="added_time"),
+    "fairness": Metric(text="Jain's index of bytes given / received", unit="number", over="fairness"),
+    "added_startup": Metric(text="start-up against http-only", unit="time", over="added_startup", paired=True),
+    "added_latency": Metric(text="live latency against http-only", unit="time", over="added_latency", paired=True),
+    "added_stall_ratio": Metric(
+        text="stall ratio against http-only", unit="points", over="added_stall_ratio", paired=True
+    ),
+    "wait_reduction": Metric(
+        text="1 - request to first byte / http-only's", unit="share", over="wait", under="base_wait", complement=True,
+        paired=True,
+    ),
+    "startup_reduction": Metric(
+        text="1 - start-up / http-only's", unit="share", over="startup", under="base_startup", complement=True,
+        paired=True,
+    ),
+    "latency_reduction": Metric(
+        text="1 - live latency / http-only's", unit="share", over="latency", under="base_latency", complement=True,
+        paired=True,
+    ),
+}  # fmt: skip
+"""Stable names; commands and tables use them as keys."""
+
+
+def metrics(totals: Totals, baseline: Totals | None = None) -> dict[str, float]:
+    """Compute all metrics of one run; those against http-only only where the paired `baseline` is given."""
+    found = sums(totals, baseline)
+    return {name: value(metric, found) for name, metric in METRICS.items() if baseline is not None or not metric.paired}
+
+
+def value(metric: Metric, found: Sums) -> float:
+    """Compute a metric from the sums of one replication."""
+    if not metric.under:
+        return found[metric.over]
+    quotient = _divide(found[metric.over], found[metric.under])
+    return 1 - quotient if metric.complement else quotient
+
+
+def estimate(metric: Metric | str, replications: Sequence[Sums], level: float = 0.95) -> Interval:
+    """Estimate a metric over replications: ratio of totals with a jackknife interval, or Student's t."""
+    metric = METRICS[metric] if isinstance(metric, str) else metric
+    over = [found[metric.over] for found in replications]
+    if not metric.under:
+        return student(over, level)
+    interval = ratio(over, [found[metric.under] for found in replications], level)
+    return interval.mapped(-1.0, 1.0) if metric.complement else interval
+
+
+def sums(totals: Totals, baseline: Totals | None = None) -> dict[str, float]:
+    """Add up one replication, and beside it its paired `http-only` run."""
+    found = _sums(totals)
+    if baseline is None:
+        return found
+    base = _sums(baseline)
+    found |= {f"base_{name}": number for name, number in base.items()}
+    found |= {f"added_{name}": found[name] - base[name] for name in ("startup", "latency", "stall_ratio")}
+    return found
+
+
+def percentile_rate(timeline: pd.DataFrame, column: str = "origin", quantile: float = 0.95) -> tuple[float, float]:
+    """Give the percentile of binned rates as it is billed (nearest rank) and the width of the bins.
+
+    Bins are five minutes; runs shorter than 25 minutes use a twentieth of the run, whole seconds.
+    """
+    amounts = timeline[column].to_numpy(float)
+    span = len(amounts) * BIN
+    width = BILLED_BIN if span >= 5 * BILLED_BIN else max(1.0, span // 20)
+    per_bin = int(width / BIN)
+    whole = amounts[: len(amounts) // per_bin * per_bin].reshape(-1, per_bin).sum(axis=1)
+    return float(np.quantile(whole, quantile, method="inverted_cdf")) / width, width
+
+
+def jain(shares: pd.Series) -> float:
+    """Jain's fairness index, 1 for equal shares, 1/n where one has everything; NaN where nobody has anything."""
+    x = shares.to_numpy(float)
+    return _divide(float(x.sum()) ** 2, len(x) * float((x**2).sum()))
+
+
+def _sums(totals: Totals) -> dict[str, float]:
+    warmup = totals.scenario.warmup
+    timeline = totals.timeline[totals.timeline["at"] >= warmup]
+    after = totals.viewers[totals.viewers["joined_at"] >= warmup]
+    viewers = after if len(after) else totals.viewers
+    found = _flows(timeline) | _audience(timeline) | _experience(viewers) | _waits(viewers)
+    found["played_bytes"] = _played_bytes(totals.viewers, warmup)
+    found["stall_ratio"] = _divide(found["stalled_seconds"], found["viewer_seconds"])
+    given = viewers["bytes_uploaded"] / (viewers["bytes_http"] + viewers["bytes_p2p"]).clip(lower=1.0)
+    found["fairness"] = jain(given)
+    return found
+
+
+def _flows(timeline: pd.DataFrame) -> dict[str, float]:
+    http, p2p, origin = (float(timeline[name].sum()) for name in ("http", "p2p", "origin"))
+    rate, width = percentile_rate(timeline)
+    return {
+        "http_bytes": http,
+        "p2p_bytes": p2p,
+        "media_bytes": http + p2p,
+        "origin_bytes": origin,
+        "seconds": len(timeline) * BIN,
+        "origin_rate_p95": rate,
+        "origin_rate_bin": width,
+    }
+
+
+def _audience(timeline: pd.DataFrame) -> dict[str, float]:
+    return {
+        "viewer_seconds": float(timeline["viewers"].sum()) * BIN,
+        "stalled_seconds": float(timeline["stalled"].sum()) * BIN,
+        "peer_seconds": float((timeline["peers"] * timeline["viewers"]).sum()) * BIN,
+        "swarm_seconds": float((timeline["viewers"] > 0).sum()) * BIN,
+    }
+
+
+def _experience(viewers: pd.DataFrame) -> dict[str, float]:
+    started = viewers["startup"].dropna()
+    seen = viewers[viewers["latency"].notna()]
+    latency, weight = float((seen["latency"] * seen["played"]).sum()), float(seen["played"].sum())
+    return {
+        "viewer_count": float(len(viewers)),
+        "stall_count": float(viewers["stalls"].sum()),
+        "startup_sum": float(started.sum()),
+        "startup_count": float(len(started)),
+        "startup": _divide(float(started.sum()), len(started)),
+        "startup_p95": float(started.quantile(0.95)) if len(started) else math.nan,
+        "latency_sum": latency,
+        "latency_weight": weight,
+        "latency": _divide(latency, weight),
+        "relay_bytes": float(viewers["bytes_relayed"].sum()),
+        "wasted_http": float(viewers["wasted_http"].sum()),
+        "wasted_p2p": float(viewers["wasted_p2p"].sum()),
+        "wasted_bytes": float(viewers["wasted_http"].sum() + viewers["wasted_p2p"].sum()),
+    }
+
+
+def _waits(viewers: pd.DataFrame) -> dict[str, float]:
+    found = {}
+    for source in ("http", "p2p"):
+        found[f"{source}_count"] = float(viewers[f"{source}_transfers"].sum())
+        found[f"{source}_wait_sum"] = float(viewers[f"{source}_wait"].sum())
+        found[f"{source}_time_sum"] = float(viewers[f"{source}_time"].sum())
+    found["wait_sum"] = found["http_wait_sum"] + found["p2p_wait_sum"]
+    found["transfer_count"] = found["http_count"] + found["p2p_count"]
+    found["wait"] = _divide(found["wait_sum"], found["transfer_count"])
+    for kind in ("wait", "time"):
+        http, p2p = (_divide(found[f"{s}_{kind}_sum"], found[f"{s}_count"]) for s in ("http", "p2p"))
+        found[f"added_{kind}"] = p2p - http
+    return found
+
+
+def _played_bytes(viewers: pd.DataFrame, warmup: float) -> float:
+    """Bytes played after the warm-up: each viewer's, in the proportion of its time after its start-up."""
+    if warmup == 0:
+        return float(viewers["bytes_played"].sum())
+    begin = viewers["joined_at"] + viewers["startup"].fillna(0.0)
+    lasts = (viewers["left_at"] - begin).clip(lower=1e-9)
+    after = (viewers["left_at"] - begin.clip(lower=warmup)).clip(lower=0.0)
+    return float((viewers["bytes_played"] * (after / lasts).clip(upper=1.0)).sum())
+
+
+def _divide(over: float, under: float) -> float:
+    return over / under if under else math.nan

@@ -1,0 +1,133 @@
+"""Intervals over replications, and the test of equivalence.
+
+Every interval is two-sided at `level` (0.95). From one replication comes no interval: its ends are NaN.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+__all__ = ["Equivalence", "Interval", "bootstrap", "difference", "equivalence", "paired", "ratio", "student"]
+
+LEVEL = 0.95
+Values = Sequence[float] | NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate and its confidence interval; `error` and `freedom` are the Student-t behind it."""
+
+    mean: float
+    low: float = math.nan
+    high: float = math.nan
+    error: float = math.nan
+    freedom: float = math.nan
+
+    def to_dict(self) -> dict[str, float]:
+        """Give plain values for JSON and tables."""
+        return {"mean": self.mean, "low": self.low, "high": self.high}
+
+    def mapped(self, scale: float, shift: float = 0.0) -> "Interval":
+        """Give the interval of ``scale * x + shift``."""
+        ends = sorted((self.low * scale + shift, self.high * scale + shift))
+        return Interval(self.mean * scale + shift, ends[0], ends[1], self.error * abs(scale), self.freedom)
+
+
+@dataclass(frozen=True, slots=True)
+class Equivalence:
+    """Outcome of two one-sided tests: the ``1 - 2 alpha`` interval must lie inside ``±margin``."""
+
+    margin: float
+    low: float
+    high: float
+    p_value: float
+    equivalent: bool
+
+
+def student(values: Values, level: float = LEVEL) -> Interval:
+    """Estimate a mean by Student's t."""
+    x = np.asarray(values, float)
+    x = x[np.isfinite(x)]
+    if len(x) == 0:
+        return Interval(math.nan)
+    if len(x) == 1:
+        return Interval(float(x[0]))
+    return _interval(float(x.mean()), float(x.std(ddof=1)) / math.sqrt(len(x)), len(x) - 1, level)
+
+
+def paired(values: Values, baseline: Values, level: float = LEVEL) -> Interval:
+    """Estimate the mean of ``values - baseline``, replication by replication (common random numbers)."""
+    return student(np.asarray(values, float) - np.asarray(baseline, float), level)
+
+
+def ratio(numerators: Values, denominators: Values, level: float = LEVEL) -> Interval:
+    """Estimate a ratio of totals by the delete-one jackknife.
+
+    The pseudo-values ``n R - (n - 1) R_{-i}`` remove the bias of order 1/n (Tukey 1958; Miller, "The jackknife",
+    Biometrika 61, 1974). The estimate itself is the plain ratio of totals, which is what was said.
+    """
+    over, under = np.asarray(numerators, float), np.asarray(denominators, float)
+    good = np.isfinite(over) & np.isfinite(under)
+    over, under = over[good], under[good]
+    n = len(over)
+    if n == 0 or under.sum() == 0:
+        return Interval(math.nan)
+    whole = float(over.sum() / under.sum())
+    rest = under.sum() - under
+    if n == 1 or (rest == 0).any():
+        return Interval(whole)
+    pseudo = n * whole - (n - 1) * (over.sum() - over) / rest
+    return _interval(whole, float(pseudo.std(ddof=1)) / math.sqrt(n), n - 1, level)
+
+
+def bootstrap(
+    values: Values,
+    rng: np.random.Generator,
+    statistic: Callable[..., NDArray[np.float64] | float] = np.mean,
+    level: float = LEVEL,
+    resamples: int = 2000,
+) -> Interval:
+    """Estimate any statistic (a quantile, say) by the percentile bootstrap; `statistic` takes ``axis``."""
+    x = np.asarray(values, float)
+    if len(x) < 2:
+        return Interval(float(x[0]) if len(x) else math.nan)
+    drawn = x[rng.integers(0, len(x), (resamples, len(x)))]
+    found = np.asarray(statistic(drawn, axis=1), float)
+    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(statistic(x, axis=0)), float(low), float(high), float(found.std(ddof=1)), math.inf)
+
+
+def difference(simulated: Values, measured: Values, level: float = LEVEL) -> Interval:
+    """Estimate ``mean(simulated) - mean(measured)`` with pooled variance.
+
+    One measured run is enough: it is then taken to vary between runs as the simulated ones do.
+    """
+    y, x = np.asarray(simulated, float), np.asarray(measured, float)
+    freedom = len(y) + len(x) - 2
+    shift = float(y.mean() - x.mean())
+    if freedom < 1:
+        return Interval(shift)
+    spread = math.sqrt((((y - y.mean()) ** 2).sum() + ((x - x.mean()) ** 2).sum()) / freedom)
+    return _interval(shift, spread * math.sqrt(1 / len(y) + 1 / len(x)), freedom, level)
+
+
+def equivalence(estimate: Interval, margin: float, alpha: float = 0.05) -> Equivalence:
+    """Test by two one-sided tests (Schuirmann 1987) that a difference is smaller than `margin` either way."""
+    if not math.isfinite(estimate.error):
+        return Equivalence(margin, math.nan, math.nan, math.nan, equivalent=False)
+    if estimate.error == 0:
+        inside = abs(estimate.mean) < margin
+        return Equivalence(margin, estimate.mean, estimate.mean, 0.0 if inside else 1.0, inside)
+    reach = float(stats.t.ppf(1 - alpha, estimate.freedom)) * estimate.error
+    sides = [(margin - estimate.mean) / estimate.error, (margin + estimate.mean) / estimate.error]
+    p_value = float(max(stats.t.sf(side, estimate.freedom) for side in sides))
+    return Equivalence(margin, estimate.mean - reach, estimate.mean + reach, p_value, p_value < alpha)
+
+
+def _interval(mean: float, error: float, freedom: float, level: float) -> Interval:
+    reach = float(stats.t.ppf((1 + level) / 2, freedom)) * error
+    return Interval(mean, mean - reach, mean + reach, error, freedom)
