@@ -18,7 +18,8 @@ from p2psim.wire.hls import (
     format_media_playlist,
 )
 from p2psim.wire.hls_parser import parse_playlist
-from tests.wire.vectors import VECTORS
+
+from .vectors import VECTORS
 
 BASE = "http://h/base/m.m3u8"
 

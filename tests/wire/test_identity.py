@@ -16,7 +16,8 @@ from p2psim.wire.identity import (
     stream_index,
     stream_swarm_id,
 )
-from tests.wire.vectors import VECTORS, by_name
+
+from .vectors import VECTORS, by_name
 
 FIELDS = {"frameRate": "frame_rate", "videoRange": "video_range"}
 

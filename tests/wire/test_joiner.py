@@ -2,7 +2,8 @@ import pytest
 
 from p2psim.wire.errors import RemoteProtocolError
 from p2psim.wire.joiner import CommandJoiner
-from tests.wire.vectors import VECTORS, by_name
+
+from .vectors import VECTORS, by_name
 
 
 @pytest.mark.parametrize("case", **by_name(VECTORS["joiner_errors"]))

@@ -4,7 +4,8 @@ from p2psim.wire.hls import MasterPlaylist, MediaPlaylist, Rendition, Variant
 from p2psim.wire.hls_parser import parse_playlist
 from p2psim.wire.segments import SegmentMap
 from p2psim.wire.streams import streams_of
-from tests.wire.vectors import VECTORS
+
+from .vectors import VECTORS
 
 HLS = VECTORS["hls"]
 CASES = [pytest.param(case, id=case["url"]) for case in HLS["cases"]]
