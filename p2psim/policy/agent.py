@@ -1,0 +1,331 @@
+"""One viewer's own loader: the array rules for a single row, with segments named by their ids on the wire and
+neighbours by their names. Sans-IO: events in, commands out.
+
+Row 0 is the viewer; the other rows are its neighbours, filled from what they announce.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from p2psim.policy import loader, neighbours, prefetch, requests
+from p2psim.policy.bandwidth import Bandwidth
+from p2psim.policy.state import (
+    ABSENT,
+    FETCHING,
+    HTTP,
+    LOADING,
+    NOBODY,
+    STORED,
+    Options,
+    Timeline,
+    allocate,
+)
+from p2psim.policy.storage import reclaim
+
+__all__ = ["Agent", "Command"]
+
+_ME = 0
+
+
+class Command(NamedTuple):
+    """What to do: a command of `p2psim.policy.loader`, the segment's id, a neighbour's name, a first byte."""
+
+    kind: int
+    segment: int = NOBODY
+    neighbour: str = ""
+    first_byte: int = 0
+    source: int = 0
+
+
+class Agent:
+    """State and decisions of one viewer.
+
+    `capacity` bounds how many segments may be in use at once, `neighbours` how many connections.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        random: NDArray[np.int64],
+        *,
+        now: float = 0.0,
+        capacity: int = 512,
+        neighbours: int = 64,
+        uploads: bool = True,
+    ) -> None:
+        self.options = options
+        self._L = allocate(neighbours + 1, capacity, min(capacity, 64), neighbours, sizes=True)
+        self._L.random[_ME] = random
+        self._L.viewer["born"][_ME] = now
+        self._L.viewer["uploads"][_ME] = uploads
+        self._T = Timeline(np.zeros(0), np.zeros(0))
+        self._base = 0
+        self._mean = 1.0
+        self._rows: dict[str, int] = {}
+        self._names: dict[int, str] = {}
+        self._spare = list(range(neighbours, 0, -1))
+        self._speeds: dict[str, Bandwidth] = {}
+        self._out = loader.command_buffer(64, capacity)
+        self._scratch = np.zeros(2 * capacity, np.int64)
+        self._kept: dict[int, None] = {}
+        self.all = Bandwidth()
+        self.http = Bandwidth()
+
+    # -- the stream ---------------------------------------------------------------------------------------------
+
+    def playlist(self, segments: Sequence[tuple[int, float, float]]) -> None:
+        """Take the playlist as it is now: consecutive (id, start, end) on the media time line."""
+        if not segments:
+            return
+        if len(self._T.start) == 0:
+            self._base = segments[0][0]
+            self._mean = sum(end - start for _, start, end in segments) / len(segments)
+        first, last = segments[0][0] - self._base, segments[-1][0] + 1 - self._base
+        if last > len(self._T.start):
+            self._extend(last)
+        if 2 * (last - first) > self._L.slot.shape[1]:
+            self._widen(4 * (last - first))
+        me = self._L.viewer[_ME]
+        for name, start, end in segments:
+            index = name - self._base
+            if index >= me.last:
+                reclaim(self._L, _ME, index)
+            if index >= 0:
+                self._T.start[index], self._T.end[index] = start, end
+        me.first = max(0, first)
+        me.last = max(me.last, last)
+
+    def _extend(self, count: int) -> None:
+        room = max(count, 2 * len(self._T.start), 64)
+        grown = Timeline(np.full(room, np.inf), np.full(room, np.inf))
+        grown.start[: len(self._T.start)] = self._T.start
+        grown.end[: len(self._T.end)] = self._T.end
+        self._T = grown
+
+    def _widen(self, slots: int) -> None:
+        """Make room for a longer playlist."""
+        old = self._L
+        new = allocate(old.viewer.shape[0], slots, old.request.shape[1], old.link.shape[1], sizes=True)
+        last = int(old.viewer[_ME].last)
+        used = np.arange(max(0, last - old.slot.shape[1]), last + old.slot.shape[1] // 2)
+        used = used[used < max(0, last - old.slot.shape[1]) + old.slot.shape[1]]
+        new.slot[:, used % slots] = old.slot[:, used % old.slot.shape[1]]
+        new.size[:, used % slots] = old.size[:, used % old.slot.shape[1]]
+        for ours, theirs in ((new.viewer, old.viewer), (new.request, old.request), (new.link, old.link)):
+            ours[:] = theirs
+        new.random[:] = old.random
+        self._L = new
+        self._out = loader.command_buffer(old.request.shape[1], slots)
+        self._scratch = np.zeros(2 * slots, np.int64)
+
+    # -- the player ---------------------------------------------------------------------------------------------
+
+    def player_requests(self, segment: int) -> bool:
+        """The player asks; True if the segment is stored. A pass is due after either."""
+        return bool(loader.player_requests(self._L, _ME, segment - self._base))
+
+    def player_aborts(self, segment: int) -> bool:
+        """The player gives up waiting; True if it was waiting for this segment (a pass is due)."""
+        me = self._L.viewer[_ME]
+        if me.waiting != segment - self._base:
+            return False
+        me.waiting = NOBODY
+        return True
+
+    @property
+    def waiting(self) -> int | None:
+        """Id of the segment that the player waits for."""
+        waiting = int(self._L.viewer[_ME].waiting)
+        return None if waiting == NOBODY else waiting + self._base
+
+    def playhead_moves(self, position: float, rate: float, now: float) -> bool:
+        """The playhead is reported; True if a pass is due."""
+        return bool(loader.playhead_moves(self._L, _ME, position, rate, self._mean, now))
+
+    def holds(self, segment: int) -> bool:
+        """Whether the segment is stored."""
+        index = segment - self._base
+        return 0 <= index < self._L.viewer[_ME].last and bool(
+            self._L.slot[_ME, index % self._L.slot.shape[1]].stored
+        )
+
+    def listed(self, segment: int) -> bool:
+        """Whether the segment is in the playlist."""
+        me = self._L.viewer[_ME]
+        return bool(me.first <= segment - self._base < me.last)
+
+    # -- decisions ----------------------------------------------------------------------------------------------
+
+    def queue_pass(self, now: float) -> list[Command]:
+        """Decide; the commands are to be carried out in order."""
+        self.loaded_share = loader.queue_pass(self._L, self.options, self._T, _ME, now, self._out)
+        return self._commands()
+
+    def prefetch_delay(self) -> float:
+        """Draw the time to the next prefetch round, seconds."""
+        return float(prefetch.prefetch_delay(self._L, _ME))
+
+    def prefetch_round(self, now: float) -> list[Command]:
+        """Run a prefetch round."""
+        prefetch.prefetch_round(self._L, self.options, self._T, _ME, now, self._out, self._scratch)
+        return self._commands()
+
+    loaded_share = 0.0
+    """Share of the queue that was loaded at the last pass."""
+
+    def current_share(self) -> float:
+        """Share of the queue that is loaded now."""
+        return float(loader.loaded_share(self._L, self.options, self._T, _ME))
+
+    def hold_left(self, now: float) -> float:
+        """Seconds until the initial hold of HTTP ends; 0 if it is not on."""
+        return max(0.0, float(self._L.viewer[_ME].born) + self.options.http_hold - now)
+
+    def _commands(self) -> list[Command]:
+        found = []
+        for kind, index, link in self._out[1 : int(self._out[0, 0]) + 1].tolist():
+            segment = index + self._base if index != NOBODY else NOBODY
+            name = ""
+            if kind in (loader.START_P2P, loader.ABORT_P2P):
+                name = self._names[int(self._L.link[_ME, link].neighbour)]
+            if kind == loader.STORE:
+                self._kept[segment] = None
+            first = link if kind == loader.START_HTTP else 0
+            if kind == loader.START_P2P:
+                first = int(self._L.request[_ME, requests.find(self._L, _ME, index)].bytes)
+            source = link if kind in (loader.STORE, loader.COMPLETE) else 0
+            found.append(Command(kind, segment, name, first, source))
+        self._kept = {segment: None for segment in self._kept if self.holds(segment)}
+        return found
+
+    def announcement(self) -> tuple[list[int], list[int]]:
+        """What to announce now, as a broadcast: ids stored, ids being loaded over HTTP, in order of their coming."""
+        self._L.viewer[_ME].announce = 0
+        return self.peek_announcement()
+
+    def peek_announcement(self) -> tuple[list[int], list[int]]:
+        """What to tell one neighbour; a broadcast that is due stays due."""
+        count = int(self._L.viewer[_ME].retained)
+        rows = self._L.request[_ME, :count]
+        fetching = [int(row.segment) + self._base for row in rows if row.source == HTTP]
+        return list(self._kept), [segment for segment in fetching if self.listed(segment)]
+
+    # -- transfers ----------------------------------------------------------------------------------------------
+
+    def started(self, source: int, now: float, neighbour: str = "") -> None:
+        """An attempt was begun (as commanded): the bandwidth clocks run."""
+        self.all.start(now)
+        if source == HTTP:
+            self.http.start(now)
+        elif neighbour in self._speeds:
+            self._speeds[neighbour].start(now)
+
+    def stopped(self, source: int, now: float, neighbour: str = "") -> None:
+        """An attempt ended, in whatever way."""
+        self.all.stop(now)
+        if source == HTTP:
+            self.http.stop(now)
+        elif neighbour in self._speeds:
+            self._speeds[neighbour].stop(now)
+
+    def progress(self, segment: int) -> tuple[int, int]:
+        """Bytes received and total (0: unknown) of a retained request."""
+        row = self._row(segment)
+        return int(row.bytes), int(row.total)
+
+    def set_total(self, segment: int, total: int) -> None:
+        """The size has become known."""
+        self._row(segment).total = total
+
+    def clear_bytes(self, segment: int) -> None:
+        """Drop the partial bytes: they are not to be trusted."""
+        row = self._row(segment)
+        row.bytes, row.total = 0.0, 0.0
+
+    def received(self, segment: int, count: int, source: int, now: float, neighbour: str = "") -> None:
+        """Bytes have come for a loading request."""
+        self._row(segment).bytes += count
+        self.all.add(count, now)
+        if source == HTTP:
+            self.http.add(count, now)
+        elif neighbour in self._speeds:
+            self._speeds[neighbour].add(count, now)
+            self._set_speed(neighbour)
+
+    def succeeded(self, segment: int) -> None:
+        """All bytes are there; a pass is due."""
+        requests.succeed(self._L, _ME, self._index(segment))
+
+    def failed(self, segment: int, now: float, *, timed_out: bool = False) -> bool:
+        """The attempt failed; a pass is due. True if its neighbour has timed out too often and is to be dropped."""
+        link = requests.fail(self._L, _ME, self._index(segment), now, timed_out)
+        if link == NOBODY:
+            return False
+        self._speeds[self._names[int(self._L.link[_ME, link].neighbour)]].clear()
+        return bool(timed_out and self._L.link[_ME, link].strikes >= self.options.p2p_retries)
+
+    def is_loading(self, segment: int) -> bool:
+        """Whether an attempt is under way."""
+        i = requests.find(self._L, _ME, segment - self._base)
+        return i != NOBODY and bool(self._L.request[_ME, i].status == LOADING)
+
+    def _index(self, segment: int) -> int:
+        i = requests.find(self._L, _ME, segment - self._base)
+        if i == NOBODY:
+            raise KeyError(f"no request for segment {segment}")
+        return int(i)
+
+    def _row(self, segment: int) -> "np.record":
+        row: np.record = self._L.request[_ME, self._index(segment)]
+        return row
+
+    # -- neighbours ---------------------------------------------------------------------------------------------
+
+    @property
+    def neighbours(self) -> list[str]:
+        """Names of the connected neighbours, in order of connection."""
+        count = int(self._L.viewer[_ME].degree)
+        return [self._names[int(row)] for row in self._L.link[_ME, :count].neighbour]
+
+    def connect(self, name: str) -> bool:
+        """A neighbour is connected; False if there is no room or it is known."""
+        if name in self._rows or not self._spare:
+            return False
+        row = self._spare.pop()
+        self._L.slot["announced"][row] = ABSENT
+        self._rows[name], self._names[row] = row, name
+        self._speeds[name] = Bandwidth()
+        return bool(neighbours.connect(self._L, _ME, row))
+
+    def disconnect(self, name: str) -> None:
+        """A neighbour is gone; a request it was serving must have been failed before."""
+        row = self._rows.pop(name, None)
+        if row is None:
+            return
+        neighbours.disconnect(self._L, _ME, row)
+        del self._names[row], self._speeds[name]
+        self._spare.append(row)
+
+    def announced(self, name: str, stored: Iterable[int], fetching: Iterable[int]) -> None:
+        """A neighbour said what it has: this replaces all that it said before. A pass is due."""
+        slots = self._L.slot.shape[1]
+        low = max(0, int(self._L.viewer[_ME].last) - slots // 2)
+        states = np.zeros(slots, np.uint8)
+        for ids, state in ((fetching, FETCHING), (stored, STORED)):
+            index = np.fromiter(ids, np.int64) - self._base
+            # ids that the slots cannot tell apart are nonsense, or far from where we play
+            states[index[(index >= low) & (index < low + slots)] % slots] = state
+        neighbours.replace_announced(self._L, self._rows[name], states)
+
+    def lacks(self, name: str, segment: int) -> None:
+        """A neighbour answered that it has not got the segment after all."""
+        if name in self._rows and segment >= self._base:
+            neighbours.set_announced(self._L, self._rows[name], segment - self._base, ABSENT)
+
+    def _set_speed(self, name: str) -> None:
+        row = self._rows[name]
+        link = neighbours.link_to(self._L, _ME, row)
+        self._L.link[_ME, link].speed = self._speeds[name].loading_only(15.0)

@@ -1,0 +1,79 @@
+"""From whom a segment is fetched: at random, in proportion to what each holder has delivered lately."""
+
+from numba import njit
+
+from p2psim.policy.state import NOBODY, STORED, Loaders
+from p2psim.rng import uniform
+
+__all__ = ["choose_holder", "pick_weighted"]
+
+_UNPROVEN = 0.1
+"""A holder slower than this share of the fastest counts as unproven and gets this share as its weight."""
+
+
+@njit(cache=True)
+def choose_holder(L: Loaders, v: int, segment: int) -> int:
+    """Place of an idle neighbour that announced the segment as stored, or -1.
+
+    Weights are speeds; unproven neighbours together get at most half of the whole weight.
+    """
+    slot = segment % L.slot.shape[1]
+    if L.slot[v, slot].holders <= 0:
+        return NOBODY
+    count, only, fastest = 0, NOBODY, 0.0
+    for k in range(L.viewer[v].degree):
+        if L.link[v, k].busy == 0 and L.slot[L.link[v, k].neighbour, slot].announced == STORED:
+            count += 1
+            only = k
+            fastest = max(fastest, float(L.link[v, k].speed))
+    if count <= 1:
+        return only
+    draw = uniform(L.random, v)
+    if fastest <= 0.0:
+        return _nth_holder(L, v, slot, int(draw * count))
+    return pick_weighted(L, v, slot, _floor(L, v, slot, fastest), draw)
+
+
+@njit(cache=True)
+def pick_weighted(L: Loaders, v: int, slot: int, floor: float, draw: float) -> int:
+    """Pick an idle holder with probability proportional to max(speed, floor); `draw` is from [0, 1)."""
+    total, picked = 0.0, NOBODY
+    for k in range(L.viewer[v].degree):
+        if L.link[v, k].busy == 0 and L.slot[L.link[v, k].neighbour, slot].announced == STORED:
+            total += max(float(L.link[v, k].speed), floor)
+    left = draw * total
+    for k in range(L.viewer[v].degree):
+        if L.link[v, k].busy == 0 and L.slot[L.link[v, k].neighbour, slot].announced == STORED:
+            picked = k
+            left -= max(float(L.link[v, k].speed), floor)
+            if left <= 0:
+                return k
+    return picked
+
+
+@njit(cache=True)
+def _floor(L: Loaders, v: int, slot: int, fastest: float) -> float:
+    # upstream counts in bit/s and never goes below 1 bit/s
+    floor = max(0.125, _UNPROVEN * fastest)
+    unproven, proven = 0, 0.0
+    for k in range(L.viewer[v].degree):
+        if L.link[v, k].busy == 0 and L.slot[L.link[v, k].neighbour, slot].announced == STORED:
+            if L.link[v, k].speed <= floor:
+                unproven += 1
+            else:
+                proven += float(L.link[v, k].speed)
+    if unproven > 0 and proven > 0.0 and unproven * floor > proven:
+        return proven / unproven
+    return floor
+
+
+@njit(cache=True)
+def _nth_holder(L: Loaders, v: int, slot: int, n: int) -> int:
+    seen, last = 0, NOBODY
+    for k in range(L.viewer[v].degree):
+        if L.link[v, k].busy == 0 and L.slot[L.link[v, k].neighbour, slot].announced == STORED:
+            last = k
+            if seen == n:
+                return k
+            seen += 1
+    return last

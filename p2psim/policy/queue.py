@@ -1,0 +1,70 @@
+"""The queue: which segments, from the one the player asked for last, are worth loading, and how urgently.
+
+Windows are closed at both ends and measured from the playhead at the current rate of play.
+"""
+
+from typing import NamedTuple
+
+from numba import njit
+
+from p2psim.policy.state import Loaders, Options, Timeline
+
+__all__ = ["Windows", "in_window", "is_offered", "queue_end", "windows"]
+
+
+class Windows(NamedTuple):
+    """Lengths of the three windows, seconds, after the storage rules."""
+
+    high_demand: float
+    http: float
+    p2p: float
+
+
+@njit(cache=True)
+def windows(o: Options, free: float) -> Windows:
+    """Shrink the windows when the storage has little free space (`free` in per cent)."""
+    if free <= 5.0:
+        return Windows(o.high_demand_window, 0.0, 0.0)
+    if free <= 10.0:
+        return Windows(o.high_demand_window, o.http_window, o.http_window)
+    return Windows(o.high_demand_window, o.http_window, o.p2p_window)
+
+
+@njit(cache=True)
+def in_window(L: Loaders, T: Timeline, v: int, segment: int, length: float) -> bool:
+    """Whether a segment touches the stretch of `length` seconds of play ahead of the playhead."""
+    position = L.viewer[v].position
+    return not (position + length * L.viewer[v].rate < T.start[segment] or position > T.end[segment])
+
+
+@njit(cache=True)
+def is_offered(L: Loaders, v: int, segment: int) -> bool:
+    """Whether a neighbour announces the segment, as stored or as being loaded over HTTP."""
+    slot = segment % L.slot.shape[1]
+    return L.slot[v, slot].holders > 0 or L.slot[v, slot].fetchers > 0
+
+
+@njit(cache=True)
+def queue_end(L: Loaders, T: Timeline, v: int, w: Windows) -> tuple[int, bool]:
+    """End of the queue (exclusive; it begins at the last requested segment), and whether its head is urgent by grace.
+
+    The walk stops at the first segment in no window. A head in no window is kept, as urgent, if the next one is in
+    one: the player asks slightly behind a playhead that has moved.
+    """
+    head, end = L.viewer[v].requested, L.viewer[v].last
+    if head < L.viewer[v].first or head >= end:
+        return head, False
+    grace = not _actual(L, T, v, head, w)
+    segment = head + 1
+    if grace and (segment >= end or not _actual(L, T, v, segment, w)):
+        return head, False
+    while segment < end and _actual(L, T, v, segment, w):
+        segment += 1
+    return segment, grace
+
+
+@njit(cache=True)
+def _actual(L: Loaders, T: Timeline, v: int, segment: int, w: Windows) -> bool:
+    if in_window(L, T, v, segment, max(w.high_demand, w.http)):
+        return True
+    return in_window(L, T, v, segment, w.p2p) and is_offered(L, v, segment)

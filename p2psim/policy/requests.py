@@ -1,0 +1,158 @@
+"""The requests that a loader retains: made by the first attempt, kept with their partial bytes until they succeed, are
+given up or leave the queue (upstream's Request and RequestsContainer)."""
+
+from numba import njit
+
+from p2psim.policy.state import (
+    ABORTED,
+    FAILED,
+    HTTP,
+    IDLE,
+    LOADING,
+    NOBODY,
+    P2P,
+    SUCCEEDED,
+    Loaders,
+)
+
+__all__ = [
+    "abort",
+    "clear_failures",
+    "fail",
+    "find",
+    "forget",
+    "loading",
+    "make",
+    "start",
+    "succeed",
+]
+
+
+@njit(cache=True)
+def find(L: Loaders, v: int, segment: int) -> int:
+    """Row of the request for a segment, or -1."""
+    for i in range(L.viewer[v].retained):
+        if L.request[v, i].segment == segment:
+            return i
+    return NOBODY
+
+
+@njit(cache=True)
+def loading(L: Loaders, v: int, source: int) -> int:
+    """How many requests are loading from a source."""
+    count = 0
+    for i in range(L.viewer[v].retained):
+        if L.request[v, i].status == LOADING and L.request[v, i].source == source:
+            count += 1
+    return count
+
+
+@njit(cache=True)
+def make(L: Loaders, v: int, segment: int) -> int:
+    """Row of the request for a segment, made if there is none; -1 if all rows hold requests in use."""
+    i = find(L, v, segment)
+    if i != NOBODY:
+        return i
+    if L.viewer[v].retained == L.request.shape[1]:
+        _drop_oldest_idle(L, v)
+        if L.viewer[v].retained == L.request.shape[1]:
+            return NOBODY
+    i = L.viewer[v].retained
+    L.viewer[v].retained = i + 1
+    L.request[v, i].segment = segment
+    L.request[v, i].status = IDLE
+    L.request[v, i].source = 0
+    L.request[v, i].link = NOBODY
+    L.request[v, i].bytes = 0.0
+    L.request[v, i].total = 0.0
+    L.request[v, i].http_failures = 0
+    L.request[v, i].failures = 0
+    L.request[v, i].failed_at = 0.0
+    L.request[v, i].handled = 0
+    return i
+
+
+@njit(cache=True)
+def forget(L: Loaders, v: int, i: int) -> None:
+    """Remove a request and its partial bytes; later rows move up."""
+    last = L.viewer[v].retained - 1
+    for j in range(i, last):
+        L.request[v, j] = L.request[v, j + 1]
+    L.viewer[v].retained = last
+
+
+@njit(cache=True)
+def start(L: Loaders, v: int, i: int, source: int, link: int) -> bool:
+    """Begin an attempt; False if all bytes are there already, in which case the request has succeeded."""
+    L.request[v, i].source = source
+    L.request[v, i].handled = 0
+    complete = L.request[v, i].total > 0 and L.request[v, i].bytes == L.request[v, i].total
+    if L.request[v, i].total > 0 and L.request[v, i].bytes > L.request[v, i].total:
+        L.request[v, i].bytes = 0.0
+        L.request[v, i].total = 0.0
+    L.request[v, i].link = link if source == P2P else NOBODY
+    L.request[v, i].status = SUCCEEDED if complete else LOADING
+    if source == P2P and not complete:
+        L.link[v, link].busy = 1
+    return not complete
+
+
+@njit(cache=True)
+def abort(L: Loaders, v: int, i: int) -> int:
+    """Stop an attempt by decision of the loader; gives the neighbour's place that is free again, or -1."""
+    link = _end(L, v, i, ABORTED)
+    return link
+
+
+@njit(cache=True)
+def succeed(L: Loaders, v: int, i: int) -> int:
+    """All bytes are there and valid; gives the neighbour's place that is free again, or -1."""
+    link = _end(L, v, i, SUCCEEDED)
+    L.request[v, i].total = L.request[v, i].bytes
+    if link != NOBODY:
+        L.link[v, link].strikes = 0
+    return link
+
+
+@njit(cache=True)
+def fail(L: Loaders, v: int, i: int, now: float, timed_out: bool) -> int:
+    """An attempt failed; partial bytes stay. Gives the neighbour's place that is free again, or -1.
+
+    What a neighbour delivered before is forgotten; a time-out is a strike against it.
+    """
+    if L.request[v, i].source == HTTP:
+        L.request[v, i].http_failures += 1
+    L.request[v, i].failures += 1
+    L.request[v, i].failed_at = now
+    link = _end(L, v, i, FAILED)
+    if link != NOBODY:
+        L.link[v, link].speed = 0.0
+        if timed_out:
+            L.link[v, link].strikes += 1
+    return link
+
+
+@njit(cache=True)
+def clear_failures(L: Loaders, v: int, i: int) -> None:
+    """Forget the failed attempts of a request."""
+    L.request[v, i].http_failures = 0
+    L.request[v, i].failures = 0
+
+
+@njit(cache=True)
+def _end(L: Loaders, v: int, i: int, status: int) -> int:
+    link = int(L.request[v, i].link) if L.request[v, i].source == P2P else NOBODY
+    if link != NOBODY:
+        L.link[v, link].busy = 0
+    L.request[v, i].link = NOBODY
+    L.request[v, i].status = status
+    L.request[v, i].handled = 0
+    return link
+
+
+@njit(cache=True)
+def _drop_oldest_idle(L: Loaders, v: int) -> None:
+    for i in range(L.viewer[v].retained):
+        if L.request[v, i].status not in (LOADING, SUCCEEDED) and L.request[v, i].segment != L.viewer[v].waiting:
+            forget(L, v, i)
+            return

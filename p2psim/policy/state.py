@@ -1,0 +1,188 @@
+"""What a loader remembers: one row per viewer, plain arrays, so that the same rules run compiled for a hundred
+thousand simulated viewers and interpreted or compiled for the one viewer of a real peer.
+
+Segments are numbered from 0 in stream order (an index, not the id on the wire) and found at ``index % slots``; a
+caller makes `slots` large enough that two segments in use never meet. Neighbours of a viewer stand in the order in
+which they connected. A viewer's own row and the rows of its neighbours have the same form: a real peer fills its
+neighbours' rows with what they announced.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from p2psim.scenario.model import Policy
+
+__all__ = [
+    "ABORTED",
+    "ABSENT",
+    "FAILED",
+    "FETCHING",
+    "HTTP",
+    "IDLE",
+    "LOADING",
+    "NOBODY",
+    "P2P",
+    "STORED",
+    "SUCCEEDED",
+    "Loaders",
+    "Options",
+    "Timeline",
+    "allocate",
+    "options",
+    "timeline",
+]
+
+F8 = NDArray[np.float64]
+
+NOBODY = -1
+ABSENT, STORED, FETCHING = 0, 1, 2
+"""What a viewer announces of a segment: nothing, stored, being loaded over HTTP."""
+HTTP, P2P = 1, 2
+"""Source of a request's last attempt; 0 before the first."""
+IDLE, LOADING, SUCCEEDED, FAILED, ABORTED = range(5)
+"""States of a request."""
+
+
+class Options(NamedTuple):
+    """Options of p2p-media-loader in canonical units (seconds, bytes)."""
+
+    high_demand_window: float
+    http_window: float
+    p2p_window: float
+    http_slots: int
+    p2p_slots: int
+    http_hold: float
+    http_timeout: float
+    p2p_timeout: float
+    http_retries: int
+    p2p_retries: int
+    storage: float
+    live: bool
+
+
+class Timeline(NamedTuple):
+    """Start and end of each segment on the media time line, seconds; shape (segments,)."""
+
+    start: F8
+    end: F8
+
+
+class Loaders(NamedTuple):
+    """State of the loaders, as record arrays; the first axis is the viewer."""
+
+    viewer: Any
+    """(viewers,), see VIEWER."""
+    slot: Any
+    """(viewers, slots), see SLOT."""
+    request: Any
+    """(viewers, requests), in order of their making, see REQUEST."""
+    link: Any
+    """(viewers, neighbours), in order of connection, see LINK."""
+    size: F8
+    """Bytes of a stored segment, (viewers, slots); or (1, 1) where all segments are alike."""
+    random: NDArray[np.int64]
+    """State of the viewers' random streams (`p2psim.rng`), (viewers, 6)."""
+
+
+VIEWER = np.dtype(
+    [
+        ("position", "f8"),  # playhead as last reported, seconds on the media time line
+        ("rate", "f8"),
+        ("born", "f8"),  # when the loader was made: the clock of the initial hold
+        ("passed", "f8"),  # time of the last queue pass
+        ("stored_bytes", "f8"),
+        ("first", "i4"),  # the playlist as known holds segments first ≤ index < last
+        ("last", "i4"),
+        ("requested", "i4"),  # segment that the player asked for last
+        ("waiting", "i4"),  # segment that the player waits for, or NOBODY
+        ("retained", "i4"),  # how many requests are retained
+        ("degree", "i4"),  # how many neighbours are connected
+        ("urgent", "i4"),  # the player jumped while it waited: start at once
+        ("announce", "i4"),  # an announcement is due
+        ("uploads", "i4"),  # whether the viewer serves others
+        ("jumped", "i4"),  # a report of the playhead has come (storage rules wait for it)
+    ]
+)
+SLOT = np.dtype(
+    [
+        ("holders", "i2"),  # how many neighbours announce the segment as stored
+        ("fetchers", "i2"),  # how many announce it as being loaded over HTTP
+        ("stored", "u1"),
+        ("announced", "u1"),  # what others know of the viewer: ABSENT, STORED or FETCHING
+    ]
+)
+REQUEST = np.dtype(
+    [
+        ("bytes", "f8"),  # received so far; survives failed and aborted attempts
+        ("total", "f8"),  # size, once known; 0 before
+        ("failed_at", "f8"),
+        ("segment", "i4"),
+        ("http_failures", "i2"),
+        ("failures", "i2"),
+        ("link", "i2"),  # place of the neighbour that serves it, or NOBODY
+        ("status", "u1"),
+        ("source", "u1"),
+        ("handled", "u1"),  # a pass has seen it in this state
+        ("unused", "u1", (3,)),
+    ]
+)
+LINK = np.dtype(
+    [
+        ("neighbour", "i4"),
+        ("mirror", "i4"),  # place of the viewer in the list of its neighbour
+        ("speed", "f4"),  # estimate of what the neighbour delivers, bytes/s
+        ("busy", "u1"),  # the neighbour is sending us a segment
+        ("strikes", "u1"),  # time-outs of the neighbour since its last success
+        ("unused", "u1", (2,)),
+    ]
+)
+
+
+def options(policy: Policy, live: bool) -> Options:
+    """Turn a scenario's policy into canonical numbers."""
+    p2p = policy.name != "http-only"
+    return Options(
+        high_demand_window=policy.highDemandTimeWindow,
+        http_window=policy.httpDownloadTimeWindow,
+        p2p_window=policy.p2pDownloadTimeWindow,
+        http_slots=policy.simultaneousHttpDownloads,
+        p2p_slots=policy.simultaneousP2PDownloads if p2p else 0,
+        http_hold=policy.httpDownloadInitialTimeoutMs / 1000 if p2p else 0.0,
+        http_timeout=policy.httpNotReceivingBytesTimeoutMs / 1000,
+        p2p_timeout=policy.p2pNotReceivingBytesTimeoutMs / 1000,
+        http_retries=policy.httpErrorRetries,
+        p2p_retries=policy.p2pErrorRetries,
+        storage=policy.segmentMemoryStorageLimit * 2.0**20,
+        live=live,
+    )
+
+
+def timeline(count: int, duration: float) -> Timeline:
+    """Make the time line of `count` segments of equal length."""
+    start = np.arange(count) * duration
+    return Timeline(start, start + duration)
+
+
+def allocate(viewers: int, slots: int, requests: int, neighbours: int, *, sizes: bool = False) -> Loaders:
+    """Make empty loaders; `sizes` keeps a size for every stored segment, else one for all.
+
+    Raises ValueError unless all counts are positive.
+    """
+    if min(viewers, slots, requests, neighbours) < 1:
+        raise ValueError(f"viewers, slots, requests, neighbours = {viewers, slots, requests, neighbours}: at least 1")
+    loaders = Loaders(
+        viewer=np.zeros(viewers, VIEWER).view(np.recarray),
+        slot=np.zeros((viewers, slots), SLOT).view(np.recarray),
+        request=np.zeros((viewers, requests), REQUEST).view(np.recarray),
+        link=np.zeros((viewers, neighbours), LINK).view(np.recarray),
+        size=np.zeros((viewers, slots) if sizes else (1, 1)),
+        random=np.zeros((viewers, 6), np.int64),
+    )
+    loaders.viewer["rate"] = 1.0
+    loaders.viewer["requested"] = loaders.viewer["waiting"] = NOBODY
+    loaders.viewer["passed"] = -np.inf
+    loaders.viewer["uploads"] = 1
+    loaders.link["neighbour"] = NOBODY
+    return loaders

@@ -1,0 +1,318 @@
+"""A real viewer's loader: the policy's decisions carried out over HTTP and data channels, on any clock.
+
+It keeps the bytes; `p2psim.policy.Agent` keeps the state that decides.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from p2psim.policy import loader as commands
+from p2psim.policy.agent import Agent, Command
+from p2psim.policy.bandwidth import player_figure
+from p2psim.policy.state import HTTP, P2P, Options
+from p2psim.testbed.exchange import Exchange
+from p2psim.testbed.http import HttpAttempt
+from p2psim.testbed.ports import Channel, Clock, Fetcher, Observer, Timer
+from p2psim.wire import MAX_MESSAGE_SIZE, SegmentsAnnouncement
+
+__all__ = ["Loader"]
+
+SOURCES = {HTTP: "http", P2P: "p2p"}
+
+Delivery = Callable[[bytes, float], None]
+Refusal = Callable[[str], None]
+Validator = Callable[[int, bytes], bool]
+
+
+@dataclass(slots=True)
+class _Wish:
+    segment: int
+    delivered: Delivery
+    refused: Refusal
+
+
+class Loader:
+    """Loads the segments of one stream for one viewer.
+
+    `validate` (id, data) judges segments that came from peers. `answers_unknown` makes it answer requests for ids
+    outside its playlist, where upstream is silent.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        clock: Clock,
+        fetcher: Fetcher,
+        observer: Observer,
+        random: NDArray[np.int64],
+        *,
+        uploads: bool = True,
+        max_message_size: int = MAX_MESSAGE_SIZE,
+        capacity: int = 512,
+        neighbours: int = 64,
+        validate: Validator | None = None,
+        answers_unknown: bool = False,
+    ) -> None:
+        self.options, self.clock, self.observer = options, clock, observer
+        self.uploads, self.max_message_size, self.answers_unknown = uploads, max_message_size, answers_unknown
+        self.agent = Agent(
+            options, random, now=clock.now(), capacity=capacity, neighbours=neighbours, uploads=uploads
+        )
+        self.storage: dict[int, bytes] = {}
+        self.level_bitrate = 0.0
+        self.level_changed_at = float("-inf")
+        self._fetcher = fetcher
+        self._validate = validate
+        self._partial: dict[int, bytearray] = {}
+        self._http: dict[int, HttpAttempt] = {}
+        self._exchanges: dict[str, Exchange] = {}
+        self._wish: _Wish | None = None
+        self._pass_due = False
+        self._hold_timer: Timer | None = None
+        self._closed = False
+        self._prefetch_timer = clock.call_later(self.agent.prefetch_delay(), self._prefetch)
+
+    # -- the player ---------------------------------------------------------------------------------------------
+
+    def playlist(self, segments: Sequence[tuple[int, float, float]]) -> None:
+        """Take the playlist as it is now: (id, start, end) on the media time line, in order."""
+        self.agent.playlist(segments)
+        self.request_pass()
+
+    def load(self, segment: int, delivered: Delivery, refused: Refusal) -> None:
+        """Ask for a segment: `delivered(data, bytes_per_s)` or `refused(why)` will be called once."""
+        wish = _Wish(segment, delivered, refused)
+        if self.agent.player_requests(segment):
+            self.clock.call_soon(self._deliver_stored, wish)
+            return
+        if self._wish is not None:
+            self._wish.refused("aborted")
+        self._wish = wish
+        self.request_pass()
+
+    def abort(self, segment: int) -> None:
+        """The player gives up waiting for a segment."""
+        if self._wish is not None and self._wish.segment == segment:
+            wish, self._wish = self._wish, None
+            self.agent.player_aborts(segment)
+            wish.refused("aborted")
+            self.request_pass()
+
+    def playhead(self, position: float, rate: float) -> None:
+        """Report the playhead."""
+        if self.agent.playhead_moves(position, rate, self.clock.now()):
+            self.request_pass()
+
+    def _deliver_stored(self, wish: _Wish) -> None:
+        wish.delivered(self.storage[wish.segment], self._figure(self.agent.current_share()))
+        self.request_pass()
+
+    def _figure(self, share: float) -> float:
+        return player_figure(
+            self.agent.all, self.agent.http, share, self.level_bitrate, self.level_changed_at, self.clock.now()
+        )
+
+    # -- decisions ----------------------------------------------------------------------------------------------
+
+    def request_pass(self) -> None:
+        """Run a queue pass soon; several wishes for one before it comes are one."""
+        if not self._pass_due and not self._closed:
+            self._pass_due = True
+            self.clock.call_soon(self._pass)
+
+    def _pass(self) -> None:
+        try:
+            if not self._closed:
+                self._carry_out(self.agent.queue_pass(self.clock.now()))
+                self._watch_hold()
+        finally:
+            self._pass_due = False
+
+    def _watch_hold(self) -> None:
+        left = self.agent.hold_left(self.clock.now())
+        if left > 0 and self._hold_timer is None:
+            self._hold_timer = self.clock.call_later(left, self._end_hold)
+
+    def _end_hold(self) -> None:
+        self._hold_timer = None
+        self.request_pass()
+
+    def _prefetch(self) -> None:
+        self._carry_out(self.agent.prefetch_round(self.clock.now()))
+        self._prefetch_timer = self.clock.call_later(self.agent.prefetch_delay(), self._prefetch)
+
+    def _carry_out(self, orders: list[Command]) -> None:
+        for order in orders:
+            match order.kind:
+                case commands.START_HTTP:
+                    self._start_http(order.segment, order.first_byte)
+                case commands.START_P2P:
+                    self._start_p2p(order)
+                case commands.ABORT_HTTP:
+                    self._http.pop(order.segment).cancel()
+                    self._aborted(order.segment, HTTP, "")
+                case commands.ABORT_P2P:
+                    self._exchanges[order.neighbour].cancel()
+                    self._aborted(order.segment, P2P, order.neighbour)
+                case commands.DELIVER:
+                    self._deliver(order.segment)
+                case commands.REJECT:
+                    self._reject()
+                case commands.STORE:
+                    self._store(order.segment)
+                case commands.COMPLETE:
+                    self.observer.attempt_started(order.segment, SOURCES[order.source], "", len(self._bytes(order)))
+                    self.observer.attempt_ended(order.segment, SOURCES[order.source], "", "loaded")
+                    self.request_pass()
+                case commands.ANNOUNCE:
+                    self.clock.call_soon(self._announce)
+
+    def _bytes(self, order: Command) -> bytearray:
+        return self._partial.get(order.segment, bytearray())
+
+    def _start_http(self, segment: int, first_byte: int) -> None:
+        self._forget_unless_resumed(segment, first_byte)
+        self.agent.started(HTTP, self.clock.now())
+        attempt = HttpAttempt(self, segment, first_byte)
+        self._http[segment] = attempt
+        self.observer.attempt_started(segment, "http", "", first_byte)
+        self.clock.call_soon(attempt.begin, self._fetcher)
+
+    def _start_p2p(self, order: Command) -> None:
+        self._forget_unless_resumed(order.segment, order.first_byte)
+        self.agent.started(P2P, self.clock.now(), order.neighbour)
+        self.observer.attempt_started(order.segment, "p2p", order.neighbour, order.first_byte)
+        self._exchanges[order.neighbour].request(order.segment, order.first_byte)
+
+    def _forget_unless_resumed(self, segment: int, first_byte: int) -> None:
+        if first_byte == 0:
+            self._partial.pop(segment, None)
+
+    def _aborted(self, segment: int, source: int, peer: str) -> None:
+        self.agent.stopped(source, self.clock.now(), peer)
+        self.observer.attempt_ended(segment, SOURCES[source], peer, "abort")
+
+    def _deliver(self, segment: int) -> None:
+        wish, self._wish = self._wish, None
+        if wish is not None:
+            wish.delivered(bytes(self._partial.get(segment, b"")), self._figure(self.agent.loaded_share))
+
+    def _reject(self) -> None:
+        wish, self._wish = self._wish, None
+        if wish is not None:
+            wish.refused("failed")
+
+    def _store(self, segment: int) -> None:
+        self.storage[segment] = bytes(self._partial.pop(segment, b""))
+        for old in [old for old in self.storage if not self.agent.holds(old)]:
+            del self.storage[old]
+
+    # -- transfers, told by attempts and exchanges ----------------------------------------------------------------
+
+    def set_total(self, segment: int, total: int) -> None:
+        """The size of a segment has become known."""
+        self.agent.set_total(segment, total)
+
+    def clear_bytes(self, segment: int) -> None:
+        """Drop partial bytes that are not to be trusted."""
+        self._partial.pop(segment, None)
+        self.agent.clear_bytes(segment)
+
+    def take_bytes(self, segment: int, data: bytes, source: int, peer: str) -> None:
+        """Bytes came for a segment."""
+        self._partial.setdefault(segment, bytearray()).extend(data)
+        self.agent.received(segment, len(data), source, self.clock.now(), peer)
+        self.observer.bytes_received(segment, SOURCES[source], peer, len(data))
+
+    def note_waste(self, peer: str, count: int) -> None:
+        """Bytes came that belong to no download: late, or never asked for."""
+        self.observer.bytes_received(-1, "p2p", peer, count)
+
+    def is_valid(self, segment: int) -> bool:
+        """Judge a segment that came from a peer."""
+        return self._validate is None or self._validate(segment, bytes(self._partial.get(segment, b"")))
+
+    def succeed(self, segment: int, source: int, peer: str) -> None:
+        """A segment is complete."""
+        self._http.pop(segment, None)
+        self.agent.stopped(source, self.clock.now(), peer)
+        self.agent.succeeded(segment)
+        self.observer.attempt_ended(segment, SOURCES[source], peer, "loaded")
+        self.request_pass()
+
+    def fail_quietly(self, segment: int, source: int, peer: str, *, timed_out: bool = False) -> bool:
+        """An attempt failed; True if its peer has timed out too often."""
+        self._http.pop(segment, None)
+        self.agent.stopped(source, self.clock.now(), peer)
+        return self.agent.failed(segment, self.clock.now(), timed_out=timed_out)
+
+    def report_failure(self, segment: int, source: int, peer: str, error: str) -> None:
+        """Note a failure and decide anew."""
+        self.observer.attempt_ended(segment, SOURCES[source], peer, error)
+        self.request_pass()
+
+    # -- neighbours ---------------------------------------------------------------------------------------------
+
+    def channel_opened(self, channel: Channel) -> bool:
+        """A channel is open; False (and it is closed) if the peer is connected already or there is no room."""
+        if self._closed or channel.peer in self._exchanges or not self.agent.connect(channel.peer):
+            channel.close()
+            return False
+        exchange = self._exchanges[channel.peer] = Exchange(self, channel)
+        if self.uploads:
+            stored, fetching = self.agent.peek_announcement()
+            exchange.say(SegmentsAnnouncement(tuple(stored), tuple(fetching)))
+        return True
+
+    def channel_message(self, peer: str, message: bytes) -> None:
+        """A message came."""
+        exchange = self._exchanges.get(peer)
+        if exchange is not None:
+            exchange.receive(message)
+
+    def channel_drained(self, peer: str) -> None:
+        """A channel takes segment data again."""
+        exchange = self._exchanges.get(peer)
+        if exchange is not None:
+            exchange.drained()
+
+    def channel_closed(self, peer: str) -> None:
+        """A channel was closed, by the other side or by a failing network."""
+        exchange = self._exchanges.get(peer)
+        if exchange is not None:
+            exchange.close()
+
+    def peer_gone(self, exchange: Exchange) -> None:
+        """An exchange has ended."""
+        self._exchanges.pop(exchange.peer, None)
+        self.agent.disconnect(exchange.peer)
+        self.observer.peer_closed(exchange.peer)
+
+    @property
+    def peers(self) -> list[str]:
+        """Ids of the connected peers."""
+        return list(self._exchanges)
+
+    def _announce(self) -> None:
+        stored, fetching = self.agent.announcement()
+        message = SegmentsAnnouncement(tuple(stored), tuple(fetching))
+        for exchange in list(self._exchanges.values()):
+            exchange.say(message)
+
+    def close(self) -> None:
+        """Stop everything: attempts are aborted, channels closed."""
+        if self._closed:
+            return
+        self._closed = True
+        self._prefetch_timer.cancel()
+        if self._hold_timer is not None:
+            self._hold_timer.cancel()
+        for segment, attempt in list(self._http.items()):
+            attempt.cancel()
+            self.observer.attempt_ended(segment, "http", "", "abort")
+        self._http.clear()
+        for exchange in list(self._exchanges.values()):
+            exchange.close()
