@@ -1,0 +1,66 @@
+"""Messages and peers that the tests of the tracker share."""
+
+import json
+import random
+
+from tracker.brain import Brain, BrainOptions
+from tracker.events import Observer
+from tracker.protocol import Announce, Answer, Offer
+
+SWARM = "swarm-aaaaaaaaaaaaaa"
+OTHER_SWARM = "swarm-bbbbbbbbbbbbbb"
+
+
+def peer(number: int) -> str:
+    return f"-PM0203-{number:012d}"
+
+
+def offers(count: int, by: int = 0) -> list[Offer]:
+    return [Offer(f"offer {by}.{i}", f"id {by}.{i}") for i in range(count)]
+
+
+def announce(number: int, swarm: str = SWARM, **fields) -> Announce:
+    return Announce(swarm, peer(number), **fields)
+
+
+def answer(number: int, to: int, swarm: str = SWARM) -> Answer:
+    return Answer(swarm, peer(number), peer(to), "an id", "an answer")
+
+
+class Recorder(Observer):
+    """Keeps every event as a tuple."""
+
+    def __init__(self):
+        self.events = []
+
+    def __getattribute__(self, name):
+        if name in vars(Observer) and not name.startswith("_"):
+            return lambda *arguments: self.events.append((name, *arguments))
+        return super().__getattribute__(name)
+
+
+def brain(observer: Observer | None = None, **options) -> Brain:
+    options.setdefault("interval_jitter", 0.0)
+    return Brain(BrainOptions(**options), random.Random(7), observer)
+
+
+def wire_announce(number: int, swarm: str = SWARM, count: int = 0, **fields) -> dict:
+    """Write an announce as p2p-media-loader sends it."""
+    items = [
+        {"offer": {"type": "offer", "sdp": f"v=0\r\no={number}.{i}\u2028\r\n"}, "offer_id": f"{number:010d}{i:010d}"}
+        for i in range(count)
+    ]
+    return {
+        "numwant": count,
+        "uploaded": 0,
+        "downloaded": 0,
+        "action": "announce",
+        "info_hash": swarm,
+        "peer_id": peer(number),
+        "offers": items,
+        **fields,
+    }
+
+
+def as_bytes(message: object) -> bytes:
+    return json.dumps(message, ensure_ascii=False).encode()

@@ -1,0 +1,370 @@
+"""What a tracker does, without input or output.
+
+Rules that hold here:
+
+* `handle` takes one message of one connection and returns what to send to whom, in order. The reply to an announce
+  stands before the offers it caused: a client drops offers of a swarm it was not yet told about.
+* A peer belongs to the connection it last announced from. Stops and answers from any other are ignored.
+* The caller brings the time and the random numbers; a tracker in virtual time behaves like a real one, bit for bit.
+* The caller asks `next_deadline`, and calls `expire` then.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeAlias, cast
+
+from tracker.deadlines import Deadlines
+from tracker.errors import OptionError
+from tracker.events import Observer
+from tracker.matching import STRATEGIES, Matching, UniformRandom
+from tracker.protocol import (
+    Announce,
+    AnnounceReply,
+    Answer,
+    AnswerRelay,
+    Failure,
+    Incoming,
+    OfferRelay,
+    Outgoing,
+    Scrape,
+    ScrapeEntry,
+    ScrapeReply,
+)
+from tracker.swarm import C, Membership, Presence, Swarm
+
+__all__ = ["Brain", "BrainOptions", "Counts", "Sends"]
+
+Sends: TypeAlias = list[tuple[C, Outgoing]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrainOptions:
+    """How a tracker behaves.
+
+    Raises
+    ------
+    OptionError
+        When a value makes no sense.
+    """
+
+    interval: float = 120.0
+    """Seconds between the announces of a peer, as it is told."""
+
+    interval_jitter: float = 0.1
+    """Share by which the interval varies, so that peers of a restarted tracker do not come back together."""
+
+    membership_timeout: float | None = None
+    """Seconds without an announce after which a peer is removed; None is two and a half intervals."""
+
+    heartbeat_timeout: float = 60.0
+    """Seconds of silence (no message, no pong) after which a connection is given up; may be infinite."""
+
+    max_offers: int = 20
+    """Offers of one announce that are passed on."""
+
+    max_peers_per_swarm: int = 0
+    """Peers in one swarm; 0 is no limit."""
+
+    max_swarms: int = 0
+    """Swarms in all; 0 is no limit."""
+
+    max_swarms_per_connection: int = 1000
+    """Peers (ids and swarms) on one connection; a page of many players needs a few dozen. 0 is no limit."""
+
+    max_scrape: int = 1000
+    """Swarms in one reply to a scrape; asking for all gives no more."""
+
+    matching: str = "random"
+    """Name of the strategy that picks who gets an offer."""
+
+    takeover: str = "always"
+    """When a peer id announced from a second connection moves there: `always`, or once the first is `silent`."""
+
+    def __post_init__(self) -> None:
+        for name in ("interval", "heartbeat_timeout"):
+            _require(getattr(self, name) > 0, name, getattr(self, name), "a positive number of seconds")
+        if self.membership_timeout is not None:
+            _require(self.membership_timeout > 0, "membership_timeout", self.membership_timeout, "a positive number")
+        _require(0 <= self.interval_jitter < 1, "interval_jitter", self.interval_jitter, "a share from 0 up to 1")
+        for name in ("max_offers", "max_peers_per_swarm", "max_swarms", "max_swarms_per_connection", "max_scrape"):
+            _require(getattr(self, name) >= 0, name, getattr(self, name), "a whole number, not negative")
+        _require(self.matching in STRATEGIES, "matching", self.matching, "one of " + ", ".join(STRATEGIES))
+        _require(self.takeover in ("always", "silent"), "takeover", self.takeover, "always or silent")
+
+    @property
+    def lifetime(self) -> float:
+        """Seconds that a membership lives after an announce."""
+        return 2.5 * self.interval if self.membership_timeout is None else self.membership_timeout
+
+
+def _require(is_good: bool, name: str, value: object, accepted: str) -> None:
+    if not is_good:
+        raise OptionError(f"{name} = {value!r}: {accepted} is accepted")
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a tracker has done since it began."""
+
+    announces: int = 0
+    offers: int = 0
+    answers: int = 0
+    scrapes: int = 0
+    failures: int = 0
+    peers: int = 0
+    """Peers there now, in all swarms."""
+
+
+class Brain(Generic[C]):
+    """All swarms of a tracker.
+
+    Parameters
+    ----------
+    options
+        How to behave.
+    rng
+        Source of uniform random numbers.
+    observer
+        Told of every event.
+    matching
+        Who is offered to whom, if not one of the strategies with a name.
+    """
+
+    def __init__(
+        self,
+        options: BrainOptions,
+        rng: UniformRandom,
+        observer: Observer | None = None,
+        matching: Matching[C] | None = None,
+    ):
+        self.options = options
+        self.swarms: dict[str, Swarm[C]] = {}
+        self.counts = Counts()
+        self._rng = rng
+        self._observer = observer
+        self._matching = cast("Matching[C]", STRATEGIES[options.matching]()) if matching is None else matching
+        self._presences: dict[C, Presence[C]] = {}
+        self._silences: Deadlines[Presence[C]] = Deadlines()
+        self._lapses: Deadlines[Membership[C]] = Deadlines()
+
+    # connections
+
+    def connect(self, connection: C, now: float, place: str | None = None) -> None:
+        """Know a connection before its first message; `place` is where it is, for matching by locality."""
+        self._presence(connection, now).place = place
+
+    def heard(self, connection: C, now: float) -> None:
+        """Note a sign of life that is no message, such as a pong."""
+        self._presence(connection, now).expires = now + self.options.heartbeat_timeout
+
+    def disconnect(self, connection: C, now: float) -> None:
+        """Remove a connection and every peer on it."""
+        del now  # events carry no time; their observer has a clock
+        presence = self._presences.pop(connection, None)
+        if presence is not None:
+            self._silences.discard(presence)
+            self._leave(presence, "disconnected")
+
+    def memberships(self, connection: C) -> list[Membership[C]]:
+        """List the peers on a connection."""
+        presence = self._presences.get(connection)
+        return [] if presence is None else presence.memberships()
+
+    def next_deadline(self) -> float | None:
+        """Tell when `expire` may have something to do."""
+        deadlines = [at for at in (self._silences.next(), self._lapses.next()) if at is not None]
+        return min(deadlines, default=None)
+
+    def expire(self, now: float) -> list[C]:
+        """Remove what has been silent for too long; return the connections given up."""
+        silent = []
+        for presence in self._silences.due(now):
+            del self._presences[presence.connection]
+            self._leave(presence, "silent")
+            silent.append(presence.connection)
+        for member in self._lapses.due(now):
+            self._remove(member, "expired")
+        return silent
+
+    def _presence(self, connection: C, now: float) -> Presence[C]:
+        presence = self._presences.get(connection)
+        if presence is None:
+            presence = self._presences[connection] = Presence(connection, now + self.options.heartbeat_timeout)
+            self._silences.add(presence)
+        return presence
+
+    def _leave(self, presence: Presence[C], reason: str) -> None:
+        while (member := presence.first) is not None:
+            self._remove(member, reason)
+
+    # messages
+
+    def handle(self, connection: C, message: Incoming, now: float) -> Sends[C]:
+        """Serve one message; return what to send, in order."""
+        presence = self._presences.get(connection)
+        if presence is None:
+            presence = self._presence(connection, now)
+        else:
+            presence.expires = now + self.options.heartbeat_timeout
+        if isinstance(message, Announce):
+            return self._announce(presence, message, now)
+        if isinstance(message, Answer):
+            return self._answer(presence, message, now)
+        return [(connection, self.scrape(message))]
+
+    def _announce(self, presence: Presence[C], message: Announce, now: float) -> Sends[C]:
+        self.counts.announces += 1
+        if self._observer is not None:
+            self._observer.announced(message.info_hash, message.peer_id, message.event, len(message.offers))
+        if message.event == "stopped":
+            return self._stop(presence, message)
+        swarm = self.swarms.get(message.info_hash)
+        member = swarm.by_id.get(message.peer_id) if swarm is not None else None
+        if swarm is None or member is None or member.presence is not presence:
+            reason = self._why_not(presence, swarm, member, now)
+            if reason is not None:
+                return [(presence.connection, self.failure(message.info_hash, reason))]
+            member = self._join(presence, message.info_hash, message.peer_id, now)
+            swarm = member.swarm
+        else:
+            member.expires = now + self.options.lifetime
+        self._note_progress(swarm, member, message)
+        sends: Sends[C] = [(presence.connection, self._reply(message.info_hash, swarm))]
+        if message.offers and len(swarm.members) > 1:
+            self._offer(sends, member, message, now)
+        return sends
+
+    def _stop(self, presence: Presence[C], message: Announce) -> Sends[C]:
+        swarm = self.swarms.get(message.info_hash)
+        member = None if swarm is None else swarm.owned(message.peer_id, presence)
+        if member is not None:
+            self._remove(member, "stopped")
+        return [(presence.connection, self._reply(message.info_hash, swarm))]
+
+    def _why_not(
+        self, presence: Presence[C], swarm: Swarm[C] | None, held: Membership[C] | None, now: float
+    ) -> str | None:
+        options = self.options
+        if swarm is None and options.max_swarms and len(self.swarms) >= options.max_swarms:
+            return "the tracker has no room for another swarm"
+        if held is not None and options.takeover == "silent":
+            heard_at = held.presence.expires - options.heartbeat_timeout
+            # half of the timeout is more than one ping that was not answered
+            if now - heard_at < options.heartbeat_timeout / 2:
+                return "this peer_id is connected already"
+        full = options.max_peers_per_swarm
+        if swarm is not None and held is None and full and len(swarm.members) >= full:
+            return "the swarm is full"
+        if options.max_swarms_per_connection and presence.size >= options.max_swarms_per_connection:
+            return "too many swarms on one connection"
+        return None
+
+    def _join(self, presence: Presence[C], info_hash: str, peer_id: str, now: float) -> Membership[C]:
+        swarm = self.swarms.get(info_hash)
+        if swarm is None:
+            swarm = self.swarms[info_hash] = Swarm(info_hash)
+            if self._observer is not None:
+                self._observer.swarm_created(info_hash)
+        held = swarm.by_id.get(peer_id)
+        if held is not None:
+            self._drop(held, "replaced")
+        member = swarm.add(peer_id, presence, now + self.options.lifetime)
+        self._lapses.add(member)
+        self.counts.peers += 1
+        if self._observer is not None:
+            self._observer.peer_added(info_hash, peer_id, len(swarm.members))
+        return member
+
+    @staticmethod
+    def _note_progress(swarm: Swarm[C], member: Membership[C], message: Announce) -> None:
+        if message.event == "completed":
+            if not member.is_complete:
+                swarm.downloaded += 1
+                swarm.set_complete(member, True)
+        elif message.left is not None and (message.left == 0) != member.is_complete:
+            swarm.set_complete(member, message.left == 0)
+
+    def _reply(self, info_hash: str, swarm: Swarm[C] | None) -> AnnounceReply:
+        options = self.options
+        interval = options.interval
+        if options.interval_jitter:
+            interval *= 1 + options.interval_jitter * (2 * self._rng.random() - 1)
+        complete = 0 if swarm is None else swarm.complete
+        total = 0 if swarm is None else len(swarm.members)
+        return AnnounceReply(info_hash, math.ceil(interval), complete, total - complete)
+
+    def _offer(self, sends: Sends[C], member: Membership[C], message: Announce, now: float) -> None:
+        offers = message.offers
+        count = min(len(offers), self.options.max_offers)
+        if message.numwant is not None and message.numwant < count:
+            count = message.numwant
+        if count <= 0:
+            return
+        info_hash, peer_id, observer = message.info_hash, member.peer_id, self._observer
+        receivers = self._matching.choose(member.swarm, member, count, self._rng)
+        for receiver, item in zip(receivers, offers, strict=False):
+            receiver.offered_at = now
+            sends.append((receiver.presence.connection, OfferRelay(info_hash, peer_id, item.offer_id, item.offer)))
+            if observer is not None:
+                observer.signal_relayed(info_hash, peer_id, receiver.peer_id, "offer")
+        self.counts.offers += len(receivers)
+        if observer is not None:
+            observer.peers_sent(info_hash, peer_id, len(receivers))
+
+    def _answer(self, presence: Presence[C], message: Answer, now: float) -> Sends[C]:
+        swarm = self.swarms.get(message.info_hash)
+        member = None if swarm is None else swarm.owned(message.peer_id, presence)
+        if swarm is None or member is None:
+            return []
+        member.expires = now + self.options.lifetime
+        receiver = swarm.by_id.get(message.to_peer_id)
+        if receiver is None or receiver is member:
+            return []
+        self.counts.answers += 1
+        if self._observer is not None:
+            self._observer.signal_relayed(message.info_hash, message.peer_id, message.to_peer_id, "answer")
+        relay = AnswerRelay(message.info_hash, message.peer_id, message.offer_id, message.answer)
+        return [(receiver.presence.connection, relay)]
+
+    def scrape(self, message: Scrape) -> ScrapeReply:
+        """Count the swarms asked for; an unknown one has nobody."""
+        self.counts.scrapes += 1
+        asked: Iterable[str] = self.swarms if message.info_hashes is None else message.info_hashes
+        files: dict[str, ScrapeEntry] = {}
+        for info_hash in asked:
+            if len(files) == self.options.max_scrape:
+                break
+            swarm = self.swarms.get(info_hash)
+            files[info_hash] = (
+                ScrapeEntry(0, 0, 0)
+                if swarm is None
+                else ScrapeEntry(swarm.complete, swarm.incomplete, swarm.downloaded)
+            )
+        return ScrapeReply(files)
+
+    def failure(self, info_hash: str, reason: str, action: str = "announce") -> Failure:
+        """Count and word a refusal."""
+        self.counts.failures += 1
+        if self._observer is not None:
+            self._observer.refused(info_hash, reason)
+        return Failure(action, info_hash, reason)
+
+    # removal
+
+    def _drop(self, member: Membership[C], reason: str) -> None:
+        """Remove a member and keep its swarm."""
+        swarm = member.swarm
+        self._lapses.discard(member)
+        swarm.remove(member)
+        self.counts.peers -= 1
+        if self._observer is not None:
+            self._observer.peer_removed(swarm.info_hash, member.peer_id, len(swarm.members), reason)
+
+    def _remove(self, member: Membership[C], reason: str) -> None:
+        self._drop(member, reason)
+        swarm = member.swarm
+        if not swarm.members:
+            del self.swarms[swarm.info_hash]
+            if self._observer is not None:
+                self._observer.swarm_removed(swarm.info_hash)

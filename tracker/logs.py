@@ -1,0 +1,93 @@
+"""The log of a tracker: one line per event, as text or as JSON."""
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+
+from tracker.events import Observer
+
+__all__ = ["EventLog", "readable", "set_up"]
+
+log = logging.getLogger("tracker")
+
+
+def readable(identifier: str) -> str:
+    """Show an identifier: as it is if it is printable ASCII, else in hexadecimal."""
+    is_plain = identifier.isascii() and identifier.isprintable()
+    return identifier if is_plain else identifier.encode("latin-1", "replace").hex()
+
+
+class EventLog(Observer):
+    """Writes what happens: frequent events at level debug, changes of swarms at level info."""
+
+    def __init__(self) -> None:
+        self._is_detailed = log.isEnabledFor(logging.DEBUG)
+
+    def announced(self, info_hash: str, peer_id: str, event: str, offers: int) -> None:
+        """Note an announce."""
+        if self._is_detailed:
+            fields = {"event": event or "update", "offers": offers}
+            _write(logging.DEBUG, "announce", info_hash, {"peer": readable(peer_id), **fields})
+
+    def swarm_created(self, info_hash: str) -> None:
+        """Note a new swarm."""
+        _write(logging.INFO, "swarm created", info_hash, {})
+
+    def peer_added(self, info_hash: str, peer_id: str, total: int) -> None:
+        """Note a new peer."""
+        _write(logging.INFO, "peer added", info_hash, {"peer": readable(peer_id), "total": total})
+
+    def peers_sent(self, info_hash: str, peer_id: str, count: int) -> None:
+        """Note how many peers an announce reached."""
+        if self._is_detailed:
+            _write(logging.DEBUG, "peers sent", info_hash, {"peer": readable(peer_id), "count": count})
+
+    def signal_relayed(self, info_hash: str, from_peer_id: str, to_peer_id: str, kind: str) -> None:
+        """Note a signal passed on."""
+        if self._is_detailed:
+            fields = {"kind": kind, "from": readable(from_peer_id), "to": readable(to_peer_id)}
+            _write(logging.DEBUG, "signal relayed", info_hash, fields)
+
+    def peer_removed(self, info_hash: str, peer_id: str, remaining: int, reason: str) -> None:
+        """Note a peer that left."""
+        fields = {"peer": readable(peer_id), "remaining": remaining, "reason": reason}
+        _write(logging.INFO, "peer removed", info_hash, fields)
+
+    def swarm_removed(self, info_hash: str) -> None:
+        """Note an empty swarm."""
+        _write(logging.INFO, "swarm removed", info_hash, {})
+
+    def refused(self, info_hash: str, reason: str) -> None:
+        """Note a refusal."""
+        _write(logging.WARNING, "refused", info_hash, {"reason": reason})
+
+
+def _write(level: int, event: str, info_hash: str, fields: Mapping[str, object]) -> None:
+    if log.isEnabledFor(level):
+        fields = {"swarm": readable(info_hash), **fields}
+        log.log(level, "%s %s", event, _pairs(fields), extra={"happening": event, "fields": fields})
+
+
+def _pairs(fields: Mapping[str, object]) -> str:
+    return " ".join(f"{name}={value}" for name, value in fields.items())
+
+
+class _JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields = getattr(record, "fields", {})
+        line = {"at": round(record.created, 3), "level": record.levelname.lower()}
+        line["event"] = getattr(record, "happening", None) or record.getMessage()
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps({**line, **fields})
+
+
+def set_up(level: str, form: str) -> None:
+    """Send the log to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    text = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    handler.setFormatter(_JsonFormatter() if form == "json" else text)
+    log.handlers[:] = [handler]
+    log.setLevel(level.upper())
+    log.propagate = False

@@ -1,0 +1,339 @@
+"""The messages of the WebTorrent tracker protocol, and their JSON form.
+
+There is no official specification; what bittorrent-tracker does is the protocol. Rules that hold here:
+
+* Identifiers are JSON strings of exactly 20 code points up to U+00FF, one per byte.
+* Offers, answers and offer ids are opaque. From the wire they are `msgspec.Raw` views of the bytes received, which
+  `encode` splices into the relayed message: a session description leaves byte for byte as it came.
+* What cannot be served raises `Refusal`, which knows the `action` and `info_hash` that a reply needs. A client destroys
+  its socket when a message lacks `action`, and throws when a failure lacks `info_hash`.
+"""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias, cast
+
+import msgspec
+from msgspec import Raw, Struct
+
+from tracker.errors import Refusal
+
+__all__ = [
+    "EVENTS",
+    "ID_LENGTH",
+    "Announce",
+    "AnnounceReply",
+    "Answer",
+    "AnswerRelay",
+    "Failure",
+    "Incoming",
+    "Offer",
+    "OfferRelay",
+    "Outgoing",
+    "Scrape",
+    "ScrapeEntry",
+    "ScrapeReply",
+    "decode",
+    "encode",
+    "is_id",
+]
+
+ID_LENGTH = 20
+
+EVENTS = frozenset({"", "empty", "update", "started", "completed", "stopped", "paused"})
+"""Events that a client may name; all but the last four of the wire mean a plain announce."""
+
+_LONGEST_ECHO = 64  # code points of a wrong info_hash repeated in a failure
+_OBJECT = ord("{")
+_STRING = ord('"')
+_ABSENT = Raw(b"")
+
+
+class Offer(Struct, frozen=True, gc=False):
+    """An offer of a connection, good for one receiver; both fields are opaque."""
+
+    offer: object
+    offer_id: object
+
+
+class Announce(Struct, frozen=True, gc=False):
+    """A peer is in a swarm (or leaves it), and offers connections to others."""
+
+    info_hash: str
+    peer_id: str
+    event: str = ""
+    offers: Sequence[Offer] = ()
+    numwant: int | None = None
+    left: int | None = None
+
+
+class Answer(Struct, frozen=True, gc=False):
+    """A peer accepts an offer of `to_peer_id`."""
+
+    info_hash: str
+    peer_id: str
+    to_peer_id: str
+    offer_id: object
+    answer: object
+
+
+class Scrape(Struct, frozen=True, gc=False):
+    """A question for the counts of some swarms, or of all (`None`)."""
+
+    info_hashes: tuple[str, ...] | None = None
+
+
+Incoming: TypeAlias = Announce | Answer | Scrape
+
+
+class AnnounceReply(Struct, frozen=True, gc=False):
+    """What an announcing peer learns: when to announce again (seconds), and how many are there."""
+
+    info_hash: str
+    interval: int
+    complete: int
+    incomplete: int
+
+
+class OfferRelay(Struct, frozen=True, gc=False):
+    """An offer on its way to a receiver; `peer_id` is who offers."""
+
+    info_hash: str
+    peer_id: str
+    offer_id: object
+    offer: object
+
+
+class AnswerRelay(Struct, frozen=True, gc=False):
+    """An answer on its way to who offered; `peer_id` is who answers."""
+
+    info_hash: str
+    peer_id: str
+    offer_id: object
+    answer: object
+
+
+class ScrapeEntry(Struct, frozen=True, gc=False):
+    """The counts of one swarm."""
+
+    complete: int
+    incomplete: int
+    downloaded: int
+
+
+class ScrapeReply(Struct, frozen=True):
+    """The counts of the swarms asked for, by info hash."""
+
+    files: dict[str, ScrapeEntry]
+
+
+class Failure(Struct, frozen=True, gc=False):
+    """A refusal in a form that every client understands."""
+
+    action: str
+    info_hash: str
+    reason: str
+
+
+Outgoing: TypeAlias = AnnounceReply | OfferRelay | AnswerRelay | ScrapeReply | Failure
+
+
+class _WireOffer(Offer, frozen=True, gc=False):
+    offer: Raw
+    offer_id: Raw
+
+
+class _Wire(Struct, gc=False):
+    """The union of all messages as they stand on the wire."""
+
+    action: str
+    info_hash: str | list[str] | None = None
+    peer_id: str | None = None
+    offers: list[_WireOffer] | None = None
+    numwant: Any = None
+    left: Any = None
+    event: str | None = None
+    to_peer_id: str | None = None
+    offer_id: Raw = _ABSENT
+    answer: Raw = _ABSENT
+
+
+_decode_wire = msgspec.json.Decoder(_Wire).decode
+_decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
+_decode_items = msgspec.json.Decoder(list[Raw]).decode
+_decode_offer = msgspec.json.Decoder(_WireOffer).decode
+_decode_any = msgspec.json.Decoder().decode
+_encode_json = msgspec.json.Encoder().encode
+
+
+def is_id(text: object) -> bool:
+    """Tell whether `text` can stand for 20 bytes."""
+    return isinstance(text, str) and len(text) == ID_LENGTH and (text.isascii() or max(text) <= "\xff")
+
+
+def decode(data: bytes) -> Incoming:
+    """Understand one message of a client.
+
+    Raises
+    ------
+    Refusal
+        When it is no message, or one that is not served.
+    """
+    # msgspec does not look inside Raw for bad UTF-8, and a browser that is sent some closes its connection
+    if not data.isascii():
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            raise Refusal("the message is not valid UTF-8", close_code=1007) from None
+    try:
+        wire = _decode_wire(data)
+    except msgspec.ValidationError:
+        wire = _decode_leniently(data)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        raise Refusal("the message is not valid JSON") from None
+    if wire.action == "announce":
+        return _announce_or_answer(wire)
+    if wire.action == "scrape":
+        return _scrape(wire)
+    raise Refusal(f"unknown action {_shown(wire.action)}", info_hash=_echo(wire.info_hash))
+
+
+def _announce_or_answer(wire: _Wire) -> Announce | Answer:
+    info_hash, peer_id = wire.info_hash, wire.peer_id
+    if not isinstance(info_hash, str) or not is_id(info_hash):
+        raise Refusal("invalid info_hash", info_hash=_echo(info_hash))
+    if peer_id is None or not is_id(peer_id):
+        raise Refusal("invalid peer_id", info_hash=info_hash)
+    if wire.answer and memoryview(wire.answer)[0] == _OBJECT:
+        return _answer(wire, info_hash, peer_id)
+    event = wire.event or ""
+    if event not in EVENTS:
+        raise Refusal(f"unknown event {_shown(event)}", info_hash=info_hash)
+    offers = wire.offers or ()
+    for item in offers:
+        if not _is_offer(item):
+            offers = [item for item in offers if _is_offer(item)]
+            break
+    return Announce(info_hash, peer_id, event, offers, _integer(wire.numwant), _integer(wire.left))
+
+
+def _answer(wire: _Wire, info_hash: str, peer_id: str) -> Answer:
+    to_peer_id = wire.to_peer_id
+    if to_peer_id is None or not is_id(to_peer_id):
+        raise Refusal("invalid to_peer_id", info_hash=info_hash)
+    if not wire.offer_id or memoryview(wire.offer_id)[0] != _STRING:
+        raise Refusal("invalid offer_id", info_hash=info_hash)
+    return Answer(info_hash, peer_id, to_peer_id, wire.offer_id, wire.answer)
+
+
+def _scrape(wire: _Wire) -> Scrape:
+    asked = wire.info_hash
+    if asked is None:
+        return Scrape()
+    info_hashes = (asked,) if isinstance(asked, str) else tuple(asked)
+    for info_hash in info_hashes:
+        if not is_id(info_hash):
+            raise Refusal("invalid info_hash", action="scrape", info_hash=_echo(info_hash))
+    return Scrape(info_hashes)
+
+
+def _is_offer(item: _WireOffer) -> bool:
+    return memoryview(item.offer)[0] == _OBJECT and memoryview(item.offer_id)[0] == _STRING
+
+
+def _integer(value: object) -> int | None:
+    # JSON clients write 5.0 and even "5" for 5; true and null are no numbers
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if type(value) is int else None
+
+
+def _decode_leniently(data: bytes) -> _Wire:
+    """Read a message some field of which has the wrong type, as far as it can be served."""
+    try:
+        fields = _decode_fields(data)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        raise Refusal("the message is not a JSON object") from None
+    action, info_hash = _plain(fields, "action"), _plain(fields, "info_hash")
+    if not isinstance(action, str):
+        raise Refusal("invalid action", info_hash=_echo(info_hash))
+    peer_id, to_peer_id, event = (_plain(fields, name) for name in ("peer_id", "to_peer_id", "event"))
+    if event is not None and not isinstance(event, str):
+        raise Refusal(f"unknown event {_shown(event)}", info_hash=_echo(info_hash))
+    if info_hash is not None and not isinstance(info_hash, str | list):
+        raise Refusal("invalid info_hash", action=action if action == "scrape" else "announce")
+    return _Wire(
+        action=action,
+        info_hash=info_hash,
+        peer_id=peer_id if isinstance(peer_id, str) else None,
+        to_peer_id=to_peer_id if isinstance(to_peer_id, str) else None,
+        offers=_lenient_offers(fields.get("offers")),
+        numwant=_plain(fields, "numwant"),
+        left=_plain(fields, "left"),
+        event=event,
+        offer_id=fields.get("offer_id", _ABSENT),
+        answer=fields.get("answer", _ABSENT),
+    )
+
+
+def _plain(fields: dict[str, Raw], name: str) -> Any:
+    raw = fields.get(name)
+    try:
+        return None if raw is None else _decode_any(raw)
+    except (msgspec.DecodeError, RecursionError, ValueError):  # pragma: no cover - the whole was decoded before
+        return None
+
+
+def _lenient_offers(raw: Raw | None) -> list[_WireOffer]:
+    try:
+        items = [] if raw is None else _decode_items(raw)
+    except msgspec.DecodeError:
+        return []
+    offers = []
+    for item in items:
+        try:
+            offers.append(_decode_offer(item))
+        except msgspec.DecodeError:
+            continue
+    return offers
+
+
+def _echo(info_hash: object) -> str | None:
+    return info_hash[:_LONGEST_ECHO] if isinstance(info_hash, str) else None
+
+
+def _shown(value: object) -> str:
+    return repr(value)[:_LONGEST_ECHO]
+
+
+def encode(message: Outgoing) -> bytes:
+    """Write a message for a client; the opaque parts must be bytes-like JSON."""
+    if isinstance(message, OfferRelay):
+        return _relay(message, b',"offer":', message.offer)
+    if isinstance(message, AnswerRelay):
+        return _relay(message, b',"answer":', message.answer)
+    if isinstance(message, AnnounceReply):
+        return b'{"action":"announce","interval":%d,"info_hash":%b,"complete":%d,"incomplete":%d}' % (
+            message.interval,
+            _encode_json(message.info_hash),
+            message.complete,
+            message.incomplete,
+        )
+    if isinstance(message, ScrapeReply):
+        return b'{"action":"scrape","files":%b}' % _encode_json(message.files)
+    return _encode_json({"action": message.action, "info_hash": message.info_hash, "failure reason": message.reason})
+
+
+def _relay(message: OfferRelay | AnswerRelay, key: bytes, description: object) -> bytes:
+    return b"".join(
+        (
+            b'{"action":"announce","info_hash":',
+            _encode_json(message.info_hash),
+            b',"peer_id":',
+            _encode_json(message.peer_id),
+            b',"offer_id":',
+            cast("bytes", message.offer_id),
+            key,
+            cast("bytes", description),
+            b"}",
+        )
+    )

@@ -1,0 +1,123 @@
+"""Swarms and who is in them.
+
+A membership is one peer id of one connection in one swarm. A connection may hold many, under several peer ids: a page
+that watches a stream of several qualities has one socket and one peer id per quality. A swarm knows each peer id once,
+and every list of members allows removal in constant time.
+"""
+
+from typing import Generic, TypeVar
+
+from tracker.deadlines import Expiring
+
+__all__ = ["C", "Membership", "Presence", "Swarm"]
+
+C = TypeVar("C")
+"""A handle of a connection: any object that can be a key."""
+
+
+class Presence(Expiring, Generic[C]):
+    """A connection as the brain knows it.
+
+    `expires` is when it counts as silent; `first` begins the chain of its memberships (`Membership.next`).
+    """
+
+    __slots__ = ("connection", "first", "place", "size")
+
+    def __init__(self, connection: C, expires: float):
+        super().__init__(expires)
+        self.connection = connection
+        self.first: Membership[C] | None = None
+        self.size = 0  # memberships
+        self.place: str | None = None
+
+    def memberships(self) -> "list[Membership[C]]":
+        """List what the connection takes part in."""
+        found = []
+        member = self.first
+        while member is not None:
+            found.append(member)
+            member = member.next
+        return found
+
+
+class Membership(Expiring, Generic[C]):
+    """A peer in a swarm; `expires` is when it must have announced again."""
+
+    __slots__ = ("index", "is_complete", "next", "offered_at", "peer_id", "presence", "swarm")
+
+    def __init__(self, swarm: "Swarm[C]", peer_id: str, presence: Presence[C], expires: float):
+        super().__init__(expires)
+        self.swarm = swarm
+        self.peer_id = peer_id
+        self.presence = presence
+        self.next = presence.first
+        self.index = -1  # in `Swarm.members`
+        self.is_complete = False
+        self.offered_at = float("-inf")
+
+
+class Swarm(Generic[C]):
+    """The peers that share one stream.
+
+    `complete` counts those that have all of it, `downloaded` how many became so while here.
+    """
+
+    __slots__ = ("by_id", "complete", "downloaded", "info_hash", "members")
+
+    def __init__(self, info_hash: str):
+        self.info_hash = info_hash
+        self.members: list[Membership[C]] = []
+        self.by_id: dict[str, Membership[C]] = {}
+        self.complete = 0
+        self.downloaded = 0
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    @property
+    def incomplete(self) -> int:
+        """How many have not all of it."""
+        return len(self.members) - self.complete
+
+    def owned(self, peer_id: str, presence: Presence[C]) -> Membership[C] | None:
+        """Find a peer if it is there through this connection."""
+        member = self.by_id.get(peer_id)
+        return member if member is not None and member.presence is presence else None
+
+    def add(self, peer_id: str, presence: Presence[C], expires: float) -> Membership[C]:
+        """Let in a peer id that is not there yet."""
+        member = Membership(self, peer_id, presence, expires)
+        member.index = len(self.members)
+        self.members.append(member)
+        self.by_id[peer_id] = member
+        presence.first = member
+        presence.size += 1
+        return member
+
+    def remove(self, member: Membership[C]) -> None:
+        """Let go of a member."""
+        del self.by_id[member.peer_id]
+        last = self.members.pop()
+        if last is not member:
+            self.members[member.index] = last
+            last.index = member.index
+        self.set_complete(member, False)
+        self._unchain(member)
+
+    def set_complete(self, member: Membership[C], is_complete: bool) -> None:
+        """Note whether a member has all of the stream."""
+        self.complete += is_complete - member.is_complete
+        member.is_complete = is_complete
+
+    @staticmethod
+    def _unchain(member: Membership[C]) -> None:
+        presence = member.presence
+        presence.size -= 1
+        if presence.first is member:
+            presence.first = member.next
+            return
+        before = presence.first
+        while before is not None:
+            if before.next is member:
+                before.next = member.next
+            before = before.next
