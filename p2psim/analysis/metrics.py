@@ -122,7 +122,9 @@ def estimate(metric: Metric | str, replications: Sequence[Sums], level: float = 
     if not metric.under:
         return student(over, level)
     interval = ratio(over, [found[metric.under] for found in replications], level)
-    return interval.mapped(-1.0, 1.0) if metric.complement else interval
+    if metric.complement:
+        return interval.mapped(-1.0, 1.0)
+    return interval.clipped(0.0, 1.0) if metric.unit == "share" and not metric.paired else interval
 
 
 def sums(totals: Totals, baseline: Totals | None = None) -> dict[str, float]:

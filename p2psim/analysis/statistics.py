@@ -36,6 +36,11 @@ class Interval:
         ends = sorted((self.low * scale + shift, self.high * scale + shift))
         return Interval(self.mean * scale + shift, ends[0], ends[1], self.error * abs(scale), self.freedom)
 
+    def clipped(self, least: float, most: float) -> "Interval":
+        """Give the interval without its parts that no value can lie in."""
+        ends = (min(max(end, least), most) for end in (self.low, self.high))
+        return Interval(self.mean, *ends, self.error, self.freedom)
+
 
 @dataclass(frozen=True, slots=True)
 class Equivalence:

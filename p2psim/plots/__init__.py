@@ -1,1 +1,11 @@
-""""""
+"""Figures: each function takes a table and axes, and gives the axes."""
+
+from p2psim.plots.claims import claims
+from p2psim.plots.comparison import scatter
+from p2psim.plots.curve import curve
+from p2psim.plots.distribution import distribution
+from p2psim.plots.raster import raster
+from p2psim.plots.style import COLOURS, sheet
+from p2psim.plots.timeline import timeline
+
+__all__ = ["COLOURS", "claims", "curve", "distribution", "raster", "scatter", "sheet", "timeline"]

@@ -1,1 +1,6 @@
-""""""
+"""One document from a run: everything inside one HTML file, tables as CSV beside it."""
+
+from p2psim.report.results import write_results
+from p2psim.report.validation import Validation, claims_frame, write_validation
+
+__all__ = ["Validation", "claims_frame", "write_results", "write_validation"]

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from p2psim.errors import ScenarioError, UnitError
 from p2psim.scenario.model import SCHEMA, Scenario
+from p2psim.scenario.presets import bundled
 from p2psim.scenario.rules import check
 from p2psim.units import format_quantity, parse_quantity
 
@@ -20,9 +21,10 @@ __all__ = ["digest", "load", "parse", "replaced", "to_toml"]
 
 
 def load(path: str | Path) -> Scenario:
-    """Read a scenario file."""
+    """Read a scenario file, or a bundled scenario by its name."""
+    file = _located(path)
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise ScenarioError(f"{path}: cannot be read ({reason}); give the path of a scenario in TOML") from None
@@ -44,10 +46,22 @@ def parse(text: str, origin: str = "scenario") -> Scenario:
         raise ScenarioError(f"{origin}: {error}") from None
 
 
-def replaced(scenario: Scenario, changes: Mapping[str, object]) -> Scenario:
-    """Apply dotted changes to a scenario."""
+def _located(path: str | Path) -> Path:
+    file = Path(path)
+    if file.exists() or file.suffix or len(file.parts) != 1:
+        return file
+    known = {found.stem: found for found in bundled("scenarios")}
+    if file.name not in known:
+        near = difflib.get_close_matches(file.name, known, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ScenarioError(f"{path}: no such file and no bundled scenario; {hint}bundled: {', '.join(known)}")
+    return known[file.name]
+
+
+def replaced(scenario: Scenario, changes: Mapping[str, object], canonical: bool = True) -> Scenario:
+    """Apply dotted changes to a scenario; with `canonical` bare numbers are in canonical units, else units are due."""
     for dotted, value in changes.items():
-        scenario = _replace(scenario, dotted.split("."), value, dotted)
+        scenario = _replace(scenario, dotted.split("."), value, dotted, canonical)
     return check(scenario)
 
 
@@ -90,7 +104,7 @@ def _build(cls: type[Any], data: Mapping[str, object], prefix: str) -> Any:
     return cls(**{key: _convert(hints[key], value, prefix + key) for key, value in data.items()})
 
 
-def _replace(record: Any, path: list[str], value: object, dotted: str) -> Any:
+def _replace(record: Any, path: list[str], value: object, dotted: str, canonical: bool) -> Any:
     hints = typing.get_type_hints(type(record), include_extras=True)
     if path[0] not in hints:
         raise ScenarioError(_unknown(dotted, hints))
@@ -98,8 +112,8 @@ def _replace(record: Any, path: list[str], value: object, dotted: str) -> Any:
         inner = getattr(record, path[0])
         if not dataclasses.is_dataclass(inner):
             raise ScenarioError(f"{dotted}: {path[0]} has no fields of its own")
-        return dataclasses.replace(record, **{path[0]: _replace(inner, path[1:], value, dotted)})
-    return dataclasses.replace(record, **{path[0]: _convert(hints[path[0]], value, dotted, canonical=True)})
+        return dataclasses.replace(record, **{path[0]: _replace(inner, path[1:], value, dotted, canonical)})
+    return dataclasses.replace(record, **{path[0]: _convert(hints[path[0]], value, dotted, canonical)})
 
 
 def _unknown(dotted: str, known: Mapping[str, object]) -> str:

@@ -1,0 +1,85 @@
+"""Runs by need: each (scenario, seed, replication) is simulated once, in parallel, and shared by who asks again.
+
+Results do not depend on the number of processes: every replication has streams of its own, and runs are handed back
+in the order in which they were asked for.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import joblib
+
+from p2psim.scenario import Scenario
+from p2psim.simulation import Run, run
+
+__all__ = ["BASELINE", "Job", "Progress", "Runs", "jobs_for"]
+
+BASELINE = "http-only"
+"""The policy that every saving is measured against."""
+
+Progress = Callable[[float, int], None]
+"""Told how many runs are done (a fraction of the one under way included), and of how many."""
+
+
+class Job(NamedTuple):
+    """One run to make."""
+
+    scenario: Scenario
+    seed: int
+    replication: int
+    events: bool = False
+
+    @property
+    def key(self) -> tuple[str, int, int, bool]:
+        """What tells this run from others; a scenario's name does not."""
+        return self.scenario.digest, self.seed, self.replication, self.events
+
+
+def jobs_for(scenario: Scenario, seed: int, replications: int, events: bool = False) -> list[Job]:
+    """List the runs of all replications of a scenario."""
+    return [Job(scenario, seed, replication, events) for replication in range(replications)]
+
+
+class Runs:
+    """Makes runs and keeps them for the session; `processes` None: one per processor."""
+
+    def __init__(self, processes: int | None = None, progress: Progress | None = None) -> None:
+        self.processes = processes if processes is not None else joblib.cpu_count()
+        self._progress = progress
+        self._done: dict[tuple[str, int, int, bool], Run] = {}
+
+    def make(self, jobs: Iterable[Job]) -> list[Run]:
+        """Give the runs of `jobs`, in their order, simulating those that are not there yet."""
+        wanted = list(jobs)
+        missing = list({job.key: job for job in wanted if job.key not in self._done}.values())
+        for job, made in zip(missing, self._simulate(missing), strict=True):
+            self._done[job.key] = made
+        return [self._done[job.key] for job in wanted]
+
+    def _simulate(self, jobs: Sequence[Job]) -> Iterator[Run]:
+        if self.processes == 1 or len(jobs) < 2:
+            for index, job in enumerate(jobs):
+                yield _run(job, self._within(index, len(jobs)))
+                self._report(index + 1, len(jobs))
+            return
+        _compile()
+        pool = joblib.Parallel(n_jobs=min(self.processes, len(jobs)), return_as="generator", batch_size=1)
+        for index, made in enumerate(pool(joblib.delayed(_run)(job) for job in jobs)):
+            self._report(index + 1, len(jobs))
+            yield made
+
+    def _within(self, index: int, total: int) -> Callable[[float], None] | None:
+        return None if self._progress is None else lambda done: self._report(index + done, total)
+
+    def _report(self, done: float, total: int) -> None:
+        if self._progress is not None:
+            self._progress(done, total)
+
+
+def _run(job: Job, progress: Callable[[float], None] | None = None) -> Run:
+    return run(job.scenario, seed=job.seed, replication=job.replication, events=job.events, progress=progress)
+
+
+def _compile() -> None:
+    """Compile in this process, so that the workers find the machine code on disk and do not all make it at once."""
+    run(Scenario().replace({"duration": 10.0, "viewers.count": 2, "viewers.over": 1.0}))

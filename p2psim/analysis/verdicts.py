@@ -1,0 +1,235 @@
+"""From runs to verdicts: a claim *holds*, *fails*, or *holds only if* something.
+
+A case is inside when the whole 95 % interval over replications lies in what was said, outside when none of it does,
+across when the bound runs through it. A claim holds when all its cases are inside, fails when all are outside, and
+holds only if its condition is met otherwise. Where one field was varied, the region in which the claim holds is read
+off the line through the estimates.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from p2psim.analysis.claims import Case, Claim
+from p2psim.analysis.evidence import (
+    METRICS_OF_CLAIMS,
+    MONTH,
+    OF_EVENTS,
+    growth,
+    list_error,
+    sample_interval,
+    with_bills,
+)
+from p2psim.analysis.metrics import Metric, Sums, estimate, sums
+from p2psim.analysis.runs import BASELINE, Job, Runs, jobs_for
+from p2psim.analysis.statistics import Interval
+from p2psim.analysis.wording import say
+from p2psim.scenario import Scenario
+from p2psim.trace import Trace
+
+__all__ = ["Finding", "Judge", "Status", "Verdict", "region", "status"]
+
+Status = Literal["inside", "outside", "across", "unknown"]
+HOLDS, FAILS, ONLY_IF = "holds", "fails", "holds only if"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the runs of a case gave."""
+
+    case: Case
+    interval: Interval
+    status: Status
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values for JSON: what was said (`low`, `high`) and what was found (`mean` and its interval)."""
+        return {
+            "case": self.case.label,
+            "metric": self.case.metric,
+            "unit": self.case.unit,
+            "said": {"low": self.case.low, "high": self.case.high},
+            "found": self.interval.to_dict(),
+            "status": self.status,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a claim."""
+
+    claim: Claim
+    findings: tuple[Finding, ...]
+    verdict: str
+    condition: str = ""
+    """When, where the verdict is *holds only if*."""
+    remarks: tuple[str, ...] = ()
+    """Arithmetic and context in words."""
+
+    @property
+    def base(self) -> Finding:
+        """The case that the claim's statement is about."""
+        return self.findings[self.claim.base]
+
+    @property
+    def text(self) -> str:
+        """Verdict and condition in words."""
+        return f"{self.verdict} {self.condition}".strip()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values for JSON."""
+        return {
+            "id": self.claim.id,
+            "statement": self.claim.statement,
+            **self.base.to_dict(),
+            "verdict": self.verdict,
+            "condition": self.condition,
+            "remarks": list(self.remarks),
+            "cases": [finding.to_dict() for finding in self.findings],
+        }
+
+
+class Judge:
+    """Judges claims from runs that it shares among them."""
+
+    def __init__(self, runs: Runs, seed: int, replications: int, measured: Sequence[Trace] = ()) -> None:
+        self._runs, self._seed, self._replications = runs, seed, replications
+        self._measured = measured
+
+    def prepare(self, claims: Sequence[Claim]) -> None:
+        """Make all runs of all claims at once, so that no processor waits for the end of a claim."""
+        self._runs.make([job for claim in claims for case in claim.cases for job in self._jobs(case)])
+
+    def judge(self, claim: Claim) -> Verdict:
+        """Give the verdict on a claim."""
+        findings = tuple(self._find(case) for case in claim.cases)
+        verdict, condition = _verdict(claim, findings)
+        return Verdict(claim, findings, verdict, condition, tuple(self._remarks(claim, findings)))
+
+    def _jobs(self, case: Case) -> Iterator[Job]:
+        for scenario in _scenarios(case):
+            yield from jobs_for(scenario, self._seed, self._replications, case.metric in OF_EVENTS)
+            if METRICS_OF_CLAIMS[case.metric].paired or case.metric == "month_bytes":
+                yield from jobs_for(_baseline(scenario), self._seed, self._replications)
+
+    def _find(self, case: Case) -> Finding:
+        metric = METRICS_OF_CLAIMS[case.metric]
+        interval = estimate(metric, self._sums(case, metric))
+        return Finding(case, interval, status(interval, case.low, case.high))
+
+    def _sums(self, case: Case, metric: Metric) -> list[Sums]:
+        if case.metric in OF_EVENTS:
+            observe = list_error if case.metric == "list_error" else sample_interval
+            return [observe(trace) for trace in self._traces(case)]
+        if case.sizes:
+            rates = [[found["origin_bytes"] for found in self._plain(scenario)] for scenario in _scenarios(case)]
+            return [{"growth": growth(each, case.sizes)} for each in zip(*rates, strict=True)]
+        if metric.paired or case.metric == "month_bytes":
+            return [with_bills(found, case.prices) for found in self._against_baseline(case.scenario)]
+        return self._plain(case.scenario)
+
+    def _traces(self, case: Case) -> list[Trace]:
+        if case.source == "measured":
+            return list(self._measured)
+        made = self._runs.make(jobs_for(case.scenario, self._seed, self._replications, events=True))
+        return [run.trace for run in made if run.trace is not None]
+
+    def _plain(self, scenario: Scenario) -> list[Sums]:
+        return [sums(run.totals) for run in self._runs.make(jobs_for(scenario, self._seed, self._replications))]
+
+    def _against_baseline(self, scenario: Scenario) -> list[Sums]:
+        made = self._runs.make(jobs_for(scenario, self._seed, self._replications))
+        bases = self._runs.make(jobs_for(_baseline(scenario), self._seed, self._replications))
+        return [sums(run.totals, base.totals) for run, base in zip(made, bases, strict=True)]
+
+    def _remarks(self, claim: Claim, findings: Sequence[Finding]) -> Iterator[str]:
+        if claim.note:
+            yield claim.note
+        for finding in findings:
+            if finding.case.metric == "month_bytes":
+                yield self._month(finding)
+        for finding in findings:
+            if finding.status == "unknown":
+                yield f"{finding.case.label}: nothing to see it in"
+            elif finding.status == "across":
+                yield f"{finding.case.label}: the bound runs through the interval; more replications would decide"
+
+    def _month(self, finding: Finding) -> str:
+        """Write the arithmetic of a month out."""
+        found = self._against_baseline(finding.case.scenario)
+        rate, base = (estimate("origin_rate", rows).mean for rows in (found, [_base_sums(row) for row in found]))
+        return (
+            f"{finding.case.label}: {say(rate, 'rate')} x 86,400 s x 30 / 8 = {say(rate * MONTH, 'size')}; without P2P "
+            f"{say(base, 'rate')} -> {say(base * MONTH, 'size')}; saved {say((base - rate) * MONTH, 'size')}"
+        )
+
+
+def status(interval: Interval, low: float, high: float) -> Status:
+    """Say where an estimate lies; without an interval (one run) the estimate alone decides."""
+    if math.isnan(interval.mean):
+        return "unknown"
+    least = interval.mean if math.isnan(interval.low) else interval.low
+    most = interval.mean if math.isnan(interval.high) else interval.high
+    if low <= least and most <= high:
+        return "inside"
+    return "outside" if most < low or least > high else "across"
+
+
+def region(at: Sequence[float], means: Sequence[float], low: float, high: float) -> list[tuple[float, float]]:
+    """Give the stretches of a varied field on which the line through the estimates lies between low and high."""
+    grid = np.unique(np.concatenate([np.linspace(at[0], at[-1], 2001), np.asarray(at, float)]))
+    line = np.interp(grid, at, means)
+    inside = (line >= low) & (line <= high)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]])))
+    return [(float(grid[begin]), float(grid[end - 1])) for begin, end in edges.reshape(-1, 2)]
+
+
+def _verdict(claim: Claim, findings: Sequence[Finding]) -> tuple[str, str]:
+    states = [finding.status for finding in findings if finding.status != "unknown"]
+    if states and all(state == "inside" for state in states):
+        return HOLDS, ""
+    if claim.vary is not None:
+        condition = _stretches(claim, findings)
+        return (ONLY_IF, condition) if condition else (FAILS, "")
+    inside = [finding.case.label for finding in findings if finding.status == "inside"]
+    across = [finding.case.label for finding in findings if finding.status == "across"]
+    if inside:
+        word = "it means: " if claim.kind == "readings" else ""
+        return ONLY_IF, word + "; or ".join(inside)
+    return (ONLY_IF, f"more runs confirm it: {'; '.join(across)}") if across else (FAILS, "")
+
+
+def _stretches(claim: Claim, findings: Sequence[Finding]) -> str:
+    """Say for which values of the varied field the claim holds."""
+    assert claim.vary is not None
+    seen = [finding for finding in findings if finding.status != "unknown"]
+    if len(seen) < 2:
+        return ""
+    at, means = [f.case.at for f in seen], [f.interval.mean for f in seen]
+    unit = "time" if isinstance(claim.vary.values[0], str) else "count"
+    first, last = at[0], at[-1]
+    parts = []
+    for begin, end in region(at, means, seen[0].case.low, seen[0].case.high):
+        if begin == first:
+            parts.append(f"{claim.vary.what} is at most about {say(end, unit)}")
+        elif end == last:
+            parts.append(f"{claim.vary.what} is at least about {say(begin, unit)}")
+        else:
+            parts.append(f"{claim.vary.what} is about {say(begin, unit)} to {say(end, unit)}")
+    return "; or ".join(parts)
+
+
+def _scenarios(case: Case) -> list[Scenario]:
+    if case.source == "measured":
+        return []
+    return [case.scenario.replace({"viewers.count": size}) for size in case.sizes] or [case.scenario]
+
+
+def _baseline(scenario: Scenario) -> Scenario:
+    return scenario.replace({"policy.name": BASELINE})
+
+
+def _base_sums(found: Sums) -> Sums:
+    return {name.removeprefix("base_"): number for name, number in found.items() if name.startswith("base_")}

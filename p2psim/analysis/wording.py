@@ -1,0 +1,58 @@
+"""Numbers as people read them: the unit that fits, three figures, intervals."""
+
+import math
+
+from p2psim.analysis.statistics import Interval
+
+__all__ = ["say", "say_interval", "say_range"]
+
+_STEPS = {
+    "rate": ((1e9 / 8, "Gbit/s"), (1e6 / 8, "Mbit/s"), (1e3 / 8, "kbit/s")),
+    "size": ((1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),
+    "time": ((3600.0, "h"), (1.0, "s"), (1e-3, "ms")),
+    "share": ((0.01, "%"),),
+    "points": ((0.01, "points"),),
+    "money": ((1.0, "$"),),
+}
+NOTHING = "-"
+
+
+def say(value: float, unit: str) -> str:
+    """Say a value of a metric's unit; a value that is not there is a dash."""
+    if not math.isfinite(value):
+        return NOTHING if math.isnan(value) else "no limit"
+    factor, name = _step(abs(value), unit)
+    return f"{_figures(value / factor)} {name}".strip()
+
+
+def say_interval(interval: Interval, unit: str) -> str:
+    """Say an estimate with its interval in one unit: ``62 % (60.1 to 63.9)``."""
+    if not math.isfinite(interval.low) or not math.isfinite(interval.high):
+        return say(interval.mean, unit)
+    factor, _ = _step(abs(interval.mean), unit)
+    ends = f"{_figures(interval.low / factor)} to {_figures(interval.high / factor)}"
+    return f"{say(interval.mean, unit)} ({ends})"
+
+
+def say_range(low: float, high: float, unit: str) -> str:
+    """Say what was claimed: between, at least or at most."""
+    if math.isinf(high):
+        return f"at least {say(low, unit)}"
+    if math.isinf(low):
+        return f"at most {say(high, unit)}"
+    factor, name = _step(max(abs(low), abs(high)), unit)
+    return f"{_figures(low / factor)} to {_figures(high / factor)} {name}".strip()
+
+
+def _step(size: float, unit: str) -> tuple[float, str]:
+    steps = _STEPS.get(unit, ((1.0, ""),))
+    return next((step for step in steps if size >= step[0]), steps[-1] if size else steps[len(steps) // 2])
+
+
+def _figures(number: float) -> str:
+    if number == 0:
+        return "0"
+    decimals = max(0, 2 - math.floor(math.log10(abs(number))))
+    text = f"{number:.{min(decimals, 3)}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text

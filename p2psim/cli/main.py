@@ -1,0 +1,98 @@
+"""The command line: which verbs there are, and what becomes of their errors.
+
+A verb is a module with `SUMMARY`, `EXAMPLES`, ``configure(parser)`` and ``execute(arguments) -> exit status``.
+Exit status: 0 all went well, 1 a check said no, 2 bad input or a refusing world (one line on standard error).
+"""
+
+import argparse
+import os
+import sys
+import textwrap
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from p2psim import __version__
+from p2psim.errors import P2PSimError
+
+__all__ = ["VERBS", "main"]
+
+VERBS = ("validate", "simulate", "measure", "compare")
+"""Modules of this package, in the order of the help text."""
+
+_INTRODUCTION = "What does sharing between viewers really save? Simulated, measured, and compared."
+_EXAMPLES = """\
+  p2psim validate                          test every claim, compare with the bundled measurements, write a report
+  p2psim simulate live-24s                 a bundled scenario: summary with 95 % intervals
+  p2psim simulate mine.toml --set nat.mix=mobile --replications 20 --out results
+  p2psim measure live-24s --out trace      the same for real: tracker, origin and WebRTC peers on this machine
+  p2psim compare trace                     does the simulator predict what was measured?"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise _MisuseError(f"{message}; see {self.prog} --help")
+
+
+class _MisuseError(P2PSimError):
+    """Arguments that argparse refuses."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and give its exit status."""
+    try:
+        arguments = _parser().parse_args(argv)
+        status = int(arguments.execute(arguments))
+        sys.stdout.flush()
+    except P2PSimError as error:
+        return _refuse(str(error))
+    except KeyboardInterrupt:
+        _stop_workers()
+        print("p2psim: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader has gone (``| head``): nothing may be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _refuse(f"{error.filename}: {error.strerror}")
+    except SystemExit as leaving:  # --help and --version
+        return int(leaving.code or 0)
+    return status
+
+
+def _refuse(message: str) -> int:
+    print(f"p2psim: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+def _stop_workers() -> None:
+    if "joblib" in sys.modules:
+        from joblib.externals.loky import get_reusable_executor
+
+        get_reusable_executor().shutdown(kill_workers=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="p2psim",
+        description=_INTRODUCTION,
+        epilog=f"examples:\n{_EXAMPLES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"p2psim {__version__}")
+    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name in VERBS:
+        verb = import_module(f"p2psim.cli.{name}")
+        added = verbs.add_parser(
+            name,
+            help=verb.SUMMARY,
+            description=textwrap.fill(f"{verb.SUMMARY[0].upper()}{verb.SUMMARY[1:]}.", 100),
+            epilog=f"examples:\n{verb.EXAMPLES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        verb.configure(added)
+        added.set_defaults(execute=verb.execute)
+    return parser

@@ -1,0 +1,87 @@
+"""Arguments that several verbs share, and what they mean."""
+
+import argparse
+import tomllib
+from collections.abc import Callable
+
+from p2psim.errors import InputError
+from p2psim.scenario import Scenario
+from p2psim.scenario.text import replaced
+
+__all__ = ["add_common", "add_replications", "add_scenario", "read_points", "read_scenario"]
+
+
+def add_scenario(parser: argparse.ArgumentParser) -> None:
+    """Add the scenario and changes to it."""
+    parser.add_argument("scenario", metavar="SCENARIO", help="a TOML file, or the name of a bundled scenario")
+    parser.add_argument(
+        "--set", metavar="NAME=VALUE", action="append", default=[], dest="changes",
+        help='change a field of the scenario, for example --set stream.latency="8 s" (may be given many times)',
+    )  # fmt: skip
+
+
+def add_common(parser: argparse.ArgumentParser, out: str) -> None:
+    """Add seed, output folder and kind of output."""
+    parser.add_argument("--seed", type=_whole("--seed", 0), default=1, help="root of all randomness (default 1)")
+    parser.add_argument("--out", metavar="FOLDER", help=out)
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output, nothing else")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def add_replications(parser: argparse.ArgumentParser, default: int) -> None:
+    """Add the number of replications and of processes."""
+    parser.add_argument(
+        "--replications", metavar="N", type=_whole("--replications", 1), default=default,
+        help=f"runs with different randomness (default {default}); 5 or more for a useful interval",
+    )  # fmt: skip
+    parser.add_argument(
+        "--jobs",
+        metavar="N",
+        type=_whole("--jobs", 1),
+        help="processes (default: one per processor); results do not depend on it",
+    )
+
+
+def read_scenario(arguments: argparse.Namespace) -> Scenario:
+    """Load the scenario and apply the changes; raises InputError."""
+    scenario = Scenario.load(arguments.scenario)
+    return replaced(scenario, dict(_change(text) for text in arguments.changes), canonical=False)
+
+
+def read_points(text: str) -> float:
+    """Read a difference of shares in points (``10`` or ``10 %`` is 0.1); raises InputError."""
+    try:
+        points = float(text.strip().removesuffix("%"))
+    except ValueError:
+        points = -1.0
+    if not 0 < points <= 100:
+        raise InputError(f"--margin {text}: points are expected, more than 0 and at most 100, for example 10")
+    return points / 100
+
+
+def _change(text: str) -> tuple[str, object]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise InputError(f"--set {text}: NAME=VALUE is expected, for example --set viewers.count=50")
+    return name.strip(), _value(value.strip())
+
+
+def _value(text: str) -> object:
+    """Read a TOML value; what is none is a text, so that quotes are not needed twice in a shell."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _whole(option: str, least: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least:
+            raise InputError(f"{option} {text}: a whole number of at least {least} is expected")
+        return number
+
+    return read

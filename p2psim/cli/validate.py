@@ -1,0 +1,117 @@
+"""``p2psim validate``: every claim tested, the simulator held against what was measured, a report written."""
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from p2psim.cli.compare import shares_table
+from p2psim.cli.options import add_common, add_replications, read_points
+from p2psim.cli.output import emit, print_table, warn
+from p2psim.scenario import bundled
+
+if TYPE_CHECKING:
+    from p2psim.analysis.comparison import Comparison
+    from p2psim.analysis.runs import Runs
+    from p2psim.analysis.verdicts import Verdict
+    from p2psim.trace import Trace
+
+__all__ = ["EXAMPLES", "SUMMARY", "configure", "execute"]
+
+SUMMARY = "test every claim by simulation, hold the simulator against the bundled measured traces, write a report"
+EXAMPLES = """\
+  p2psim validate
+  p2psim validate --claims C1,C4 --replications 10
+  p2psim validate --json --out report > validation.json"""
+
+REPORT = "p2psim-report"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--claims", metavar="IDS", default="", help="only these, for example C1,C4 (default: all)")
+    parser.add_argument(
+        "--margin", metavar="POINTS", default="10", help="simulated equals measured: within so many (10)"
+    )
+    add_replications(parser, default=4)
+    add_common(parser, out=f"folder of the report, HTML and CSV (default {REPORT})")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Judge, compare, print, write; status 1 where simulated and measured disagree."""
+    from p2psim.analysis.runs import Runs
+    from p2psim.experiment import Bar
+    from p2psim.report import Validation, write_validation
+    from p2psim.trace import Trace
+
+    margin = read_points(arguments.margin)
+    traces = [Trace.read(folder) for folder in bundled("traces")]
+    with Bar("simulating", arguments.quiet) as bar:
+        runs = Runs(arguments.jobs, bar)
+        verdicts = _judged(arguments, runs, traces)
+        comparisons = _compared(arguments, runs, traces, margin)
+    found = Validation(
+        verdicts=verdicts, comparisons=comparisons, seed=arguments.seed, replications=arguments.replications
+    )
+    report = write_validation(arguments.out or REPORT, found)
+    if arguments.json:
+        emit(_plain(arguments, found.verdicts, found.comparisons, str(report)))
+    else:
+        _print(verdicts, comparisons)
+        print(f"report: {report}")
+    return 0 if all(each.agrees for each in comparisons) else 1
+
+
+def _judged(arguments: argparse.Namespace, runs: "Runs", traces: "Sequence[Trace]") -> "list[Verdict]":
+    from p2psim.analysis.claims import load_claims, select
+    from p2psim.analysis.verdicts import Judge
+
+    ids = [text.strip().upper() for text in arguments.claims.split(",") if text.strip()]
+    claims = select(load_claims(), ids)
+    judge = Judge(runs, arguments.seed, arguments.replications, traces)
+    judge.prepare(claims)
+    return [judge.judge(claim) for claim in claims]
+
+
+def _compared(
+    arguments: argparse.Namespace, runs: "Runs", traces: "Sequence[Trace]", margin: float
+) -> "list[Comparison]":
+    from p2psim.analysis.comparison import compare_all
+
+    if not traces:
+        warn("no measured traces are bundled: nothing holds the simulator to the real world")
+        return []
+    return compare_all(
+        traces, replications=max(5, arguments.replications), seed=arguments.seed, margin=margin, runs=runs
+    )
+
+
+def _print(verdicts: "Sequence[Verdict]", comparisons: "Sequence[Comparison]") -> None:
+    from p2psim.analysis.wording import say_interval, say_range
+    from p2psim.report.validation import agreement_text
+
+    rows = []
+    for verdict in verdicts:
+        case = verdict.base.case
+        said, found = say_range(case.low, case.high, case.unit), say_interval(verdict.base.interval, case.unit)
+        rows.append([verdict.claim.id, case.metric, said, found, verdict.text])
+    print_table(["claim", "metric", "said", "found (95 % interval)", "verdict"], rows, "The claims")
+    if text := agreement_text(verdicts):
+        print(f"{text}\n")
+    if comparisons:
+        head, shares = shares_table(comparisons)
+        print_table(head, shares, "P2P share, simulated against measured")
+
+
+def _plain(
+    arguments: argparse.Namespace, verdicts: "Sequence[Verdict]", comparisons: "Sequence[Comparison]", report: str
+) -> dict[str, Any]:
+    from p2psim.report.validation import agreement_text
+
+    return {
+        "seed": arguments.seed,
+        "replications": arguments.replications,
+        "claims": [verdict.to_dict() for verdict in verdicts],
+        "agreement": agreement_text(verdicts),
+        "traces": [each.to_dict() for each in comparisons],
+        "report": report,
+    }

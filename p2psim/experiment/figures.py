@@ -1,0 +1,46 @@
+"""Figures of results by name; matplotlib is loaded when the first one is drawn."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from p2psim.experiment.results import Results
+
+__all__ = ["Figures"]
+
+
+class Figures:
+    """Draws `Results`; each method gives the axes, and draws on `ax` where one is given."""
+
+    def __init__(self, results: "Results") -> None:
+        self._results = results
+
+    def timeline(self, ax: Any = None) -> Any:
+        """Where bytes came from over time, mean of the replications."""
+        return _draw("timeline", self._results.timeline, ax)
+
+    def raster(self, ax: Any = None, replication: int = 0) -> Any:
+        """Which source each viewer got each segment from; needs ``events=True``."""
+        return _draw("raster", self._one(self._results.segments, replication), ax)
+
+    def distribution(self, column: str = "startup", ax: Any = None) -> Any:
+        """Cumulative distribution of a column of `Results.viewers`."""
+        return _draw("distribution", self._results.viewers, ax, column=column)
+
+    def shares(self, ax: Any = None) -> Any:
+        """Cumulative distribution of the P2P share of each viewer."""
+        viewers = self._results.viewers
+        received = viewers["bytes_http"] + viewers["bytes_p2p"]
+        table = viewers.assign(p2p_share=viewers["bytes_p2p"] / received.where(received > 0))
+        return _draw("distribution", table, ax, column="p2p_share")
+
+    @staticmethod
+    def _one(table: pd.DataFrame, replication: int) -> pd.DataFrame:
+        return table[table["replication"] == replication]
+
+
+def _draw(figure: str, table: pd.DataFrame, ax: Any, **options: Any) -> Any:
+    # By name: figures and experiments are siblings, neither imports the other.
+    return getattr(import_module("p2psim.plots"), figure)(table, ax=ax, **options)

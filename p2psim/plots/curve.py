@@ -1,0 +1,36 @@
+"""A metric against one field of the scenario: the trade-off between live latency and P2P share above all."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from p2psim.plots.style import COLOURS, axes_for, styled
+
+__all__ = ["curve"]
+
+
+@styled
+def curve(
+    table: pd.DataFrame,
+    ax: Axes | None = None,
+    said: tuple[float, float] | None = None,
+    xlabel: str = "live latency (s)",
+    ylabel: str = "P2P share (%)",
+) -> Axes:
+    """Draw estimates with their interval over the field.
+
+    Parameters
+    ----------
+    table
+        Columns at, mean, low, high: shares.
+    said
+        Interval of a claim, drawn behind.
+    """
+    ax = axes_for(ax)
+    rows = table.sort_values("at")
+    if said is not None:
+        ax.axhspan(100 * said[0], 100 * said[1], color=COLOURS["said"], linewidth=0, label="claim")
+    ax.fill_between(rows["at"], 100 * rows["low"], 100 * rows["high"], color=COLOURS["p2p"], alpha=0.2, linewidth=0)
+    ax.plot(rows["at"], 100 * rows["mean"], "o-", color=COLOURS["p2p"], label="simulated, 95 % interval")
+    ax.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, 102), title=f"{ylabel.split(' (')[0]} and {xlabel.split(' (')[0]}")
+    ax.legend(loc="best")
+    return ax

@@ -1,0 +1,54 @@
+"""Where the bytes came from, over time."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from p2psim.plots.style import COLOURS, axes_for, styled
+
+__all__ = ["timeline"]
+
+_MBIT = 8e-6
+_POINTS = 60
+
+
+@styled
+def timeline(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Stack the rates of both sources and mark when viewers stalled.
+
+    Parameters
+    ----------
+    table
+        Columns of `p2psim.trace.TIMELINE`; with a column `replication`, the mean is drawn.
+    """
+    ax = axes_for(ax)
+    mean = table.groupby("at")[["http", "p2p", "viewers", "stalled"]].mean()
+    step = float(mean.index[1] - mean.index[0]) if len(mean) > 1 else 1.0
+    width = max(1, round(len(mean) / _POINTS))
+    coarse = mean.groupby(np.arange(len(mean)) // width).mean()
+    at = np.append(coarse.index.to_numpy(float), len(coarse)) * width * step
+    bands = {"http": coarse["http"].to_numpy(), "p2p": coarse["p2p"].to_numpy()}
+    below = np.zeros(len(coarse))
+    for source, label in (("http", "HTTP"), ("p2p", "peers")):
+        above = below + bands[source] * _MBIT
+        ax.fill_between(
+            at, np.append(below, below[-1]), np.append(above, above[-1]), step="post", color=COLOURS[source],
+            linewidth=0, label=label,
+        )  # fmt: skip
+        below = above
+    _mark_stalls(ax, at, coarse)
+    ax.set(xlabel="time (s)", ylabel="received (Mbit/s)", title="Sources of media bytes", xlim=(0, at[-1]))
+    ax.set_ylim(bottom=0)
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return ax
+
+
+def _mark_stalls(ax: Axes, at: np.ndarray, coarse: pd.DataFrame) -> None:
+    share = (coarse["stalled"] / coarse["viewers"].clip(lower=1)).to_numpy()
+    if not share.any():
+        return
+    twin = ax.twinx()
+    twin.step(at, np.append(share, share[-1]) * 100, where="post", color=COLOURS["stalled"], label="stalled")
+    twin.set(ylabel="viewers stalled (%)", ylim=(0, max(5.0, float(share.max()) * 130)))
+    twin.grid(visible=False)
+    twin.legend(loc="upper left", bbox_to_anchor=(1.1, 0.75))

@@ -1,0 +1,62 @@
+"""Pieces of a self-contained HTML document that prints well."""
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+
+from matplotlib.figure import Figure
+
+__all__ = ["figure", "heading", "page", "paragraph", "table"]
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; margin-bottom: 0; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
+table { border-collapse: collapse; width: 100%; font-size: .87rem; }
+th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid #ddd; }
+th { border-bottom: 2px solid #888; } td.holds { color: #00694d; } td.fails { color: #b34a00; }
+td.only { color: #8a5f00; } figure { margin: 1rem 0; } figure img { max-width: 100%; }
+figcaption { color: #555; font-size: .87rem; } .quiet { color: #555; }
+@media print { body { margin: 0; max-width: none; font-size: 11px; } figure, tr { break-inside: avoid; } }
+"""
+
+
+def page(title: str, parts: Sequence[str]) -> str:
+    """Give the whole document."""
+    body = "\n".join(parts)
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<style>{_STYLE}</style></head>\n<body>\n<h1>{escape(title)}</h1>\n{body}\n</body></html>\n"
+    )
+
+
+def heading(text: str) -> str:
+    """Give the heading of a section."""
+    return f"<h2>{escape(text)}</h2>"
+
+
+def paragraph(text: str, quiet: bool = False) -> str:
+    """Give a paragraph."""
+    return f"<p{' class=quiet' if quiet else ''}>{escape(text)}</p>"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], marks: Sequence[str] = ()) -> str:
+    """Give a table; `marks` are classes for the last cell of each row."""
+    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    lines = []
+    for index, row in enumerate(rows):
+        cells = [f"<td>{escape(cell)}</td>" for cell in row]
+        if marks and marks[index]:
+            cells[-1] = f'<td class="{marks[index]}">{escape(row[-1])}</td>'
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    return f"<table><thead><tr>{top}</tr></thead><tbody>\n" + "\n".join(lines) + "\n</tbody></table>"
+
+
+def figure(drawn: Figure, caption: str) -> str:
+    """Give a figure, inside the document."""
+    buffer = io.BytesIO()
+    drawn.savefig(buffer, format="png", dpi=140, bbox_inches="tight", metadata={"Software": ""})
+    data = base64.b64encode(buffer.getvalue()).decode()
+    text = escape(caption)
+    return f'<figure><img alt="{text}" src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>'

@@ -1,0 +1,40 @@
+"""The report of one scenario: summary, figures, provenance."""
+
+from pathlib import Path
+
+from p2psim import plots
+from p2psim.analysis.metrics import METRICS
+from p2psim.analysis.statistics import Interval
+from p2psim.analysis.wording import say_interval
+from p2psim.experiment import Results
+from p2psim.report.html import figure, heading, page, paragraph, table
+from p2psim.trace import versions
+
+__all__ = ["write_results"]
+
+
+def write_results(path: str | Path, results: Results, baseline: bool = False) -> Path:
+    """Write the HTML document; with `baseline` the metrics against http-only are in it."""
+    scenario = results.scenario
+    rows = []
+    for row in results.summary(baseline).to_dict("records"):
+        interval = Interval(row["mean"], row["low"], row["high"])
+        rows.append([row["metric"], METRICS[row["metric"]].text, say_interval(interval, row["unit"])])
+    drawn, ax = plots.sheet()
+    plots.timeline(results.timeline, ax=ax)
+    spread, ax = plots.sheet()
+    plots.distribution(results.viewers, ax=ax, column="startup")
+    used = ", ".join(f"{name} {number}" for name, number in versions().items())
+    parts = [
+        paragraph(scenario.description, quiet=True),
+        heading("Summary"),
+        table(["metric", "", "mean (95 % interval)"], rows),
+        figure(drawn, "Where media bytes came from, mean of the replications"),
+        figure(spread, "How long viewers waited for the first frame, all replications"),
+        heading("Provenance"),
+        paragraph(f"Scenario {scenario.digest}, seed {results.seed}, {len(results.runs)} replications. {used}.", True),
+    ]
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(page(scenario.name, parts), encoding="utf-8")
+    return target

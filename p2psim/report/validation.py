@@ -1,0 +1,206 @@
+"""The report of a validation: every claim with its verdict, and simulated against measured."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from p2psim import plots
+from p2psim.analysis.claims import agreement
+from p2psim.analysis.comparison import Comparison
+from p2psim.analysis.verdicts import Finding, Verdict
+from p2psim.analysis.wording import say, say_interval, say_range
+from p2psim.report.html import figure, heading, page, paragraph, table
+from p2psim.trace import versions
+
+__all__ = ["Validation", "agreement_text", "claims_frame", "write_validation"]
+
+_MARKS = {"holds": "holds", "fails": "fails", "holds only if": "only"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """Everything that a validation found."""
+
+    verdicts: Sequence[Verdict]
+    comparisons: Sequence[Comparison]
+    seed: int
+    replications: int
+
+
+def claims_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """Give one row per claim: what was said, what was found in its base case, the verdict."""
+    rows = []
+    for verdict in verdicts:
+        base, claim = verdict.base, verdict.claim
+        row = {"id": claim.id, "statement": claim.statement, "case": base.case.label, "metric": base.case.metric}
+        rows.append(row | _found(base) | {"verdict": verdict.verdict, "condition": verdict.condition})
+    return pd.DataFrame(rows)
+
+
+def agreement_text(verdicts: Sequence[Verdict]) -> str:
+    """Say in which savings all claims that name one agree; empty where fewer than two do."""
+    claims = [verdict.claim for verdict in verdicts if verdict.claim.saving is not None]
+    if len(claims) < 2:
+        return ""
+    low, high = agreement(claims)
+    names = ", ".join(claim.id for claim in claims)
+    if low > high:
+        return f"The claims contradict each other: no saving lies in all of {names}."
+    share = say(low, "share") if low == high else say_range(low, high, "share")
+    return f"The claims nearly contradict each other: only a saving of {share} lies in all of {names}."
+
+
+def write_validation(folder: str | Path, found: Validation) -> Path:
+    """Write report.html, claims.csv, cases.csv and compare.csv (where there is one); give the path of the report."""
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    claims_frame(found.verdicts).to_csv(target / "claims.csv", index=False)
+    _cases_frame(found.verdicts).to_csv(target / "cases.csv", index=False)
+    if found.comparisons:
+        frames = [each.table().assign(trace=each.name) for each in found.comparisons]
+        pd.concat(frames, ignore_index=True).to_csv(target / "compare.csv", index=False)
+    path = target / "report.html"
+    path.write_text(page("What sharing between viewers saves", _parts(found)), encoding="utf-8")
+    return path
+
+
+def _parts(found: Validation) -> list[str]:
+    parts = [
+        paragraph(
+            f"Every claim was tested by {found.replications} replications of its scenario from seed {found.seed}. "
+            "A claim holds when the whole 95 % interval lies in what was said; it fails when none of it does.",
+            quiet=True,
+        )
+    ]
+    parts += [*_claims_parts(found.verdicts), *_curve_parts(found.verdicts), *_cases_parts(found.verdicts)]
+    if found.comparisons:
+        parts += _comparison_parts(found.comparisons)
+    used = ", ".join(f"{name} {number}" for name, number in versions().items())
+    return [*parts, heading("Provenance"), paragraph(f"Seed {found.seed}. {used}.", quiet=True)]
+
+
+def _claims_parts(verdicts: Sequence[Verdict]) -> list[str]:
+    rows = [
+        [
+            verdict.claim.id,
+            verdict.claim.statement,
+            verdict.base.case.metric,
+            say_range(verdict.base.case.low, verdict.base.case.high, verdict.base.case.unit),
+            say_interval(verdict.base.interval, verdict.base.case.unit),
+            verdict.text,
+        ]
+        for verdict in verdicts
+    ]
+    frame = claims_frame(verdicts).assign(label=[verdict.base.case.metric for verdict in verdicts])
+    drawn, ax = plots.sheet(7.5, 0.42 * len(frame) + 1.0)
+    plots.claims(frame, ax=ax)
+    return [
+        heading("The claims"),
+        table(["", "claim", "metric", "said", "found", "verdict"], rows, [_MARKS[v.verdict] for v in verdicts]),
+        paragraph(agreement_text(verdicts)),
+        figure(drawn, "Interval said and interval found in the case that the claim is about"),
+    ]
+
+
+def _curve_parts(verdicts: Sequence[Verdict]) -> list[str]:
+    """Draw the share over the live latency, where a claim varied it."""
+    for verdict in verdicts:
+        vary = verdict.claim.vary
+        if vary is not None and vary.field == "stream.latency" and verdict.base.case.metric == "p2p_ratio":
+            drawn, ax = plots.sheet(6.4, 3.6)
+            said = (verdict.base.case.low, verdict.base.case.high)
+            plots.curve(curve_frame(verdict.findings), ax=ax, said=said)
+            text = f"The trade-off between live latency and P2P share; the band is claim {verdict.claim.id}"
+            return [heading("Live latency decides"), figure(drawn, text)]
+    return []
+
+
+def curve_frame(findings: Sequence[Finding]) -> pd.DataFrame:
+    """Give value of the varied field, mean, low and high of each case."""
+    return pd.DataFrame([{"at": finding.case.at, **finding.interval.to_dict()} for finding in findings])
+
+
+def _cases_parts(verdicts: Sequence[Verdict]) -> list[str]:
+    parts = [heading("Case by case")]
+    for verdict in verdicts:
+        parts.append(paragraph(f"{verdict.claim.id}: {verdict.claim.statement}. {verdict.text}."))
+        rows = [
+            [
+                finding.case.label,
+                finding.case.metric,
+                say_range(finding.case.low, finding.case.high, finding.case.unit),
+                say_interval(finding.interval, finding.case.unit),
+                finding.status,
+            ]
+            for finding in verdict.findings
+        ]
+        parts.append(table(["case", "metric", "said", "found", ""], rows))
+        parts += [paragraph(remark, quiet=True) for remark in verdict.remarks]
+    return parts
+
+
+def _cases_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    rows = []
+    for verdict in verdicts:
+        for finding in verdict.findings:
+            case = finding.case
+            row = {"id": verdict.claim.id, "case": case.label, "metric": case.metric, "digest": case.scenario.digest}
+            rows.append(row | _found(finding) | {"status": finding.status})
+    return pd.DataFrame(rows)
+
+
+def _comparison_parts(comparisons: Sequence[Comparison]) -> list[str]:
+    rows, points = [], []
+    for each in comparisons:
+        share = each.differences["p2p_ratio"]
+        verdict = "agrees" if each.agrees else "differs"
+        rows.append(
+            [
+                each.name,
+                say(share.measured, "share"),
+                say(share.simulated, "share"),
+                say_interval(share.interval, "points"),
+                say(each.differences["startup"].interval.mean, "time"),
+                *(say(each.distances[source], "time") for source in ("http", "p2p")),
+                f"{verdict} within ±{say(each.equivalence.margin, 'points')}",
+            ]
+        )
+        low, high = share.measured + share.interval.low, share.measured + share.interval.high
+        ends = {"measured": share.measured, "simulated": share.simulated, "low": low, "high": high}
+        points.append({"trace": each.name, **ends})
+    head = [
+        "trace",
+        "measured",
+        "simulated",
+        "difference",
+        "start-up later by",
+        "HTTP times apart",
+        "P2P times apart",
+        "",
+    ]
+    drawn, ax = plots.sheet(4.8, 4.6)
+    plots.scatter(pd.DataFrame(points), ax=ax, margin=comparisons[0].equivalence.margin)
+    return [
+        heading("Simulated against measured"),
+        paragraph(
+            "P2P share of real peers (WebRTC on one machine), and of simulations of the same viewers.", quiet=True
+        ),
+        table(head, rows, ["holds" if each.agrees else "fails" for each in comparisons]),
+        figure(drawn, "P2P share, simulated against measured, with 95 % intervals of the difference"),
+    ]
+
+
+def _found(finding: Finding) -> dict[str, object]:
+    case, interval = finding.case, finding.interval
+    return {
+        "low": case.low,
+        "high": case.high,
+        "mean": interval.mean,
+        "found_low": interval.low,
+        "found_high": interval.high,
+        "unit": case.unit,
+        "said": say_range(case.low, case.high, case.unit),
+        "found": say_interval(interval, case.unit),
+    }
