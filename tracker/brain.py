@@ -139,6 +139,8 @@ class Brain(Generic[C]):
         matching: Matching[C] | None = None,
     ):
         self.options = options
+        self._heartbeat = options.heartbeat_timeout
+        self._lifetime = options.lifetime
         self.swarms: dict[str, Swarm[C]] = {}
         self.counts = Counts()
         self._rng = rng
@@ -156,7 +158,7 @@ class Brain(Generic[C]):
 
     def heard(self, connection: C, now: float) -> None:
         """Note a sign of life that is no message, such as a pong."""
-        self._presence(connection, now).expires = now + self.options.heartbeat_timeout
+        self._presence(connection, now).expires = now + self._heartbeat
 
     def disconnect(self, connection: C, now: float) -> None:
         """Remove a connection and every peer on it."""
@@ -190,7 +192,7 @@ class Brain(Generic[C]):
     def _presence(self, connection: C, now: float) -> Presence[C]:
         presence = self._presences.get(connection)
         if presence is None:
-            presence = self._presences[connection] = Presence(connection, now + self.options.heartbeat_timeout)
+            presence = self._presences[connection] = Presence(connection, now + self._heartbeat)
             self._silences.add(presence)
         return presence
 
@@ -206,7 +208,7 @@ class Brain(Generic[C]):
         if presence is None:
             presence = self._presence(connection, now)
         else:
-            presence.expires = now + self.options.heartbeat_timeout
+            presence.expires = now + self._heartbeat
         if isinstance(message, Announce):
             return self._announce(presence, message, now)
         if isinstance(message, Answer):
@@ -228,7 +230,7 @@ class Brain(Generic[C]):
             member = self._join(presence, message.info_hash, message.peer_id, now)
             swarm = member.swarm
         else:
-            member.expires = now + self.options.lifetime
+            member.expires = now + self._lifetime
         self._note_progress(swarm, member, message)
         sends: Sends[C] = [(presence.connection, self._reply(message.info_hash, swarm))]
         if message.offers and len(swarm.members) > 1:
@@ -269,7 +271,7 @@ class Brain(Generic[C]):
         held = swarm.by_id.get(peer_id)
         if held is not None:
             self._drop(held, "replaced")
-        member = swarm.add(peer_id, presence, now + self.options.lifetime)
+        member = swarm.add(peer_id, presence, now + self._lifetime)
         self._lapses.add(member)
         self.counts.peers += 1
         if self._observer is not None:
@@ -314,10 +316,10 @@ class Brain(Generic[C]):
 
     def _answer(self, presence: Presence[C], message: Answer, now: float) -> Sends[C]:
         swarm = self.swarms.get(message.info_hash)
-        member = None if swarm is None else swarm.owned(message.peer_id, presence)
-        if swarm is None or member is None:
+        member = None if swarm is None else swarm.by_id.get(message.peer_id)
+        if swarm is None or member is None or member.presence is not presence:
             return []
-        member.expires = now + self.options.lifetime
+        member.expires = now + self._lifetime
         receiver = swarm.by_id.get(message.to_peer_id)
         if receiver is None or receiver is member:
             return []

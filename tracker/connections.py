@@ -247,22 +247,23 @@ class Hub:
 
     def _read_frames(self, connection: Connection, data: memoryview) -> None:
         handler = self._handler
+        messages: Sequence[tuple[int, bytes]]
         violation: FrameError | None = None
         try:
             messages = connection.feed(data, self._max_message)
         except FrameError as error:
             messages, violation = error.messages, error
-        if connection.state == _OPEN:
-            handler.on_heard(connection)
         for opcode, payload in messages:
             if opcode < CLOSE:
                 if connection.state == _OPEN:
                     handler.on_message(connection, payload)
-            elif opcode == PING:
-                self.send(connection, PONG, payload)
             elif opcode == CLOSE:
                 self._on_close_frame(connection, payload)
                 return
+            elif connection.state == _OPEN:
+                handler.on_heard(connection)
+                if opcode == PING:
+                    self.send(connection, PONG, payload)
         if violation is not None:
             self._fail(connection, violation)
 

@@ -9,6 +9,8 @@
     └── FrameError         bytes of a client that break RFC 6455
 """
 
+from collections.abc import Sequence
+
 __all__ = ["FrameError", "OptionError", "PortInUseError", "Refusal", "TrackerError"]
 
 
@@ -44,10 +46,13 @@ class Refusal(TrackerError):  # noqa: N818 - it is the client's error, and the p
 
 
 class FrameError(TrackerError):
-    """Bytes that break RFC 6455; the connection is closed with `code`."""
+    """Bytes that break RFC 6455; the connection is closed with `code`.
 
-    def __init__(self, code: int, reason: str):
+    `messages` are those that came before, as (opcode, payload).
+    """
+
+    def __init__(self, code: int, reason: str, messages: Sequence[tuple[int, bytes]] = ()):
         super().__init__(reason)
         self.code = code
         self.reason = reason
-        self.messages: list[tuple[int, bytes]] = []
+        self.messages = messages

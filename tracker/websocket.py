@@ -7,6 +7,7 @@ declined by not answering the offer (RFC 7692 §5.1).
 import base64
 import binascii
 import hashlib
+import struct
 from collections.abc import Mapping
 
 from tracker.errors import FrameError
@@ -34,6 +35,7 @@ __all__ = [
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 PING_FRAME = b"\x89\x00"
 
+_LONG = struct.Struct(">BBH").pack
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _KNOWN_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
 
@@ -61,10 +63,10 @@ def accept_key(key: str) -> str:
 
 def frame_header(opcode: int, size: int) -> bytes:
     """Build what stands before `size` bytes of payload in an unmasked, final frame."""
+    if 126 <= size < 65536:
+        return _LONG(0x80 | opcode, 126, size)
     if size < 126:
         return bytes((0x80 | opcode, size))
-    if size < 65536:
-        return bytes((0x80 | opcode, 126, size >> 8, size & 0xFF))
     return bytes((0x80 | opcode, 127)) + size.to_bytes(8, "big")
 
 
@@ -130,79 +132,67 @@ class FrameReader:
             When the bytes break the protocol, or a message is longer than `limit` bytes. It carries the messages that
             came before.
         """
-        tail = self._tail
-        if tail is not None:
-            tail += data
-            if len(tail) < self._awaited:
+        if self._tail is not None:
+            self._tail += data
+            if len(self._tail) < self._awaited:
                 return []
-            data = memoryview(tail)
-            self._tail = None
+            data = memoryview(self.take_tail())
         messages: list[tuple[int, bytes]] = []
-        try:
-            used = self._read(data, limit, messages)
-        except FrameError as error:
-            error.messages = messages
-            raise
-        if used < len(data):
-            self._tail = bytearray(data[used:])
-        return messages
-
-    def _read(self, data: memoryview, limit: int, messages: list[tuple[int, bytes]]) -> int:
-        """Read frames from the beginning of `data`; return how many bytes they took."""
         start, end = 0, len(data)
         while end - start >= 6:
             first, second = data[start], data[start + 1]
-            size = second & 0x7F
-            body = start + 6
-            if size >= 126:
-                body = start + (8 if size == 126 else 14)
-                if end < body:
+            size, body = second & 0x7F, start + 6
+            if size == 126:
+                if end - start < 8:
                     break
-                size = int.from_bytes(data[start + 2 : body - 4], "big")
-            if first & 0x70 or not second & 0x80 or size > limit or first != 0x81:
-                self._check(first, second, size, limit)
+                size, body = data[start + 2] << 8 | data[start + 3], start + 8
+            elif size == 127:
+                if end - start < 14:
+                    break
+                size, body = int.from_bytes(data[start + 2 : start + 10], "big"), start + 14
+            if first != 0x81 or second < 0x80 or size > limit or self._parts is not None:
+                self._check(first, second, size, limit, messages)
             stop = body + size
             if stop > end:
                 break
             payload = apply_mask(data[body:stop], bytes(data[body - 4 : body]))
-            if first == 0x81 and self._parts is None:
+            if first == 0x81:
                 messages.append((TEXT, payload))
             else:
-                self._accept(first, payload, limit, messages)
+                self._accept(first, payload, messages)
             start = stop
-        self._awaited = _needed(data[start : start + 14])
-        return start
+        if start < end:
+            self._awaited = _needed(data[start : start + 14])
+            self._tail = bytearray(data[start:])
+        return messages
 
-    def _check(self, first: int, second: int, size: int, limit: int) -> None:
+    def _check(self, first: int, second: int, size: int, limit: int, messages: list[tuple[int, bytes]]) -> None:
+        """Look closer at a frame that is not simply a whole text message of moderate size."""
         opcode = first & 0x0F
         if first & 0x70:
-            raise FrameError(1002, "a reserved bit is set")
-        if not second & 0x80:
-            raise FrameError(1002, "the frame is not masked")
-        if opcode >= 8:
-            if opcode > PONG or not first & 0x80 or size > 125:
-                raise FrameError(1002, "invalid control frame")
-        elif opcode > BINARY:
-            raise FrameError(1002, "unknown opcode")
-        elif size + len(self._parts or b"") > limit:
-            raise FrameError(1009, f"messages up to {limit} bytes are accepted")
+            raise FrameError(1002, "a reserved bit is set", messages)
+        if second < 0x80:
+            raise FrameError(1002, "the frame is not masked", messages)
+        if opcode >= CLOSE:
+            if opcode > PONG or first < 0x80 or size > 125:
+                raise FrameError(1002, "invalid control frame", messages)
+            return
+        if opcode > BINARY:
+            raise FrameError(1002, "unknown opcode", messages)
+        if (opcode == CONTINUATION) != (self._parts is not None):
+            raise FrameError(1002, "fragments out of order", messages)
+        if size + len(self._parts or b"") > limit:
+            raise FrameError(1009, f"messages up to {limit} bytes are accepted", messages)
 
-    def _accept(self, first: int, payload: bytes, limit: int, messages: list[tuple[int, bytes]]) -> None:
+    def _accept(self, first: int, payload: bytes, messages: list[tuple[int, bytes]]) -> None:
         """Take a frame that is a control frame, binary, or a fragment."""
-        opcode, is_final = first & 0x0F, bool(first & 0x80)
-        if opcode >= 8:
+        opcode, is_final = first & 0x0F, first >= 0x80
+        if opcode >= CLOSE or (is_final and self._parts is None):
             messages.append((opcode, payload))
             return
-        if (opcode == CONTINUATION) != (self._parts is not None):
-            raise FrameError(1002, "fragments out of order")
         if self._parts is None:
-            if is_final:
-                messages.append((opcode, payload))
-                return
             self._parts, self._opcode = bytearray(), opcode
         self._parts += payload
-        if len(self._parts) > limit:
-            raise FrameError(1009, f"messages up to {limit} bytes are accepted")
         if is_final:
             messages.append((self._opcode, bytes(self._parts)))
             self._parts = None
