@@ -43,7 +43,7 @@ def parse_quantity(text: str, dimension: str) -> float:
     if match is None or factor is None:
         accepted = ", ".join(unit for unit in UNITS[dimension] if unit)
         raise UnitError(f"{text!r} is not a {dimension}: write for example {_EXAMPLES[dimension]} (units: {accepted})")
-    return float(match[1]) * factor
+    return _scaled(float(match[1]), factor)
 
 
 def format_quantity(value: float, dimension: str) -> str:
@@ -59,8 +59,14 @@ def format_quantity(value: float, dimension: str) -> str:
     for unit in units:
         number = value / UNITS[dimension][unit]
         text = f"{number:.12g}"
-        if (abs(number) >= 1 or unit == units[-1]) and float(text) * UNITS[dimension][unit] == value:
+        if (abs(number) >= 1 or unit == units[-1]) and _scaled(float(text), UNITS[dimension][unit]) == value:
             short = text if len(text) <= 8 or unit == units[-1] else None
             if short is not None:
                 return f"{short} {unit}".strip()
-    return f"{value / UNITS[dimension][units[-1]]!r} {units[-1]}".strip()
+    exact = next(unit for unit, factor in UNITS[dimension].items() if factor == 1.0)
+    return f"{value!r} {exact}".strip()
+
+
+def _scaled(number: float, factor: float) -> float:
+    """Scale by a factor that is a whole number or one over a whole number, correctly rounded: 70 % is 0.7."""
+    return number * factor if factor >= 1 else number / round(1 / factor)

@@ -12,6 +12,7 @@ from p2psim.plots.style import COLOURS, axes_for, styled
 __all__ = ["claims"]
 
 _LEFT, _RIGHT = 1 / 3, 2 / 3
+_MARKERS = {"holds": "o", "holds only if": "D", "fails": "X"}
 
 
 @styled
@@ -35,8 +36,8 @@ def claims(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_title("Said (band) and found (95 % interval), each on its own scale", pad=14)
     ax.grid(visible=False)
     ax.spines[["left", "bottom"]].set_visible(False)
-    for word in ("holds", "holds only if", "fails"):
-        ax.plot([], [], "o", color=COLOURS[word], label=word)
+    for word, marker in _MARKERS.items():
+        ax.plot([], [], marker, color=COLOURS[word], label=word)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=3)
     return ax
 
@@ -56,7 +57,7 @@ def _estimate(ax: Axes, position: int, row: Mapping[Any, Any]) -> None:
     place = _scale(row["low"], row["high"], [mean, *ends])
     ax.plot([place(ends[0]), place(ends[1])], [position, position], color=colour, linewidth=3, solid_capstyle="butt")
     at = place(mean)
-    marker = "<" if at <= 0.01 else ">" if at >= 0.99 else "o"
+    marker = "<" if at <= 0.01 else ">" if at >= 0.99 else _MARKERS[row["verdict"]]
     ax.plot([at], [position], marker, color=colour, clip_on=False)
 
 

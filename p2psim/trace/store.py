@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from p2psim.errors import TraceError
+from p2psim.errors import ScenarioError, TraceError
 from p2psim.scenario import Scenario
 from p2psim.trace.manifest import FORMAT, Manifest
 from p2psim.trace.schema import TABLES
@@ -87,7 +87,7 @@ class Trace:
         if not path.is_dir():
             raise TraceError(f"{path}: no such folder; give a trace folder (one with a manifest.json)")
         manifest = _read_manifest(path / "manifest.json")
-        scenario = Scenario.load(str(path / "scenario.toml"))
+        scenario = _read_scenario(path / "scenario.toml")
         if manifest.scenario_digest != scenario.digest:
             raise TraceError(
                 f"{path}: scenario.toml ({scenario.digest}) is not the one that was run ({manifest.scenario_digest})"
@@ -119,6 +119,13 @@ def _read_manifest(path: Path) -> Manifest:
         return Manifest(**{key: value for key, value in data.items() if key in known})
     except TypeError as error:
         raise TraceError(f"{path}: {error}") from None
+
+
+def _read_scenario(path: Path) -> Scenario:
+    try:
+        return Scenario.load(str(path))
+    except ScenarioError as error:
+        raise TraceError(str(error)) from None
 
 
 def _read_table(path: Path, name: str) -> pd.DataFrame:

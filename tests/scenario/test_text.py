@@ -1,0 +1,168 @@
+"""Scenarios in TOML: round trips, and refusals that help."""
+
+import dataclasses
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from p2psim.errors import InputError, ScenarioError
+from p2psim.scenario import Scenario, bundled
+from p2psim.scenario.text import parse, replaced
+
+positive = st.floats(0.01, 1e9, allow_nan=False)
+share = st.floats(0, 1)
+changes = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": st.text(max_size=20),
+        "description": st.text(max_size=40),
+        "duration": st.floats(61, 1e5),
+        "stream.kind": st.sampled_from(["live", "vod"]),
+        "stream.bitrate": positive,
+        "viewers.count": st.integers(1, 1000),
+        "viewers.crash": share,
+        "viewers.viewing": st.one_of(st.just(math.inf), positive),
+        "access.uplink": st.one_of(st.just(math.inf), positive),
+        "access.mix": st.sampled_from([{"custom": 1.0}, {"us-cable": 0.25, "ftth": 0.75}]),
+        "nat.mix": st.sampled_from(["open", "average", "mobile"]),
+        "network.rtt": st.floats(0, 1),
+        "network.goodput": st.floats(0.1, 1),
+        "origin.rate": st.one_of(st.just(math.inf), positive),
+        "policy.highDemandTimeWindow": st.floats(0, 100),
+        "policy.httpErrorRetries": st.integers(0, 10),
+        "policy.httpDownloadInitialTimeoutMs": st.floats(0, 1e4),
+    },
+)
+
+
+@settings(deadline=None)
+@given(changes)
+def test_a_scenario_written_is_read_back_equal(given: dict[str, object]) -> None:
+    scenario = Scenario().replace(given)
+    again = parse(scenario.to_toml())
+    assert again == scenario
+    assert again.digest == scenario.digest
+
+
+def test_recorded_arrivals_are_read_back() -> None:
+    joins = (0.1, 1 / 3, 12.0)
+    scenario = Scenario().replace({"viewers.count": 3, "viewers.arrivals": "recorded", "viewers.joins": joins})
+    assert parse(scenario.to_toml()).viewers.joins == joins
+
+
+def test_digest_is_of_what_changes_results() -> None:
+    plain = Scenario()
+    assert plain.replace(name="other", description="words").digest == plain.digest
+    assert plain.replace({"network.rtt": 0.041}).digest != plain.digest
+
+
+def test_changes_take_quantities_in_words_and_canonical_numbers() -> None:
+    assert Scenario().replace({"stream.latency": "8 s"}) == Scenario().replace({"stream.latency": 8.0})
+
+
+def test_from_outside_a_number_needs_its_unit() -> None:
+    with pytest.raises(ScenarioError, match="a time needs its unit"):
+        replaced(Scenario(), {"stream.latency": 8}, canonical=False)
+    assert replaced(Scenario(), {"viewers.count": 8}, canonical=False).viewers.count == 8
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("bitrate", "not TOML"),
+        ("schema = 2", "schema = 2"),
+        ("nam = 1", "did you mean 'name'"),
+        ("[stream]\nbitrat = 1", "stream.bitrat: no such field; did you mean 'bitrate'"),
+        ("[nonsense]\nx = 1", "nonsense: no such field"),
+        ("[stream]\nbitrate = 5", "stream.bitrate = 5: a rate needs its unit"),
+        ('[stream]\nbitrate = "5 Mbits"', "'5 Mbits' is not a rate"),
+        ("[stream]\nbitrate = true", "a number is expected"),
+        ('[stream]\nkind = "radio"', "'live', 'vod'"),
+        ("[viewers]\ncount = 1.5", "viewers.count = 1.5: a whole number"),
+        ("[viewers]\ncount = 0", "1 to 2000000"),
+        ("[viewers]\ncrash = 1.5", "share between 0 and 1"),
+        ('[viewers]\njoins = "now"', "a list of numbers"),
+        ('[viewers]\narrivals = "recorded"', "give one for each"),
+        ('[viewers]\narrivals = "poisson"', "finite mean viewing time"),
+        ("stream = 3", "a section [stream]"),
+        ("name = 3", "a text is expected"),
+        ('[nat]\nmix = "none"', "accepted: open"),
+        ("[access]\nmix = { dsl = 1.0 }", "no profile 'dsl'"),
+        ("[access]\nmix = { ftth = 0.5 }", "adds up to 0.5"),
+        ("[access]\nmix = 3", "a table of names and weights"),
+        ("[access]\nmix = { ftth = 2.0, us-cable = -1.0 }", "access.mix.us-cable = -1"),
+        ('duration = "0 s"', "duration = 0"),
+        ('duration = "-1 s"', "duration = -1"),
+        ('duration = "unlimited"', "a finite number"),
+        ('warmup = "10 min"', "less than the duration"),
+        ('[stream]\nlatency = "2 min"', "the playlist holds only 60 s"),
+        ('[stream]\nlatency = "1 s"', "at least one segment"),
+        ("[stream]\nwindow = 2", "at least 3"),
+        ("[network]\ngoodput = 1.1", "at most 1"),
+        ("[network]\nrtt_spread = nan", "nan"),
+        ("[policy]\nmaxPeers = 0", "1 to 512"),
+        ("[policy]\nsimultaneousHttpDownloads = 0", "1 to 16"),
+        ("[policy]\nsimultaneousP2PDownloads = 17", "0 to 16"),
+        ('[policy]\nname = "bittorrent"', "'p2p-media-loader-2.3', 'http-only'"),
+    ],
+)
+def test_refusal(text: str, says: str) -> None:
+    with pytest.raises(ScenarioError) as refusal:
+        parse(text, origin="mine.toml")
+    message = str(refusal.value)
+    assert says in message
+    assert message.startswith("mine.toml: ")
+    assert "\n" not in message
+    assert isinstance(refusal.value, InputError)
+
+
+def test_every_bundled_scenario_is_read_and_says_what_it_is() -> None:
+    names = set()
+    for path in bundled("scenarios"):
+        scenario = Scenario.load(str(path))
+        assert scenario.name == path.stem
+        assert scenario.description
+        names.add(scenario.name)
+    assert {"live-24s", "live-8s", "vod-staggered", "thousand-for-an-hour", "hundred-thousand"} <= names
+
+
+def test_bundled_scenarios_go_by_name() -> None:
+    assert Scenario.load("live-24s").name == "live-24s"
+    with pytest.raises(ScenarioError, match=r"did you mean 'live-24s'.*thousand-for-an-hour"):
+        Scenario.load("live-24")
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_files_that_cannot_be_read(tmp_path, content: bytes | None) -> None:
+    path = tmp_path / "x.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ScenarioError, match="cannot be read"):
+        Scenario.load(str(path))
+
+
+def test_a_file_wins_over_a_bundled_name(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "live-24s").write_text('name = "mine"')
+    assert Scenario.load("live-24s").name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"stream.latencies": 3}, "did you mean 'latency'"),
+        ({"duration.x": 3}, "duration has no fields"),
+        ({"viewers.count": "many"}, "a whole number"),
+        ({"stream": 3}, "a section"),
+    ],
+)
+def test_changes_that_are_none(changes: dict[str, object], says: str) -> None:
+    with pytest.raises(ScenarioError, match=says):
+        Scenario().replace(changes)
+
+
+def test_scenarios_are_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Scenario().duration = 3.0

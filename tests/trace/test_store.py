@@ -1,0 +1,123 @@
+"""Trace folders: what is written is read, whole or not at all, and what is corrupt is named."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from p2psim.errors import TraceError
+from p2psim.trace import TABLES, Manifest, Recorder, Trace, table, versions
+from tests.traces import duet
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return duet().write(tmp_path / "trace")
+
+
+def test_round_trip(folder) -> None:
+    trace, again = duet(), Trace.read(folder)
+    assert again.manifest == trace.manifest
+    assert again.scenario == trace.scenario
+    for name in TABLES:
+        pd.testing.assert_frame_equal(again[name], trace[name])
+    assert again.name == "duet"
+
+
+def test_folder_holds_what_is_documented(folder) -> None:
+    assert {path.name for path in folder.iterdir()} == {
+        "manifest.json",
+        "scenario.toml",
+        *(f"{name}.parquet" for name in TABLES),
+    }
+    for name, columns in TABLES.items():
+        assert pq.read_schema(folder / f"{name}.parquet").names == list(columns)
+
+
+def test_added_columns_are_kept_and_read(tmp_path) -> None:
+    trace = duet()
+    trace["viewers"]["city"] = ["x", "y"]
+    assert Trace.read(trace.write(tmp_path / "t"))["viewers"]["city"].tolist() == ["x", "y"]
+
+
+def test_writing_replaces_an_older_trace_and_nothing_else(folder, tmp_path) -> None:
+    duet().write(folder)
+    assert Trace.read(folder).name == "duet"
+    other = tmp_path / "photos"
+    other.mkdir()
+    (other / "me.jpg").write_bytes(b"x")
+    with pytest.raises(TraceError, match="not empty and not a trace"):
+        duet().write(other)
+    assert (other / "me.jpg").exists()
+
+
+def test_a_failed_write_leaves_the_older_trace_and_no_litter(folder, tmp_path) -> None:
+    broken = duet()
+    object.__setattr__(broken, "tables", {**broken.tables, "viewers": pd.DataFrame({"viewer": [object()]})})
+    with pytest.raises(Exception, match="object"):
+        broken.write(folder)
+    assert Trace.read(folder).name == "duet"
+    assert [path.name for path in tmp_path.iterdir()] == ["trace"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda f: (f / "manifest.json").unlink(), "cannot be read"),
+        (lambda f: (f / "manifest.json").write_text("{"), "not JSON"),
+        (lambda f: (f / "manifest.json").write_text("[]"), "format 'list'"),
+        (lambda f: (f / "manifest.json").write_text('{"format": 99}'), "format 99 is not known"),
+        (lambda f: (f / "manifest.json").write_text('{"format": 1}'), "missing"),
+        (lambda f: (f / "scenario.toml").unlink(), "cannot be read"),
+        (lambda f: (f / "scenario.toml").write_text('duration = "7 s"'), "not the one that was run"),
+        (lambda f: (f / "viewers.parquet").unlink(), "cannot be read"),
+        (lambda f: (f / "viewers.parquet").write_bytes(b"PAR1 rubbish"), "not a Parquet table"),
+        (lambda f: (f / "viewers.parquet").write_bytes((f / "viewers.parquet").read_bytes()[:200]), "not a Parquet"),
+        (lambda f: (f / "viewers.parquet").write_bytes(b""), "not a Parquet table"),
+        (lambda f: pd.DataFrame({"viewer": ["a"]}).to_parquet(f / "viewers.parquet"), "no column 'joined_at'"),
+        (
+            lambda f: pd.read_parquet(f / "viewers.parquet").assign(uplink="fast").to_parquet(f / "viewers.parquet"),
+            "wrong kind",
+        ),
+    ],
+)
+def test_damage_is_named_in_one_line(folder, damage, says: str) -> None:
+    damage(folder)
+    with pytest.raises(TraceError) as refusal:
+        Trace.read(folder)
+    assert says in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert str(folder) in str(refusal.value)
+
+
+def test_no_folder(tmp_path) -> None:
+    with pytest.raises(TraceError, match="no such folder"):
+        Trace.read(tmp_path / "none")
+
+
+def test_table_of_the_schema() -> None:
+    empty = table("transfers")
+    assert list(empty.columns) == list(TABLES["transfers"])
+    assert empty["bytes"].dtype == np.int64
+    assert empty["relayed"].dtype == np.bool_
+    with pytest.raises(ValueError, match="no column 'at'"):
+        table("origin", {"viewer": []})
+
+
+def test_recorder_refuses_half_a_row_and_sorts_by_time() -> None:
+    rows = Recorder()
+    with pytest.raises(ValueError, match="playback: no column"):
+        rows.add("playback", viewer="a", at=0.0)
+    for at in (3.0, 1.0, 2.0):
+        rows.add("playback", viewer="a", at=at, state="playing", position=0.0, buffer=0.0, latency=0.0)
+    assert rows.tables()["playback"]["at"].tolist() == [1.0, 2.0, 3.0]
+    assert rows.tables(sort=False)["playback"]["at"].tolist() == [3.0, 1.0, 2.0]
+    assert len(rows.tables()["origin"]) == 0
+
+
+def test_manifest_is_plain_json() -> None:
+    manifest = Manifest(world="measured", scenario_digest="x", seed=1, replication=0, duration=3.0, notes={"cpu": 0.5})
+    assert Manifest(**json.loads(json.dumps(manifest.to_dict()))) == manifest
+    assert "numpy" in versions()
