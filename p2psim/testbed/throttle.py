@@ -1,0 +1,40 @@
+"""A rate that several senders share: each sends a small piece in turn, so that all advance alike."""
+
+import asyncio
+import time
+from typing import Final
+
+__all__ = ["Throttle"]
+
+_CREDIT: Final = 0.05  # seconds of sending that may be made up for after a late wake-up
+_PIECE_TIME: Final = 0.01
+_LEAST_PIECE: Final = 1_460
+_MOST_PIECE: Final = 16_384
+_UNLIMITED_PIECE: Final = 65_536
+
+
+class Throttle:
+    """Lets bytes pass at a rate (bytes/s), first come first served; None: without limit."""
+
+    def __init__(self, rate: float | None) -> None:
+        if rate is not None and not rate > 0:
+            raise ValueError(f"rate of {rate:g} bytes/s; it must be above 0, or absent for no limit")
+        self._rate = rate
+        self._free_at = time.monotonic()
+
+    @property
+    def piece(self) -> int:
+        """Bytes to send at once, so that turns are short and wake-ups few."""
+        if self._rate is None:
+            return _UNLIMITED_PIECE
+        return int(min(max(self._rate * _PIECE_TIME, _LEAST_PIECE), _MOST_PIECE))
+
+    async def pass_through(self, size: int) -> None:
+        """Wait for the turn of the next `size` bytes."""
+        if self._rate is None:
+            return
+        now = time.monotonic()
+        begin = max(self._free_at, now - _CREDIT)
+        self._free_at = begin + size / self._rate
+        if self._free_at > now:
+            await asyncio.sleep(self._free_at - now)
