@@ -34,7 +34,7 @@ def raster(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     colours = ListedColormap([COLOURS[kind] for kind, _ in _KINDS])
     ax.imshow(
         image, cmap=colours, vmin=-0.5, vmax=3.5, aspect="auto", interpolation="nearest",
-        extent=(low - 0.5, low + columns - 0.5, len(rows) - 0.5, -0.5),
+        extent=(low - 0.5, low + columns - 0.5, len(image) - 0.5, -0.5),
     )  # fmt: skip
     ax.set(xlabel="segment", ylabel="viewer, in order of start", title="Source of every segment")
     ax.grid(visible=False)

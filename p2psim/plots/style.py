@@ -1,6 +1,7 @@
 """One look for all figures: a colour means the same thing everywhere.
 
-Colours are from the palette of Okabe and Ito, which people with any kind of colour vision can tell apart.
+Colours are from the palette of Okabe and Ito, which people with any kind of colour vision can tell apart; "both" is
+lighter than theirs, so that prints in grey can be read too.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +23,7 @@ COLOURS: Mapping[str, str] = MappingProxyType(
         "http": "#E69F00",
         "origin": "#D55E00",
         "stalled": "#CC79A7",
-        "both": "#56B4E9",
+        "both": "#8CCBEF",
         "nothing": "#EDEDED",
         "said": "#DDE6EC",
         "measured": "#222222",

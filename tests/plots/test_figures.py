@@ -1,0 +1,142 @@
+"""What a figure shows is what its table says."""
+
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex, to_rgb
+
+from p2psim import plots
+from p2psim.plots.style import STYLE
+from p2psim.trace import totals
+from tests.traces import duet
+
+
+def labels(ax) -> list[str]:
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_timeline_stacks_both_sources() -> None:
+    at = np.arange(60.0)
+    table = pd.DataFrame({"at": at, "http": 1e6, "p2p": 0.5e6, "viewers": 10, "stalled": 0})
+    ax = plots.timeline(table)
+    http, p2p = (area.get_paths()[0].vertices[:, 1].max() for area in ax.collections)
+    assert (http, p2p) == pytest.approx((8.0, 12.0)), "Mbit/s, one upon the other"
+    assert labels(ax) == ["HTTP", "peers"]
+    assert len(ax.figure.axes) == 1, "nobody stalled: no second scale"
+
+
+def test_timeline_is_the_mean_of_replications_and_shows_stalls() -> None:
+    one = pd.DataFrame({"at": np.arange(10.0), "http": 1e6, "p2p": 0.0, "viewers": 4, "stalled": 1, "replication": 0})
+    two = one.assign(http=3e6, replication=1)
+    ax = plots.timeline(pd.concat([one, two]))
+    assert ax.collections[0].get_paths()[0].vertices[:, 1].max() == pytest.approx(16.0)
+    twin = ax.figure.axes[1]
+    assert twin.lines[0].get_ydata().max() == pytest.approx(25.0)
+
+
+def test_timeline_of_a_real_table_keeps_its_bytes() -> None:
+    table = totals(duet()).timeline
+    ax = plots.timeline(table)
+    top = ax.collections[1].get_paths()[0].vertices[:, 1].max()
+    assert top == pytest.approx((table["http"] + table["p2p"]).max() * 8e-6)
+
+
+def test_raster_colours_each_segment_by_its_source() -> None:
+    ax = plots.raster(duet()["segments"])
+    assert ax.images[0].get_array().tolist() == [[1, 1], [1, 3]]
+    assert labels(ax) == ["not played", "HTTP", "both", "peers"]
+
+
+def test_raster_of_nothing() -> None:
+    assert plots.raster(duet()["segments"].iloc[:0]).images[0].get_array().tolist() == [[0]]
+
+
+def test_distribution_reaches_one_and_has_the_median_in_the_middle() -> None:
+    ax = plots.distribution(pd.DataFrame({"startup": [3.0, 1.0, math.nan, 2.0, 4.0]}))
+    line = ax.lines[0]
+    assert line.get_ydata()[-1] == 1.0
+    assert line.get_xdata().tolist() == [1.0, 1.0, 2.0, 3.0, 4.0]
+
+
+def test_distribution_tells_worlds_apart() -> None:
+    table = pd.DataFrame({"world": ["measured", "simulated"] * 3, "time": range(6)})
+    ax = plots.distribution(table, column="time")
+    assert labels(ax) == ["measured", "simulated"]
+    assert len({line.get_linestyle() for line in ax.lines}) == 2
+
+
+def test_scatter_puts_points_where_they_belong() -> None:
+    table = pd.DataFrame({"trace": ["a"], "measured": [0.4], "simulated": [0.5], "low": [0.45], "high": [0.6]})
+    ax = plots.scatter(table)
+    (point,) = (line for line in ax.lines if line.get_marker() == "o")
+    assert (point.get_xdata()[0], point.get_ydata()[0]) == (40, 50)
+    bar = ax.collections[-1].get_segments()[0]
+    assert bar[:, 1].tolist() == pytest.approx([45, 60])
+
+
+def claim(verdict: str, **numbers: float) -> dict[str, object]:
+    row = {"low": 0.5, "high": 0.7, "mean": 0.6, "found_low": 0.58, "found_high": 0.62} | numbers
+    return {"id": "C1", "label": "p2p_ratio", "said": "", "found": "", "verdict": verdict} | row
+
+
+@pytest.mark.parametrize(
+    ("row", "place"),
+    [
+        (claim("holds"), 0.5),
+        (claim("fails", mean=0.0, found_low=0.0, found_high=0.0), 0.0),
+        (claim("fails", mean=9.0, found_low=9.0, found_high=9.0), 1.0),
+        (claim("holds", low=-math.inf, high=0.1, mean=0.1, found_low=0.1, found_high=0.1), 0.5),
+        (claim("fails", low=3.0, high=math.inf, mean=1.0, found_low=1.0, found_high=1.0), 0.5 - 0.45 * 2 / 3),
+        (claim("holds only if", found_low=math.nan, found_high=math.nan), 0.5),
+    ],
+)
+def test_claims_chart_places_what_was_found_upon_what_was_said(row: dict[str, object], place: float) -> None:
+    ax = plots.claims(pd.DataFrame([row]))
+    marker = ax.lines[1]
+    assert marker.get_xdata()[0] == pytest.approx(place)
+    assert to_hex(marker.get_color()) == to_hex(plots.COLOURS[str(row["verdict"])])
+
+
+def test_claim_without_anything_found_is_left_empty() -> None:
+    ax = plots.claims(pd.DataFrame([claim("fails", mean=math.nan)]))
+    assert not any(len(line.get_xdata()) for line in ax.lines)
+
+
+def test_curve_is_drawn_in_order_of_the_field() -> None:
+    table = pd.DataFrame({"at": [40, 8], "mean": [0.8, 0.0], "low": [0.7, 0.0], "high": [0.9, 0.1]})
+    ax = plots.curve(table, said=(0.5, 0.7))
+    assert ax.lines[0].get_xdata().tolist() == [8, 40]
+    assert ax.lines[0].get_ydata().tolist() == [0, 80]
+
+
+def test_figures_draw_on_axes_that_are_given() -> None:
+    figure, ax = plots.sheet()
+    assert plots.raster(duet()["segments"], ax=ax) is ax
+    assert ax.figure is figure
+
+
+def test_style_is_the_figures_own() -> None:
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    plots.raster(duet()["segments"])
+    assert dict(mpl.rcParams) == before
+    assert STYLE["font.size"] != before["font.size"]
+
+
+def luminance(colour: str) -> float:
+    return float(
+        np.dot(
+            [0.2126, 0.7152, 0.0722],
+            [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)],
+        )
+    )
+
+
+def test_meanings_that_meet_differ_even_without_colour() -> None:
+    for meanings in (("http", "p2p"), ("http", "p2p", "both", "nothing")):
+        for one, two in itertools.combinations(meanings, 2):
+            assert abs(luminance(plots.COLOURS[one]) - luminance(plots.COLOURS[two])) > 0.02, (one, two)
