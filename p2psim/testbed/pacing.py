@@ -1,0 +1,118 @@
+"""Access links that a loopback does not have: what a viewer sends and receives is held back to its rates.
+
+Messages pass whole. An uplink is a line on which one message after the other takes its time, in turns among the
+connections that have something to send, so that concurrent uploads get equal shares.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Hashable
+from typing import Final
+
+from p2psim.testbed.ports import Clock, Timer
+
+__all__ = ["BURST", "Downlink", "Uplink"]
+
+BURST: Final = 65_536.0
+"""Bytes that a downlink passes at once after a pause: one message, slowed down by the sender's uplink already."""
+_CREDIT: Final = 0.05
+"""Seconds of sending that may be made up for after a late wake-up."""
+
+Action = Callable[[], None]
+
+
+class Uplink:
+    """Sends messages at a rate, bytes/s (infinite: at once; zero: never)."""
+
+    def __init__(self, clock: Clock, rate: float) -> None:
+        self._clock = clock
+        self._rate = rate
+        self._queues: dict[Hashable, deque[tuple[int, Action]]] = {}
+        self._turns: deque[Hashable] = deque()
+        self._free_at = float("-inf")
+        self._sending: tuple[Hashable, Timer] | None = None
+
+    def enqueue(self, sender: Hashable, size: int, send: Action) -> None:
+        """Call `send` once the line has carried `size` bytes for this sender, after what it has queued before."""
+        if self._rate == 0:
+            return
+        if sender not in self._queues:
+            self._queues[sender] = deque()
+            self._turns.append(sender)
+        self._queues[sender].append((size, send))
+        if self._sending is None:
+            self._next()
+
+    def drop(self, sender: Hashable) -> None:
+        """Forget what a sender has not sent yet."""
+        if self._queues.pop(sender, None) is None:
+            return
+        if self._sending is not None and self._sending[0] == sender:
+            self._sending[1].cancel()
+            self._sending = None
+            self._free_at = self._clock.now()
+            self._next()
+        else:
+            self._turns.remove(sender)
+
+    def _next(self) -> None:
+        if not self._turns:
+            return
+        sender = self._turns.popleft()
+        size, _ = self._queues[sender][0]
+        now = self._clock.now()
+        self._free_at = max(self._free_at, now - _CREDIT) + size / self._rate
+        self._sending = sender, self._clock.call_later(max(0.0, self._free_at - now), self._sent)
+
+    def _sent(self) -> None:
+        if self._sending is None:
+            return
+        sender, self._sending = self._sending[0], None
+        queue = self._queues[sender]
+        _, send = queue.popleft()
+        if queue:
+            self._turns.append(sender)
+        else:
+            del self._queues[sender]
+        send()
+        if self._sending is None:
+            self._next()
+
+
+class Downlink:
+    """Passes on what arrived, in order, at a rate in bytes/s and with bursts of at most BURST."""
+
+    def __init__(self, clock: Clock, rate: float) -> None:
+        self._clock = clock
+        self._rate = rate
+        self._free_at = float("-inf")
+        self._waiting: deque[tuple[float, Action]] = deque()
+
+    def deliver(self, size: int, receive: Action) -> None:
+        """Call `receive` once the link has carried `size` bytes; at once if it is idle."""
+        now = self._clock.now()
+        self._free_at = max(self._free_at, now - BURST / self._rate) + size / self._rate
+        if self._free_at <= now and not self._waiting:
+            receive()
+            return
+        self._waiting.append((self._free_at, receive))
+        if len(self._waiting) == 1:
+            self._arm()
+
+    async def pass_through(self, size: int) -> None:
+        """Wait until the link has carried `size` bytes."""
+        passed = asyncio.Event()
+        self.deliver(size, passed.set)
+        await passed.wait()
+
+    def _arm(self) -> None:
+        self._clock.call_later(max(0.0, self._waiting[0][0] - self._clock.now()), self._release)
+
+    def _release(self) -> None:
+        _, receive = self._waiting[0]
+        try:
+            receive()
+        finally:
+            self._waiting.popleft()
+            if self._waiting:
+                self._arm()
