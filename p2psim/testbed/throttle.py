@@ -6,7 +6,7 @@ from typing import Final
 
 __all__ = ["Throttle"]
 
-_CREDIT: Final = 0.05  # seconds of sending that may be made up for after a late wake-up
+_LATENESS: Final = 0.05  # seconds; a wake-up this late is made up for, a longer pause was idleness
 _PIECE_TIME: Final = 0.01
 _LEAST_PIECE: Final = 1_460
 _MOST_PIECE: Final = 16_384
@@ -34,7 +34,7 @@ class Throttle:
         if self._rate is None:
             return
         now = time.monotonic()
-        begin = max(self._free_at, now - _CREDIT)
+        begin = self._free_at if now - self._free_at < _LATENESS else now
         self._free_at = begin + size / self._rate
         if self._free_at > now:
             await asyncio.sleep(self._free_at - now)

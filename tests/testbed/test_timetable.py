@@ -33,6 +33,14 @@ def test_timetable():
         range(7, 10),
     ]
     assert [number for number in range(20) if live.is_served(number, 40)] == [5, 6, 7, 8, 9]
-    assert all(live.recorded(live.available_at(number)) == number + 1 for number in range(10_000))
     vod = Timetable(OriginOptions(kind="vod", segment_count=3), 4.0)
     assert (vod.listed(0), vod.available_at(2)) == (range(3), 0.0)
+
+
+@pytest.mark.parametrize("duration", [0.4, 1.0, 1.2, 2.0, 3.84, 4.0, 5.76])
+def test_a_segment_is_there_from_the_moment_named(duration):
+    live = Timetable(OriginOptions(), duration)
+    for number in range(20_000):
+        at = live.available_at(number)
+        assert live.recorded(at) == number + 1
+        assert live.recorded(at - 0.001) == number
