@@ -3,14 +3,18 @@
 import asyncio
 import gc
 import json
+import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 
-from tracker.config import Options, parse_arguments
-from tracker.errors import TrackerError
+from tracker.config import Invocation, Options, parse_arguments
+from tracker.errors import OptionError, TrackerError
+from tracker.http import info_hash_of
 from tracker.logs import set_up
 from tracker.server import serve
+from tracker.tokens import sign
 
 __all__ = ["main"]
 
@@ -18,21 +22,41 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a tracker; return the exit status: 0 when told to stop, 2 when it cannot run as asked."""
     try:
-        options, is_json = parse_arguments(argv)
-        set_up(options.log_level, options.log_format)
-        asyncio.run(_run(options, is_json))
+        invocation = parse_arguments(argv, os.environ)
+        if invocation.token_seconds is not None:
+            print(_token(invocation, invocation.token_seconds))
+            return 0
+        set_up(invocation.options.log_level, invocation.options.log_format)
+        asyncio.run(_run(invocation.options, invocation.is_json))
     except TrackerError as error:
         print(f"tracker: {error}", file=sys.stderr)
         return 2
     return 0
 
 
+def _token(invocation: Invocation, seconds: float) -> str:
+    secret = invocation.options.token_secret
+    if not secret:
+        raise OptionError("token_secret is needed to make a token")
+    swarms = [info_hash_of(text) for text in invocation.token_swarms]
+    if None in swarms:
+        raise OptionError(
+            f"for_swarm = {invocation.token_swarms!r}: 40 hexadecimal digits or 20 characters are accepted"
+        )
+    return sign(secret, time.time() + seconds, [text for text in swarms if text is not None] or None)
+
+
 async def _run(options: Options, is_json: bool) -> None:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
     async with serve(options) as server:
+        stopped = asyncio.Event()
+
+        def stop() -> None:
+            if stopped.is_set():
+                server.hurry()
+            stopped.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop)
         # peers live long and hold no cycles: collecting garbage often would only walk over all of them
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)

@@ -17,7 +17,7 @@ from typing import Generic, TypeAlias, cast
 from tracker.deadlines import Deadlines
 from tracker.errors import OptionError
 from tracker.events import Observer
-from tracker.matching import STRATEGIES, Matching, UniformRandom
+from tracker.matching import STRATEGIES, Matching, UniformRandom, sample
 from tracker.protocol import (
     Announce,
     AnnounceReply,
@@ -27,11 +27,15 @@ from tracker.protocol import (
     Incoming,
     OfferRelay,
     Outgoing,
+    PeersReply,
+    PeersRequest,
     Scrape,
     ScrapeEntry,
     ScrapeReply,
+    Signal,
+    SignalRelay,
 )
-from tracker.swarm import C, Membership, Presence, Swarm
+from tracker.swarm import C, Membership, Place, Presence, Swarm
 
 __all__ = ["Brain", "BrainOptions", "Counts", "Sends"]
 
@@ -75,6 +79,9 @@ class BrainOptions:
     max_scrape: int = 1000
     """Swarms in one reply to a scrape; asking for all gives no more."""
 
+    max_listed: int = 200
+    """Peers in one list of a swarm."""
+
     matching: str = "random"
     """Name of the strategy that picks who gets an offer."""
 
@@ -87,7 +94,7 @@ class BrainOptions:
         if self.membership_timeout is not None:
             _require(self.membership_timeout > 0, "membership_timeout", self.membership_timeout, "a positive number")
         _require(0 <= self.interval_jitter < 1, "interval_jitter", self.interval_jitter, "a share from 0 up to 1")
-        for name in ("max_offers", "max_peers_per_swarm", "max_swarms", "max_swarms_per_connection", "max_scrape"):
+        for name in _LIMITS:
             _require(getattr(self, name) >= 0, name, getattr(self, name), "a whole number, not negative")
         _require(self.matching in STRATEGIES, "matching", self.matching, "one of " + ", ".join(STRATEGIES))
         _require(self.takeover in ("always", "silent"), "takeover", self.takeover, "always or silent")
@@ -96,6 +103,16 @@ class BrainOptions:
     def lifetime(self) -> float:
         """Seconds that a membership lives after an announce."""
         return 2.5 * self.interval if self.membership_timeout is None else self.membership_timeout
+
+
+_LIMITS = (
+    "max_offers",
+    "max_peers_per_swarm",
+    "max_swarms",
+    "max_swarms_per_connection",
+    "max_scrape",
+    "max_listed",
+)
 
 
 def _require(is_good: bool, name: str, value: object, accepted: str) -> None:
@@ -110,6 +127,7 @@ class Counts:
     announces: int = 0
     offers: int = 0
     answers: int = 0
+    signals: int = 0
     scrapes: int = 0
     failures: int = 0
     peers: int = 0
@@ -152,7 +170,7 @@ class Brain(Generic[C]):
 
     # connections
 
-    def connect(self, connection: C, now: float, place: str | None = None) -> None:
+    def connect(self, connection: C, now: float, place: Place = ()) -> None:
         """Know a connection before its first message; `place` is where it is, for matching by locality."""
         self._presence(connection, now).place = place
 
@@ -213,7 +231,11 @@ class Brain(Generic[C]):
             return self._announce(presence, message, now)
         if isinstance(message, Answer):
             return self._answer(presence, message, now)
-        return [(connection, self.scrape(message))]
+        if isinstance(message, Scrape):
+            return [(connection, self.scrape(message))]
+        if isinstance(message, Signal):
+            return self._signal(presence, message, now)
+        return [(connection, self._list_peers(presence, message))]
 
     def _announce(self, presence: Presence[C], message: Announce, now: float) -> Sends[C]:
         self.counts.announces += 1
@@ -231,6 +253,8 @@ class Brain(Generic[C]):
             swarm = member.swarm
         else:
             member.expires = now + self._lifetime
+        if message.accepts_signals:
+            member.accepts_signals = True
         self._note_progress(swarm, member, message)
         sends: Sends[C] = [(presence.connection, self._reply(message.info_hash, swarm))]
         if message.offers and len(swarm.members) > 1:
@@ -328,6 +352,35 @@ class Brain(Generic[C]):
             self._observer.signal_relayed(message.info_hash, message.peer_id, message.to_peer_id, "answer")
         relay = AnswerRelay(message.info_hash, message.peer_id, message.offer_id, message.answer)
         return [(receiver.presence.connection, relay)]
+
+    def _signal(self, presence: Presence[C], message: Signal, now: float) -> Sends[C]:
+        info_hash = message.info_hash
+        swarm = self.swarms.get(info_hash)
+        member = None if swarm is None else swarm.owned(message.peer_id, presence)
+        if swarm is None or member is None:
+            return [(presence.connection, self.failure(info_hash, "announce first", "signal"))]
+        member.expires = now + self._lifetime
+        member.accepts_signals = True
+        receiver = swarm.by_id.get(message.to_peer_id)
+        if receiver is None or receiver is member or not receiver.accepts_signals:
+            reason = "to_peer_id is not in the swarm" if receiver is None else "to_peer_id does not accept signals"
+            return [(presence.connection, self.failure(info_hash, reason, "signal"))]
+        self.counts.signals += 1
+        if self._observer is not None:
+            self._observer.signal_relayed(info_hash, message.peer_id, message.to_peer_id, "signal")
+        return [(receiver.presence.connection, SignalRelay(info_hash, message.peer_id, message.signal))]
+
+    def _list_peers(self, presence: Presence[C], message: PeersRequest) -> Outgoing:
+        info_hash = message.info_hash
+        swarm = self.swarms.get(info_hash)
+        member = None if swarm is None else swarm.owned(message.peer_id, presence)
+        if swarm is None or member is None:
+            return self.failure(info_hash, "announce first", "peers")
+        member.accepts_signals = True
+        listed = sample(swarm, member, self.options.max_listed, self._rng)
+        if self._observer is not None:
+            self._observer.peers_sent(info_hash, message.peer_id, len(listed))
+        return PeersReply(info_hash, [(other.peer_id, other.is_complete) for other in listed])
 
     def scrape(self, message: Scrape) -> ScrapeReply:
         """Count the swarms asked for; an unknown one has nobody."""

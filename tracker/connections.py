@@ -10,6 +10,7 @@ import errno
 import logging
 import select
 import socket
+import ssl
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Protocol
@@ -17,14 +18,27 @@ from typing import Protocol
 from tracker.deadlines import Deadlines, Expiring
 from tracker.errors import FrameError
 from tracker.http import MAX_HEAD, HttpError, Request, Response, parse_request, render
-from tracker.websocket import CLOSE, PING, PONG, FrameReader, accept_key, close_frame, close_reason, frame, frame_header
+from tracker.websocket import (
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    FrameReader,
+    accept_key,
+    close_frame,
+    close_reason,
+    frame,
+    frame_header,
+)
 from tracker.websocket import upgrade_problem as problem_of
 
 __all__ = ["Connection", "Handler", "Hub", "bind"]
 
 log = logging.getLogger("tracker")
 
-_REQUEST, _OPEN, _CLOSING, _DRAINING, _CLOSED = range(5)
+_HANDSHAKE, _REQUEST, _OPEN, _CLOSING, _DRAINING, _CLOSED = range(6)
+
+_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 _BUFFER = 64 * 1024
 _BATCH = 256  # sockets read before anything is written: some milliseconds of work
@@ -36,15 +50,17 @@ class Connection(FrameReader):
     """One socket.
 
     `backlog` is what the kernel did not take yet, `out` what this round has to say, `limit` the end of its patience
-    while a request is awaited or a close goes on.
+    while a request is awaited or a close goes on. `visitor` belongs to the handler.
     """
 
-    __slots__ = ("backlog", "limit", "out", "sock", "state")
+    __slots__ = ("backlog", "limit", "number", "out", "sock", "state", "visitor")
 
-    def __init__(self, sock: socket.socket):
+    def __init__(self, sock: socket.socket, number: int):
         super().__init__()
         self.sock = sock
-        self.state = _REQUEST
+        self.number = number
+        self.visitor: object = None
+        self.state = _HANDSHAKE if isinstance(sock, ssl.SSLSocket) else _REQUEST
         self.out: list[bytes] | None = None
         self.backlog: bytearray | None = None
         self.limit: _Limit | None = None
@@ -106,9 +122,19 @@ class Hub:
         Bytes of one message; bytes that a peer may leave unread before it is given up.
     request_timeout
         Seconds in which a request must be complete.
+    tls
+        How to encrypt; None is not at all.
     """
 
-    def __init__(self, handler: Handler, *, max_message: int, max_backlog: int, request_timeout: float):
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        max_message: int,
+        max_backlog: int,
+        request_timeout: float,
+        tls: ssl.SSLContext | None = None,
+    ):
         self._handler = handler
         self._max_message = max_message
         self._max_backlog = max_backlog
@@ -120,7 +146,11 @@ class Hub:
         self._limits: Deadlines[_Limit] = Deadlines()
         self._dirty: list[Connection] = []
         self._buffer = memoryview(bytearray(_BUFFER))
+        self._tls = tls
         self._open = 0
+        self.opened = 0
+        self._accepted = 0
+        self.bytes_sent = 0
         self._loop.add_reader(self._epoll.fileno(), self._on_ready)
 
     @property
@@ -168,6 +198,14 @@ class Hub:
             out.append(frame_header(opcode, len(payload)))
             out.append(payload)
 
+    def send_text(self, connection: Connection, text: bytes) -> None:
+        """Queue a text message for the end of this round."""
+        if connection.state == _OPEN:
+            if connection.out is None:
+                connection.out = []
+                self._dirty.append(connection)
+            connection.out += (frame_header(TEXT, len(text)), text)
+
     def close(self, connection: Connection, code: int, reason: str = "") -> None:
         """Begin to close a WebSocket."""
         if connection.state == _OPEN:
@@ -196,9 +234,9 @@ class Hub:
                 if listener is not None:
                     self._accept(listener)
                 continue
-            if events & select.EPOLLOUT:
+            if events & select.EPOLLOUT and connection.state != _HANDSHAKE:
                 self._write(connection)
-            if events & ~select.EPOLLOUT:
+            if events != select.EPOLLOUT or connection.state == _HANDSHAKE:
                 self._read(connection)
         self.flush()
 
@@ -216,7 +254,10 @@ class Hub:
                 return
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection = Connection(sock)
+            if self._tls is not None:
+                sock = self._tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+            self._accepted += 1
+            connection = Connection(sock, self._accepted)
             self._connections[sock.fileno()] = connection
             self._epoll.register(sock.fileno(), select.EPOLLIN)
             self._wait(connection, self._request_timeout)
@@ -232,18 +273,44 @@ class Hub:
             self._epoll.register(fd, select.EPOLLIN)
 
     def _read(self, connection: Connection) -> None:
+        if connection.state == _HANDSHAKE and not self._shake_hands(connection):
+            return
         try:
             size = connection.sock.recv_into(self._buffer)
-        except BlockingIOError:
+        except _NOT_NOW:
             return
         except OSError:
             size = 0
         if not size:
             self._lose(connection)
-        elif connection.state in (_OPEN, _CLOSING):
+            return
+        if connection.state in (_OPEN, _CLOSING):
             self._read_frames(connection, self._buffer[:size])
         elif connection.state == _REQUEST:
             self._read_request(connection, self._buffer[:size])
+        if self._tls is not None and connection.state != _CLOSED:
+            sock = connection.sock
+            # what OpenSSL has decrypted already, epoll knows nothing of
+            if isinstance(sock, ssl.SSLSocket) and sock.pending():
+                self._read(connection)
+
+    def _shake_hands(self, connection: Connection) -> bool:
+        """Go on with a TLS handshake; tell whether it is done."""
+        sock = connection.sock
+        assert isinstance(sock, ssl.SSLSocket)
+        try:
+            sock.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLWantWriteError:
+            self._epoll.modify(sock.fileno(), select.EPOLLIN | select.EPOLLOUT)
+            return False
+        except OSError:
+            self._lose(connection)
+            return False
+        self._epoll.modify(sock.fileno(), select.EPOLLIN)
+        connection.state = _REQUEST
+        return True
 
     def _read_frames(self, connection: Connection, data: memoryview) -> None:
         handler = self._handler
@@ -318,6 +385,7 @@ class Hub:
         self._stop_waiting(connection)
         connection.state = _OPEN
         self._open += 1
+        self.opened += 1
         self._handler.on_open(connection)
         if after:
             self._read_frames(connection, memoryview(bytes(after)))
@@ -341,11 +409,12 @@ class Hub:
             data = backlog
         try:
             sent = connection.sock.send(data) if data else 0
-        except BlockingIOError:
+        except _NOT_NOW:
             sent = 0
         except OSError:
             self._lose(connection)
             return
+        self.bytes_sent += sent
         if sent < len(data):
             self._keep(connection, data, sent)
             return
@@ -370,7 +439,12 @@ class Hub:
     def _end_output(self, connection: Connection) -> None:
         """Say that nothing follows; closing with unread input would destroy what was just written."""
         try:
-            connection.sock.shutdown(socket.SHUT_WR)
+            if isinstance(connection.sock, ssl.SSLSocket):
+                connection.sock.unwrap()
+            else:
+                connection.sock.shutdown(socket.SHUT_WR)
+        except _NOT_NOW:
+            return
         except OSError:
             self._lose(connection)
 

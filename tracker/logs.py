@@ -3,7 +3,8 @@
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 
 from tracker.events import Observer
 
@@ -19,58 +20,92 @@ def readable(identifier: str) -> str:
 
 
 class EventLog(Observer):
-    """Writes what happens: frequent events at level debug, changes of swarms at level info."""
+    """Writes what happens: frequent events at level debug, changes of swarms at level info.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    clock
+        Gives the time in seconds.
+    rate
+        Lines per second of one kind of event; what is more is counted and told by `flush`. 0 is no limit.
+    """
+
+    def __init__(self, clock: Callable[[], float], rate: int = 0):
+        self._clock = clock
+        self._rate = rate
+        self._second = clock()
+        self._written: Counter[str] = Counter()
         self._is_detailed = log.isEnabledFor(logging.DEBUG)
 
     def announced(self, info_hash: str, peer_id: str, event: str, offers: int) -> None:
         """Note an announce."""
         if self._is_detailed:
             fields = {"event": event or "update", "offers": offers}
-            _write(logging.DEBUG, "announce", info_hash, {"peer": readable(peer_id), **fields})
+            self._write(logging.DEBUG, "announce", info_hash, {"peer": readable(peer_id), **fields})
 
     def swarm_created(self, info_hash: str) -> None:
         """Note a new swarm."""
-        _write(logging.INFO, "swarm created", info_hash, {})
+        self._write(logging.INFO, "swarm created", info_hash, {})
 
     def peer_added(self, info_hash: str, peer_id: str, total: int) -> None:
         """Note a new peer."""
-        _write(logging.INFO, "peer added", info_hash, {"peer": readable(peer_id), "total": total})
+        self._write(logging.INFO, "peer added", info_hash, {"peer": readable(peer_id), "total": total})
 
     def peers_sent(self, info_hash: str, peer_id: str, count: int) -> None:
         """Note how many peers an announce reached."""
         if self._is_detailed:
-            _write(logging.DEBUG, "peers sent", info_hash, {"peer": readable(peer_id), "count": count})
+            self._write(logging.DEBUG, "peers sent", info_hash, {"peer": readable(peer_id), "count": count})
 
     def signal_relayed(self, info_hash: str, from_peer_id: str, to_peer_id: str, kind: str) -> None:
         """Note a signal passed on."""
         if self._is_detailed:
             fields = {"kind": kind, "from": readable(from_peer_id), "to": readable(to_peer_id)}
-            _write(logging.DEBUG, "signal relayed", info_hash, fields)
+            self._write(logging.DEBUG, "signal relayed", info_hash, fields)
 
     def peer_removed(self, info_hash: str, peer_id: str, remaining: int, reason: str) -> None:
         """Note a peer that left."""
         fields = {"peer": readable(peer_id), "remaining": remaining, "reason": reason}
-        _write(logging.INFO, "peer removed", info_hash, fields)
+        self._write(logging.INFO, "peer removed", info_hash, fields)
 
     def swarm_removed(self, info_hash: str) -> None:
         """Note an empty swarm."""
-        _write(logging.INFO, "swarm removed", info_hash, {})
+        self._write(logging.INFO, "swarm removed", info_hash, {})
 
     def refused(self, info_hash: str, reason: str) -> None:
         """Note a refusal."""
-        _write(logging.WARNING, "refused", info_hash, {"reason": reason})
+        self._write(logging.WARNING, "refused", info_hash, {"reason": reason})
+
+    def connection_refused(self, reason: str) -> None:
+        """Note a connection that was not let in."""
+        self._write(logging.WARNING, "connection refused", "", {"reason": reason})
+
+    def flush(self) -> None:
+        """Tell how many lines were left out since the last second began."""
+        if self._rate and self._clock() - self._second >= 1.0:
+            self._next_second()
+
+    def _write(self, level: int, event: str, info_hash: str, fields: Mapping[str, object]) -> None:
+        if not log.isEnabledFor(level):
+            return
+        if self._rate:
+            if self._clock() - self._second >= 1.0:
+                self._next_second()
+            self._written[event] += 1
+            if self._written[event] > self._rate:
+                return
+        _write(level, event, {"swarm": readable(info_hash), **fields} if info_hash else fields)
+
+    def _next_second(self) -> None:
+        written, self._written = self._written, Counter()
+        self._second = self._clock()
+        for event, count in written.items():
+            if count > self._rate:
+                _write(logging.WARNING, "lines left out", {"of": event, "count": count - self._rate})
 
 
-def _write(level: int, event: str, info_hash: str, fields: Mapping[str, object]) -> None:
-    if log.isEnabledFor(level):
-        fields = {"swarm": readable(info_hash), **fields}
-        log.log(level, "%s %s", event, _pairs(fields), extra={"happening": event, "fields": fields})
-
-
-def _pairs(fields: Mapping[str, object]) -> str:
-    return " ".join(f"{name}={value}" for name, value in fields.items())
+def _write(level: int, event: str, fields: Mapping[str, object]) -> None:
+    pairs = " ".join(f"{name}={value}" for name, value in fields.items())
+    log.log(level, "%s %s", event, pairs, extra={"happening": event, "fields": fields})
 
 
 class _JsonFormatter(logging.Formatter):

@@ -7,9 +7,18 @@ connection that announces.
 from collections.abc import Callable
 from typing import Generic, Protocol
 
-from tracker.swarm import C, Membership, Swarm
+from tracker.swarm import C, Membership, Place, Swarm
 
-__all__ = ["STRATEGIES", "LeastRecentlyOffered", "Matching", "Random", "UniformRandom", "sample"]
+__all__ = [
+    "STRATEGIES",
+    "LeastRecentlyOffered",
+    "Locality",
+    "Matching",
+    "Random",
+    "UniformRandom",
+    "distance",
+    "sample",
+]
 
 
 class UniformRandom(Protocol):
@@ -76,6 +85,39 @@ class LeastRecentlyOffered(Generic[C]):
         return candidates[:count]
 
 
+class Locality(Generic[C]):
+    """The nearest of a uniform sample, and a few from anywhere.
+
+    Parameters
+    ----------
+    choices
+        Candidates compared for each place.
+    far
+        Share of receivers taken without regard to where they are; a swarm of islands would not pass segments on.
+    """
+
+    def __init__(self, choices: int = 8, far: float = 0.25):
+        self._choices = choices
+        self._far = far
+
+    def choose(self, swarm: Swarm[C], announcer: Membership[C], count: int, rng: UniformRandom) -> list[Membership[C]]:
+        """Pick near ones, of those in the sample."""
+        candidates = sample(swarm, announcer, self._choices * count, rng)
+        far = min(int(count * self._far + rng.random()), count)
+        chosen, rest = candidates[:far], candidates[far:]
+        place = announcer.presence.place
+        rest.sort(key=lambda member: distance(place, member.presence.place))
+        return chosen + rest[: count - far]
+
+
+def distance(one: Place, other: Place) -> int:
+    """Tell how many levels one must go up from a place to find another inside."""
+    for level, name in enumerate(one):
+        if name and name in other:
+            return level
+    return len(one)
+
+
 def _offered_at(member: Membership[C]) -> float:
     return member.offered_at
 
@@ -83,5 +125,6 @@ def _offered_at(member: Membership[C]) -> float:
 STRATEGIES: dict[str, Callable[[], Matching[object]]] = {
     "random": Random,
     "least-recently-offered": LeastRecentlyOffered,
+    "locality": Locality,
 }
 """The strategies by name."""

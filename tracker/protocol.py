@@ -5,6 +5,9 @@ There is no official specification; what bittorrent-tracker does is the protocol
 * Identifiers are JSON strings of exactly 20 code points up to U+00FF, one per byte.
 * Offers, answers and offer ids are opaque. From the wire they are `msgspec.Raw` views of the bytes received, which
   `encode` splices into the relayed message: a session description leaves byte for byte as it came.
+* Two actions are extensions: ``peers`` lists a swarm, and ``signal`` brings anything to one peer. A standard client
+  would destroy its socket at an action it does not know, so signals go only to peers that announced with
+  ``"accepts": ["signal"]`` or used an extension themselves.
 * What cannot be served raises `Refusal`, which knows the `action` and `info_hash` that a reply needs. A client destroys
   its socket when a message lacks `action`, and throws when a failure lacks `info_hash`.
 """
@@ -30,9 +33,14 @@ __all__ = [
     "OfferRelay",
     "Opaque",
     "Outgoing",
+    "PeersReply",
+    "PeersRequest",
     "Scrape",
     "ScrapeEntry",
     "ScrapeReply",
+    "Signal",
+    "SignalRelay",
+    "action_of",
     "decode",
     "encode",
     "is_id",
@@ -69,6 +77,7 @@ class Announce(Struct, frozen=True, gc=False):
     offers: Sequence[Offer] = ()
     numwant: int | None = None
     left: int | None = None
+    accepts_signals: bool = False
 
 
 class Answer(Struct, frozen=True, gc=False):
@@ -87,7 +96,26 @@ class Scrape(Struct, frozen=True, gc=False):
     info_hashes: tuple[str, ...] | None = None
 
 
-Incoming: TypeAlias = Announce | Answer | Scrape
+class Signal(Struct, frozen=True, gc=False):
+    """Anything for one other peer, such as a candidate found late; an extension."""
+
+    info_hash: str
+    peer_id: str
+    to_peer_id: str
+    signal: Opaque
+
+
+class PeersRequest(Struct, frozen=True, gc=False):
+    """A question for who is in a swarm; an extension."""
+
+    info_hash: str
+    peer_id: str
+
+
+Incoming: TypeAlias = Announce | Answer | Scrape | Signal | PeersRequest
+
+
+_ACTIONS: dict[type, str] = {Scrape: "scrape", Signal: "signal", PeersRequest: "peers"}
 
 
 class AnnounceReply(Struct, frozen=True, gc=False):
@@ -139,7 +167,22 @@ class Failure(Struct, frozen=True, gc=False):
     reason: str
 
 
-Outgoing: TypeAlias = AnnounceReply | OfferRelay | AnswerRelay | ScrapeReply | Failure
+class SignalRelay(Struct, frozen=True, gc=False):
+    """A signal on its way; `peer_id` is who sent it."""
+
+    info_hash: str
+    peer_id: str
+    signal: Opaque
+
+
+class PeersReply(Struct, frozen=True):
+    """Who is in a swarm, as pairs of peer id and whether it has all of the stream."""
+
+    info_hash: str
+    peers: list[tuple[str, bool]]
+
+
+Outgoing: TypeAlias = AnnounceReply | OfferRelay | AnswerRelay | ScrapeReply | SignalRelay | PeersReply | Failure
 
 
 class _WireOffer(Offer, frozen=True, gc=False):
@@ -160,6 +203,8 @@ class _Wire(Struct, gc=False):
     to_peer_id: str | None = None
     offer_id: Raw = _ABSENT
     answer: Raw = _ABSENT
+    signal: Raw = _ABSENT
+    accepts: Any = None
 
 
 _decode_wire = msgspec.json.Decoder(_Wire).decode
@@ -173,6 +218,11 @@ _encode_json = msgspec.json.Encoder().encode
 def is_id(text: object) -> TypeGuard[str]:
     """Tell whether `text` can stand for 20 bytes."""
     return isinstance(text, str) and len(text) == ID_LENGTH and (text.isascii() or max(text) <= "\xff")
+
+
+def action_of(message: Incoming) -> str:
+    """Name the action that a reply to a message must carry."""
+    return _ACTIONS.get(type(message), "announce")
 
 
 def decode(data: bytes) -> Incoming:
@@ -206,6 +256,8 @@ def decode(data: bytes) -> Incoming:
         return _announce(wire, info_hash, peer_id)
     if wire.action == "scrape":
         return _scrape(wire)
+    if wire.action in ("signal", "peers"):
+        return _extension(wire)
     raise Refusal(f"unknown action {_shown(wire.action)}", info_hash=_echo(wire.info_hash))
 
 
@@ -226,6 +278,7 @@ def _announce(wire: _Wire, info_hash: str, peer_id: str) -> Announce:
         offers,
         numwant if type(numwant) is int else _integer(numwant),
         left if type(left) is int else _integer(left),
+        wire.accepts is not None and isinstance(wire.accepts, list) and "signal" in wire.accepts,
     )
 
 
@@ -236,6 +289,21 @@ def _answer(wire: _Wire, info_hash: str, peer_id: str) -> Answer:
     if wire.offer_id is _ABSENT or memoryview(wire.offer_id)[0] != _STRING:
         raise Refusal("invalid offer_id", info_hash=info_hash)
     return Answer(info_hash, peer_id, to_peer_id, wire.offer_id, wire.answer)
+
+
+def _extension(wire: _Wire) -> Signal | PeersRequest:
+    action, info_hash, peer_id, to_peer_id = wire.action, wire.info_hash, wire.peer_id, wire.to_peer_id
+    if not is_id(info_hash):
+        raise Refusal("invalid info_hash", action=action, info_hash=_echo(info_hash))
+    if not is_id(peer_id):
+        raise Refusal("invalid peer_id", action=action, info_hash=info_hash)
+    if action == "peers":
+        return PeersRequest(info_hash, peer_id)
+    if not is_id(to_peer_id):
+        raise Refusal("invalid to_peer_id", action=action, info_hash=info_hash)
+    if wire.signal is _ABSENT:
+        raise Refusal("no signal", action=action, info_hash=info_hash)
+    return Signal(info_hash, peer_id, to_peer_id, wire.signal)
 
 
 def _scrape(wire: _Wire) -> Scrape:
@@ -283,6 +351,8 @@ def _decode_leniently(data: bytes) -> _Wire:
         event=event,
         offer_id=fields.get("offer_id", _ABSENT),
         answer=fields.get("answer", _ABSENT),
+        signal=fields.get("signal", _ABSENT),
+        accepts=_plain(fields, "accepts"),
     )
 
 
@@ -356,4 +426,13 @@ def encode(message: Outgoing) -> bytes:
         )
     if isinstance(message, ScrapeReply):
         return b'{"action":"scrape","files":%b}' % _encode_json(message.files)
+    if isinstance(message, SignalRelay):
+        return b'{"action":"signal","info_hash":%b,"peer_id":%b,"signal":%b}' % (
+            _encode_json(message.info_hash),
+            _encode_json(message.peer_id),
+            message.signal,
+        )
+    if isinstance(message, PeersReply):
+        peers = [{"peer_id": peer_id, "complete": is_complete} for peer_id, is_complete in message.peers]
+        return _encode_json({"action": "peers", "info_hash": message.info_hash, "peers": peers})
     return _encode_json({"action": message.action, "info_hash": message.info_hash, "failure reason": message.reason})

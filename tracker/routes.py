@@ -1,18 +1,34 @@
 """What a tracker answers over HTTP."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import TypeAlias
+from typing import Protocol
 
-from tracker.brain import Brain
 from tracker.http import Request, Response, as_json, info_hash_of
+from tracker.logs import readable
+from tracker.metrics import exposition
+from tracker.pages import page
 from tracker.swarm import C, Swarm
 
-__all__ = ["Router", "Status"]
-
-Status: TypeAlias = Callable[[], dict[str, object]]
+__all__ = ["Router", "Source"]
 
 _LISTED = 100  # swarms in the statistics, the largest
+
+
+class Source(Protocol):
+    """Where the answers come from."""
+
+    def figures(self) -> Mapping[str, float]:
+        """Give every counter and gauge."""
+        ...
+
+    def is_ready(self) -> bool:
+        """Tell whether new clients are welcome."""
+        ...
+
+    def ice(self, request: Request) -> Response:
+        """Name STUN and TURN servers."""
+        ...
 
 
 class Router:
@@ -20,60 +36,72 @@ class Router:
 
     Parameters
     ----------
-    brain
-        Whose swarms to tell of.
-    status
-        Gives what the server itself knows: connections, uptime.
+    swarms
+        The swarms of a brain, by info hash.
+    source
+        Knows the rest.
+    is_public
+        Whether info hashes and peers are shown.
     """
 
-    def __init__(self, brain: Brain[C], status: Status):
-        self._swarms: dict[str, Swarm[C]] = brain.swarms
-        self._counts = brain.counts
-        self._status = status
+    def __init__(self, swarms: Mapping[str, Swarm[C]], source: Source, *, is_public: bool):
+        self._swarms: Mapping[str, Swarm[C]] = swarms
+        self._source = source
+        self._is_public = is_public
+        self._routes: dict[str, Callable[[Request], Response]] = {
+            "/health": lambda _: as_json({"status": "ok"}),
+            "/ready": self._ready,
+            "/tracker/stats": lambda _: as_json(self.statistics()),
+            "/stats.json": lambda _: as_json(self.statistics()),
+            "/tracker/ice": source.ice,
+            "/metrics": lambda _: exposed(),
+        }
+        exposed = exposition(source.figures)
 
     def answer(self, request: Request) -> Response:
         """Answer a request that does not want to become a WebSocket."""
-        path = request.path.rstrip("/") or "/"
-        if path == "/health":
-            response = as_json({"status": "ok"})
-        elif path in ("/tracker/stats", "/stats.json"):
-            response = as_json(self.statistics())
-        elif path.startswith("/tracker/peers/"):
-            response = self._peers(path.removeprefix("/tracker/peers/"))
+        if request.method == "OPTIONS":
+            response = Response(HTTPStatus.NO_CONTENT)
+            response.headers["Access-Control-Allow-Methods"] = "GET, HEAD, OPTIONS"
+            response.headers["Access-Control-Allow-Headers"] = request.headers.get(
+                "access-control-request-headers", "*"
+            )
+            response.headers["Access-Control-Max-Age"] = "86400"
+            response.headers["Allow"] = "GET, HEAD, OPTIONS"
+        elif request.method in ("GET", "HEAD"):
+            response = self._find(request)
         else:
-            response = as_json({"error": "not found"}, HTTPStatus.NOT_FOUND)
-        if request.method not in ("GET", "HEAD"):
-            response = as_json({"error": "GET and HEAD are accepted"}, HTTPStatus.METHOD_NOT_ALLOWED)
-            response.headers["Allow"] = "GET, HEAD"
+            response = as_json({"error": "GET, HEAD and OPTIONS are accepted"}, HTTPStatus.METHOD_NOT_ALLOWED)
+            response.headers["Allow"] = "GET, HEAD, OPTIONS"
         response.headers["Access-Control-Allow-Origin"] = "*"
         response.headers["Cache-Control"] = "no-store"
         return response
 
     def statistics(self) -> dict[str, object]:
         """Tell how much there is and what was done."""
-        counts = self._counts
-        largest = sorted(self._swarms.values(), key=len, reverse=True)[:_LISTED]
-        return {
-            **self._status(),
-            "swarms": len(self._swarms),
-            "peers": counts.peers,
-            "announces": counts.announces,
-            "offers": counts.offers,
-            "answers": counts.answers,
-            "scrapes": counts.scrapes,
-            "failures": counts.failures,
-            "largest": [
-                {
-                    "info_hash": swarm.info_hash.encode("latin-1").hex(),
-                    "peers": len(swarm),
-                    "complete": swarm.complete,
-                    "incomplete": swarm.incomplete,
-                }
-                for swarm in largest
-            ],
-        }
+        statistics: dict[str, object] = dict(self._source.figures())
+        if self._is_public:
+            largest = sorted(self._swarms.values(), key=len, reverse=True)[:_LISTED]
+            statistics["largest"] = [_summary(swarm) for swarm in largest]
+        return statistics
+
+    def _find(self, request: Request) -> Response:
+        path = request.path.rstrip("/") or "/"
+        route = self._routes.get(path)
+        if route is not None:
+            return route(request)
+        if path.startswith("/tracker/peers/"):
+            return self._peers(path.removeprefix("/tracker/peers/"))
+        return page(path) or as_json({"error": "not found"}, HTTPStatus.NOT_FOUND)
+
+    def _ready(self, _: Request) -> Response:
+        if self._source.is_ready():
+            return as_json({"status": "ready"})
+        return as_json({"status": "not ready"}, HTTPStatus.SERVICE_UNAVAILABLE)
 
     def _peers(self, text: str) -> Response:
+        if not self._is_public:
+            return as_json({"error": "peers are not shown here"}, HTTPStatus.FORBIDDEN)
         info_hash = info_hash_of(text)
         if info_hash is None:
             error = "an info hash is 40 hexadecimal digits or 20 percent-encoded characters"
@@ -81,15 +109,20 @@ class Router:
         swarm = self._swarms.get(info_hash)
         if swarm is None:
             return as_json({"error": "no such swarm"}, HTTPStatus.NOT_FOUND)
-        return as_json(
-            {
-                "info_hash": info_hash.encode("latin-1").hex(),
-                "complete": swarm.complete,
-                "incomplete": swarm.incomplete,
-                "downloaded": swarm.downloaded,
-                "peers": [
-                    {"peer_id": member.peer_id.encode("latin-1").hex(), "complete": member.is_complete}
-                    for member in swarm.members
-                ],
-            }
-        )
+        peers = [
+            {"peer_id": member.peer_id.encode("latin-1").hex(), "name": readable(member.peer_id)}
+            | {"complete": member.is_complete}
+            for member in swarm.members
+        ]
+        return as_json({**_summary(swarm), "peers": peers})
+
+
+def _summary(swarm: Swarm[C]) -> dict[str, object]:
+    return {
+        "info_hash": swarm.info_hash.encode("latin-1").hex(),
+        "name": readable(swarm.info_hash),
+        "size": len(swarm),
+        "complete": swarm.complete,
+        "incomplete": swarm.incomplete,
+        "downloaded": swarm.downloaded,
+    }

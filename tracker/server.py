@@ -3,10 +3,15 @@
 import asyncio
 import logging
 import random
+import resource
 import socket
+import ssl
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
+from http import HTTPStatus
+from pathlib import Path
 
 from tracker import protocol
 from tracker.brain import Brain
@@ -14,18 +19,22 @@ from tracker.config import Options
 from tracker.connections import Connection, Hub, bind
 from tracker.errors import OptionError, PortInUseError, Refusal
 from tracker.events import Observer
-from tracker.http import Request, Response
+from tracker.gate import Gate, Visitor
+from tracker.http import Request, Response, as_json
+from tracker.ice import ice_servers
 from tracker.logs import EventLog
 from tracker.matching import UniformRandom
-from tracker.protocol import Failure
+from tracker.protocol import Scrape
 from tracker.routes import Router
-from tracker.websocket import PING, TEXT
+from tracker.websocket import PING
 
 __all__ = ["TrackerServer", "serve"]
 
 log = logging.getLogger("tracker")
 
 _TICK = 1.0  # seconds between looks at the clock
+_WAVE = 0.25  # seconds between waves of goodbyes
+_GOING_AWAY, _SERVICE_RESTART, _TRY_AGAIN_LATER = 1001, 1012, 1013
 
 
 class TrackerServer:
@@ -39,8 +48,13 @@ class TrackerServer:
         Source of random numbers; by default seeded by the operating system.
     observer
         Told of every event; by default they are logged.
-    clock
-        Gives the time in seconds.
+    clock, wall_clock
+        Give the time in seconds: the one steadily, the other since the epoch.
+
+    Raises
+    ------
+    OptionError
+        When a file or list that the options name cannot be read.
     """
 
     def __init__(
@@ -49,31 +63,48 @@ class TrackerServer:
         rng: UniformRandom | None = None,
         observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
     ):
         self.options = options
-        self.brain: Brain[Connection] = Brain(options, rng or random.Random(), observer or EventLog())
         self.port = 0
+        self._log = EventLog(clock, options.log_rate)
+        self.brain: Brain[Connection] = Brain(options, rng or random.Random(), observer or self._log)
         self._clock = clock
+        self._wall_clock = wall_clock
         self._started_at = clock()
-        self._router = Router(self.brain, self._status)
+        self._gate = Gate(options)
+        self._tls = _tls_context(options)
+        self._router = Router(self.brain.swarms, self, is_public=options.publish_swarms)
         self._hub: Hub | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._pinged_at = self._started_at
+        self._tick_seconds = min(_TICK, options.ping_interval)
+        self._ticks = 0
+        self._refused_connections = 0
+        self._bytes_received = 0
+        self._is_draining = False
+        self._hurry = asyncio.Event()
 
     @property
     def url(self) -> str:
         """Address for WebSocket clients."""
-        return f"ws://{_host_in_url(self.options.host)}:{self.port}/tracker/ws"
+        return f"{'wss' if self._tls else 'ws'}://{self._authority}/tracker/ws"
 
     @property
     def http_url(self) -> str:
         """Address of the pages, without a slash at the end."""
-        return f"http://{_host_in_url(self.options.host)}:{self.port}"
+        return f"{'https' if self._tls else 'http'}://{self._authority}"
+
+    @property
+    def _authority(self) -> str:
+        host = self.options.host or "localhost"
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
     @property
     def connection_count(self) -> int:
         """How many WebSockets are open."""
         return 0 if self._hub is None else self._hub.open_count
+
+    # life
 
     async def start(self) -> None:
         """Listen.
@@ -92,51 +123,99 @@ class TrackerServer:
             max_message=options.max_message,
             max_backlog=options.max_backlog,
             request_timeout=options.request_timeout,
+            tls=self._tls,
         )
         for sock in sockets:
             self._hub.listen(sock)
         self.port = sockets[0].getsockname()[1]
-        self._timer = asyncio.get_running_loop().call_later(_TICK, self._tick)
+        self._timer = asyncio.get_running_loop().call_later(self._tick_seconds, self._tick)
 
     def _bind(self) -> list[socket.socket]:
         host, port = self.options.host, self.options.port
         try:
             return list(bind(host, port))
-        except socket.gaierror as error:
-            raise OptionError(f"host = {host!r}: {error.strerror}") from None
+        except (socket.gaierror, UnicodeError) as error:
+            raise OptionError(f"host = {host!r}: {error}") from None
         except OSError as error:
             raise PortInUseError(f"cannot listen on {host or '*'}:{port}: {error.strerror}") from None
 
     async def close(self, timeout: float = 2.0) -> None:
-        """Say goodbye to everybody (close code 1001) and stop; wait up to `timeout` seconds for their answers."""
+        """Say goodbye to everybody (close code 1001), over `drain` seconds, and stop.
+
+        Waits up to `timeout` seconds for their answers.
+        """
         hub = self._hub
         if hub is None:
             return
+        self._is_draining = True
+        await self._drain(hub)
         hub.stop_listening()
-        for connection in hub.connections():
-            hub.close(connection, 1001, "the tracker goes away")
-        hub.flush()
+        self._say_goodbye(hub, hub.connections())
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         while hub.socket_count and loop.time() < deadline:
             await asyncio.sleep(0.01)
         if self._timer is not None:
             self._timer.cancel()
+        self._log.flush()
         hub.shut()
         self._hub = None
+
+    def hurry(self) -> None:
+        """Say all remaining goodbyes at once."""
+        self._hurry.set()
+
+    async def _drain(self, hub: Hub) -> None:
+        """Close connections in equal waves: each client comes back after a delay of its own, from its own close on."""
+        waves = int(self.options.drain / _WAVE)
+        for wave in range(waves):
+            if self._hurry.is_set() or not hub.open_count:
+                return
+            leaving = hub.connections()
+            self._say_goodbye(hub, leaving[: -(-len(leaving) // (waves - wave))])
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), _WAVE)
+
+    @staticmethod
+    def _say_goodbye(hub: Hub, connections: list[Connection]) -> None:
+        for connection in connections:
+            hub.close(connection, _GOING_AWAY, "the tracker goes away")
+        hub.flush()
 
     # what the hub calls
 
     def on_request(self, connection: Connection, request: Request) -> Response | None:
         """Answer a request; None lets it become a WebSocket."""
-        del connection
-        if "upgrade" in request.headers and request.method == "GET":
-            return None
-        return self._router.answer(request)
+        if "upgrade" not in request.headers or request.method != "GET":
+            return self._router.answer(request)
+        connection.visitor = request  # until it is open
+        return None
 
     def on_open(self, connection: Connection) -> None:
-        """Know a new WebSocket."""
-        self.brain.connect(connection, self._clock())
+        """Know a new WebSocket, and let it in or close it with a reason."""
+        hub, request = self._hub, connection.visitor
+        assert hub is not None
+        assert isinstance(request, Request)
+        connection.visitor = None
+        try:
+            self._check_room(hub)
+            visitor, place = self._gate.admit(connection.address, request.headers, request.query, self._wall_clock())
+        except Refusal as refusal:
+            self._refused_connections += 1
+            self._log.connection_refused(refusal.reason)
+            hub.close(connection, refusal.close_code, refusal.reason)
+            return
+        connection.visitor = visitor
+        self.brain.connect(connection, self._clock(), place)
+
+    def _check_room(self, hub: Hub) -> None:
+        options = self.options
+        if self._is_draining:
+            raise Refusal("the tracker restarts", close_code=_SERVICE_RESTART)
+        if options.max_connections and hub.open_count > options.max_connections:
+            raise Refusal("the tracker is full", close_code=_TRY_AGAIN_LATER)
+        if self._is_short_of_memory():
+            raise Refusal("the tracker is short of memory", close_code=_TRY_AGAIN_LATER)
 
     def on_heard(self, connection: Connection) -> None:
         """Know that a WebSocket is alive."""
@@ -145,26 +224,76 @@ class TrackerServer:
     def on_closed(self, connection: Connection) -> None:
         """Forget a WebSocket and its peers."""
         self.brain.disconnect(connection, self._clock())
+        if isinstance(connection.visitor, Visitor):
+            self._gate.leave(connection.visitor)
+            connection.visitor = None
 
     def on_message(self, connection: Connection, data: bytes) -> None:
         """Serve a message."""
-        hub = self._hub
+        hub, now = self._hub, self._clock()
         assert hub is not None
+        self._bytes_received += len(data)
         try:
             message = protocol.decode(data)
+            if self._gate.has_message_rules:
+                self._check(connection, message, now)
         except Refusal as refusal:
             self._refuse(hub, connection, refusal)
             return
-        for receiver, reply in self.brain.handle(connection, message, self._clock()):
-            hub.send(receiver, TEXT, protocol.encode(reply))
+        if isinstance(message, Scrape) and message.info_hashes is None and not self.options.publish_swarms:
+            message = Scrape(())
+        for receiver, reply in self.brain.handle(connection, message, now):
+            hub.send_text(receiver, protocol.encode(reply))
+
+    def _check(self, connection: Connection, message: protocol.Incoming, now: float) -> None:
+        visitor = connection.visitor
+        objection = self._gate.objection(visitor if isinstance(visitor, Visitor) else None, message, now)
+        if objection is not None:
+            raise Refusal(objection, action=protocol.action_of(message), info_hash=getattr(message, "info_hash", None))
 
     def _refuse(self, hub: Hub, connection: Connection, refusal: Refusal) -> None:
+        # a connection that only sends nonsense is still alive
+        self.brain.heard(connection, self._clock())
+        failure = self.brain.failure(refusal.info_hash or "", refusal.reason, refusal.action)
         if refusal.info_hash is None:
-            self.brain.failure("", refusal.reason)
             hub.close(connection, refusal.close_code, refusal.reason)
-            return
-        failure: Failure = self.brain.failure(refusal.info_hash, refusal.reason, refusal.action)
-        hub.send(connection, TEXT, protocol.encode(failure))
+        else:
+            hub.send_text(connection, protocol.encode(failure))
+
+    # what the routes ask
+
+    def figures(self) -> Mapping[str, float]:
+        """Give every counter and gauge."""
+        hub = self._hub
+        return {
+            "connections": self.connection_count,
+            "swarms": len(self.brain.swarms),
+            **asdict(self.brain.counts),
+            "connections_opened": 0 if hub is None else hub.opened,
+            "connections_refused": self._refused_connections,
+            "bytes_received": self._bytes_received,
+            "bytes_sent": 0 if hub is None else hub.bytes_sent,
+            "uptime": round(self._clock() - self._started_at, 3),
+            "memory": _memory(),
+            "cpu": round(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), 3),
+        }
+
+    def is_ready(self) -> bool:
+        """Tell whether new clients are welcome."""
+        limit = self.options.max_connections
+        is_full = bool(limit) and self.connection_count >= limit
+        return not self._is_draining and not is_full and not self._is_short_of_memory()
+
+    def ice(self, request: Request) -> Response:
+        """Name STUN and TURN servers, to those that may connect."""
+        options, now = self.options, self._wall_clock()
+        if not self._gate.admits_page(request.query, now):
+            return as_json({"error": "a valid token is required"}, HTTPStatus.FORBIDDEN)
+        servers = ice_servers(options.stun_urls, options.turn_urls, options.turn_secret, now + options.turn_lifetime)
+        return as_json({"iceServers": servers, "lifetime": options.turn_lifetime})
+
+    def _is_short_of_memory(self) -> bool:
+        return bool(self.options.max_memory) and _memory() > self.options.max_memory * 2**20
 
     # time
 
@@ -172,27 +301,44 @@ class TrackerServer:
         hub = self._hub
         if hub is None:
             return
-        self._timer = asyncio.get_running_loop().call_later(_TICK, self._tick)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._tick_seconds, self._tick)
         now = self._clock()
         deadline = self.brain.next_deadline()
         if deadline is not None and deadline <= now:
             for connection in self.brain.expire(now):
-                hub.close(connection, 1001, "nothing was heard for too long")
-        if now - self._pinged_at >= self.options.ping_interval:
-            self._pinged_at = now
-            for connection in hub.connections():
-                hub.send(connection, PING, b"")
-        hub.expire(asyncio.get_running_loop().time())
+                hub.close(connection, _GOING_AWAY, "nothing was heard for too long")
+        self._ping(hub)
+        hub.expire(loop.time())
         hub.flush()
+        self._log.flush()
+        if self._ticks % 60 == 0:
+            self._gate.forget(now)
 
-    def _status(self) -> dict[str, object]:
-        return {"connections": self.connection_count, "uptime": round(self._clock() - self._started_at, 3)}
+    def _ping(self, hub: Hub) -> None:
+        """Ping a part of the connections, so that in every `ping_interval` each has its turn."""
+        rounds = max(1, round(self.options.ping_interval / self._tick_seconds))
+        turn = self._ticks % rounds
+        self._ticks += 1
+        for connection in hub.connections():
+            if connection.number % rounds == turn:
+                hub.send(connection, PING, b"")
 
 
-def _host_in_url(host: str) -> str:
-    if not host:
-        return "localhost"
-    return f"[{host}]" if ":" in host else host
+def _memory() -> int:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize()
+
+
+def _tls_context(options: Options) -> ssl.SSLContext | None:
+    if not options.tls_certificate:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(options.tls_certificate, options.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise OptionError(f"tls_certificate = {options.tls_certificate!r}: {error}") from None
+    return context
 
 
 @asynccontextmanager
@@ -204,7 +350,7 @@ async def serve(
     Raises
     ------
     TrackerError
-        When it cannot listen.
+        When it cannot listen, or an option names what is not there.
     """
     server = TrackerServer(options, rng, observer)
     await server.start()

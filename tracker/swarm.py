@@ -5,14 +5,17 @@ that watches a stream of several qualities has one socket and one peer id per qu
 and every list of members allows removal in constant time.
 """
 
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from tracker.deadlines import Expiring
 
-__all__ = ["C", "Membership", "Presence", "Swarm"]
+__all__ = ["C", "Membership", "Place", "Presence", "Swarm"]
 
 C = TypeVar("C")
 """A handle of a connection: any object that can be a key."""
+
+Place: TypeAlias = tuple[str, ...]
+"""Where a connection is, from near to far, such as network, provider, country; empty if unknown."""
 
 
 class Presence(Expiring, Generic[C]):
@@ -28,7 +31,7 @@ class Presence(Expiring, Generic[C]):
         self.connection = connection
         self.first: Membership[C] | None = None
         self.size = 0  # memberships
-        self.place: str | None = None
+        self.place: Place = ()
 
     def memberships(self) -> "list[Membership[C]]":
         """List what the connection takes part in."""
@@ -43,7 +46,7 @@ class Presence(Expiring, Generic[C]):
 class Membership(Expiring, Generic[C]):
     """A peer in a swarm; `expires` is when it must have announced again."""
 
-    __slots__ = ("index", "is_complete", "next", "offered_at", "peer_id", "presence", "swarm")
+    __slots__ = ("accepts_signals", "index", "is_complete", "next", "offered_at", "peer_id", "presence", "swarm")
 
     def __init__(self, swarm: "Swarm[C]", peer_id: str, presence: Presence[C], expires: float):
         super().__init__(expires)
@@ -53,6 +56,7 @@ class Membership(Expiring, Generic[C]):
         self.next = presence.first
         self.index = -1  # in `Swarm.members`
         self.is_complete = False
+        self.accepts_signals = False
         self.offered_at = float("-inf")
 
 

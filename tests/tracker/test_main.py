@@ -1,4 +1,5 @@
 import json
+import logging
 import os
 import signal
 import socket
@@ -13,6 +14,12 @@ from websockets.sync.client import connect
 from tracker.__main__ import main
 
 from .tracker_examples import wire_announce
+
+
+@pytest.fixture(autouse=True)
+def _own_log():
+    yield
+    logging.getLogger("tracker").handlers.clear()
 
 
 def start(*arguments: str) -> subprocess.Popen:

@@ -189,7 +189,7 @@ async def test_http_endpoints():
                 assert stats["largest"][0]["info_hash"] == SWARM.encode().hex()
             for text in (SWARM, SWARM.encode().hex()):
                 found = (await http.get(f"/tracker/peers/{text}")).json()
-                assert found["peers"] == [{"peer_id": peer(1).encode().hex(), "complete": False}]
+                assert found["peers"] == [{"peer_id": peer(1).encode().hex(), "name": peer(1), "complete": False}]
                 assert found["incomplete"] == 1
             statuses = {
                 path: (await http.get(path)).status_code
@@ -199,7 +199,11 @@ async def test_http_endpoints():
             head = await http.head("/health")
             assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", "17")
             assert (await http.post("/health", content=b"x" * 1000)).status_code == 405
-            assert (await http.get("/", headers={"Upgrade": "h2c"})).status_code == 400
+            assert (await http.get("/health", headers={"Upgrade": "h2c"})).status_code == 400
+            preflight = await http.options("/tracker/stats", headers={"Access-Control-Request-Headers": "x-custom"})
+            assert preflight.status_code == 204
+            assert preflight.headers["access-control-allow-headers"] == "x-custom"
+            assert "GET" in preflight.headers["access-control-allow-methods"]
 
 
 async def test_raw_http():
