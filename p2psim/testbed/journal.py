@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
@@ -15,21 +16,26 @@ def digest(data: bytes) -> str:
 
 
 class Journal:
-    """Appends events to a text file, each as soon as it is known."""
+    """Appends events to a text file, each as soon as it is known: ``with Journal(path) as journal``."""
 
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: TextIO | None = None
 
     def __enter__(self) -> Self:
+        self._file = self._path.open("w", encoding="utf-8", buffering=1)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def write(self, event: str, **fields: Any) -> None:
         """Append an event; a number that is none becomes null."""
+        if self._file is None:
+            raise RuntimeError(f"{self._path} is not open")
         plain = {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in fields.items()

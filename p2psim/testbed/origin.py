@@ -243,7 +243,8 @@ async def _serve(asked: argparse.Namespace, options: OriginOptions, clip_options
         if asked.events is not None:
             record = _LineRecord(files.enter_context(asked.events.open("w", encoding="utf-8", buffering=1)))
         async with Origin(options, clip, record, asked.run_started_at) as origin:
-            print(json.dumps({"url": origin.url, "master": origin.master_url()}), flush=True)
+            address = {"url": origin.url, "master": origin.master_url(), "first_segment_at": origin.available_at(0)}
+            print(json.dumps(address), flush=True)
             await stopped.wait()
 
 

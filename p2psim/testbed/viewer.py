@@ -53,6 +53,7 @@ class ViewerPlan(msgspec.Struct, frozen=True, kw_only=True):
     departure: Literal["clean", "crash", "end"]
     uplink: float | None
     downlink: float | None
+    device: str
     uploads: bool
 
 
@@ -278,7 +279,7 @@ class Viewer:
         self._notes.write_segments()
         self._notes.write(
             "viewer", peer_id=self._peer_id, joined_at=joined_at, left_at=left_at, departure=self._plan.departure,
-            uplink=self._plan.uplink, downlink=self._plan.downlink,
+            uplink=self._plan.uplink, downlink=self._plan.downlink, device=self._plan.device,
         )  # fmt: skip
 
 

@@ -1,0 +1,96 @@
+"""What a run on one machine's loopback can be asked for, and what it can only note."""
+
+import socket
+import ssl
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from p2psim.errors import PortInUseError, ScenarioError, TestbedError, TrackerUnreachableError
+from p2psim.scenario import Scenario
+from p2psim.scenario.presets import nat_mixes
+
+__all__ = ["ENFORCED", "MAX_MEASURED", "NOT_ENFORCED", "check_feasible", "check_port", "check_tracker"]
+
+MAX_MEASURED: Final = 60
+"""Viewers of one run; a machine of two cores carries some twenty at 1 Mbit/s."""
+
+ENFORCED: Final = {
+    "uplink": "paced: whole messages one after the other, in turns among uploads",
+    "downlink": "paced on receipt",
+    "origin.rate": "shared by its responses in small pieces",
+    "origin.per_connection": "paced by the origin",
+    "origin.latency": "added by the origin",
+    "tracker.latency": "added by each viewer, both ways",
+}
+"""What the testbed makes because a loopback has it not, and how."""
+
+NOT_ENFORCED: Final = {
+    "network": "the loopback's own round trip, loss and buffers; handshakes take what aiortc takes",
+    "nat": "everybody reaches everybody",
+}
+"""What is as the machine makes it."""
+
+_OPEN: Final = "open"
+_TIMEOUT: Final = 5.0
+
+
+def check_feasible(scenario: Scenario) -> None:
+    """Raise ScenarioError for what cannot be made on a loopback, rather than measure something else."""
+    public = nat_mixes()[_OPEN]
+    refusals = [
+        (nat_mixes()[scenario.nat.mix] != public, f"nat.mix = {scenario.nat.mix!r}: a loopback has no NAT; {_OPEN!r}"),
+        (scenario.nat.failure > 0, f"nat.failure = {scenario.nat.failure:g}: connections on a loopback do not fail; 0"),
+        (
+            scenario.viewers.count > MAX_MEASURED,
+            f"viewers.count = {scenario.viewers.count}: one machine cannot play for so many; at most {MAX_MEASURED}",
+        ),
+    ]
+    for is_refused, why in refusals:
+        if is_refused:
+            raise ScenarioError(f"{why} is accepted for measuring")
+
+
+def check_port(port: int, host: str = "127.0.0.1") -> None:
+    """Raise PortInUseError unless the port (0: any) can be had."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortInUseError(
+                f"port {port} of {host} cannot be had ({error.strerror}); choose another, or 0"
+            ) from None
+
+
+def check_tracker(url: str) -> None:
+    """Raise TrackerUnreachableError unless a WebSocket server answers at the address."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("ws", "wss") or not parts.hostname:
+        raise TrackerUnreachableError(
+            f"tracker {url!r}: no address of a tracker; ws://HOST:PORT/ or wss://HOST/ is accepted"
+        )
+    try:
+        head = _shake_hands(parts)
+    except OSError as error:
+        raise TrackerUnreachableError(f"tracker {url}: not reachable ({error.strerror or error})") from None
+    except ValueError as error:
+        raise TestbedError(f"tracker {url!r}: {error}") from None
+    if " 101 " not in head:
+        raise TrackerUnreachableError(f"tracker {url}: no WebSocket server; it answered {head.strip()[:60]!r}")
+
+
+def _shake_hands(parts: SplitResult) -> str:
+    """Ask for a WebSocket and give the first line of the answer."""
+    host = parts.hostname or ""
+    port = parts.port or (443 if parts.scheme == "wss" else 80)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    request = (
+        f"GET {target} HTTP/1.1\r\nHost: {parts.netloc.rpartition('@')[2]}\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    with socket.create_connection((host, port), _TIMEOUT) as plain:
+        stream = plain
+        if parts.scheme == "wss":
+            stream = ssl.create_default_context().wrap_socket(plain, server_hostname=host)
+        stream.sendall(request.encode())
+        return stream.recv(4096).decode("latin-1").partition("\r\n")[0] + " "

@@ -1,0 +1,165 @@
+"""The processes of a run: each in its own group, with its messages read line by line, and gone when the run is."""
+
+import contextlib
+import ctypes
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Final, Self
+
+import psutil
+
+import p2psim
+from p2psim.errors import TestbedError
+
+__all__ = ["Child", "ChildFailedError"]
+
+_SET_PARENT_DEATH_SIGNAL: Final = 1
+_TERM_TIMEOUT: Final = 3.0
+_TAIL: Final = 600
+
+
+class ChildFailedError(TestbedError):
+    """A process of the testbed has ended too early."""
+
+
+class Child:
+    """A Python module run as a process: ``with Child("tracker", ["-m", "tracker"], logs) as child``.
+
+    What it says on standard error goes to ``NAME.log`` in the folder `logs`.
+    """
+
+    def __init__(self, name: str, arguments: Sequence[str], logs: Path) -> None:
+        self.name = name
+        self._arguments = arguments
+        self._log_path = logs / f"{name}.log"
+        self._log: IO[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._buffer = b""
+        self.cpu = 0.0
+        """Seconds of CPU that it has used, as last seen."""
+
+    def __enter__(self) -> Self:
+        self._log = self._log_path.open("wb")
+        root = str(Path(p2psim.__file__).resolve().parents[1])
+        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(
+            [sys.executable, *self._arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            start_new_session=True,  # Ctrl-C reaches only us, and we end the others in order
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._running.pid
+
+    @property
+    def _running(self) -> "subprocess.Popen[bytes]":
+        if self._process is None:
+            raise RuntimeError(f"{self.name} has not been started")
+        return self._process
+
+    def say(self, words: bytes) -> None:
+        """Write a line to its standard input."""
+        pipe = self._running.stdin
+        try:
+            if pipe is not None:
+                pipe.write(words + b"\n")
+                pipe.flush()
+        except BrokenPipeError:
+            raise self.failure() from None
+
+    def hear(self, timeout: float) -> Mapping[str, Any]:
+        """Wait for a line of JSON on its standard output.
+
+        Raises
+        ------
+        ChildFailedError
+            It ended, or said nothing in time.
+        """
+        words = self.listen(timeout)
+        if words is None:
+            raise ChildFailedError(f"{self.name} said nothing for {timeout:g} s{self._last_words()}")
+        return words
+
+    def listen(self, timeout: float) -> Mapping[str, Any] | None:
+        """Wait for a line of JSON; None if there is none yet."""
+        pipe = self._running.stdout
+        if pipe is None:
+            return None
+        deadline = time.monotonic() + timeout
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, selectors.EVENT_READ)
+            while b"\n" not in self._buffer:
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    return None
+                data = os.read(pipe.fileno(), 65_536)
+                if not data:
+                    raise self.failure()
+                self._buffer += data
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        words: Mapping[str, Any] = json.loads(line)
+        return words
+
+    def check(self) -> None:
+        """Note its CPU; raise ChildFailedError if it has ended."""
+        if self._running.poll() is not None:
+            raise self.failure()
+        with contextlib.suppress(psutil.Error):
+            times = psutil.Process(self.pid).cpu_times()
+            self.cpu = times.user + times.system
+
+    def failure(self) -> ChildFailedError:
+        """Say how it ended."""
+        status = self._running.wait(_TERM_TIMEOUT)
+        return ChildFailedError(f"{self.name} ended with status {status}{self._last_words()}")
+
+    @property
+    def status(self) -> int | None:
+        """Exit status; None while it runs."""
+        return self._running.poll()
+
+    def _last_words(self) -> str:
+        text = self._log_path.read_text("utf-8", errors="replace").strip()[-_TAIL:]
+        return f": {text.splitlines()[-1]}" if text else ""
+
+    def stop(self) -> None:
+        """End it: asked first, then made to; its whole group goes."""
+        process = self._process
+        if process is None:
+            return
+        if process.poll() is None:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_TERM_TIMEOUT)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for pipe in (process.stdin, process.stdout, self._log):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+        self._process, self._log = None, None
+
+
+def _die_with_parent() -> None:
+    """Run in the new process: a parent that is killed takes it along (Linux)."""
+    ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)

@@ -1,0 +1,331 @@
+"""Run a scenario for real on this machine: tracker, origin and viewers as processes, one trace in the end."""
+
+import json
+import math
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from shutil import copytree
+from typing import Any, Final
+
+import msgspec
+import psutil
+
+from p2psim.errors import TestbedError
+from p2psim.scenario import Population, Scenario, populate
+from p2psim.testbed.feasibility import ENFORCED, NOT_ENFORCED, check_feasible, check_port, check_tracker
+from p2psim.testbed.journal import digest
+from p2psim.testbed.media import ClipOptions, ladder, make_clip
+from p2psim.testbed.processes import Child
+from p2psim.testbed.tables import Facts, Ledger, read_events, tabulate
+from p2psim.testbed.timetable import OriginOptions
+from p2psim.testbed.viewer import ViewerPlan
+from p2psim.testbed.worker import Task, prepare
+from p2psim.trace import Manifest, Trace, versions
+
+__all__ = ["measure"]
+
+CACHE: Final = Path.home() / ".cache" / "p2psim" / "media"
+_START_TIMEOUT: Final = 60.0
+_READY_TIMEOUT: Final = 120.0
+_END_TIMEOUT: Final = 20.0
+_LEAD: Final = 1.0
+_POLL: Final = 0.25
+_CLIP_SEGMENTS: Final = 8
+
+Progress = Callable[[float], object]
+
+
+def measure(
+    scenario: Scenario,
+    *,
+    seed: int = 1,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+    tracker_url: str | None = None,
+    origin_port: int = 0,
+    tracker_port: int = 0,
+    processes: int | None = None,
+    keep_logs: str | Path | None = None,
+) -> Trace:
+    """Run a scenario for real, in real time, and give its trace.
+
+    Parameters
+    ----------
+    out
+        Folder to write the trace to.
+    progress
+        Called with the share of the run that is over, 0 to 1.
+    tracker_url
+        Use this tracker; without it one is started.
+    origin_port, tracker_port
+        Ports to listen on; 0 takes free ones.
+    processes
+        How many processes share the viewers; two by default.
+    keep_logs
+        Folder for a copy of what the processes wrote down.
+
+    Raises
+    ------
+    ScenarioError
+        The scenario asks for what a loopback cannot give.
+    TestbedError
+        A port is taken (PortInUseError), the tracker does not answer (TrackerUnreachableError), or a process failed;
+        nothing is left running.
+    """
+    check_feasible(scenario)
+    for port in (origin_port, tracker_port):
+        check_port(port)
+    if tracker_url is not None:
+        check_tracker(tracker_url)
+    if processes is not None and processes < 1:
+        raise TestbedError(f"processes = {processes}: 1 or more are accepted")
+    with tempfile.TemporaryDirectory(prefix="p2psim-") as name:
+        folder = Path(name)
+        run = _Run(scenario, seed, folder, progress or (lambda _: None))
+        try:
+            trace = run.carry_out(tracker_url, origin_port, tracker_port, processes or 2)
+        finally:
+            if keep_logs is not None:
+                copytree(folder, keep_logs, dirs_exist_ok=True)
+    if out is not None:
+        trace.write(out)
+    return trace
+
+
+@dataclass(slots=True)
+class _Address:
+    """What the origin says of itself."""
+
+    master: str
+    first_segment_at: float
+
+
+class _Run:
+    """One run; every process it starts ends with `carry_out`."""
+
+    def __init__(self, scenario: Scenario, seed: int, folder: Path, progress: Progress) -> None:
+        self._scenario, self._seed, self._folder, self._progress = scenario, seed, folder, progress
+        self._population = populate(scenario, seed)
+        self._children: dict[str, Child] = {}
+        self._stack = ExitStack()
+
+    def carry_out(self, tracker_url: str | None, origin_port: int, tracker_port: int, processes: int) -> Trace:
+        scenario = self._scenario
+        prepare(scenario)
+        clip = make_clip(_clip_options(scenario), CACHE)
+        with self._stack:
+            origin = self._start_origin(origin_port)
+            tracker = tracker_url or self._start_tracker(tracker_port)
+            workers = self._start_workers(origin.master, tracker, processes)
+            started_at = self._begin(workers, origin)
+            meter = _Meter(self._children)
+            self._watch(workers, started_at, meter)
+            statistics = None if tracker_url else _tracker_statistics(tracker)
+        facts = Facts(
+            scenario=scenario,
+            started_at=started_at,
+            first_segment_at=origin.first_segment_at - started_at,
+            true_digest=lambda number: digest(clip.segment(0, number)),
+        )
+        return self._trace(facts, meter, statistics, [child.name for child in workers])
+
+    # -- starting -----------------------------------------------------------------------------------------------
+
+    def _start(self, name: str, *arguments: str) -> Child:
+        child = self._stack.enter_context(Child(name, arguments, self._folder))
+        self._children[name] = child
+        return child
+
+    def _start_origin(self, port: int) -> _Address:
+        options = {**asdict(_origin_options(self._scenario, port)), "clip": asdict(_clip_options(self._scenario))}
+        events = self._folder / "origin.jsonl"
+        child = self._start(
+            "origin", "-m", "p2psim.testbed.origin", "--options", json.dumps(options), "--events", str(events),
+            "--cache", str(CACHE), "--run-started-at", "0",
+        )  # fmt: skip
+        said = child.hear(_START_TIMEOUT)
+        return _Address(said["master"], said["first_segment_at"])
+
+    def _start_tracker(self, port: int) -> str:
+        tracker = self._scenario.tracker
+        child = self._start(
+            "tracker", "-m", "tracker", "--host", "127.0.0.1", "--port", str(port), "--json", "--log-level", "warning",
+            "--interval", repr(tracker.interval), "--heartbeat-timeout", repr(tracker.heartbeat),
+            "--matching", tracker.matching,
+        )  # fmt: skip
+        return str(child.hear(_START_TIMEOUT)["url"])
+
+    def _start_workers(self, master: str, tracker: str, count: int) -> list[Child]:
+        path = self._folder / "scenario.toml"
+        path.write_text(self._scenario.to_toml(), encoding="utf-8")
+        plans = _plans(self._population)
+        workers = []
+        for number in range(min(count, len(plans))):
+            name = f"worker-{number}"
+            task = Task(
+                scenario=str(path), seed=self._seed, viewers=plans[number::count], master=master, tracker=tracker,
+                journal=str(self._folder / f"{name}.jsonl"),
+            )  # fmt: skip
+            child = self._start(name, "-m", "p2psim.testbed.worker")
+            child.say(msgspec.json.encode(task))
+            workers.append(child)
+        return workers
+
+    def _begin(self, workers: list[Child], origin: _Address) -> float:
+        """Agree on the start: the moment at which a live segment appears, as in a simulation."""
+        for child in workers:
+            child.hear(_READY_TIMEOUT)
+        length = self._scenario.stream.segment
+        passed = (time.monotonic() + _LEAD - origin.first_segment_at) / length
+        started_at = origin.first_segment_at + math.ceil(passed) * length
+        for child in workers:
+            child.say(json.dumps({"start": started_at}).encode())
+        return started_at
+
+    # -- running ------------------------------------------------------------------------------------------------
+
+    def _watch(self, workers: list[Child], started_at: float, meter: "_Meter") -> None:
+        """Wait for the workers' end, as long as nobody fails."""
+        duration = self._scenario.duration
+        left = {child.name: child for child in workers}
+        while left:
+            passed = time.monotonic() - started_at
+            if passed > duration + _END_TIMEOUT:
+                raise TestbedError(f"{', '.join(left)}: still running {_END_TIMEOUT:g} s after the end")
+            for name, child in list(left.items()):
+                done = child.listen(_POLL / len(left))
+                if done is not None:
+                    meter.errors += int(done["errors"])
+                    del left[name]
+            for name, child in self._children.items():
+                if name in left or child not in workers:
+                    child.check()
+            if passed <= duration:
+                meter.read()
+            self._progress(min(1.0, max(0.0, passed / duration)))
+
+    # -- the trace ----------------------------------------------------------------------------------------------
+
+    def _trace(self, facts: Facts, meter: "_Meter", statistics: Any, workers: list[str]) -> Trace:
+        origin_events = read_events([self._folder / "origin.jsonl"])
+        events = read_events(self._folder / f"{name}.jsonl" for name in workers)
+        rows, ledger = tabulate(facts, events, origin_events)
+        scenario = self._scenario
+        manifest = Manifest(
+            world="measured",
+            scenario_digest=scenario.digest,
+            seed=self._seed,
+            replication=0,
+            duration=scenario.duration,
+            name=scenario.name,
+            recorded_on=datetime.now(UTC).date().isoformat(),
+            versions=versions(),
+            notes=_notes(ledger, meter, statistics, workers),
+        )
+        self._progress(1.0)
+        return Trace(manifest, scenario, rows.tables())
+
+
+class _Meter:
+    """CPU of the machine and of each process while the run lasts."""
+
+    def __init__(self, children: Mapping[str, Child]) -> None:
+        self._children = children
+        self._machine = psutil.cpu_times()
+        self._before = {}
+        for name, child in children.items():
+            child.check()
+            self._before[name] = child.cpu
+        self._began_at = self._read_at = time.monotonic()
+        self._busy = 0.0
+        self._used: dict[str, float] = {}
+        self.errors = 0
+        """Errors in workers that nobody handled."""
+
+    def read(self) -> None:
+        """Note what has been used so far."""
+        self._read_at = time.monotonic()
+        now, before = psutil.cpu_times(), self._machine
+        total = sum(now) - sum(before) - (now.guest - before.guest)
+        idle = now.idle - before.idle + now.iowait - before.iowait
+        self._busy = 1.0 - idle / total if total > 0 else 0.0
+        self._used = {name: child.cpu - self._before[name] for name, child in self._children.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Share of all cores that was busy, and cores used by each process."""
+        lasted = max(self._read_at - self._began_at, 1e-9)
+        return {
+            "cores": psutil.cpu_count(),
+            "busy": round(self._busy, 3),
+            "processes": {name: round(used / lasted, 3) for name, used in self._used.items()},
+        }
+
+
+def _notes(ledger: Ledger, meter: _Meter, statistics: Any, workers: list[str]) -> dict[str, Any]:
+    return {
+        "network": "loopback of one machine",
+        "processes": len(workers),
+        "cpu": meter.to_dict(),
+        "enforced": dict(ENFORCED),
+        "not_enforced": dict(NOT_ENFORCED),
+        "tracker": statistics,
+        "bytes": ledger.to_dict(),
+        "unhandled_errors": meter.errors,
+    }
+
+
+def _clip_options(scenario: Scenario) -> ClipOptions:
+    return ClipOptions(
+        rungs=ladder(scenario.stream.bitrate),
+        segment_duration=scenario.stream.segment,
+        segment_count=_CLIP_SEGMENTS,
+    )
+
+
+def _origin_options(scenario: Scenario, port: int) -> OriginOptions:
+    stream, origin = scenario.stream, scenario.origin
+    return OriginOptions(
+        port=port,
+        kind=stream.kind,
+        window=stream.window,
+        segment_count=math.ceil(stream.length / stream.segment),
+        rate=_limit(origin.rate),
+        connection_rate=_limit(origin.per_connection),
+        latency=origin.latency,
+    )
+
+
+def _limit(rate: float) -> float | None:
+    return None if math.isinf(rate) else rate
+
+
+def _plans(population: Population) -> list[ViewerPlan]:
+    return [
+        ViewerPlan(
+            index=index,
+            name=f"v{index:04d}",
+            joined_at=float(population.joined_at[index]),
+            left_at=float(population.left_at[index]),
+            departure=departure,  # type: ignore[arg-type]
+            uplink=_limit(float(population.uplink[index])),
+            downlink=_limit(float(population.downlink[index])),
+            device="mobile" if population.mobile[index] else "desktop",
+            uploads=bool(population.uploads[index]),
+        )
+        for index, departure in enumerate(population.departures)
+    ]
+
+
+def _tracker_statistics(url: str) -> Any:
+    """What the tracker counted; nothing if it does not say."""
+    address = url.replace("ws", "http", 1).rstrip("/")
+    address = address.partition("/tracker/ws")[0] + "/tracker/stats"
+    with suppress(OSError, ValueError), urllib.request.urlopen(address, timeout=2.0) as response:
+        return json.load(response)
+    return None
