@@ -91,6 +91,7 @@ class BrainOptions:
     def __post_init__(self) -> None:
         for name in ("interval", "heartbeat_timeout"):
             _require(getattr(self, name) > 0, name, getattr(self, name), "a positive number of seconds")
+        _require(self.interval < math.inf, "interval", self.interval, "a finite number of seconds")
         if self.membership_timeout is not None:
             _require(self.membership_timeout > 0, "membership_timeout", self.membership_timeout, "a positive number")
         _require(0 <= self.interval_jitter < 1, "interval_jitter", self.interval_jitter, "a share from 0 up to 1")

@@ -40,7 +40,7 @@ class EventLog(Observer):
     def announced(self, info_hash: str, peer_id: str, event: str, offers: int) -> None:
         """Note an announce."""
         if self._is_detailed:
-            fields = {"event": event or "update", "offers": offers}
+            fields = {"kind": event or "update", "offers": offers}
             self._write(logging.DEBUG, "announce", info_hash, {"peer": readable(peer_id), **fields})
 
     def swarm_created(self, info_hash: str) -> None:

@@ -186,7 +186,7 @@ class TrackerServer:
 
     def on_request(self, connection: Connection, request: Request) -> Response | None:
         """Answer a request; None lets it become a WebSocket."""
-        if "upgrade" not in request.headers or request.method != "GET":
+        if request.method != "GET" or request.headers.get("upgrade", "").lower() != "websocket":
             return self._router.answer(request)
         connection.visitor = request  # until it is open
         return None

@@ -199,7 +199,8 @@ async def test_http_endpoints():
             head = await http.head("/health")
             assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", "17")
             assert (await http.post("/health", content=b"x" * 1000)).status_code == 405
-            assert (await http.get("/health", headers={"Upgrade": "h2c"})).status_code == 400
+            assert (await http.get("/health", headers={"Upgrade": "h2c"})).status_code == 200
+            assert (await http.get("/", headers={"Upgrade": "websocket"})).status_code == 400
             preflight = await http.options("/tracker/stats", headers={"Access-Control-Request-Headers": "x-custom"})
             assert preflight.status_code == 204
             assert preflight.headers["access-control-allow-headers"] == "x-custom"

@@ -62,5 +62,17 @@ def wire_announce(number: int, swarm: str = SWARM, count: int = 0, **fields) -> 
     }
 
 
+def answer_to(offer: dict, number: int) -> dict:
+    """Write the answer of a peer to an offer as it was relayed."""
+    return {
+        "action": "announce",
+        "info_hash": offer["info_hash"],
+        "peer_id": peer(number),
+        "to_peer_id": offer["peer_id"],
+        "answer": {"type": "answer", "sdp": f"v=0\r\na={number}\u2028\r\n"},
+        "offer_id": offer["offer_id"],
+    }
+
+
 def as_bytes(message: object) -> bytes:
     return json.dumps(message, ensure_ascii=False).encode()

@@ -1,0 +1,112 @@
+// Shows what a tracker says of itself, every two seconds.
+
+import { Chart } from "./chart.js";
+
+const PERIOD = 2000; // ms between looks
+const PATIENCE = 5000; // ms before a look counts as failed
+
+const element = (id) => document.getElementById(id);
+const count = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+
+const rates = new Chart(element("rates"), ["Announces", "Offers", "Answers"]);
+const population = new Chart(element("population"), ["Peers"]);
+let before = null;
+let chosen = null;
+
+async function ask(path) {
+  const response = await fetch(path, { signal: AbortSignal.timeout(PATIENCE) });
+  if (!response.ok) throw new Error(`${path}: status ${response.status}`);
+  return response.json();
+}
+
+function duration(seconds) {
+  const parts = [[86400, "d"], [3600, "h"], [60, "min"]];
+  for (const [size, unit] of parts) {
+    if (seconds >= 2 * size) return `${Math.floor(seconds / size)} ${unit}`;
+  }
+  return `${Math.floor(seconds)} s`;
+}
+
+function say(state, text) {
+  element("state").dataset.state = state;
+  element("state").textContent = text;
+}
+
+function showTiles(now) {
+  for (const name of ["swarms", "peers", "connections", "offers", "answers", "failures"]) {
+    element(name).textContent = count.format(now[name]);
+  }
+  element("memory").textContent = `${Math.round(now.memory / 2 ** 20)} MiB`;
+  element("uptime").textContent = duration(now.uptime);
+}
+
+function showRates(now) {
+  // a tracker that began anew counts from zero
+  if (before !== null && now.uptime > before.uptime) {
+    const seconds = now.uptime - before.uptime;
+    rates.add(["announces", "offers", "answers"].map((name) => (now[name] - before[name]) / seconds));
+  }
+  population.add([now.peers]);
+  before = now;
+}
+
+function row(swarm) {
+  const line = document.createElement("tr");
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = swarm.name;
+  button.addEventListener("click", () => {
+    chosen = swarm;
+    showMembers();
+  });
+  for (const content of [button, swarm.size, swarm.complete]) {
+    line.insertCell().append(content);
+  }
+  return line;
+}
+
+function showSwarms(now) {
+  const swarms = now.largest ?? [];
+  const focused = document.activeElement?.textContent;
+  element("list").replaceChildren(...swarms.map(row));
+  for (const button of element("list").querySelectorAll("button")) {
+    if (button.textContent === focused) button.focus();
+  }
+  element("empty").hidden = swarms.length > 0;
+}
+
+async function showMembers() {
+  if (chosen === null) return;
+  element("detail").hidden = false;
+  element("chosen").textContent = chosen.name;
+  let names;
+  try {
+    names = (await ask(`/tracker/peers/${chosen.info_hash}`)).peers.map((peer) => peer.name);
+  } catch {
+    names = ["nobody any more"];
+  }
+  element("members").replaceChildren(
+    ...names.map((name) => {
+      const item = document.createElement("li");
+      item.textContent = name;
+      return item;
+    }),
+  );
+}
+
+async function look() {
+  try {
+    const now = await ask("/tracker/stats");
+    showTiles(now);
+    showRates(now);
+    showSwarms(now);
+    await showMembers();
+    say("live", "Live");
+  } catch (error) {
+    say("error", "The tracker does not answer");
+    console.warn(error);
+  }
+  setTimeout(look, PERIOD);
+}
+
+look();
