@@ -1,9 +1,8 @@
 """The metrics of a run, each with one definition, computed from totals of either world.
 
 A metric over replications is a ratio of totals where it is a ratio, never a mean of ratios. What comes before the
-scenario's warm-up is cut: bytes, rates, stalled time and peers are taken from the timeline; what belongs to a viewer
-(start-up, waits, waste, number of stalls) from the viewers who joined after it, or where nobody did (an audience
-that was there from the start) from all of them.
+scenario's warm-up is cut: totals of viewers begin there, and of the timeline only the rest is taken. The start-up
+alone is of the viewers who joined after it, or where nobody did (an audience that was there from the start) of all.
 """
 
 import math
@@ -160,10 +159,10 @@ def jain(shares: pd.Series) -> float:
 def _sums(totals: Totals) -> dict[str, float]:
     warmup = totals.scenario.warmup
     timeline = totals.timeline[totals.timeline["at"] >= warmup]
-    after = totals.viewers[totals.viewers["joined_at"] >= warmup]
-    viewers = after if len(after) else totals.viewers
+    viewers = totals.viewers[totals.viewers["watched"] > 0]
+    late = viewers[viewers["joined_at"] >= warmup]
     found = _flows(timeline) | _audience(timeline) | _experience(viewers) | _waits(viewers)
-    found["played_bytes"] = _played_bytes(totals.viewers, warmup)
+    found |= _beginning(late if len(late) else viewers)
     found["stall_ratio"] = _divide(found["stalled_seconds"], found["viewer_seconds"])
     given = viewers["bytes_uploaded"] / (viewers["bytes_http"] + viewers["bytes_p2p"]).clip(lower=1.0)
     found["fairness"] = jain(given)
@@ -194,16 +193,12 @@ def _audience(timeline: pd.DataFrame) -> dict[str, float]:
 
 
 def _experience(viewers: pd.DataFrame) -> dict[str, float]:
-    started = viewers["startup"].dropna()
     seen = viewers[viewers["latency"].notna()]
     latency, weight = float((seen["latency"] * seen["played"]).sum()), float(seen["played"].sum())
     return {
         "viewer_count": float(len(viewers)),
         "stall_count": float(viewers["stalls"].sum()),
-        "startup_sum": float(started.sum()),
-        "startup_count": float(len(started)),
-        "startup": _divide(float(started.sum()), len(started)),
-        "startup_p95": float(started.quantile(0.95)) if len(started) else math.nan,
+        "played_bytes": float(viewers["bytes_played"].sum()),
         "latency_sum": latency,
         "latency_weight": weight,
         "latency": _divide(latency, weight),
@@ -211,6 +206,16 @@ def _experience(viewers: pd.DataFrame) -> dict[str, float]:
         "wasted_http": float(viewers["wasted_http"].sum()),
         "wasted_p2p": float(viewers["wasted_p2p"].sum()),
         "wasted_bytes": float(viewers["wasted_http"].sum() + viewers["wasted_p2p"].sum()),
+    }
+
+
+def _beginning(viewers: pd.DataFrame) -> dict[str, float]:
+    started = viewers["startup"].dropna()
+    return {
+        "startup_sum": float(started.sum()),
+        "startup_count": float(len(started)),
+        "startup": _divide(float(started.sum()), len(started)),
+        "startup_p95": float(started.quantile(0.95)) if len(started) else math.nan,
     }
 
 
@@ -227,16 +232,6 @@ def _waits(viewers: pd.DataFrame) -> dict[str, float]:
         http, p2p = (_divide(found[f"{s}_{kind}_sum"], found[f"{s}_count"]) for s in ("http", "p2p"))
         found[f"added_{kind}"] = p2p - http
     return found
-
-
-def _played_bytes(viewers: pd.DataFrame, warmup: float) -> float:
-    """Bytes played after the warm-up: each viewer's, in the proportion of its time after its start-up."""
-    if warmup == 0:
-        return float(viewers["bytes_played"].sum())
-    begin = viewers["joined_at"] + viewers["startup"].fillna(0.0)
-    lasts = (viewers["left_at"] - begin).clip(lower=1e-9)
-    after = (viewers["left_at"] - begin.clip(lower=warmup)).clip(lower=0.0)
-    return float((viewers["bytes_played"] * (after / lasts).clip(upper=1.0)).sum())
 
 
 def _divide(over: float, under: float) -> float:

@@ -1,7 +1,8 @@
 """From a trace to what it comes to, and the books that must balance in every trace of either world.
 
 Bytes of a transfer are spread evenly between its first byte and its end; a state of the player lasts until the next
-one; a connection counts once for each of its two ends, whichever of them wrote it down.
+one; a connection counts once for each of its two ends, whichever of them wrote it down. Totals of viewers begin with
+the scenario's warm-up: what came before is not in them, but for the time to the first frame. The timeline is whole.
 """
 
 from collections.abc import Iterator, Mapping
@@ -92,12 +93,13 @@ def _viewers(trace: Trace, states: pd.DataFrame, links: pd.DataFrame) -> pd.Data
     base = trace["viewers"].set_index("viewer")
     out = base[["joined_at", "departure", "nat", "uplink", "downlink", "device", "actor"]].copy()
     out["left_at"] = base["left_at"].fillna(trace.manifest.duration)
-    out["watched"] = out["left_at"] - out["joined_at"]
+    out["watched"] = (out["left_at"] - out["joined_at"].clip(lower=trace.scenario.warmup)).clip(lower=0.0)
+    transfers, warmup = _counted(trace), trace.scenario.warmup
     parts = [
-        *_received(trace),
-        _uploaded(trace),
+        *_received(transfers, warmup),
+        _uploaded(transfers),
         _played(trace, out),
-        _watching(states, out),
+        _watching(states, out, warmup),
         _peers(trace, links, out),
     ]
     for part in parts:
@@ -118,17 +120,26 @@ def _viewers(trace: Trace, states: pd.DataFrame, links: pd.DataFrame) -> pd.Data
     return _typed(out, VIEWER_TOTALS)
 
 
-def _received(trace: Trace) -> Iterator[pd.DataFrame]:
-    transfers = trace["transfers"]
+def _counted(trace: Trace) -> pd.DataFrame:
+    """Give the transfers with a column `counted`: their bytes after the warm-up."""
+    rows, warmup = trace["transfers"], trace.scenario.warmup
+    begin = rows["first_byte_at"].fillna(rows["started_at"])
+    end = np.maximum(rows["ended_at"].fillna(trace.manifest.duration), begin)
+    lasts = (end - begin).clip(lower=1e-9)
+    after = ((end - begin.clip(lower=warmup)) / lasts).clip(lower=0.0, upper=1.0)
+    return rows.assign(counted=rows["bytes"] * after.where(begin < warmup, 1.0))
+
+
+def _received(transfers: pd.DataFrame, warmup: float) -> Iterator[pd.DataFrame]:
     for source in ("http", "p2p"):
         rows = transfers[transfers["source"] == source]
-        done = rows[rows["outcome"] == "completed"]
+        done = rows[(rows["outcome"] == "completed") & (rows["ended_at"] >= warmup)]
         by_viewer = done.assign(
             wait=done["first_byte_at"] - done["started_at"], time=done["ended_at"] - done["started_at"]
         ).groupby("viewer")
         yield pd.DataFrame(
             {
-                f"bytes_{source}": rows.groupby("viewer")["bytes"].sum(),
+                f"bytes_{source}": rows.groupby("viewer")["counted"].sum(),
                 f"{source}_transfers": by_viewer.size(),
                 f"{source}_wait": by_viewer["wait"].sum(),
                 f"{source}_time": by_viewer["time"].sum(),
@@ -136,15 +147,15 @@ def _received(trace: Trace) -> Iterator[pd.DataFrame]:
         )
 
 
-def _uploaded(trace: Trace) -> pd.DataFrame:
-    p2p = trace["transfers"][trace["transfers"]["source"] == "p2p"]
-    relayed = p2p[p2p["relayed"]].groupby("viewer")["bytes"].sum()
-    return pd.DataFrame({"bytes_uploaded": p2p.groupby("from_viewer")["bytes"].sum(), "bytes_relayed": relayed})
+def _uploaded(transfers: pd.DataFrame) -> pd.DataFrame:
+    p2p = transfers[transfers["source"] == "p2p"]
+    relayed = p2p[p2p["relayed"]].groupby("viewer")["counted"].sum()
+    return pd.DataFrame({"bytes_uploaded": p2p.groupby("from_viewer")["counted"].sum(), "bytes_relayed": relayed})
 
 
 def _played(trace: Trace, viewers: pd.DataFrame) -> pd.DataFrame:
     """Bytes played, and of these the ones kept from each source; what came twice counts once."""
-    played = trace["segments"][trace["segments"]["played_at"].notna()]
+    played = trace["segments"][trace["segments"]["played_at"] >= trace.scenario.warmup]
     came = (played["bytes_http"] + played["bytes_p2p"]).clip(lower=1)
     share = (played["size"] / came).clip(upper=1.0)
     rows = played.assign(kept_http=played["bytes_http"] * share, kept_p2p=played["bytes_p2p"] * share)
@@ -171,8 +182,8 @@ def _states(trace: Trace) -> pd.DataFrame:
     )
 
 
-def _watching(states: pd.DataFrame, viewers: pd.DataFrame) -> pd.DataFrame:
-    lasts = states["end"] - states["begin"]
+def _watching(states: pd.DataFrame, viewers: pd.DataFrame, warmup: float) -> pd.DataFrame:
+    lasts = (states["end"] - states["begin"].clip(lower=warmup)).clip(lower=0.0)
     playing, stalled = states["state"] == "playing", states["state"] == "stalled"
     seen = playing & states["latency"].notna()
     weighted = (states["latency"] * lasts)[seen].groupby(states["viewer"]).sum()
@@ -181,7 +192,7 @@ def _watching(states: pd.DataFrame, viewers: pd.DataFrame) -> pd.DataFrame:
         {
             "played": lasts[playing].groupby(states["viewer"]).sum(),
             "startup": first - viewers["joined_at"],
-            "stalls": (stalled & states["fresh"]).groupby(states["viewer"]).sum(),
+            "stalls": (stalled & states["fresh"] & (states["begin"] >= warmup)).groupby(states["viewer"]).sum(),
             "stalled": lasts[stalled].groupby(states["viewer"]).sum(),
             "latency": weighted / lasts[seen].groupby(states["viewer"]).sum(),
         }
@@ -205,7 +216,7 @@ def _links(trace: Trace) -> pd.DataFrame:
 
 def _peers(trace: Trace, links: pd.DataFrame, viewers: pd.DataFrame) -> pd.DataFrame:
     """Mean number of connected peers: from connections, or where a viewer wrote none of them, from its samples."""
-    lasts = links["end"] - links["begin"]
+    lasts = (links["end"] - links["begin"].clip(lower=trace.scenario.warmup)).clip(lower=0.0)
     held = lasts.groupby(links["a"]).sum().add(lasts.groupby(links["b"]).sum(), fill_value=0.0)
     mean = held.reindex(viewers.index) / viewers["watched"].where(viewers["watched"] > 0)
     return pd.DataFrame({"peers": mean.fillna(trace["samples"].groupby("viewer")["peers"].mean())})

@@ -53,23 +53,30 @@ def test_saving_is_against_the_paired_run(run: Totals) -> None:
     assert metrics(run, double)["origin_saving_p95"] == pytest.approx(0.5)
 
 
-def test_warmup_is_cut() -> None:
+def warm(warmup: float) -> Totals:
     trace = duet()
-    scenario = trace.scenario.replace({"warmup": 4.0})
-    run = dataclasses.replace(totals(trace), scenario=scenario)
-    found = metrics(run)
+    scenario = trace.scenario.replace({"warmup": warmup})
+    return totals(dataclasses.replace(trace, scenario=scenario))
+
+
+def test_warmup_is_cut() -> None:
+    found = metrics(warm(4.0))
     assert found["p2p_ratio"] == pytest.approx(4000 / 5000), "only b's second segment and the aborted one come later"
     assert found["origin_rate"] == pytest.approx(1000 / 16)
-    # a plays from 2 to 20 (18 s, 16 of them after), b from 3 to 18 (15 s, 14 after)
-    assert found["offload"] == pytest.approx(1 - 1000 / (8000 * 16 / 18 + 8000 * 14 / 15))
+    assert found["offload"] == pytest.approx(1 - 1000 / 8000), "of two segments each, the second is played after"
+    assert found["added_wait"] == pytest.approx(0.25 - 0.5), "a's second segment ends just then and counts"
     assert found["startup"] == pytest.approx(1.5), "nobody joined later, so everybody counts"
 
 
-def test_later_viewers_alone_count_after_a_warmup() -> None:
-    run = totals(duet())
-    found = metrics(dataclasses.replace(run, scenario=run.scenario.replace({"warmup": 1.0})))
+def test_later_viewers_alone_count_for_the_start() -> None:
+    found = metrics(warm(1.0))
     assert found["startup"] == 1.0
-    assert found["stalls"] == 1.0
+    assert found["stalls"] == 0.5
+
+
+def test_stalls_before_the_warmup_do_not_count() -> None:
+    assert metrics(warm(7.0))["stalls"] == 0.5
+    assert metrics(warm(7.5))["stalls"] == 0.0
 
 
 def test_ratio_over_replications_is_of_totals(run: Totals) -> None:

@@ -161,3 +161,17 @@ def test_playlists_are_no_media() -> None:
     story.rows.add("origin", at=0.0, viewer="a", path="/9.ts", bytes=70, status=404, duration=0.1)
     assert totals(story.trace()).timeline["origin"].sum() == 1000
     assert discrepancies(story.trace()) == []
+
+
+def test_totals_of_viewers_begin_with_the_warmup() -> None:
+    trace = duet()
+    late = dataclasses.replace(trace, scenario=trace.scenario.replace({"warmup": 6.125}))
+    found, whole = totals(late), totals(trace)
+    b = found.viewers.set_index("viewer").loc["b"]
+    assert b["bytes_p2p"] == pytest.approx(2000), "half of the transfer from 4.25 to 8 s"
+    assert b["watched"] == pytest.approx(18 - 6.125)
+    assert b["played"] == pytest.approx(12 - 8 + 7 - 6.125)
+    assert b["peers"] == pytest.approx(1)
+    assert b["startup"] == 1.0
+    assert found.viewers["bytes_uploaded"].sum() == found.viewers["bytes_p2p"].sum()
+    pd.testing.assert_frame_equal(found.timeline, whole.timeline)
