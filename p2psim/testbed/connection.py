@@ -23,7 +23,7 @@ from aiortc import (
 from p2psim.errors import MissingToolError
 from p2psim.testbed.pacing import Downlink, Uplink
 from p2psim.testbed.ports import Clock
-from p2psim.wire import is_command
+from p2psim.wire import RemoteProtocolError, is_command
 
 __all__ = ["LOW_WATER", "Connection", "ConnectionOwner", "Links", "confine"]
 
@@ -106,15 +106,26 @@ class Connection:
         """Take the answer to our offer."""
         self.peer = peer
         self.answered_at = self._clock.now()
-        await self._rtc.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
+        await self._take("answer", answer)
 
     async def answer(self, offer: str) -> str:
         """Answer an offer; gives our description."""
         self._rtc.on("datachannel", self._adopt)
-        await self._rtc.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
+        await self._take("offer", offer)
         await self._rtc.setLocalDescription(await self._rtc.createAnswer())
         self.answered_at = self._clock.now()
         return str(self._rtc.localDescription.sdp)
+
+    async def _take(self, kind: Literal["offer", "answer"], description: str) -> None:
+        """Take the other side's description; RemoteProtocolError if it makes no sense."""
+        try:
+            await self._rtc.setRemoteDescription(RTCSessionDescription(sdp=description, type=kind))
+        except InvalidStateError:
+            raise
+        except Exception as error:  # a description can break aiortc's parser in any way
+            raise RemoteProtocolError("bad-value", f"{kind}: {error!r}") from error
+        if self._rtc.sctp is None:
+            raise RemoteProtocolError("bad-value", f"{kind} without a data channel")
 
     def _adopt(self, channel: RTCDataChannel) -> None:
         if self._channel is not None:

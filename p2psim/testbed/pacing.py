@@ -15,8 +15,8 @@ __all__ = ["BURST", "Downlink", "Uplink"]
 
 BURST: Final = 65_536.0
 """Bytes that a downlink passes at once after a pause: one message, slowed down by the sender's uplink already."""
-_CREDIT: Final = 0.05
-"""Seconds of sending that may be made up for after a late wake-up."""
+_LATENESS: Final = 0.02
+"""Seconds by which a wake-up may be late without the line counting as idle in between."""
 
 Action = Callable[[], None]
 
@@ -61,7 +61,8 @@ class Uplink:
         sender = self._turns.popleft()
         size, _ = self._queues[sender][0]
         now = self._clock.now()
-        self._free_at = max(self._free_at, now - _CREDIT) + size / self._rate
+        begin = self._free_at if now - self._free_at <= _LATENESS else now
+        self._free_at = begin + size / self._rate
         self._sending = sender, self._clock.call_later(max(0.0, self._free_at - now), self._sent)
 
     def _sent(self) -> None:

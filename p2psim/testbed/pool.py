@@ -13,6 +13,7 @@ from aiortc import InvalidStateError
 
 from p2psim.testbed.connection import Connection, Links
 from p2psim.testbed.ports import Channel, Clock
+from p2psim.wire import RemoteProtocolError
 from p2psim.wire.tracker_messages import OFFER_TIMEOUT, Offer, new_offer_id
 
 __all__ = ["CONNECT_TIMEOUT", "ConnectionNotes", "Pool", "PoolOwner"]
@@ -123,7 +124,7 @@ class Pool:
         try:
             if connection.state == "new":
                 return await connection.answer(offer)
-        except (ValueError, ConnectionError, InvalidStateError) as error:
+        except (RemoteProtocolError, ConnectionError, InvalidStateError) as error:
             _log.debug("offer of %s: %s", peer, error)
         self._end(connection)
         return None
@@ -153,7 +154,7 @@ class Pool:
         self._clock.call_later(CONNECT_TIMEOUT, self._give_up, connection)
         try:
             await connection.accept(peer, answer)
-        except (ValueError, ConnectionError, InvalidStateError) as error:
+        except (RemoteProtocolError, ConnectionError, InvalidStateError) as error:
             _log.debug("answer of %s: %s", peer, error)
             self._end(connection)
 

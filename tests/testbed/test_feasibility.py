@@ -1,0 +1,69 @@
+import socket
+from threading import Thread
+
+import pytest
+
+from p2psim.errors import PortInUseError, ScenarioError, TrackerUnreachableError
+from p2psim.scenario import Scenario, bundled
+from p2psim.testbed.feasibility import check_feasible, check_port, check_tracker
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"nat.mix": "average"}, "nat.mix = 'average'"),
+        ({"nat.mix": "open", "nat.failure": 0.1}, "nat.failure = 0.1"),
+        ({"nat.mix": "open", "viewers.count": 1000}, "viewers.count = 1000"),
+    ],
+)
+def test_refuses_in_one_line_what_a_loopback_cannot_give(changes, named):
+    with pytest.raises(ScenarioError, match="accepted") as raised:
+        check_feasible(Scenario().replace(changes))
+    assert named in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["live-24s", "live-8s", "vod-staggered"])
+def test_accepts_the_scenarios_that_are_bundled_for_it(name):
+    [path] = [path for path in bundled("scenarios") if path.stem == name]
+    check_feasible(Scenario.load(str(path)))
+
+
+def test_a_port_that_is_taken():
+    check_port(0)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PortInUseError, match=f"port {port}"):
+            check_port(port)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1/", "ws:///", "nonsense", "ws://127.0.0.1:9/"])
+def test_addresses_without_a_tracker(url):
+    with pytest.raises(TrackerUnreachableError) as raised:
+        check_tracker(url)
+    assert url in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_tracker"),
+    [(b"HTTP/1.1 101 Switching Protocols\r\n\r\n", True), (b"HTTP/1.1 404 Not Found\r\n\r\n", False), (b"", False)],
+)
+def test_only_a_websocket_server_is_a_tracker(answer, is_tracker):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            connection, _ = server.accept()
+            with connection:
+                assert b"Upgrade: websocket" in connection.recv(4096)
+                connection.sendall(answer)
+
+        thread = Thread(target=serve)
+        thread.start()
+        url = f"ws://127.0.0.1:{server.getsockname()[1]}/tracker/ws?x=1"
+        if is_tracker:
+            check_tracker(url)
+        else:
+            with pytest.raises(TrackerUnreachableError, match="no WebSocket server"):
+                check_tracker(url)
+        thread.join(5)

@@ -1,0 +1,121 @@
+import os
+import signal
+import socket
+import time
+from threading import Thread
+
+import psutil
+import pytest
+
+from p2psim.errors import PortInUseError, ScenarioError, TestbedError, TrackerUnreachableError
+from p2psim.scenario import Scenario
+from p2psim.testbed import measure
+from p2psim.trace import Trace, discrepancies, totals
+
+pytestmark = pytest.mark.testbed
+
+SCENARIO = Scenario(name="small").replace(
+    {
+        "duration": 20.0,
+        "stream.bitrate": 62_500.0,
+        "stream.segment": 2.0,
+        "viewers.count": 4,
+        "viewers.over": 3.0,
+        "nat.mix": "open",
+        "tracker.interval": 10.0,
+        "tracker.latency": 0.001,
+        "origin.rate": 1e6,
+        "origin.latency": 0.002,
+        "policy.highDemandTimeWindow": 6.0,
+        "player.buffer": 8.0,
+    }
+)
+
+
+def children():
+    return {process.pid for process in psutil.Process().children(recursive=True)}
+
+
+@pytest.fixture
+def nothing_left():
+    """No process of a run outlives it."""
+    before = children()
+    yield
+    deadline = time.monotonic() + 5
+    while children() - before and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert children() - before == set()
+
+
+@pytest.mark.slow
+def test_measures_viewers_that_share(nothing_left, tmp_path):
+    shares = []
+    trace = measure(
+        SCENARIO.replace({"viewers.viewing": 30.0, "viewers.crash": 0.5}), seed=5, out=tmp_path / "trace",
+        progress=shares.append, keep_logs=tmp_path / "logs",
+    )  # fmt: skip
+    transfers, notes = trace["transfers"], trace.manifest.notes
+    p2p = transfers[transfers["source"] == "p2p"]["bytes"].sum()
+    assert p2p > 0.1 * transfers["bytes"].sum()
+    books = notes["bytes"]
+    assert (books["p2p_unexplained"], books["http_unexplained"], books["segments_wrong"]) == (0, 0, 0)
+    assert books["segments_held"] > 40
+    assert notes["unhandled_errors"] == 0
+    assert sorted(set(trace["viewers"]["departure"])) == ["clean", "crash", "end"]
+    assert discrepancies(trace, 0.05) == []
+    assert totals(trace).viewers["startup"].max() < 5
+    assert (trace["connections"]["opened_at"] > trace["connections"]["initiated_at"]).any()
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert Trace.read(tmp_path / "trace").manifest.world == "measured"
+    assert {path.name for path in (tmp_path / "logs").iterdir()} >= {"origin.jsonl", "worker-0.jsonl", "tracker.log"}
+
+
+def test_without_a_tracker_there_is_nothing_to_measure(nothing_left):
+    with pytest.raises(TrackerUnreachableError, match="ws://127.0.0.1:9/"):
+        measure(SCENARIO, tracker_url="ws://127.0.0.1:9/")
+
+
+@pytest.mark.parametrize("port", ["origin_port", "tracker_port"])
+def test_a_port_that_is_taken(nothing_left, port):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(PortInUseError, match="127.0.0.1"):
+        measure(SCENARIO, **{port: taken.getsockname()[1]})
+
+
+def test_refuses_what_cannot_be_made(nothing_left):
+    with pytest.raises(ScenarioError, match="nat.mix"):
+        measure(SCENARIO.replace({"nat.mix": "average"}))
+    with pytest.raises(TestbedError, match="processes = 0"):
+        measure(SCENARIO, processes=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["p2psim.testbed.worker", "tracker", "p2psim.testbed.origin"])
+def test_a_process_that_is_killed_ends_the_run_and_all_others(nothing_left, victim):
+    def kill():
+        while True:
+            for process in psutil.Process().children():
+                if process.is_running() and victim in process.cmdline():
+                    os.kill(process.pid, signal.SIGKILL)
+                    return
+            time.sleep(0.05)
+
+    killer = Thread(target=kill)
+
+    def kill_once_it_runs(share):
+        if share > 0 and not killer.ident:
+            killer.start()
+
+    with pytest.raises(TestbedError, match="ended with status -9"):
+        measure(SCENARIO, progress=kill_once_it_runs)
+    killer.join(5)
+
+
+@pytest.mark.slow
+def test_an_interrupt_leaves_nothing_behind(nothing_left):
+    def interrupt(share):
+        if share > 0:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure(SCENARIO, progress=interrupt)

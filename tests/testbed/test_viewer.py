@@ -1,0 +1,107 @@
+import asyncio
+import time
+
+import aioice.ice
+import pytest
+
+from p2psim.scenario import Scenario
+from p2psim.testbed.clock import RunClock
+from p2psim.testbed.connection import confine
+from p2psim.testbed.journal import Journal, digest
+from p2psim.testbed.media import ClipOptions, ladder, make_clip
+from p2psim.testbed.origin import Origin
+from p2psim.testbed.tables import read_events
+from p2psim.testbed.timetable import OriginOptions
+from p2psim.testbed.viewer import Surroundings, Viewer, ViewerPlan
+from p2psim.testbed.worker import prepare
+from tracker.config import Options
+from tracker.server import serve
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.testbed]
+
+SCENARIO = Scenario().replace(
+    {"stream.kind": "vod", "stream.segment": 1.0, "stream.length": 60.0, "policy.highDemandTimeWindow": 3.0,
+     "player.buffer": 4.0, "tracker.interval": 5.0, "tracker.latency": 0.001}
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def loopback(monkeypatch):
+    monkeypatch.setattr(aioice.ice, "get_host_addresses", aioice.ice.get_host_addresses)
+    confine()
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    prepare(SCENARIO)
+    options = ClipOptions(rungs=ladder(30_000), segment_duration=1.0, segment_count=3, frame_rate=10)
+    return make_clip(options, tmp_path_factory.mktemp("media"))
+
+
+def plan(index, joined, left, departure):
+    return ViewerPlan(
+        index=index, name=f"v{index:04d}", joined_at=joined, left_at=left, departure=departure, uplink=1e6,
+        downlink=None, device="desktop", uploads=True,
+    )  # fmt: skip
+
+
+async def watched(clip, tmp_path, plans, scenario=SCENARIO):
+    """Let viewers watch; gives what they wrote, and the origin's rows."""
+    rows = []
+    options = OriginOptions(kind="vod", segment_count=60, rate=400_000.0)
+    async with (
+        asyncio.timeout(20),
+        serve(Options(port=0, interval=5.0)) as tracker,
+        Origin(options, clip, lambda name, **row: rows.append(row)) as origin,
+    ):
+        with Journal(tmp_path / "journal.jsonl") as journal:
+            around = Surroundings(
+                scenario=scenario, seed=1, master=origin.master_url(), tracker=tracker.url,
+                clock=RunClock(time.monotonic()), journal=journal, gate=asyncio.Semaphore(4),
+            )  # fmt: skip
+            await asyncio.gather(*(Viewer(each, around).watch() for each in plans))
+            for session in around.graves:
+                await session.close()
+    return read_events([tmp_path / "journal.jsonl"]), rows
+
+
+def of(events, kind, viewer=None):
+    return [event for event in events if event["event"] == kind and viewer in (None, event["viewer"])]
+
+
+async def test_two_viewers_play_and_share(clip, tmp_path):
+    events, rows = await watched(clip, tmp_path, [plan(0, 0.0, 9.0, "end"), plan(1, 2.0, 8.0, "clean")])
+    assert of(events, "late") == [] or sum(event["bytes"] for event in of(events, "late")) < 200_000
+    for viewer in ("v0000", "v0001"):
+        assert [event["state"] for event in of(events, "playback", viewer)] == ["starting", "playing"]
+    peers = {event["peer_id"]: event["viewer"] for event in of(events, "viewer")}
+    completed = [event for event in of(events, "transfer") if event["outcome"] == "completed"]
+    shared = [event for event in completed if event["source"] == "p2p"]
+    assert len(shared) >= 5
+    assert {peers[event["peer"]] for event in shared if event["viewer"] == "v0001"} == {"v0000"}
+    sent = {(event["viewer"], peers[event["peer"]]): event["sent"] for event in of(events, "link")}
+    received = {(peers[event["peer"]], event["viewer"]): event["received"] for event in of(events, "link")}
+    assert sent == received
+    came = sum(event["bytes_http"] for event in of(events, "segment"))
+    assert came == sum(row["bytes"] for row in rows if row["path"].endswith(".ts"))
+    held = {(event["segment"], event["digest"]) for event in of(events, "segment") if event["digest"]}
+    assert held == {(number, digest(clip.segment(0, number))) for number, _ in held}
+    assert [event["sort"] for event in of(events, "announce", "v0001")] == ["started", "", "stopped"]
+
+
+async def test_without_peers_everything_comes_over_http(clip, tmp_path):
+    scenario = SCENARIO.replace({"policy.name": "http-only"})
+    events, _ = await watched(clip, tmp_path, [plan(0, 0.0, 3.0, "end")], scenario)
+    assert of(events, "announce") == of(events, "connection") == []
+    assert {event["source"] for event in of(events, "transfer")} == {"http"}
+    # the playhead, and a buffer of four seconds ahead of it
+    assert max(event["segment"] for event in of(events, "segment")) <= 8
+
+
+async def test_playback_goes_on_when_the_other_vanishes(clip, tmp_path):
+    events, _ = await watched(clip, tmp_path, [plan(0, 0.0, 4.0, "crash"), plan(1, 1.0, 11.0, "end")])
+    [crashed] = of(events, "viewer", "v0000")
+    assert 4.0 <= crashed["left_at"] < 4.5
+    assert [event["sort"] for event in of(events, "announce", "v0000")] == ["started"]
+    assert [event["state"] for event in of(events, "playback", "v0001")] == ["starting", "playing"]
+    assert max(event["segment"] for event in of(events, "segment", "v0001") if event["played_at"] > 9) >= 8
