@@ -30,7 +30,7 @@ from p2psim.analysis.wording import say
 from p2psim.scenario import Scenario
 from p2psim.trace import Trace
 
-__all__ = ["Finding", "Judge", "Status", "Verdict", "region", "status"]
+__all__ = ["Finding", "Judge", "Status", "Verdict", "decide", "region", "status"]
 
 Status = Literal["inside", "outside", "across", "unknown"]
 HOLDS, FAILS, ONLY_IF = "holds", "fails", "holds only if"
@@ -105,7 +105,7 @@ class Judge:
     def judge(self, claim: Claim) -> Verdict:
         """Give the verdict on a claim."""
         findings = tuple(self._find(case) for case in claim.cases)
-        verdict, condition = _verdict(claim, findings)
+        verdict, condition = decide(claim, findings)
         return Verdict(claim, findings, verdict, condition, tuple(self._remarks(claim, findings)))
 
     def _jobs(self, case: Case) -> Iterator[Job]:
@@ -186,7 +186,8 @@ def region(at: Sequence[float], means: Sequence[float], low: float, high: float)
     return [(float(grid[begin]), float(grid[end - 1])) for begin, end in edges.reshape(-1, 2)]
 
 
-def _verdict(claim: Claim, findings: Sequence[Finding]) -> tuple[str, str]:
+def decide(claim: Claim, findings: Sequence[Finding]) -> tuple[str, str]:
+    """Give the verdict and, where it is *holds only if*, the condition."""
     states = [finding.status for finding in findings if finding.status != "unknown"]
     if states and all(state == "inside" for state in states):
         return HOLDS, ""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from p2psim.cli.options import add_common, add_replications, read_points
 from p2psim.cli.output import emit, print_table
 from p2psim.errors import InputError
-from p2psim.scenario import bundled
 
 if TYPE_CHECKING:
     from p2psim.analysis.comparison import Comparison
@@ -53,6 +52,7 @@ def _compared(arguments: argparse.Namespace) -> "list[Comparison]":
     from p2psim.analysis.comparison import compare_all, compare_traces
     from p2psim.analysis.runs import Runs
     from p2psim.experiment import Bar
+    from p2psim.scenario import bundled
 
     margin = read_points(arguments.margin)
     folders = arguments.traces or bundled("traces")

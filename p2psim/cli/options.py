@@ -3,10 +3,12 @@
 import argparse
 import tomllib
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from p2psim.errors import InputError
-from p2psim.scenario import Scenario
-from p2psim.scenario.text import replaced
+
+if TYPE_CHECKING:
+    from p2psim.scenario import Scenario
 
 __all__ = ["add_common", "add_replications", "add_scenario", "read_points", "read_scenario"]
 
@@ -22,7 +24,7 @@ def add_scenario(parser: argparse.ArgumentParser) -> None:
 
 def add_common(parser: argparse.ArgumentParser, out: str) -> None:
     """Add seed, output folder and kind of output."""
-    parser.add_argument("--seed", type=_whole("--seed", 0), default=1, help="root of all randomness (default 1)")
+    parser.add_argument("--seed", type=_whole(0), default=1, help="root of all randomness (default 1)")
     parser.add_argument("--out", metavar="FOLDER", help=out)
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output, nothing else")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
@@ -31,19 +33,22 @@ def add_common(parser: argparse.ArgumentParser, out: str) -> None:
 def add_replications(parser: argparse.ArgumentParser, default: int) -> None:
     """Add the number of replications and of processes."""
     parser.add_argument(
-        "--replications", metavar="N", type=_whole("--replications", 1), default=default,
+        "--replications", metavar="N", type=_whole(1), default=default,
         help=f"runs with different randomness (default {default}); 5 or more for a useful interval",
     )  # fmt: skip
     parser.add_argument(
         "--jobs",
         metavar="N",
-        type=_whole("--jobs", 1),
+        type=_whole(1),
         help="processes (default: one per processor); results do not depend on it",
     )
 
 
-def read_scenario(arguments: argparse.Namespace) -> Scenario:
+def read_scenario(arguments: argparse.Namespace) -> "Scenario":
     """Load the scenario and apply the changes; raises InputError."""
+    from p2psim.scenario import Scenario
+    from p2psim.scenario.text import replaced
+
     scenario = Scenario.load(arguments.scenario)
     return replaced(scenario, dict(_change(text) for text in arguments.changes), canonical=False)
 
@@ -74,14 +79,14 @@ def _value(text: str) -> object:
         return text
 
 
-def _whole(option: str, least: int) -> Callable[[str], int]:
+def _whole(least: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         try:
             number = int(text)
         except ValueError:
             number = least - 1
         if number < least:
-            raise InputError(f"{option} {text}: a whole number of at least {least} is expected")
+            raise argparse.ArgumentTypeError(f"{text!r}: a whole number of at least {least} is expected")
         return number
 
     return read

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from p2psim.cli.compare import shares_table
 from p2psim.cli.options import add_common, add_replications, read_points
 from p2psim.cli.output import emit, print_table, warn
-from p2psim.scenario import bundled
 
 if TYPE_CHECKING:
     from p2psim.analysis.comparison import Comparison
@@ -41,6 +40,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from p2psim.analysis.runs import Runs
     from p2psim.experiment import Bar
     from p2psim.report import Validation, write_validation
+    from p2psim.scenario import bundled
     from p2psim.trace import Trace
 
     margin = read_points(arguments.margin)

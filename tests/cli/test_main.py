@@ -1,0 +1,179 @@
+"""The command line as its users meet it: output, exit status, refusals."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from p2psim import Trace, __version__
+from p2psim.cli import main
+from p2psim.cli.main import VERBS
+from p2psim.scenario import bundled
+
+SMALL = ["live-24s", "--set", "duration=40 s", "--set", "viewers.count=4", "--set", "viewers.over=3 s", "--jobs", "1"]
+
+
+def test_help_lists_every_command(capsys) -> None:
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    for verb in VERBS:
+        assert re.search(rf"^ +{verb} ", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_command_has_help_with_examples(verb: str, capsys) -> None:
+    assert main([verb, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert f"p2psim {verb}" in text.split("examples:")[1]
+    assert "--json" in text
+
+
+def test_version(capsys) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"p2psim {__version__}\n"
+
+
+def test_simulate_prints_a_table(capsys) -> None:
+    assert main(["simulate", *SMALL, "--replications", "2", "--quiet"]) == 0
+    shown = capsys.readouterr()
+    assert re.search(r"^p2p_ratio +[\d.]+ %", shown.out, re.MULTILINE)
+    assert re.search(r"^origin_saving ", shown.out, re.MULTILINE)
+    assert shown.err == ""
+
+
+def test_simulate_json_is_one_object_and_nothing_else(capsys) -> None:
+    assert main(["simulate", *SMALL, "--replications", "2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found["p2p_ratio"]) == {"mean", "low", "high"}
+    assert found["replications"] == 2
+    assert found["latency"]["mean"] > 20
+
+
+def test_simulate_without_baseline_and_from_one_run(capsys) -> None:
+    assert main(["simulate", *SMALL, "--replications", "1", "--json", "--no-baseline"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert "origin_saving" not in found
+    assert found["p2p_ratio"]["low"] is None, "one run gives no interval, and JSON has no NaN"
+
+
+def test_simulate_saves(tmp_path, capsys) -> None:
+    out = tmp_path / "out"
+    assert main(["simulate", *SMALL, "--replications", "2", "--out", str(out), "--events", "--quiet"]) == 0
+    assert "origin_saving" in pd.read_csv(out / "summary.csv")["metric"].tolist()
+    assert Trace.read(out / "trace-1").scenario.viewers.count == 4
+    assert "data:image/png" in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "required: COMMAND"),
+        (["dance"], "choose from 'validate'"),
+        (["simulate"], "SCENARIO"),
+        (["simulate", "nonsense"], "bundled: "),
+        (["simulate", "live-24"], "did you mean 'live-24s'"),
+        (["simulate", "none.toml"], "cannot be read"),
+        (["simulate", "live-24s", "--set", "x"], "NAME=VALUE is expected"),
+        (["simulate", "live-24s", "--set", "viewers.cout=3"], "did you mean 'count'"),
+        (["simulate", "live-24s", "--set", "viewers.count=many"], "a whole number"),
+        (["simulate", "live-24s", "--set", "stream.latency=8"], "needs its unit"),
+        (["simulate", "live-24s", "--set", "nat.mix=bad"], "accepted: open"),
+        (["simulate", "live-24s", "--replications", "0"], "at least 1"),
+        (["simulate", "live-24s", "--replications", "x"], "whole number"),
+        (["simulate", "live-24s", "--jobs", "0"], "at least 1"),
+        (["simulate", "live-24s", "--seed", "-1"], "at least 0"),
+        (["compare", "none"], "no such folder"),
+        (["compare", "none", "--margin", "0"], "points are expected"),
+        (["compare", "none", "--margin", "x"], "points are expected"),
+        (["validate", "--claims", "C77"], "accepted: C1"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(arguments: list[str], says: str, capsys) -> None:
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert says in shown.err
+    assert shown.err.startswith("p2psim: ")
+    assert shown.err.count("\n") == 1
+
+
+def test_values_of_set_may_be_words_numbers_and_tables(capsys) -> None:
+    more = ["--set", "nat.mix=open", "--set", "access.mix={ us-cable = 1.0 }", "--set", "viewers.crash=50 %"]
+    assert main(["simulate", *SMALL, *more, "--replications", "1", "--no-baseline", "--json"]) == 0
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, capsys) -> None:
+    (tmp_path / "file").write_text("")
+    arguments = ["simulate", *SMALL, "--replications", "1", "--no-baseline", "--quiet", "--out", str(tmp_path / "file")]
+    assert main(arguments) == 2
+    assert str(tmp_path / "file") in capsys.readouterr().err
+
+
+def test_interrupted(monkeypatch, capsys) -> None:
+    def stop(_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("p2psim.cli.simulate.execute", stop)
+    assert main(["simulate", "live-24s"]) == 130
+    assert capsys.readouterr().err == "p2psim: interrupted\n"
+
+
+@pytest.fixture(scope="module")
+def trace_folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("simulated")
+    assert (
+        main(["simulate", *SMALL, "--replications", "1", "--no-baseline", "--quiet", "--events", "--out", str(out)])
+        == 0
+    )
+    return out / "trace-0"
+
+
+def test_compare_agrees_with_its_own_simulator(trace_folder, tmp_path, capsys) -> None:
+    junit = tmp_path / "junit.xml"
+    arguments = ["compare", str(trace_folder), "--json", "--jobs", "1", "--margin", "40", "--junit", str(junit)]
+    status = main([*arguments, "--out", str(tmp_path / "o")])
+    found = json.loads(capsys.readouterr().out)
+    assert status == 0
+    assert set(found["traces"][0]["p2p_ratio"]) >= {"measured", "simulated", "difference", "low", "high"}
+    assert 'failures="0"' in junit.read_text()
+    assert len(list((tmp_path / "o").glob("compare-*.csv"))) == 1
+
+
+def test_compare_says_no_with_status_1(trace_folder, capsys) -> None:
+    assert main(["compare", str(trace_folder), "--jobs", "1", "--margin", "0.0001", "--quiet"]) == 1
+    assert "P2P share, simulated against measured" in capsys.readouterr().out
+
+
+def test_compare_two_traces(trace_folder, capsys) -> None:
+    assert main(["compare", str(trace_folder), "--against", str(trace_folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["traces"][0]["p2p_ratio"]["difference"] == 0
+
+
+def test_validate_some_claims(tmp_path, capsys) -> None:
+    status = main(
+        ["validate", "--claims", "c3,C12", "--replications", "2", "--out", str(tmp_path), "--json", "--quiet"]
+    )
+    found = json.loads(capsys.readouterr().out)
+    assert status in (0, 1)
+    assert [claim["id"] for claim in found["claims"]] == ["C3", "C12"]
+    assert {claim["verdict"] for claim in found["claims"]} <= {"holds", "fails", "holds only if"}
+    assert len(found["traces"]) == len(bundled("traces"))
+    assert (tmp_path / "report.html").exists()
+
+
+def test_module_is_the_command() -> None:
+    found = subprocess.run(
+        [sys.executable, "-m", "p2psim", "--version"], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert found.stdout == f"p2psim {__version__}\n"
+
+
+def test_help_is_quick_because_nothing_heavy_is_loaded() -> None:
+    code = (
+        "import sys; from p2psim.cli import main; main(['--help']); print({'numba', 'matplotlib'} & set(sys.modules))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert found.stdout.splitlines()[-1] == "set()"
