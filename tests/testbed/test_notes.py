@@ -37,8 +37,9 @@ def desk(tmp_path):
 
 
 def connection(peer="bela", **more):
-    values = dict(peer=peer, sent=10, received=20, is_ours=True, initiated_at=1.0, answered_at=2.0, opened_at=3.0)
-    return SimpleNamespace(**{**values, "closed_at": 4.0, **more})
+    values = {"peer": peer, "sent": 10, "received": 20, "is_ours": True}
+    times = {"initiated_at": 1.0, "answered_at": 2.0, "opened_at": 3.0, "closed_at": 4.0}
+    return SimpleNamespace(**{**values, **times, **more})
 
 
 def test_a_transfer_from_its_start_to_its_end(desk):

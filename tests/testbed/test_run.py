@@ -72,18 +72,18 @@ def test_measures_viewers_that_share(nothing_left, tmp_path):
 
 
 def test_without_a_tracker_there_is_nothing_to_measure(nothing_left):
-    with pytest.raises(TrackerUnreachableError, match="ws://127.0.0.1:9/"):
+    with pytest.raises(TrackerUnreachableError, match=r"ws://127\.0\.0\.1:9/"):
         measure(SCENARIO, tracker_url="ws://127.0.0.1:9/")
 
 
 @pytest.mark.parametrize("port", ["origin_port", "tracker_port"])
 def test_a_port_that_is_taken(nothing_left, port):
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(PortInUseError, match="127.0.0.1"):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(PortInUseError, match=r"port \d+"):
         measure(SCENARIO, **{port: taken.getsockname()[1]})
 
 
 def test_refuses_what_cannot_be_made(nothing_left):
-    with pytest.raises(ScenarioError, match="nat.mix"):
+    with pytest.raises(ScenarioError, match=r"nat\.mix"):
         measure(SCENARIO.replace({"nat.mix": "average"}))
     with pytest.raises(TestbedError, match="processes = 0"):
         measure(SCENARIO, processes=0)
