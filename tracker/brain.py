@@ -228,10 +228,10 @@ class Brain(Generic[C]):
             presence = self._presence(connection, now)
         else:
             presence.expires = now + self._heartbeat
-        if isinstance(message, Announce):
-            return self._announce(presence, message, now)
-        if isinstance(message, Answer):
+        if type(message) is Answer:
             return self._answer(presence, message, now)
+        if type(message) is Announce:
+            return self._announce(presence, message, now)
         if isinstance(message, Scrape):
             return [(connection, self.scrape(message))]
         if isinstance(message, Signal):
@@ -330,10 +330,11 @@ class Brain(Generic[C]):
             return
         info_hash, peer_id, observer = message.info_hash, member.peer_id, self._observer
         receivers = self._matching.choose(member.swarm, member, count, self._rng)
-        for receiver, item in zip(receivers, offers, strict=False):
+        for receiver, item in zip(receivers, offers):  # noqa: B905 - strict costs as much as an offer
             receiver.offered_at = now
             sends.append((receiver.presence.connection, OfferRelay(info_hash, peer_id, item.offer_id, item.offer)))
-            if observer is not None:
+        if observer is not None:
+            for receiver in receivers:
                 observer.signal_relayed(info_hash, peer_id, receiver.peer_id, "offer")
         self.counts.offers += len(receivers)
         if observer is not None:

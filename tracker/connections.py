@@ -43,7 +43,9 @@ _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _BUFFER = 64 * 1024
 _BATCH = 256  # sockets read before anything is written: some milliseconds of work
 _ACCEPTS = 64  # connections accepted before others get their turn
-_PATIENCE = 5.0  # seconds to wait for the other side to close
+
+PATIENCE = 5.0
+"""Seconds to wait for the other side to close."""
 
 
 class Connection(FrameReader):
@@ -150,6 +152,7 @@ class Hub:
         self._open = 0
         self.opened = 0
         self._accepted = 0
+        self.bytes_received = 0
         self.bytes_sent = 0
         self._loop.add_reader(self._epoll.fileno(), self._on_ready)
 
@@ -201,16 +204,19 @@ class Hub:
     def send_text(self, connection: Connection, text: bytes) -> None:
         """Queue a text message for the end of this round."""
         if connection.state == _OPEN:
-            if connection.out is None:
-                connection.out = []
+            out = connection.out
+            if out is None:
+                connection.out = [frame_header(TEXT, len(text)), text]
                 self._dirty.append(connection)
-            connection.out += (frame_header(TEXT, len(text)), text)
+            else:
+                out.append(frame_header(TEXT, len(text)))
+                out.append(text)
 
-    def close(self, connection: Connection, code: int, reason: str = "") -> None:
-        """Begin to close a WebSocket."""
+    def close(self, connection: Connection, code: int, reason: str = "", patience: float = PATIENCE) -> None:
+        """Begin to close a WebSocket; give the other side `patience` seconds to agree."""
         if connection.state == _OPEN:
             self._queue(connection, close_frame(code, reason))
-            self._leave_open(connection, _CLOSING)
+            self._leave_open(connection, _CLOSING, patience)
 
     def flush(self) -> None:
         """Write what is queued; needed after sending outside of a callback."""
@@ -284,7 +290,8 @@ class Hub:
         if not size:
             self._lose(connection)
             return
-        if connection.state in (_OPEN, _CLOSING):
+        self.bytes_received += size
+        if connection.state == _OPEN or connection.state == _CLOSING:
             self._read_frames(connection, self._buffer[:size])
         elif connection.state == _REQUEST:
             self._read_request(connection, self._buffer[:size])
@@ -313,7 +320,6 @@ class Hub:
         return True
 
     def _read_frames(self, connection: Connection, data: memoryview) -> None:
-        handler = self._handler
         messages: Sequence[tuple[int, bytes]]
         violation: FrameError | None = None
         try:
@@ -323,12 +329,12 @@ class Hub:
         for opcode, payload in messages:
             if opcode < CLOSE:
                 if connection.state == _OPEN:
-                    handler.on_message(connection, payload)
+                    self._handler.on_message(connection, payload)
             elif opcode == CLOSE:
                 self._on_close_frame(connection, payload)
                 return
             elif connection.state == _OPEN:
-                handler.on_heard(connection)
+                self._handler.on_heard(connection)
                 if opcode == PING:
                     self.send(connection, PONG, payload)
         if violation is not None:
@@ -399,16 +405,16 @@ class Hub:
         connection.out.append(data)
 
     def _write(self, connection: Connection) -> None:
-        if connection.state == _CLOSED:
-            return
         out, backlog = connection.out, connection.backlog
         connection.out = None
-        data: bytes | bytearray = b"".join(out) if out is not None else b""
+        if connection.state == _CLOSED:
+            return
+        data: bytes | bytearray = b"" if out is None else b"".join(out)
         if backlog is not None:
             backlog += data
             data = backlog
         try:
-            sent = connection.sock.send(data) if data else 0
+            sent = connection.sock.send(data)
         except _NOT_NOW:
             sent = 0
         except OSError:
@@ -450,11 +456,11 @@ class Hub:
 
     # life
 
-    def _leave_open(self, connection: Connection, state: int) -> None:
+    def _leave_open(self, connection: Connection, state: int, patience: float = PATIENCE) -> None:
         """Go on to close: no more messages either way."""
         was_open = connection.state == _OPEN
         connection.state = state
-        self._wait(connection, _PATIENCE)
+        self._wait(connection, patience)
         if state == _DRAINING and connection.out is None and connection.backlog is None:
             self._end_output(connection)
         if was_open:

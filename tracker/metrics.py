@@ -28,8 +28,8 @@ _COUNTERS = {
     "failures": "messages refused",
     "connections_opened": "WebSockets accepted",
     "connections_refused": "WebSockets refused",
-    "bytes_received": "bytes of messages received",
-    "bytes_sent": "bytes of messages sent",
+    "bytes_received": "bytes received",
+    "bytes_sent": "bytes sent",
 }
 
 

@@ -13,7 +13,7 @@ There is no official specification; what bittorrent-tracker does is the protocol
 """
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any, TypeAlias, TypeGuard, final
 
 import msgspec
 from msgspec import Raw, Struct
@@ -68,6 +68,7 @@ class Offer(Struct, frozen=True, gc=False):
     offer_id: Opaque
 
 
+@final
 class Announce(Struct, frozen=True, gc=False):
     """A peer is in a swarm (or leaves it), and offers connections to others."""
 
@@ -80,6 +81,7 @@ class Announce(Struct, frozen=True, gc=False):
     accepts_signals: bool = False
 
 
+@final
 class Answer(Struct, frozen=True, gc=False):
     """A peer accepts an offer of `to_peer_id`."""
 
@@ -118,6 +120,7 @@ Incoming: TypeAlias = Announce | Answer | Scrape | Signal | PeersRequest
 _ACTIONS: dict[type, str] = {Scrape: "scrape", Signal: "signal", PeersRequest: "peers"}
 
 
+@final
 class AnnounceReply(Struct, frozen=True, gc=False):
     """What an announcing peer learns: when to announce again (seconds), and how many are there."""
 
@@ -127,6 +130,7 @@ class AnnounceReply(Struct, frozen=True, gc=False):
     incomplete: int
 
 
+@final
 class OfferRelay(Struct, frozen=True, gc=False):
     """An offer on its way to a receiver; `peer_id` is who offers."""
 
@@ -136,6 +140,7 @@ class OfferRelay(Struct, frozen=True, gc=False):
     offer: Opaque
 
 
+@final
 class AnswerRelay(Struct, frozen=True, gc=False):
     """An answer on its way to who offered; `peer_id` is who answers."""
 
@@ -217,7 +222,7 @@ _encode_json = msgspec.json.Encoder().encode
 
 def is_id(text: object) -> TypeGuard[str]:
     """Tell whether `text` can stand for 20 bytes."""
-    return isinstance(text, str) and len(text) == ID_LENGTH and (text.isascii() or max(text) <= "\xff")
+    return type(text) is str and len(text) == ID_LENGTH and (text.isascii() or max(text) <= "\xff")
 
 
 def action_of(message: Incoming) -> str:
@@ -251,9 +256,15 @@ def decode(data: bytes) -> Incoming:
             raise Refusal("invalid info_hash", info_hash=_echo(info_hash))
         if not is_id(peer_id):
             raise Refusal("invalid peer_id", info_hash=info_hash)
-        if wire.answer is not _ABSENT and memoryview(wire.answer)[0] == _OBJECT:
-            return _answer(wire, info_hash, peer_id)
-        return _announce(wire, info_hash, peer_id)
+        answer = wire.answer
+        if answer is _ABSENT or memoryview(answer)[0] != _OBJECT:
+            return _announce(wire, info_hash, peer_id)
+        to_peer_id, offer_id = wire.to_peer_id, wire.offer_id
+        if not is_id(to_peer_id):
+            raise Refusal("invalid to_peer_id", info_hash=info_hash)
+        if offer_id is _ABSENT or memoryview(offer_id)[0] != _STRING:
+            raise Refusal("invalid offer_id", info_hash=info_hash)
+        return Answer(info_hash, peer_id, to_peer_id, offer_id, answer)
     if wire.action == "scrape":
         return _scrape(wire)
     if wire.action in ("signal", "peers"):
@@ -280,15 +291,6 @@ def _announce(wire: _Wire, info_hash: str, peer_id: str) -> Announce:
         left if type(left) is int else _integer(left),
         wire.accepts is not None and isinstance(wire.accepts, list) and "signal" in wire.accepts,
     )
-
-
-def _answer(wire: _Wire, info_hash: str, peer_id: str) -> Answer:
-    to_peer_id = wire.to_peer_id
-    if not is_id(to_peer_id):
-        raise Refusal("invalid to_peer_id", info_hash=info_hash)
-    if wire.offer_id is _ABSENT or memoryview(wire.offer_id)[0] != _STRING:
-        raise Refusal("invalid offer_id", info_hash=info_hash)
-    return Answer(info_hash, peer_id, to_peer_id, wire.offer_id, wire.answer)
 
 
 def _extension(wire: _Wire) -> Signal | PeersRequest:
@@ -389,7 +391,7 @@ def _shown(value: object) -> str:
 def encode(message: Outgoing) -> bytes:
     """Write a message for a client; the opaque parts must be bytes-like JSON."""
     # spliced: most of what a tracker writes are descriptions that it need not look into
-    if isinstance(message, OfferRelay):
+    if type(message) is OfferRelay:
         return b"".join(
             (
                 b'{"action":"announce","info_hash":',
@@ -403,7 +405,7 @@ def encode(message: Outgoing) -> bytes:
                 b"}",
             )
         )
-    if isinstance(message, AnswerRelay):
+    if type(message) is AnswerRelay:
         return b"".join(
             (
                 b'{"action":"announce","info_hash":',
@@ -417,7 +419,7 @@ def encode(message: Outgoing) -> bytes:
                 b"}",
             )
         )
-    if isinstance(message, AnnounceReply):
+    if type(message) is AnnounceReply:
         return b'{"action":"announce","interval":%d,"info_hash":%b,"complete":%d,"incomplete":%d}' % (
             message.interval,
             _encode_json(message.info_hash),

@@ -74,13 +74,13 @@ class TrackerServer:
         self._started_at = clock()
         self._gate = Gate(options)
         self._tls = _tls_context(options)
+        self._is_public = options.publish_swarms
         self._router = Router(self.brain.swarms, self, is_public=options.publish_swarms)
         self._hub: Hub | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._tick_seconds = min(_TICK, options.ping_interval)
         self._ticks = 0
         self._refused_connections = 0
-        self._bytes_received = 0
         self._is_draining = False
         self._hurry = asyncio.Event()
 
@@ -103,6 +103,11 @@ class TrackerServer:
     def connection_count(self) -> int:
         """How many WebSockets are open."""
         return 0 if self._hub is None else self._hub.open_count
+
+    @property
+    def socket_count(self) -> int:
+        """How many connections there are, whatever they are for and however far."""
+        return 0 if self._hub is None else self._hub.socket_count
 
     # life
 
@@ -232,7 +237,6 @@ class TrackerServer:
         """Serve a message."""
         hub, now = self._hub, self._clock()
         assert hub is not None
-        self._bytes_received += len(data)
         try:
             message = protocol.decode(data)
             if self._gate.has_message_rules:
@@ -240,10 +244,11 @@ class TrackerServer:
         except Refusal as refusal:
             self._refuse(hub, connection, refusal)
             return
-        if isinstance(message, Scrape) and message.info_hashes is None and not self.options.publish_swarms:
+        if not self._is_public and message == Scrape():
             message = Scrape(())
+        send, encode = hub.send_text, protocol.encode
         for receiver, reply in self.brain.handle(connection, message, now):
-            hub.send_text(receiver, protocol.encode(reply))
+            send(receiver, encode(reply))
 
     def _check(self, connection: Connection, message: protocol.Incoming, now: float) -> None:
         visitor = connection.visitor
@@ -271,7 +276,7 @@ class TrackerServer:
             **asdict(self.brain.counts),
             "connections_opened": 0 if hub is None else hub.opened,
             "connections_refused": self._refused_connections,
-            "bytes_received": self._bytes_received,
+            "bytes_received": 0 if hub is None else hub.bytes_received,
             "bytes_sent": 0 if hub is None else hub.bytes_sent,
             "uptime": round(self._clock() - self._started_at, 3),
             "memory": _memory(),
@@ -307,7 +312,7 @@ class TrackerServer:
         deadline = self.brain.next_deadline()
         if deadline is not None and deadline <= now:
             for connection in self.brain.expire(now):
-                hub.close(connection, _GOING_AWAY, "nothing was heard for too long")
+                hub.close(connection, _GOING_AWAY, "nothing was heard for too long", patience=1.0)
         self._ping(hub)
         hub.expire(loop.time())
         hub.flush()

@@ -6,7 +6,18 @@ import pytest
 
 from tracker.brain import Brain, BrainOptions
 from tracker.errors import OptionError
-from tracker.protocol import AnnounceReply, AnswerRelay, Failure, OfferRelay, Scrape, ScrapeEntry, ScrapeReply
+from tracker.protocol import (
+    AnnounceReply,
+    AnswerRelay,
+    Failure,
+    OfferRelay,
+    PeersRequest,
+    Scrape,
+    ScrapeEntry,
+    ScrapeReply,
+    Signal,
+    SignalRelay,
+)
 
 from .tracker_examples import OTHER_SWARM, SWARM, Recorder, announce, answer, brain, offers, peer
 
@@ -279,6 +290,55 @@ def test_every_other_peer_gets_the_same_share_of_offers():
     expected = 2000 * 5 / 49
     chi_square = sum((received[f"socket {i}"] - expected) ** 2 / expected for i in range(1, 50))
     assert chi_square < 84  # 0.999 quantile of 48 degrees of freedom
+
+
+def test_a_signal_goes_to_the_one_peer_that_accepts_it():
+    for recorder in (None, Recorder()):
+        tracker = brain(recorder)
+        join(tracker, 1)
+        tracker.handle("socket 2", announce(2, accepts_signals=True), 0.0)
+        signal = Signal(SWARM, peer(1), peer(2), "a candidate")
+        assert tracker.handle("socket 1", signal, 0.0) == [("socket 2", SignalRelay(SWARM, peer(1), "a candidate"))]
+        # who signals, can be signalled
+        back = Signal(SWARM, peer(2), peer(1), "another")
+        assert tracker.handle("socket 2", back, 0.0) == [("socket 1", SignalRelay(SWARM, peer(2), "another"))]
+        assert tracker.counts.signals == 2
+    assert recorder.events[-1] == ("signal_relayed", SWARM, peer(2), peer(1), "signal")
+
+
+@pytest.mark.parametrize(
+    ("connection", "signal", "reason"),
+    [
+        ("socket 1", Signal(SWARM, peer(1), peer(2), "x"), "accept"),
+        ("socket 1", Signal(SWARM, peer(1), peer(1), "x"), "accept"),
+        ("socket 1", Signal(SWARM, peer(1), peer(9), "x"), "not in"),
+        ("socket 2", Signal(SWARM, peer(1), peer(2), "x"), "announce first"),
+        ("socket 1", Signal(OTHER_SWARM, peer(1), peer(2), "x"), "announce first"),
+        ("stranger", PeersRequest(SWARM, peer(1)), "announce first"),
+        ("socket 1", PeersRequest(OTHER_SWARM, peer(1)), "announce first"),
+    ],
+)
+def test_extensions_without_a_rightful_way_are_refused(connection, signal, reason):
+    tracker = brain()
+    join(tracker, 1, 2)
+    ((to, failure),) = tracker.handle(connection, signal, 0.0)
+    assert to == connection
+    assert failure.action == ("peers" if isinstance(signal, PeersRequest) else "signal")
+    assert failure.info_hash == signal.info_hash
+    assert reason in failure.reason
+
+
+def test_a_list_of_peers_names_others_up_to_its_limit():
+    for recorder in (None, Recorder()):
+        tracker = brain(recorder, max_listed=5)
+        join(tracker, 1, 2)
+        tracker.handle("socket 3", announce(3, left=0), 0.0)
+        ((_, reply),) = tracker.handle("socket 1", PeersRequest(SWARM, peer(1)), 0.0)
+        assert sorted(reply.peers) == [(peer(2), False), (peer(3), True)]
+        join(tracker, *range(10, 30))
+        ((_, reply),) = tracker.handle("socket 1", PeersRequest(SWARM, peer(1)), 0.0)
+        assert len(set(reply.peers)) == 5
+    assert ("peers_sent", SWARM, peer(1), 2) in recorder.events
 
 
 def test_observers_see_what_happens_in_order():

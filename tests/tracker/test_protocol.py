@@ -13,9 +13,13 @@ from tracker.protocol import (
     AnswerRelay,
     Failure,
     OfferRelay,
+    PeersReply,
+    PeersRequest,
     Scrape,
     ScrapeEntry,
     ScrapeReply,
+    Signal,
+    SignalRelay,
     decode,
     encode,
     is_id,
@@ -112,6 +116,10 @@ def test_announces_are_read_as_clients_write_them(fields, expected):
         ({"answer": {}, "offer_id": "x"}, "announce", SWARM, "to_peer_id"),
         ({"answer": {}, "to_peer_id": peer(2)}, "announce", SWARM, "offer_id"),
         ({"answer": {}, "to_peer_id": peer(2), "offer_id": 5}, "announce", SWARM, "offer_id"),
+        ({"action": "signal", "to_peer_id": peer(2)}, "signal", SWARM, "no signal"),
+        ({"action": "signal", "signal": {}}, "signal", SWARM, "to_peer_id"),
+        ({"action": "signal", "signal": {}, "peer_id": "x"}, "signal", SWARM, "peer_id"),
+        ({"action": "peers", "info_hash": "x"}, "peers", "x", "info_hash"),
         ({"action": "scrape", "info_hash": "x"}, "scrape", "x", "info_hash"),
         ({"action": "scrape", "info_hash": {}}, "scrape", None, "info_hash"),
         ({"action": "scrape", "info_hash": ["x", 5]}, "scrape", "x", "info_hash"),
@@ -181,6 +189,29 @@ def test_anything_is_understood_or_refused(data):
 )
 def test_scrapes_name_none_one_or_many(asked, expected):
     assert decode(as_bytes({"action": "scrape", **asked})) == Scrape(expected)
+
+
+@given(info_hash=IDS, peer_id=IDS, to=IDS, signal=TEXTS)
+def test_extensions_survive_the_way_through(info_hash, peer_id, to, signal):
+    fields = {"action": "signal", "info_hash": info_hash, "peer_id": peer_id, "signal": {"candidate": signal}}
+    message = decode(as_bytes({**fields, "to_peer_id": to}))
+    assert isinstance(message, Signal)
+    assert message.to_peer_id == to
+    assert json.loads(encode(SignalRelay(message.info_hash, message.peer_id, message.signal))) == fields
+    asked = {"action": "peers", "info_hash": info_hash, "peer_id": peer_id}
+    assert decode(as_bytes(asked)) == PeersRequest(info_hash, peer_id)
+    assert json.loads(encode(PeersReply(info_hash, [(to, True)]))) == {
+        "action": "peers",
+        "info_hash": info_hash,
+        "peers": [{"peer_id": to, "complete": True}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("accepts", "expected"), [(["signal"], True), ([], False), ("signal", False), (None, False), ({}, False)]
+)
+def test_an_announce_may_ask_for_signals(accepts, expected):
+    assert decode(as_bytes(wire_announce(1, accepts=accepts))).accepts_signals is expected
 
 
 @given(info_hash=IDS, numbers=st.tuples(*[st.integers(0, 2**40)] * 3))

@@ -1,0 +1,244 @@
+"""Clients that break every rule: the server neither crashes nor leaks, and others are served on."""
+
+import asyncio
+import gc
+import json
+import os
+import random
+import resource
+import socket
+import struct
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.frames import Frame, Opcode
+
+from tracker.config import Options
+from tracker.connections import Connection
+from tracker.server import serve
+from tracker.swarm import Membership, Presence
+
+from .tracker_examples import SWARM, peer, wire_announce
+
+pytestmark = pytest.mark.asyncio
+
+DEADLINE = 5.0
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+@asynccontextmanager
+async def watched_tracker(**options):
+    """Run a tracker with a good client in it, which must be served before, during and after."""
+    async with asyncio.timeout(60), serve(Options(port=0, log_level="error", **options)) as server:
+        async with connect(server.url) as good:
+
+            async def check() -> None:
+                await good.send(json.dumps(wire_announce(1)))
+                async with asyncio.timeout(DEADLINE):
+                    while "interval" not in json.loads(await good.recv()):
+                        pass
+
+            await check()
+            yield server, check
+            await check()
+        async with asyncio.timeout(DEADLINE):
+            while server.connection_count:
+                await asyncio.sleep(0.01)
+        assert not server.brain.swarms
+        assert server.brain.counts.peers == 0
+        assert server.brain.next_deadline() is None
+
+
+async def send_raw(server, data: bytes, *, is_reset: bool = False) -> bytes:
+    """Send bytes on a connection of their own; return what comes until the other side closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    answer = b""
+    with suppress(ConnectionError, TimeoutError):
+        writer.write(data)
+        async with asyncio.timeout(0.2):
+            while block := await reader.read(65536):
+                answer += block
+    if is_reset:
+        linger = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.close()
+    return answer
+
+
+def text(payload: bytes) -> bytes:
+    return UPGRADE + Frame(Opcode.TEXT, payload).serialize(mask=True)
+
+
+HOSTILE = {
+    "null": b"null",
+    "deep": b'{"action":"announce","offers":' + b"[" * 100_000,
+    "deep objects": b'{"a":' * 40_000,
+    "lone surrogate": b'{"action":"announce","info_hash":"\\ud800' + b"a" * 19 + b'"}',
+    "surrogate in an id": json.dumps(wire_announce(1, peer_id="\ud800" + "a" * 19)).encode(),
+    "huge number": b'{"action":"announce","left":' + b"9" * 100_000 + b"}",
+    "huge exponent": b'{"action":"announce","numwant":1e999999999}',
+    "many keys": b"{" + b",".join(b'"%d":0' % i for i in range(30_000)) + b"}",
+    "same key": b'{"action":"announce","action":"scrape","action":null}',
+    "a mebibyte": b'{"action":"announce","x":"' + b"x" * 2**20 + b'"}',
+    "bad utf-8": b'{"action":"announce","x":"\xff"}',
+    "nul": bytes(1000),
+    "scrape of many": json.dumps({"action": "scrape", "info_hash": ["x" * 20] * 10_000}).encode(),
+    "many offers": json.dumps(wire_announce(2, count=1500)).encode(),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_a_hostile_message_harms_nobody_else(name):
+    async with watched_tracker() as (server, check):
+        answer = await send_raw(server, text(HOSTILE[name]))
+        assert answer.startswith(b"HTTP/1.1 101 ")
+        # a reply or a close frame, never silence
+        assert len(answer.partition(b"\r\n\r\n")[2]) > 2
+        await check()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET / HTTP/1.1\r\n",
+        b"\r\n\r\n",
+        b"\x00" * 50_000,
+        b"GET /" + b"a" * 50_000,
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        UPGRADE.replace(b"13", b"99"),
+        UPGRADE + UPGRADE,
+        UPGRADE + b"\x81\xff" + b"\xff" * 12,
+        UPGRADE + b"\x81\xfe\xff",
+        UPGRADE + b"\x89\x80abcd" * 5000,
+        UPGRADE + b"\x01\x80abcd" + b"\x00\x80abcd" * 5000,
+        UPGRADE + b"\x88\x80abcd" + b"\x81\x80abcd" * 10,
+    ],
+)
+@pytest.mark.parametrize("is_reset", [False, True])
+async def test_hostile_bytes_harm_nobody_else(data, is_reset):
+    async with watched_tracker(request_timeout=0.5) as (server, check):
+        await send_raw(server, data, is_reset=is_reset)
+        await check()
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_random_mutations_of_good_messages(seed):
+    rng = random.Random(seed)
+    good = [
+        json.dumps(wire_announce(2, count=3)).encode(),
+        json.dumps({"action": "scrape"}).encode(),
+        json.dumps({**wire_announce(3), "answer": {"sdp": "x"}, "to_peer_id": peer(1), "offer_id": "x"}).encode(),
+        json.dumps({"action": "signal", "info_hash": SWARM, "peer_id": peer(2), "signal": []}).encode(),
+    ]
+    async with watched_tracker() as (server, check):
+        for round_number in range(25):
+            stream = bytearray(UPGRADE)
+            for _ in range(10):
+                message = bytearray(rng.choice(good))
+                for _ in range(rng.randrange(4)):
+                    place = rng.randrange(len(message))
+                    message[place : place + rng.randrange(5)] = rng.randbytes(rng.randrange(4))
+                frame = bytearray(Frame(Opcode.TEXT, bytes(message)).serialize(mask=True))
+                if rng.random() < 0.1:
+                    frame[rng.randrange(len(frame))] ^= 1 << rng.randrange(8)
+                stream += frame
+            _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            with suppress(ConnectionError):
+                for start in range(0, len(stream), size := rng.randrange(1, 3000)):
+                    writer.write(stream[start : start + size])
+                    if rng.random() < 0.3:
+                        await asyncio.sleep(0)
+                await writer.drain()
+            writer.close()
+            if round_number % 8 == 0:
+                await check()
+
+
+async def test_half_open_and_half_closed_sockets_are_cleaned_up():
+    async with watched_tracker(request_timeout=0.4, heartbeat_timeout=1.0, ping_interval=0.2) as (server, check):
+        silent = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(20)]
+        half = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(20)]
+        for _, writer in half:
+            writer.write(UPGRADE + Frame(Opcode.TEXT, json.dumps(wire_announce(9)).encode()).serialize(mask=True))
+            writer.write_eof()
+        deaf = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(20)]
+        for _, writer in deaf:
+            writer.write(UPGRADE)  # and no pong ever
+        async with asyncio.timeout(DEADLINE):
+            while server.socket_count > 1:
+                await asyncio.sleep(0.05)
+                await check()
+        for _, writer in silent + half + deaf:
+            writer.close()
+
+
+async def test_slow_readers_do_not_hold_up_or_fill_the_tracker():
+    async with watched_tracker(max_backlog=300_000) as (server, check):
+        lazy = []
+        for number in range(5):
+            sock = socket.socket()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sock.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", server.port))
+            await asyncio.get_running_loop().sock_sendall(sock, text(json.dumps(wire_announce(10 + number)).encode()))
+            lazy.append(sock)
+        offers = [{"offer": {"sdp": "x" * 20_000}, "offer_id": "i" * 20}] * 5
+        async with connect(server.url) as eager, asyncio.timeout(20):
+            while server.connection_count > 2:
+                await eager.send(json.dumps(wire_announce(2, offers=offers, numwant=5)))
+                await eager.recv()
+            await check()
+        for sock in lazy:
+            sock.close()
+
+
+async def test_running_out_of_files_is_survived():
+    async with watched_tracker(request_timeout=1.0) as (server, check):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        taken = []
+        # the soft limit counts file numbers: leave room for eight more, ours and the server's
+        with Path(os.devnull).open() as probe:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (probe.fileno() + 8, hard))
+        try:
+            with suppress(OSError):
+                for _ in range(20):
+                    sock = socket.socket()
+                    taken.append(sock)
+                    sock.connect(("127.0.0.1", server.port))
+                    await asyncio.sleep(0.01)
+            await check()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            for sock in taken:
+                sock.close()
+        async with asyncio.timeout(DEADLINE):
+            async with connect(server.url) as late:
+                await late.send(json.dumps(wire_announce(5)))
+                assert "interval" in json.loads(await late.recv())
+
+
+async def test_no_object_outlives_its_connection():
+    async with watched_tracker() as (server, check):
+        for number in range(200):
+            await send_nothing_back(server, number)
+        async with asyncio.timeout(DEADLINE):
+            while server.socket_count > 1:
+                await asyncio.sleep(0.01)
+        await check()
+        gc.collect()
+        alive = [type(thing) for thing in gc.get_objects() if isinstance(thing, Connection | Membership | Presence)]
+        assert sorted(kind.__name__ for kind in alive) == ["Connection", "Membership", "Presence"]
+
+
+async def send_nothing_back(server, number: int) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(text(json.dumps(wire_announce(number, count=2)).encode()))
+    await writer.drain()
+    writer.close()
