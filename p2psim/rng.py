@@ -8,8 +8,9 @@ import zlib
 from collections.abc import Hashable
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from p2psim.compiled import entry
 
 __all__ = ["constant_streams", "kernel_streams", "stream", "uniform"]
 
@@ -49,7 +50,7 @@ def constant_streams(value: float, count: int) -> NDArray[np.int64]:
     return states
 
 
-@njit(cache=True)
+@entry
 def uniform(states: NDArray[np.int64], row: int) -> float:
     """Draw from [0, 1) with the stream in `row` (MRG32k3a); a row that begins with -1 is a constant stream."""
     if states[row, 0] == -1:

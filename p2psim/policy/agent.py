@@ -123,6 +123,10 @@ class Agent:
 
     # -- the player ---------------------------------------------------------------------------------------------
 
+    def start_at(self, position: float) -> None:
+        """The playhead before the player's first report: the start of the first segment it asks for."""
+        self._L.viewer[_ME].position = position
+
     def player_requests(self, segment: int) -> bool:
         """The player asks; True if the segment is stored. A pass is due after either."""
         return bool(loader.player_requests(self._L, _ME, segment - self._base))
@@ -148,9 +152,7 @@ class Agent:
     def holds(self, segment: int) -> bool:
         """Whether the segment is stored."""
         index = segment - self._base
-        return 0 <= index < self._L.viewer[_ME].last and bool(
-            self._L.slot[_ME, index % self._L.slot.shape[1]].stored
-        )
+        return 0 <= index < self._L.viewer[_ME].last and bool(self._L.slot[_ME, index % self._L.slot.shape[1]].stored)
 
     def listed(self, segment: int) -> bool:
         """Whether the segment is in the playlist."""
@@ -171,6 +173,11 @@ class Agent:
     def prefetch_round(self, now: float) -> list[Command]:
         """Run a prefetch round."""
         prefetch.prefetch_round(self._L, self.options, self._T, _ME, now, self._out, self._scratch)
+        return self._commands()
+
+    def abort_all(self) -> list[Command]:
+        """Abort every attempt under way: the loader is closed."""
+        loader.abort_all(self._L, _ME, self._out)
         return self._commands()
 
     loaded_share = 0.0

@@ -1,7 +1,6 @@
 """From whom a segment is fetched: at random, in proportion to what each holder has delivered lately."""
 
-from numba import njit
-
+from p2psim.compiled import entry, tiny
 from p2psim.policy.state import NOBODY, STORED, Loaders
 from p2psim.rng import uniform
 
@@ -11,7 +10,7 @@ _UNPROVEN = 0.1
 """A holder slower than this share of the fastest counts as unproven and gets this share as its weight."""
 
 
-@njit(cache=True)
+@entry
 def choose_holder(L: Loaders, v: int, segment: int) -> int:
     """Place of an idle neighbour that announced the segment as stored, or -1.
 
@@ -34,7 +33,7 @@ def choose_holder(L: Loaders, v: int, segment: int) -> int:
     return pick_weighted(L, v, slot, _floor(L, v, slot, fastest), draw)
 
 
-@njit(cache=True)
+@entry
 def pick_weighted(L: Loaders, v: int, slot: int, floor: float, draw: float) -> int:
     """Pick an idle holder with probability proportional to max(speed, floor); `draw` is from [0, 1)."""
     total, picked = 0.0, NOBODY
@@ -51,7 +50,7 @@ def pick_weighted(L: Loaders, v: int, slot: int, floor: float, draw: float) -> i
     return picked
 
 
-@njit(cache=True)
+@tiny
 def _floor(L: Loaders, v: int, slot: int, fastest: float) -> float:
     # upstream counts in bit/s and never goes below 1 bit/s
     floor = max(0.125, _UNPROVEN * fastest)
@@ -67,7 +66,7 @@ def _floor(L: Loaders, v: int, slot: int, fastest: float) -> float:
     return floor
 
 
-@njit(cache=True)
+@tiny
 def _nth_holder(L: Loaders, v: int, slot: int, n: int) -> int:
     seen, last = 0, NOBODY
     for k in range(L.viewer[v].degree):

@@ -19,9 +19,9 @@ ANNOUNCE              -        tell the neighbours, once the pass is over
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from p2psim.compiled import entry, inner, tiny
 from p2psim.policy.choice import choose_holder
 from p2psim.policy.queue import Windows, in_window, is_offered, queue_end, windows
 from p2psim.policy.requests import abort, clear_failures, find, forget, loading, make, start
@@ -50,6 +50,7 @@ __all__ = [
     "START_HTTP",
     "START_P2P",
     "STORE",
+    "abort_all",
     "command_buffer",
     "hold",
     "loaded_share",
@@ -74,7 +75,7 @@ def command_buffer(requests: int, slots: int) -> Commands:
     return np.zeros((4 * (requests + slots) + 16, 3), np.int64)
 
 
-@njit(cache=True)
+@inner
 def _say(out: Commands, command: int, segment: int, link: int) -> None:
     n = out[0, 0] + 1
     out[0, 0] = n
@@ -83,14 +84,14 @@ def _say(out: Commands, command: int, segment: int, link: int) -> None:
     out[n, 2] = link
 
 
-@njit(cache=True)
+@inner
 def _announce(L: Loaders, v: int, out: Commands) -> None:
     if L.viewer[v].announce == 0 and L.viewer[v].uploads != 0:
         L.viewer[v].announce = 1
         _say(out, ANNOUNCE, NOBODY, NOBODY)
 
 
-@njit(cache=True)
+@entry
 def player_requests(L: Loaders, v: int, segment: int) -> bool:
     """The player asks for a segment; True if it is stored and can be handed over at once.
 
@@ -107,7 +108,7 @@ def player_requests(L: Loaders, v: int, segment: int) -> bool:
     return False
 
 
-@njit(cache=True)
+@entry
 def playhead_moves(L: Loaders, v: int, position: float, rate: float, mean_segment: float, now: float) -> bool:
     """Report the playhead; True if a pass is due: after a jump of half a segment, else once a second."""
     if position == L.viewer[v].position and rate == L.viewer[v].rate:
@@ -122,13 +123,13 @@ def playhead_moves(L: Loaders, v: int, position: float, rate: float, mean_segmen
     return jump or now - L.viewer[v].passed > PASS_INTERVAL
 
 
-@njit(cache=True)
+@tiny
 def hold(L: Loaders, o: Options, v: int, now: float) -> bool:
     """Whether the initial hold of HTTP is on."""
     return o.http_hold > 0 and now - L.viewer[v].born < o.http_hold
 
 
-@njit(cache=True)
+@entry
 def queue_pass(L: Loaders, o: Options, T: Timeline, v: int, now: float, out: Commands) -> float:
     """Run one pass; gives the share of the queue that is loaded. Commands stand in `out` from row 1 on."""
     out[0, 0] = 0
@@ -147,14 +148,14 @@ def queue_pass(L: Loaders, o: Options, T: Timeline, v: int, now: float, out: Com
     return ratio
 
 
-@njit(cache=True)
+@entry
 def loaded_share(L: Loaders, o: Options, T: Timeline, v: int) -> float:
     """Share of the queue that is loaded."""
     end, _ = queue_end(L, T, v, windows(o, free_percent(L, o, T, v)))
     return _loaded_share(L, v, end)
 
 
-@njit(cache=True)
+@inner
 def _loaded_share(L: Loaders, v: int, end: int) -> float:
     slots = L.slot.shape[1]
     head = L.viewer[v].requested
@@ -170,7 +171,7 @@ def _loaded_share(L: Loaders, v: int, end: int) -> float:
     return loaded / (end - head)
 
 
-@njit(cache=True)
+@tiny
 def _tidy(L: Loaders, o: Options, T: Timeline, v: int, end: int, now: float, out: Commands) -> None:
     i = 0
     while i < L.viewer[v].retained:
@@ -198,7 +199,7 @@ def _tidy(L: Loaders, o: Options, T: Timeline, v: int, end: int, now: float, out
             forget(L, v, i)
 
 
-@njit(cache=True)
+@tiny
 def _hand_over(L: Loaders, o: Options, T: Timeline, v: int, i: int, waited: bool, out: Commands) -> None:
     segment = L.request[v, i].segment
     if L.request[v, i].source == HTTP:
@@ -213,7 +214,7 @@ def _hand_over(L: Loaders, o: Options, T: Timeline, v: int, i: int, waited: bool
     _announce(L, v, out)
 
 
-@njit(cache=True)
+@tiny
 def _review_failure(L: Loaders, o: Options, v: int, i: int, waited: bool, out: Commands) -> bool:
     if L.request[v, i].source == HTTP and L.request[v, i].handled == 0:
         _announce(L, v, out)
@@ -223,7 +224,7 @@ def _review_failure(L: Loaders, o: Options, v: int, i: int, waited: bool, out: C
     return waited or L.viewer[v].first <= L.request[v, i].segment < L.viewer[v].last
 
 
-@njit(cache=True)
+@tiny
 def _serve_urgent(L: Loaders, o: Options, v: int, held: bool, out: Commands) -> None:
     segment = L.viewer[v].waiting
     i = find(L, v, segment)
@@ -236,7 +237,7 @@ def _serve_urgent(L: Loaders, o: Options, v: int, held: bool, out: Commands) -> 
         _start_p2p(L, v, segment, out)
 
 
-@njit(cache=True)
+@tiny
 def _assign(
     L: Loaders,
     o: Options,
@@ -268,15 +269,13 @@ def _assign(
     return True
 
 
-@njit(cache=True)
+@tiny
 def _beyond_high_demand(L: Loaders, T: Timeline, v: int, segment: int, w: Windows) -> bool:
     return L.viewer[v].position + w.high_demand * L.viewer[v].rate < T.start[segment]
 
 
-@njit(cache=True)
-def _assign_urgent(
-    L: Loaders, o: Options, v: int, i: int, segment: int, end: int, held: bool, out: Commands
-) -> None:
+@tiny
+def _assign_urgent(L: Loaders, o: Options, v: int, i: int, segment: int, end: int, held: bool, out: Commands) -> None:
     tried = L.request[v, i].http_failures if i != NOBODY else 0
     http = not held and tried < o.http_retries
     if i != NOBODY and L.request[v, i].status == LOADING:
@@ -290,7 +289,7 @@ def _assign_urgent(
         _start_p2p(L, v, segment, out)
 
 
-@njit(cache=True)
+@inner
 def _free_slot(L: Loaders, v: int, source: int, slots: int, segment: int, end: int, out: Commands) -> bool:
     """Whether a slot is free, if need be by aborting the last request of the queue behind `segment`."""
     if loading(L, v, source) < slots:
@@ -306,14 +305,24 @@ def _free_slot(L: Loaders, v: int, source: int, slots: int, segment: int, end: i
     return True
 
 
-@njit(cache=True)
+@inner
 def _abort(L: Loaders, v: int, i: int, out: Commands) -> None:
     segment, source = L.request[v, i].segment, L.request[v, i].source
     link = abort(L, v, i)
     _say(out, ABORT_P2P if source == P2P else ABORT_HTTP, segment, link)
 
 
-@njit(cache=True)
+@entry
+def abort_all(L: Loaders, v: int, out: Commands) -> None:
+    """Abort every request that is loading: the viewer leaves."""
+    out[0, 0] = 0
+    L.viewer[v].waiting = NOBODY
+    for i in range(L.viewer[v].retained):
+        if L.request[v, i].status == LOADING:
+            _abort(L, v, i, out)
+
+
+@inner
 def start_http(L: Loaders, v: int, segment: int, out: Commands) -> None:
     """Fetch a segment over HTTP from where its partial bytes end."""
     i = make(L, v, segment)
@@ -326,7 +335,7 @@ def start_http(L: Loaders, v: int, segment: int, out: Commands) -> None:
     _announce(L, v, out)
 
 
-@njit(cache=True)
+@inner
 def _start_p2p(L: Loaders, v: int, segment: int, out: Commands) -> None:
     link = choose_holder(L, v, segment)
     if link == NOBODY:

@@ -1,15 +1,15 @@
 """Who is connected to whom, and what each has told the other."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from p2psim.compiled import entry, inner
 from p2psim.policy.state import ABSENT, FETCHING, LOADING, NOBODY, P2P, STORED, Loaders
 
 __all__ = ["connect", "disconnect", "link_to", "recount", "replace_announced", "set_announced"]
 
 
-@njit(cache=True)
+@entry
 def link_to(L: Loaders, v: int, other: int) -> int:
     """Place of a neighbour in the viewer's list, or -1."""
     for k in range(L.viewer[v].degree):
@@ -18,7 +18,7 @@ def link_to(L: Loaders, v: int, other: int) -> int:
     return NOBODY
 
 
-@njit(cache=True)
+@entry
 def connect(L: Loaders, a: int, b: int) -> bool:
     """Connect two viewers; False if they are connected or a list is full."""
     if a == b or L.viewer[a].degree >= L.link.shape[1] or L.viewer[b].degree >= L.link.shape[1]:
@@ -31,6 +31,7 @@ def connect(L: Loaders, a: int, b: int) -> bool:
         L.link[v, k].mirror = L.viewer[other].degree if v == a else L.viewer[other].degree - 1
         L.link[v, k].busy = 0
         L.link[v, k].speed = 0.0
+        L.link[v, k].span = 0.0
         L.link[v, k].strikes = 0
         L.viewer[v].degree += 1
     _count(L, a, b, 1)
@@ -38,7 +39,7 @@ def connect(L: Loaders, a: int, b: int) -> bool:
     return True
 
 
-@njit(cache=True)
+@entry
 def disconnect(L: Loaders, a: int, b: int) -> bool:
     """Part two viewers, keeping the order of all others; requests between them must have ended before."""
     k = link_to(L, a, b)
@@ -52,7 +53,7 @@ def disconnect(L: Loaders, a: int, b: int) -> bool:
     return True
 
 
-@njit(cache=True)
+@entry
 def set_announced(L: Loaders, v: int, segment: int, value: int) -> bool:
     """Let the neighbours of a viewer know a segment's new state; False if it is no news."""
     slot = segment % L.slot.shape[1]
@@ -73,14 +74,14 @@ def set_announced(L: Loaders, v: int, segment: int, value: int) -> bool:
     return True
 
 
-@njit(cache=True)
+@entry
 def replace_announced(L: Loaders, v: int, states: NDArray[np.uint8]) -> None:
     """Replace all that a viewer announced; `states` has one entry for each slot."""
     for slot in range(L.slot.shape[1]):
         set_announced(L, v, slot, states[slot])
 
 
-@njit(cache=True)
+@entry
 def recount(L: Loaders, v: int) -> None:
     """Count anew what the neighbours of a viewer announce."""
     for slot in range(L.slot.shape[1]):
@@ -90,7 +91,7 @@ def recount(L: Loaders, v: int) -> None:
         _count(L, v, L.link[v, k].neighbour, 1)
 
 
-@njit(cache=True)
+@inner
 def _count(L: Loaders, v: int, other: int, step: int) -> None:
     for slot in range(L.slot.shape[1]):
         state = L.slot[other, slot].announced
@@ -102,7 +103,7 @@ def _count(L: Loaders, v: int, other: int, step: int) -> None:
             L.slot[v, slot].fetchers += step
 
 
-@njit(cache=True)
+@inner
 def _remove(L: Loaders, v: int, gone: int) -> None:
     last = L.viewer[v].degree - 1
     for k in range(gone, last):
@@ -110,6 +111,7 @@ def _remove(L: Loaders, v: int, gone: int) -> None:
         L.link[v, k].mirror = L.link[v, k + 1].mirror
         L.link[v, k].busy = L.link[v, k + 1].busy
         L.link[v, k].speed = L.link[v, k + 1].speed
+        L.link[v, k].span = L.link[v, k + 1].span
         L.link[v, k].strikes = L.link[v, k + 1].strikes
         L.link[L.link[v, k].neighbour, L.link[v, k].mirror].mirror = k
     L.link[v, last].neighbour = NOBODY

@@ -1,9 +1,9 @@
 """Random HTTP prefetch: now and then a viewer fetches a segment that nobody has, so that the swarm gets seeds."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from p2psim.compiled import entry, tiny
 from p2psim.policy.loader import hold, start_http
 from p2psim.policy.queue import in_window, is_offered, queue_end, windows
 from p2psim.policy.requests import find, loading
@@ -17,13 +17,13 @@ _PERIOD = 1.0
 """Seconds to the next round, plus up to as much again for each connected peer."""
 
 
-@njit(cache=True)
+@entry
 def prefetch_delay(L: Loaders, v: int) -> float:
     """Draw the time to the next round, seconds."""
     return _PERIOD + uniform(L.random, v) * _PERIOD * L.viewer[v].degree
 
 
-@njit(cache=True)
+@entry
 def prefetch_round(
     L: Loaders, o: Options, T: Timeline, v: int, now: float, out: NDArray[np.int64], scratch: NDArray[np.int64]
 ) -> None:
@@ -35,7 +35,13 @@ def prefetch_round(
     out[0, 0] = 0
     free = free_percent(L, o, T, v)
     busy = loading(L, v, HTTP)
-    if hold(L, o, v, now) or free <= 10.0 or busy >= o.http_slots or L.viewer[v].degree == 0 or L.viewer[v].requested == NOBODY:
+    if (
+        hold(L, o, v, now)
+        or free <= 10.0
+        or busy >= o.http_slots
+        or L.viewer[v].degree == 0
+        or L.viewer[v].requested == NOBODY
+    ):
         return
     half = len(scratch) // 2
     found = _candidates(L, o, T, v, free, scratch[:half])
@@ -60,7 +66,7 @@ def prefetch_round(
             return
 
 
-@njit(cache=True)
+@tiny
 def _candidates(L: Loaders, o: Options, T: Timeline, v: int, free: float, found: NDArray[np.int64]) -> int:
     w = windows(o, free)
     end, _ = queue_end(L, T, v, w)

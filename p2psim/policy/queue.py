@@ -5,8 +5,7 @@ Windows are closed at both ends and measured from the playhead at the current ra
 
 from typing import NamedTuple
 
-from numba import njit
-
+from p2psim.compiled import entry, inner, tiny
 from p2psim.policy.state import Loaders, Options, Timeline
 
 __all__ = ["Windows", "in_window", "is_offered", "queue_end", "windows"]
@@ -20,7 +19,7 @@ class Windows(NamedTuple):
     p2p: float
 
 
-@njit(cache=True)
+@inner
 def windows(o: Options, free: float) -> Windows:
     """Shrink the windows when the storage has little free space (`free` in per cent)."""
     if free <= 5.0:
@@ -30,21 +29,21 @@ def windows(o: Options, free: float) -> Windows:
     return Windows(o.high_demand_window, o.http_window, o.p2p_window)
 
 
-@njit(cache=True)
+@inner
 def in_window(L: Loaders, T: Timeline, v: int, segment: int, length: float) -> bool:
     """Whether a segment touches the stretch of `length` seconds of play ahead of the playhead."""
     position = L.viewer[v].position
     return not (position + length * L.viewer[v].rate < T.start[segment] or position > T.end[segment])
 
 
-@njit(cache=True)
+@tiny
 def is_offered(L: Loaders, v: int, segment: int) -> bool:
     """Whether a neighbour announces the segment, as stored or as being loaded over HTTP."""
     slot = segment % L.slot.shape[1]
     return L.slot[v, slot].holders > 0 or L.slot[v, slot].fetchers > 0
 
 
-@njit(cache=True)
+@entry
 def queue_end(L: Loaders, T: Timeline, v: int, w: Windows) -> tuple[int, bool]:
     """End of the queue (exclusive; it begins at the last requested segment), and whether its head is urgent by grace.
 
@@ -63,7 +62,7 @@ def queue_end(L: Loaders, T: Timeline, v: int, w: Windows) -> tuple[int, bool]:
     return segment, grace
 
 
-@njit(cache=True)
+@inner
 def _actual(L: Loaders, T: Timeline, v: int, segment: int, w: Windows) -> bool:
     if in_window(L, T, v, segment, max(w.high_demand, w.http)):
         return True

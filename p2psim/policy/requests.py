@@ -1,8 +1,8 @@
 """The requests that a loader retains: made by the first attempt, kept with their partial bytes until they succeed, are
-given up or leave the queue (upstream's Request and RequestsContainer)."""
+given up or leave the queue (upstream's Request and RequestsContainer).
+"""
 
-from numba import njit
-
+from p2psim.compiled import entry, inner, tiny
 from p2psim.policy.state import (
     ABORTED,
     FAILED,
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-@njit(cache=True)
+@entry
 def find(L: Loaders, v: int, segment: int) -> int:
     """Row of the request for a segment, or -1."""
     for i in range(L.viewer[v].retained):
@@ -37,7 +37,7 @@ def find(L: Loaders, v: int, segment: int) -> int:
     return NOBODY
 
 
-@njit(cache=True)
+@inner
 def loading(L: Loaders, v: int, source: int) -> int:
     """How many requests are loading from a source."""
     count = 0
@@ -47,7 +47,7 @@ def loading(L: Loaders, v: int, source: int) -> int:
     return count
 
 
-@njit(cache=True)
+@inner
 def make(L: Loaders, v: int, segment: int) -> int:
     """Row of the request for a segment, made if there is none; -1 if all rows hold requests in use."""
     i = find(L, v, segment)
@@ -72,7 +72,7 @@ def make(L: Loaders, v: int, segment: int) -> int:
     return i
 
 
-@njit(cache=True)
+@inner
 def forget(L: Loaders, v: int, i: int) -> None:
     """Remove a request and its partial bytes; later rows move up."""
     last = L.viewer[v].retained - 1
@@ -81,7 +81,7 @@ def forget(L: Loaders, v: int, i: int) -> None:
     L.viewer[v].retained = last
 
 
-@njit(cache=True)
+@inner
 def start(L: Loaders, v: int, i: int, source: int, link: int) -> bool:
     """Begin an attempt; False if all bytes are there already, in which case the request has succeeded."""
     L.request[v, i].source = source
@@ -97,14 +97,14 @@ def start(L: Loaders, v: int, i: int, source: int, link: int) -> bool:
     return not complete
 
 
-@njit(cache=True)
+@tiny
 def abort(L: Loaders, v: int, i: int) -> int:
     """Stop an attempt by decision of the loader; gives the neighbour's place that is free again, or -1."""
     link = _end(L, v, i, ABORTED)
     return link
 
 
-@njit(cache=True)
+@entry
 def succeed(L: Loaders, v: int, i: int) -> int:
     """All bytes are there and valid; gives the neighbour's place that is free again, or -1."""
     link = _end(L, v, i, SUCCEEDED)
@@ -114,7 +114,7 @@ def succeed(L: Loaders, v: int, i: int) -> int:
     return link
 
 
-@njit(cache=True)
+@entry
 def fail(L: Loaders, v: int, i: int, now: float, timed_out: bool) -> int:
     """An attempt failed; partial bytes stay. Gives the neighbour's place that is free again, or -1.
 
@@ -127,19 +127,20 @@ def fail(L: Loaders, v: int, i: int, now: float, timed_out: bool) -> int:
     link = _end(L, v, i, FAILED)
     if link != NOBODY:
         L.link[v, link].speed = 0.0
+        L.link[v, link].span = 0.0
         if timed_out:
             L.link[v, link].strikes += 1
     return link
 
 
-@njit(cache=True)
+@tiny
 def clear_failures(L: Loaders, v: int, i: int) -> None:
     """Forget the failed attempts of a request."""
     L.request[v, i].http_failures = 0
     L.request[v, i].failures = 0
 
 
-@njit(cache=True)
+@inner
 def _end(L: Loaders, v: int, i: int, status: int) -> int:
     link = int(L.request[v, i].link) if L.request[v, i].source == P2P else NOBODY
     if link != NOBODY:
@@ -150,7 +151,7 @@ def _end(L: Loaders, v: int, i: int, status: int) -> int:
     return link
 
 
-@njit(cache=True)
+@tiny
 def _drop_oldest_idle(L: Loaders, v: int) -> None:
     for i in range(L.viewer[v].retained):
         if L.request[v, i].status not in (LOADING, SUCCEEDED) and L.request[v, i].segment != L.viewer[v].waiting:

@@ -136,6 +136,7 @@ LINK = np.dtype(
         ("busy", "u1"),  # the neighbour is sending us a segment
         ("strikes", "u1"),  # time-outs of the neighbour since its last success
         ("unused", "u1", (2,)),
+        ("span", "f4"),  # seconds of loading that the estimate rests on (simulation)
     ]
 )
 
@@ -144,9 +145,9 @@ def options(policy: Policy, live: bool) -> Options:
     """Turn a scenario's policy into canonical numbers."""
     p2p = policy.name != "http-only"
     return Options(
-        high_demand_window=policy.highDemandTimeWindow,
-        http_window=policy.httpDownloadTimeWindow,
-        p2p_window=policy.p2pDownloadTimeWindow,
+        high_demand_window=float(policy.highDemandTimeWindow),
+        http_window=float(policy.httpDownloadTimeWindow),
+        p2p_window=float(policy.p2pDownloadTimeWindow),
         http_slots=policy.simultaneousHttpDownloads,
         p2p_slots=policy.simultaneousP2PDownloads if p2p else 0,
         http_hold=policy.httpDownloadInitialTimeoutMs / 1000 if p2p else 0.0,
@@ -154,7 +155,7 @@ def options(policy: Policy, live: bool) -> Options:
         p2p_timeout=policy.p2pNotReceivingBytesTimeoutMs / 1000,
         http_retries=policy.httpErrorRetries,
         p2p_retries=policy.p2pErrorRetries,
-        storage=policy.segmentMemoryStorageLimit * 2.0**20,
+        storage=float(policy.segmentMemoryStorageLimit * 2.0**20),
         live=live,
     )
 

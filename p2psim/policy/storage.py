@@ -1,13 +1,12 @@
 """The segment storage: in memory, with eviction only when something is stored (upstream's SegmentMemoryStorage)."""
 
-from numba import njit
-
+from p2psim.compiled import entry, tiny
 from p2psim.policy.state import Loaders, Options, Timeline
 
 __all__ = ["free_percent", "reclaim", "segment_size", "store"]
 
 
-@njit(cache=True)
+@tiny
 def segment_size(L: Loaders, v: int, segment: int) -> float:
     """Size of a stored segment, bytes."""
     if L.size.shape[0] == 1 and L.size.shape[1] == 1:
@@ -15,11 +14,13 @@ def segment_size(L: Loaders, v: int, segment: int) -> float:
     return L.size[v, segment % L.slot.shape[1]]
 
 
-@njit(cache=True)
+@entry
 def free_percent(L: Loaders, o: Options, T: Timeline, v: int) -> float:
     """Free share of the storage in per cent; what lies behind the playhead does not count as used."""
     if L.viewer[v].stored_bytes < 0.9 * o.storage and L.viewer[v].jumped != 0:
-        return 100.0 - 100.0 * L.viewer[v].stored_bytes / o.storage  # above 10 % whatever lies behind: no rule looks closer
+        return (
+            100.0 - 100.0 * L.viewer[v].stored_bytes / o.storage
+        )  # above 10 % whatever lies behind: no rule looks closer
     if L.viewer[v].jumped == 0:
         return 100.0 - 100.0 * L.viewer[v].stored_bytes / o.storage
     used = 0.0
@@ -30,7 +31,7 @@ def free_percent(L: Loaders, o: Options, T: Timeline, v: int) -> float:
     return 100.0 - 100.0 * used / o.storage
 
 
-@njit(cache=True)
+@entry
 def store(L: Loaders, o: Options, T: Timeline, v: int, segment: int) -> None:
     """Keep a segment, after making room for it."""
     slots = L.slot.shape[1]
@@ -50,7 +51,7 @@ def store(L: Loaders, o: Options, T: Timeline, v: int, segment: int) -> None:
     L.viewer[v].stored_bytes += size
 
 
-@njit(cache=True)
+@entry
 def reclaim(L: Loaders, v: int, segment: int) -> None:
     """Free the slot that a segment new in the playlist will use: whoever had it is long out of every window."""
     slots = L.slot.shape[1]

@@ -68,7 +68,8 @@ class Exchange:
         """Send a command."""
         if self._closed:
             return
-        for message in encode(command, self._loader.max_message_size):
+        faults = self._loader.upstream_faults
+        for message in encode(command, self._loader.max_message_size, upstream_faults=faults):
             self._channel.send(message)
 
     def request(self, segment: int, first_byte: int) -> None:
@@ -96,7 +97,7 @@ class Exchange:
         try:
             payload = self._joiner.push(message)
             if payload is not None:
-                self._obey(decode(payload))
+                self._obey(decode(payload, upstream_faults=self._loader.upstream_faults))
         except RemoteProtocolError:
             return  # upstream ignores what it cannot read
 

@@ -38,7 +38,8 @@ class Loader:
     """Loads the segments of one stream for one viewer.
 
     `validate` (id, data) judges segments that came from peers. `answers_unknown` makes it answer requests for ids
-    outside its playlist, where upstream is silent.
+    outside its playlist, where upstream is silent; `upstream_faults` makes it read and write announcements with 2.3's
+    fault (a full block of 256 ids is lost).
     """
 
     def __init__(
@@ -55,12 +56,12 @@ class Loader:
         neighbours: int = 64,
         validate: Validator | None = None,
         answers_unknown: bool = False,
+        upstream_faults: bool = False,
     ) -> None:
         self.options, self.clock, self.observer = options, clock, observer
         self.uploads, self.max_message_size, self.answers_unknown = uploads, max_message_size, answers_unknown
-        self.agent = Agent(
-            options, random, now=clock.now(), capacity=capacity, neighbours=neighbours, uploads=uploads
-        )
+        self.agent = Agent(options, random, now=clock.now(), capacity=capacity, neighbours=neighbours, uploads=uploads)
+        self.upstream_faults = upstream_faults
         self.storage: dict[int, bytes] = {}
         self.level_bitrate = 0.0
         self.level_changed_at = float("-inf")
@@ -310,9 +311,9 @@ class Loader:
         self._prefetch_timer.cancel()
         if self._hold_timer is not None:
             self._hold_timer.cancel()
-        for segment, attempt in list(self._http.items()):
-            attempt.cancel()
-            self.observer.attempt_ended(segment, "http", "", "abort")
-        self._http.clear()
+        wish, self._wish = self._wish, None
+        if wish is not None:
+            wish.refused("aborted")
+        self._carry_out(self.agent.abort_all())
         for exchange in list(self._exchanges.values()):
             exchange.close()

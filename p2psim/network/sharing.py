@@ -1,0 +1,577 @@
+"""Exact max-min fair sharing of links between flows, repaired where something changed.
+
+A rate vector is max-min fair iff every flow runs at its own cap or has a bottleneck: a saturated link on its path on
+which no flow is faster (Bertsekas and Gallager, Data Networks, §6.5.2). When a flow starts or ends, only the flows of
+its saturated links are freed and filled anew, the others keeping their rates; then the condition is checked wherever
+a load changed, and whoever breaks it is freed too, until nobody does. The set of free flows only grows, so this ends,
+and the condition being sufficient, it ends at the exact rates.
+
+A flow crosses up to P links (a path row is filled with -1). All arrays are allocated once; a flow is a row.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from p2psim.compiled import entry, inner, tiny
+
+__all__ = [
+    "Network",
+    "allocate",
+    "close_flow",
+    "left_at",
+    "next_finish",
+    "open_flow",
+    "set_capacity",
+    "settle",
+    "stage_capacity",
+    "stage_close",
+    "stage_open",
+]
+
+_SATURATED = 1.0 - 1e-9
+_SAME = 1e-9
+_NONE = -1
+_CAPPED = -2
+_STAGED = 1
+
+LINK = np.dtype(
+    [
+        ("capacity", "f8"),  # bytes/s
+        ("load", "f8"),
+        ("residual", "f8"),  # scratch of the filling
+        ("fastest", "f8"),  # scratch of the check
+        ("head", "i4"),  # first node of the list of its flows
+        ("flows", "i4"),
+        ("unfixed", "i4"),  # scratch of the filling
+        ("place", "i4"),  # scratch: place in the heap of shares
+        ("touched", "i4"),
+        ("scanned", "i4"),
+    ]
+)
+FLOW = np.dtype(
+    [
+        ("rate", "f8"),
+        ("left", "f8"),  # bytes left at `since`
+        ("since", "f8"),
+        ("cap", "f8"),
+        ("fill", "f8"),  # scratch: rate found by the filling, -1 while unfixed
+        ("bottleneck", "i4"),
+        ("place", "i4"),  # place in the heap of finish times
+        ("free", "i4"),
+        ("unused", "i4"),
+    ]
+)
+NODE = np.dtype([("link", "i4"), ("next", "i4"), ("prev", "i4")])
+ENTRY = np.dtype([("key", "f8"), ("item", "i4"), ("unused", "i4")])
+
+
+class Network(NamedTuple):
+    """Links, flows and scratch space; all rates in bytes/s, times in seconds."""
+
+    link: Any  # (links,)
+    flow: Any  # (flows,)
+    node: Any  # (flows, path)
+    finish: Any  # heap of finish times
+    shares: Any  # scratch: heap of fair shares
+    members: NDArray[np.int32]  # scratch: the free flows
+    links: NDArray[np.int32]  # scratch: the touched links
+    counts: NDArray[np.int64]  # open flows; staged free flows; rates set since the start
+
+
+def allocate(capacity: NDArray[np.float64], flows: int, path: int = 2) -> Network:
+    """Make an idle network of links with the given capacities (links,), for at most `flows` flows at once."""
+    links = len(capacity)
+    network = Network(
+        link=np.zeros(links, LINK).view(np.recarray),
+        flow=np.zeros(flows, FLOW).view(np.recarray),
+        node=np.zeros((flows, path), NODE).view(np.recarray),
+        finish=np.zeros(flows + 1, ENTRY).view(np.recarray),
+        shares=np.zeros(links + 1, ENTRY).view(np.recarray),
+        members=np.zeros(flows, np.int32),
+        links=np.zeros(links, np.int32),
+        counts=np.zeros(4, np.int64),
+    )
+    network.link["capacity"] = capacity
+    network.link["head"] = _NONE
+    network.node["link"] = _NONE
+    return network
+
+
+@entry
+def next_finish(N: Network) -> float:
+    """Time at which the next flow ends; infinite if none does."""
+    return N.finish[0].key if N.counts[0] > 0 else np.inf
+
+
+@entry
+def left_at(N: Network, f: int, now: float) -> float:
+    """Bytes that a flow still has to carry."""
+    flow = N.flow[f]
+    return max(0.0, flow.left - flow.rate * (now - flow.since))
+
+
+@entry
+def open_flow(N: Network, f: int, path: NDArray[np.int32], size: float, cap: float, now: float) -> None:
+    """Start a flow of `size` bytes over the links of `path`, never faster than `cap`."""
+    stage_open(N, f, path, size, cap, now)
+    settle(N, now)
+
+
+@entry
+def close_flow(N: Network, f: int, now: float) -> float:
+    """End a flow, finished or not; gives the bytes it did not carry."""
+    left = stage_close(N, f, now)
+    settle(N, now)
+    return left
+
+
+@inner
+def stage_open(N: Network, f: int, path: NDArray[np.int32], size: float, cap: float, now: float) -> None:
+    """Start a flow whose rate, and those it changes, `settle` will find."""
+    flow = N.flow[f]
+    flow.rate, flow.left, flow.since, flow.cap = 0.0, size, now, cap
+    flow.bottleneck = _NONE
+    for p in range(N.node.shape[1]):
+        link = path[p] if p < len(path) else _NONE
+        N.node[f, p].link = link
+        if link != _NONE:
+            _enlist(N, f, p, link)
+    _push_finish(N, f)
+    count = _free(N, f, N.counts[_STAGED])
+    for p in range(N.node.shape[1]):
+        link = N.node[f, p].link
+        if link != _NONE and N.link[link].load >= N.link[link].capacity * _SATURATED:
+            count = _free_all(N, link, count)
+    N.counts[_STAGED] = count
+
+
+@inner
+def stage_close(N: Network, f: int, now: float) -> float:
+    """End a flow; `settle` will share what it leaves. Gives the bytes it did not carry."""
+    left = left_at(N, f, now)
+    rate = N.flow[f].rate
+    count = N.counts[_STAGED]
+    _drop_finish(N, f)
+    for p in range(N.node.shape[1]):
+        link = N.node[f, p].link
+        if link == _NONE:
+            continue
+        _delist(N, f, p, link)
+        row = N.link[link]
+        saturated = row.load >= row.capacity * _SATURATED
+        row.load = row.load - rate if row.flows > 0 else 0.0
+        if saturated:
+            count = _free_all(N, link, count)
+    if N.flow[f].free == 1:
+        N.flow[f].free = 0
+        for i in range(count):
+            if N.members[i] == f:
+                count -= 1
+                N.members[i] = N.members[count]
+                break
+    N.counts[_STAGED] = count
+    return left
+
+
+@inner
+def settle(N: Network, now: float) -> None:
+    """Find the rates after all that was staged at this instant."""
+    count = N.counts[_STAGED]
+    if count > 0:
+        N.counts[_STAGED] = 0
+        _repair(N, count, now)
+
+
+@entry
+def set_capacity(N: Network, link: int, capacity: float, now: float) -> None:
+    """Change the capacity of a link under its flows."""
+    stage_capacity(N, link, capacity)
+    settle(N, now)
+
+
+@inner
+def stage_capacity(N: Network, link: int, capacity: float) -> None:
+    """Change the capacity of a link; `settle` will find the rates."""
+    N.link[link].capacity = capacity
+    N.counts[_STAGED] = _free_all(N, link, N.counts[_STAGED])
+
+
+# -- the repair -----------------------------------------------------------------------------------------------------
+
+
+@tiny
+def _free(N: Network, f: int, count: int) -> int:
+    if N.flow[f].free == 0:
+        N.flow[f].free = 1
+        N.members[count] = f
+        count += 1
+    return count
+
+
+@inner
+def _free_all(N: Network, link: int, count: int) -> int:
+    node = N.link[link].head
+    path = N.node.shape[1]
+    while node != _NONE:
+        count = _free(N, node // path, count)
+        node = N.node[node // path, node % path].next
+    return count
+
+
+@tiny
+def _repair(N: Network, count: int, now: float) -> None:
+    while True:
+        touched = _fill(N, count)
+        grown = _grow(N, count, touched)
+        if grown == count:
+            break
+        count = grown
+    for i in range(count):
+        f = N.members[i]
+        N.flow[f].free = 0
+        _set_rate(N, f, N.flow[f].fill, now)
+
+
+@tiny
+def _set_rate(N: Network, f: int, rate: float, now: float) -> None:
+    flow = N.flow[f]
+    if rate == flow.rate:
+        return
+    change = rate - flow.rate
+    for p in range(N.node.shape[1]):
+        link = N.node[f, p].link
+        if link != _NONE:
+            N.link[link].load += change
+    flow.left = max(0.0, flow.left - flow.rate * (now - flow.since))
+    flow.since = now
+    flow.rate = rate
+    N.counts[2] += 1
+    _move_finish(N, f, now + flow.left / rate if rate > 0.0 else np.inf)
+
+
+@tiny
+def _fill(N: Network, count: int) -> int:
+    """Water-fill the free flows into what the others leave; gives the number of touched links."""
+    touched = _residuals(N, count)
+    size = _build_shares(N, touched)
+    caps = _lowest_cap(N, count)
+    unfixed = count
+    while unfixed > 0:
+        share = np.inf
+        if size > 0:
+            link = N.shares[0].item
+            row = N.link[link]
+            if row.unfixed == 0:
+                size = _pop_share(N, size)
+                continue
+            share = row.residual / row.unfixed
+            if share > N.shares[0].key * (1.0 + 1e-12):
+                N.shares[0].key = share
+                _sink_share(N, 0, size)
+                continue
+        if caps <= share:
+            unfixed -= _fix_capped(N, count, caps)
+            caps = _lowest_cap(N, count)
+        else:
+            unfixed -= _fix_link(N, N.shares[0].item, share)
+    return touched
+
+
+@tiny
+def _residuals(N: Network, count: int) -> int:
+    touched = 0
+    for i in range(count):
+        flow = N.flow[N.members[i]]
+        flow.fill = -1.0
+        for p in range(N.node.shape[1]):
+            link = N.node[N.members[i], p].link
+            if link == _NONE:
+                continue
+            row = N.link[link]
+            if row.touched == 0:
+                row.touched, row.scanned = 1, 0
+                row.unfixed = 0
+                row.residual = row.capacity - row.load
+                N.links[touched] = link
+                touched += 1
+            row.residual += flow.rate
+            row.unfixed += 1
+    for i in range(touched):
+        row = N.link[N.links[i]]
+        row.residual = max(0.0, row.residual)
+    return touched
+
+
+@inner
+def _lowest_cap(N: Network, count: int) -> float:
+    lowest = np.inf
+    for i in range(count):
+        flow = N.flow[N.members[i]]
+        if flow.fill < 0.0 and flow.cap < lowest:
+            lowest = flow.cap
+    return lowest
+
+
+@tiny
+def _fix_capped(N: Network, count: int, cap: float) -> int:
+    fixed = 0
+    for i in range(count):
+        f = N.members[i]
+        if N.flow[f].fill < 0.0 and N.flow[f].cap <= cap:
+            _fix(N, f, N.flow[f].cap)
+            fixed += 1
+    return fixed
+
+
+@tiny
+def _fix_link(N: Network, link: int, share: float) -> int:
+    fixed = 0
+    path = N.node.shape[1]
+    node = N.link[link].head
+    while node != _NONE:
+        f = node // path
+        if N.flow[f].free == 1 and N.flow[f].fill < 0.0:
+            _fix(N, f, share)
+            fixed += 1
+        node = N.node[f, node % path].next
+    return fixed
+
+
+@inner
+def _fix(N: Network, f: int, rate: float) -> None:
+    N.flow[f].fill = rate
+    for p in range(N.node.shape[1]):
+        link = N.node[f, p].link
+        if link != _NONE:
+            row = N.link[link]
+            row.residual = max(0.0, row.residual - rate)
+            row.unfixed -= 1
+
+
+@tiny
+def _grow(N: Network, count: int, touched: int) -> int:
+    """Free whoever has no bottleneck any more; gives the new number of free flows."""
+    path = N.node.shape[1]
+    before = count
+    for i in range(touched):
+        node = N.link[N.links[i]].head if not np.isinf(N.link[N.links[i]].capacity) else _NONE
+        while node != _NONE:
+            f = node // path
+            node = N.node[f, node % path].next
+            flow = N.flow[f]
+            if flow.free == 0 and flow.bottleneck == N.links[i] and not _settled(N, f):
+                count = _free(N, f, count)
+                flow.fill = flow.rate
+    for i in range(before):
+        f = N.members[i]
+        if not _settled(N, f):
+            count = _free_faster(N, f, count)
+    for i in range(touched):
+        N.link[N.links[i]].touched = 0
+    return count
+
+
+@inner
+def _settled(N: Network, f: int) -> bool:
+    """Whether a flow runs at its cap or has a bottleneck, which is then noted."""
+    flow = N.flow[f]
+    rate = flow.fill if flow.free == 1 else flow.rate
+    if rate >= flow.cap * (1.0 - _SAME):
+        flow.bottleneck = _CAPPED
+        return True
+    for p in range(N.node.shape[1]):
+        link = N.node[f, p].link
+        if link == _NONE or np.isinf(N.link[link].capacity):
+            continue
+        if _saturated(N, link) and rate >= N.link[link].fastest * (1.0 - _SAME):
+            flow.bottleneck = link
+            return True
+    return False
+
+
+@inner
+def _saturated(N: Network, link: int) -> bool:
+    """Whether a link is full with the rates found so far; if so `fastest` is up to date."""
+    row = N.link[link]
+    if (row.touched == 1 and row.scanned == 0) or row.touched == 0:
+        _scan(N, link)
+    return row.residual == 0.0
+
+
+@tiny
+def _scan(N: Network, link: int) -> None:
+    """Sum and maximum of the rates on a link; a residual of exactly 0 marks it as saturated."""
+    path = N.node.shape[1]
+    row = N.link[link]
+    total, fastest = 0.0, 0.0
+    node = row.head
+    while node != _NONE:
+        f = node // path
+        flow = N.flow[f]
+        rate = flow.fill if flow.free == 1 else flow.rate
+        total += rate
+        fastest = max(fastest, rate)
+        node = N.node[f, node % path].next
+    row.fastest = fastest
+    row.residual = 0.0 if total >= row.capacity * _SATURATED else row.capacity - total
+    row.scanned = 1
+
+
+@tiny
+def _free_faster(N: Network, f: int, count: int) -> int:
+    path = N.node.shape[1]
+    rate = N.flow[f].fill
+    for p in range(path):
+        link = N.node[f, p].link
+        if link == _NONE or np.isinf(N.link[link].capacity) or not _saturated(N, link):
+            continue
+        node = N.link[link].head
+        while node != _NONE:
+            other = node // path
+            node = N.node[other, node % path].next
+            if N.flow[other].free == 0 and N.flow[other].rate > rate * (1.0 + _SAME):
+                count = _free(N, other, count)
+                N.flow[other].fill = N.flow[other].rate
+    return count
+
+
+# -- lists of the flows of a link -----------------------------------------------------------------------------------
+
+
+@tiny
+def _enlist(N: Network, f: int, p: int, link: int) -> None:
+    path = N.node.shape[1]
+    head = N.link[link].head
+    N.node[f, p].next = head
+    N.node[f, p].prev = _NONE
+    if head != _NONE:
+        N.node[head // path, head % path].prev = f * path + p
+    N.link[link].head = f * path + p
+    N.link[link].flows += 1
+
+
+@tiny
+def _delist(N: Network, f: int, p: int, link: int) -> None:
+    path = N.node.shape[1]
+    after, before = N.node[f, p].next, N.node[f, p].prev
+    if after != _NONE:
+        N.node[after // path, after % path].prev = before
+    if before != _NONE:
+        N.node[before // path, before % path].next = after
+    else:
+        N.link[link].head = after
+    N.link[link].flows -= 1
+
+
+# -- heaps ----------------------------------------------------------------------------------------------------------
+
+
+@tiny
+def _put_finish(N: Network, i: int, key: float, f: int) -> None:
+    N.finish[i].key = key
+    N.finish[i].item = f
+    N.flow[f].place = i
+
+
+@tiny
+def _before(key: float, f: int, other_key: float, other: int) -> bool:
+    return key < other_key or (key == other_key and f < other)
+
+
+@inner
+def _rise_finish(N: Network, i: int) -> int:
+    key, f = N.finish[i].key, N.finish[i].item
+    while i > 0:
+        parent = (i - 1) >> 1
+        if not _before(key, f, N.finish[parent].key, N.finish[parent].item):
+            break
+        _put_finish(N, i, N.finish[parent].key, N.finish[parent].item)
+        i = parent
+    _put_finish(N, i, key, f)
+    return i
+
+
+@inner
+def _sink_finish(N: Network, i: int) -> None:
+    size = N.counts[0]
+    key, f = N.finish[i].key, N.finish[i].item
+    while True:
+        child = 2 * i + 1
+        if child >= size:
+            break
+        right = child + 1
+        if right < size and _before(
+            N.finish[right].key, N.finish[right].item, N.finish[child].key, N.finish[child].item
+        ):
+            child = right
+        if not _before(N.finish[child].key, N.finish[child].item, key, f):
+            break
+        _put_finish(N, i, N.finish[child].key, N.finish[child].item)
+        i = child
+    _put_finish(N, i, key, f)
+
+
+@tiny
+def _push_finish(N: Network, f: int) -> None:
+    n = N.counts[0]
+    N.counts[0] = n + 1
+    _put_finish(N, n, np.inf, f)
+    _rise_finish(N, n)
+
+
+@tiny
+def _drop_finish(N: Network, f: int) -> None:
+    i = N.flow[f].place
+    last = N.counts[0] - 1
+    N.counts[0] = last
+    if i != last:
+        _put_finish(N, i, N.finish[last].key, N.finish[last].item)
+        _sink_finish(N, _rise_finish(N, i))
+
+
+@tiny
+def _move_finish(N: Network, f: int, key: float) -> None:
+    i = N.flow[f].place
+    N.finish[i].key = key
+    _sink_finish(N, _rise_finish(N, i))
+
+
+@tiny
+def _build_shares(N: Network, touched: int) -> int:
+    size = 0
+    for i in range(touched):
+        row = N.link[N.links[i]]
+        if not np.isinf(row.capacity):
+            N.shares[size].key = row.residual / row.unfixed
+            N.shares[size].item = N.links[i]
+            size += 1
+    for i in range(size // 2 - 1, -1, -1):
+        _sink_share(N, i, size)
+    return size
+
+
+@tiny
+def _pop_share(N: Network, size: int) -> int:
+    size -= 1
+    if size > 0:
+        N.shares[0].key, N.shares[0].item = N.shares[size].key, N.shares[size].item
+        _sink_share(N, 0, size)
+    return size
+
+
+@inner
+def _sink_share(N: Network, i: int, size: int) -> None:
+    key, item = N.shares[i].key, N.shares[i].item
+    while True:
+        child = 2 * i + 1
+        if child >= size:
+            break
+        if child + 1 < size and N.shares[child + 1].key < N.shares[child].key:
+            child += 1
+        if N.shares[child].key >= key:
+            break
+        N.shares[i].key, N.shares[i].item = N.shares[child].key, N.shares[child].item
+        i = child
+    N.shares[i].key, N.shares[i].item = key, item

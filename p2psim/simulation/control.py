@@ -1,0 +1,205 @@
+"""The control plane: SimPy owns the clock and everything that a person would call a happening.
+
+Viewers come and go, announce themselves to the real tracker's brain, and meet whom it offers them to. A behaviour is
+added by writing a SimPy process on `Control.env`; the data plane runs between the events.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import simpy
+
+from p2psim.network.latency import pair_rtt
+from p2psim.network.nat import reachability
+from p2psim.rng import stream
+from p2psim.scenario import Population, Scenario
+from p2psim.scenario.population import CRASH
+from p2psim.simulation.kernel import arrive, depart, later_connect
+from p2psim.simulation.plane import AWAY, GONE, Plane, handle
+from tracker.brain import Brain, BrainOptions
+from tracker.protocol import Announce, AnnounceReply, Answer, Offer, OfferRelay
+
+__all__ = ["Announcement", "Attempt", "Control"]
+
+INFO_HASH = "p2psim-one-channel-0"
+_PING = 25.0
+"""Seconds between the tracker's pings; a viewer that is there answers."""
+_SWEEP = 1.0
+
+Process = Generator[simpy.Event, Any, None]
+
+
+@dataclass(slots=True)
+class Attempt:
+    """An attempt to connect, from the offer to its outcome."""
+
+    viewer: int
+    other: int
+    initiated_at: float
+    opens_at: float
+    outcome: str
+
+
+@dataclass(slots=True)
+class Announcement:
+    """An announce, as its viewer sees it."""
+
+    viewer: int
+    at: float
+    event: str
+    offers_sent: int
+    offers_received: int
+    answers_received: int
+    peers_known: int
+
+
+@dataclass(slots=True)
+class Control:
+    """Viewers and tracker in virtual time."""
+
+    scenario: Scenario
+    population: Population
+    plane: Plane
+    seed: int
+    replication: int
+    keep: bool = False
+    """Keep a record of every attempt and announce."""
+    env: simpy.Environment = field(default_factory=simpy.Environment)
+    attempts: list[Attempt] = field(default_factory=list)
+    announcements: list[Announcement] = field(default_factory=list)
+    stale_offers: int = 0
+    """Offers that the tracker passed to viewers who were gone."""
+    live_offers: int = 0
+
+    def __post_init__(self) -> None:
+        self.kernel = handle(self.plane)
+        tracker = self.scenario.tracker
+        rng = stream(self.seed, self.replication, "tracker")
+        options = BrainOptions(
+            interval=tracker.interval, heartbeat_timeout=tracker.heartbeat, matching=tracker.matching
+        )
+        self.brain: Brain[int] = Brain(options, rng)
+        self._luck = stream(self.seed, self.replication, "connections")
+        self._reaches = reachability()
+        self._received = np.zeros((len(self.population), 2), np.int64)
+        for v in range(len(self.population)):
+            self.env.process(self._visit(v))
+        if self._shares:
+            self.env.process(self._keep_house())
+
+    brain: Brain[int] = field(init=False)
+    kernel: Plane = field(init=False)
+    """The plane as kernel functions take it."""
+    _luck: np.random.Generator = field(init=False)
+    _reaches: Any = field(init=False)
+    _received: Any = field(init=False)
+
+    @property
+    def _shares(self) -> bool:
+        return self.scenario.policy.name != "http-only"
+
+    # -- processes ----------------------------------------------------------------------------------------------
+
+    def _visit(self, v: int) -> Process:
+        """A viewer comes, announces itself now and again, and leaves."""
+        people = self.population
+        yield self.env.timeout(float(people.joined_at[v]))
+        arrive(self.kernel, v, self.env.now)
+        if self._shares:
+            self.env.process(self._announce_regularly(v))
+        stay = float(people.left_at[v]) - self.env.now
+        if people.left_at[v] < self.scenario.duration:
+            yield self.env.timeout(max(0.0, stay))
+            crash = bool(people.departure[v] == CRASH)
+            depart(self.kernel, v, crash, self.env.now)
+            if not crash:
+                self.brain.disconnect(v, self.env.now)
+
+    def _announce_regularly(self, v: int) -> Process:
+        """The tracker client starts with the first segment request, and repeats as the tracker says."""
+        network, tracker = self.scenario.network, self.scenario.tracker
+        yield self.env.timeout(2 * self.scenario.origin.latency)
+        event = "started"
+        while self.is_present(v):
+            began = self.env.now
+            yield self.env.timeout(network.gather + tracker.latency)
+            if not self.is_present(v):
+                return
+            interval = self._announce(v, event, began)
+            event = ""
+            yield self.env.timeout(max(0.0, interval - network.gather))
+
+    def _keep_house(self) -> Process:
+        """The tracker pings its clients and drops the silent ones."""
+        next_ping = _PING
+        while True:
+            yield self.env.timeout(_SWEEP)
+            if self.env.now >= next_ping:
+                next_ping += _PING
+                states = self.plane.seat["state"]
+                for v in np.flatnonzero((states != AWAY) & (states < GONE)).tolist():
+                    self.brain.heard(v, self.env.now)
+            self.brain.expire(self.env.now)
+
+    # -- the tracker --------------------------------------------------------------------------------------------
+
+    def is_present(self, v: int) -> bool:
+        """Whether a viewer has come and not left."""
+        return bool(self.plane.seat["state"][v] < GONE) and self.env.now < self.population.left_at[v]
+
+    def _announce(self, v: int, event: str, began: float) -> float:
+        """An announce reaches the tracker; gives the interval that it answers."""
+        degree = int(self.plane.L.viewer["degree"][v])
+        room = self.scenario.policy.maxPeers - degree
+        offers = [Offer(v, i) for i in range(self.scenario.tracker.offers if room > 0 else 0)]
+        message = Announce(INFO_HASH, peer_id(v), event, offers, len(offers))
+        if self.keep:
+            received, answered = self._received[v].tolist()
+            self.announcements.append(Announcement(v, began, event, len(offers), received, answered, degree))
+        interval = self.scenario.tracker.interval
+        for receiver, sent in self.brain.handle(v, message, self.env.now):
+            if isinstance(sent, AnnounceReply):
+                interval = float(sent.interval)
+            elif isinstance(sent, OfferRelay):
+                self._offer(v, receiver, sent, began)
+        return interval
+
+    def _offer(self, v: int, receiver: int, offer: OfferRelay, began: float) -> None:
+        """An offer reaches its receiver, who answers it; if their NATs allow, a connection opens."""
+        if not self.is_present(receiver):
+            self.stale_offers += 1
+            return
+        self.live_offers += 1
+        self._received[receiver, 0] += 1
+        if self.plane.L.viewer["degree"][receiver] >= self.scenario.policy.maxPeers:
+            self._note(v, receiver, began, float("nan"), "refused")
+            return
+        answer = Answer(INFO_HASH, peer_id(receiver), peer_id(v), offer.offer_id, receiver)
+        if self.brain.handle(receiver, answer, self.env.now):
+            self._received[v, 1] += 1
+        people, nat = self.population, self.scenario.nat
+        lucky = nat.failure == 0 or self._luck.random() >= nat.failure
+        if not (self._reaches[people.nat[v], people.nat[receiver]] and lucky):
+            self._note(v, receiver, began, float("nan"), "failed")
+            return
+        opens = self.env.now + self._handshake(v, receiver)
+        self._note(v, receiver, began, opens, "open")
+        later_connect(self.kernel, v, receiver, opens)
+
+    def _handshake(self, v: int, receiver: int) -> float:
+        """From the offer at the tracker to the open channel: two more hops to and from it, then ICE, DTLS and SCTP."""
+        network, tracker = self.scenario.network, self.scenario.tracker
+        s = self.plane.s
+        rtt = float(pair_rtt(s.rtt, s.rtt_spread, s.rtt_key, v, receiver))
+        return 3 * tracker.latency + network.gather + network.handshake_trips * rtt + network.handshake
+
+    def _note(self, v: int, other: int, began: float, opens: float, outcome: str) -> None:
+        if self.keep:
+            self.attempts.append(Attempt(v, other, began, opens, outcome))
+
+
+def peer_id(v: int) -> str:
+    """Peer id of a simulated viewer."""
+    return f"-PM0203-{v:012d}"

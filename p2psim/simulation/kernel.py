@@ -1,0 +1,453 @@
+"""The data plane's clock: events of the calendar and ends of flows in order of time, then the queue passes they cause."""
+
+import math
+
+from p2psim.compiled import entry, inner, tiny
+from p2psim.network.sharing import next_finish
+from p2psim.network.sharing import settle as share
+from p2psim.policy.loader import (
+    ABORT_HTTP,
+    ABORT_P2P,
+    ANNOUNCE,
+    COMPLETE,
+    DELIVER,
+    REJECT,
+    START_HTTP,
+    START_P2P,
+    hold,
+    queue_pass,
+)
+from p2psim.policy.neighbours import set_announced
+from p2psim.policy.player import reload_delay, retry_delay
+from p2psim.policy.prefetch import prefetch_delay, prefetch_round
+from p2psim.policy.state import ABSENT, HTTP, NOBODY, P2P
+from p2psim.policy.storage import reclaim
+from p2psim.simulation.calendar import (
+    ANNOUNCED,
+    BEGIN,
+    CHECK,
+    CONNECT,
+    CONSENT,
+    DRY,
+    PLAYER,
+    PREFETCH,
+    RELOAD,
+    SECOND,
+    URGENT,
+    next_event,
+    pop,
+    push,
+)
+from p2psim.simulation.plane import (
+    AWAY,
+    BIN_PEERS,
+    BIN_STALLED,
+    BIN_VIEWERS,
+    GONE,
+    N_CONNECTIONS,
+    N_DIRTY,
+    N_EVENTS,
+    N_HANDLED,
+    N_PASSES,
+    N_PLAYED,
+    N_STATES,
+    N_TRANSFERS,
+    PLAYING,
+    STALLED,
+    STARTING,
+    Plane,
+)
+from p2psim.simulation.swarm import hear, leave, lose_consent, meet, part, take_back_unplayed, tell
+from p2psim.simulation.transfers import (
+    ABORTED,
+    ask,
+    begin,
+    book,
+    carried,
+    finish,
+    give_up,
+    mark,
+    sync,
+)
+from p2psim.simulation.transfers import (
+    STALLED as TIMED_OUT,
+)
+from p2psim.simulation.viewing import check, deliver, dry, media_end, position_at, reported_position, settle, take_seat
+
+__all__ = ["DONE", "FULL", "advance", "arrive", "close_run", "depart", "later_connect", "start_clock"]
+
+DONE, FULL = 0, 1
+_ROOM = 4096
+"""Entries that the logs keep free: more than one step of the clock can write."""
+
+
+@entry
+def advance(P: Plane, until: float) -> int:
+    """Run until just before `until`; FULL if logs or calendar have to be emptied or enlarged first."""
+    while True:
+        share(P.N, P.clock[0])
+        at = min(next_event(P), next_finish(P.N))
+        if P.counts[N_DIRTY] > 0 and at > P.clock[0]:
+            _run_passes(P, P.clock[0])
+            continue
+        if at >= until:
+            break
+        if _crowded(P):
+            return FULL
+        P.clock[0] = max(P.clock[0], at)
+        P.counts[N_HANDLED] += 1
+        if next_finish(P.N) <= next_event(P):
+            finish(P, P.N.finish[0].item, P.clock[0])
+        else:
+            _handle(P)
+    P.clock[0] = max(P.clock[0], until) if not math.isinf(until) else P.clock[0]
+    return DONE
+
+
+@tiny
+def _crowded(P: Plane) -> bool:
+    if P.counts[N_EVENTS] + _ROOM > len(P.calendar):
+        return True
+    if not P.s.events:
+        return False
+    return (
+        P.counts[N_TRANSFERS] + _ROOM > len(P.transfers)
+        or P.counts[N_PLAYED] + _ROOM > len(P.played)
+        or P.counts[N_STATES] + _ROOM > len(P.states)
+        or P.counts[N_CONNECTIONS] + _ROOM > len(P.connections)
+    )
+
+
+@entry
+def arrive(P: Plane, v: int, now: float) -> None:
+    """A viewer comes: it loads the playlists, then starts to play."""
+    P.clock[0] = max(P.clock[0], now)
+    P.seat[v].joined_at = now
+    push(P, now + 2 * P.s.origin_latency, RELOAD, v, 0, 0)
+
+
+@entry
+def depart(P: Plane, v: int, crash: bool, now: float) -> None:
+    """A viewer leaves."""
+    P.clock[0] = max(P.clock[0], now)
+    leave(P, v, crash, now)
+
+
+@entry
+def later_connect(P: Plane, a: int, b: int, at: float) -> bool:
+    """Schedule the opening of a connection; False if the calendar is full."""
+    return push(P, at, CONNECT, a, b, 0)
+
+
+@tiny
+def _handle(P: Plane) -> None:
+    event = P.calendar[0]
+    now, kind, v, a, b = event.at, event.kind, event.viewer, event.a, event.b
+    pop(P)
+    if kind == SECOND:
+        _tick(P, now)
+        return
+    if kind == CONNECT:
+        meet(P, v, a, now)
+        return
+    if kind == CONSENT:
+        lose_consent(P, v, now)
+        return
+    if kind == ANNOUNCED:
+        if P.seat[v].state < GONE:
+            hear(P, v, a, b, now)
+        return
+    if P.seat[v].state >= GONE:
+        return
+    if kind == BEGIN:
+        if P.xfer[a].serial == b and P.xfer[a].state == 1:
+            begin(P, v, a, now)
+    elif kind == CHECK:
+        if P.xfer[a].serial == b and P.xfer[a].state != 0:
+            _check_progress(P, v, a, b, now)
+    elif kind == PLAYER:
+        check(P, v, now)
+    elif kind == DRY:
+        dry(P, v, now)
+        check(P, v, now)
+    elif kind == URGENT:
+        _meet_border(P, v, now)
+    elif kind == PREFETCH:
+        _prefetch(P, v, now)
+    elif kind == RELOAD:
+        _reload(P, v, now)
+
+
+# -- what the events do ---------------------------------------------------------------------------------------------
+
+
+@tiny
+def _check_progress(P: Plane, v: int, row: int, serial: int, now: float) -> None:
+    """Time out a transfer that has not brought a whole message since the last check (one byte, over HTTP)."""
+    x = P.xfer[row]
+    got = carried(P, row, now)
+    needed = min(P.s.chunk, x.size - x.checked) if x.source == P2P else 1.0
+    if got - x.checked >= needed - 0.5:
+        x.checked = got
+        push(P, now + (P.o.p2p_timeout if x.source == P2P else P.o.http_timeout), CHECK, v, row, serial)
+        return
+    other = x.other
+    if give_up(P, v, row, TIMED_OUT, now):
+        part(P, v, other, now)
+
+
+@tiny
+def _reload(P: Plane, v: int, now: float) -> None:
+    """A playlist arrives, as it was half a request ago."""
+    me = P.L.viewer[v]
+    asked = now - P.s.origin_latency
+    last = len(P.T.end)
+    if P.s.live:
+        last = int(math.floor(asked / P.s.segment + 1e-9)) + P.s.window
+    news = last > me.last
+    if news:
+        _extend(P, v, last)
+    if P.seat[v].state == AWAY:
+        take_seat(P, v, now)
+        push(P, now + prefetch_delay(P.L, v), PREFETCH, v, 0, 0)
+        check(P, v, now)
+    elif news:
+        check(P, v, now)
+        mark(P, v)
+    if P.s.live:
+        push(P, asked + reload_delay(P.s.segment, news) + P.s.origin_latency, RELOAD, v, 0, 0)
+
+
+@tiny
+def _extend(P: Plane, v: int, last: int) -> None:
+    me = P.L.viewer[v]
+    slots = P.L.slot.shape[1]
+    first = max(0, last - P.s.window) if P.s.live else 0
+    for segment in range(max(me.last, first), last):
+        reclaim(P.L, v, segment)
+        kept = P.kept[v, segment % slots]
+        kept.asked_at, kept.done_at, kept.http, kept.p2p = -1.0, math.nan, 0.0, 0.0
+        if kept.told != ABSENT:
+            kept.told = ABSENT
+            set_announced(P.L, v, segment, ABSENT)
+    me.first, me.last = first, last
+
+
+@tiny
+def _meet_border(P: Plane, v: int, now: float) -> None:
+    """The playhead's report may have brought a segment into a window: such reports cause a pass once a second."""
+    seat, me = P.seat[v], P.L.viewer[v]
+    if now < seat.urgent_at:
+        return
+    if now - me.passed > 1.0:
+        mark(P, v)
+        return
+    _plan_border(P, v, now)
+
+
+@inner
+def _plan_border(P: Plane, v: int, now: float) -> None:
+    seat, me = P.seat[v], P.L.viewer[v]
+    if seat.state != PLAYING:
+        seat.urgent_at, seat.border_at = math.inf, math.inf
+        return
+    due = seat.anchor + max(0.0, seat.border - seat.position)
+    seat.border_at = _update_after(P, v, due)
+    at = _update_after(P, v, max(due, me.passed + 1.0 + 1e-6))
+    seat.urgent_at = at
+    push(P, at, URGENT, v, 0, 0)
+
+
+@inner
+def _update_after(P: Plane, v: int, at: float) -> float:
+    """First time update of the media element at or after a time."""
+    begun = P.seat[v].updates_from
+    return begun + math.ceil((at - begun) / P.s.update - 1e-9) * P.s.update
+
+
+@tiny
+def _prefetch(P: Plane, v: int, now: float) -> None:
+    _report_playhead(P, v, now)
+    sync(P, v, now)
+    prefetch_round(P.L, P.o, P.T, v, now, P.out, P.scratch)
+    _carry_out(P, v, now)
+    push(P, now + prefetch_delay(P.L, v), PREFETCH, v, 0, 0)
+
+
+@inner
+def _report_playhead(P: Plane, v: int, now: float) -> None:
+    me = P.L.viewer[v]
+    if P.seat[v].state >= PLAYING and now >= P.seat[v].updates_from + P.s.update:
+        position = reported_position(P, v, now)
+        if abs(position - me.position) > 0.5 * P.s.segment and me.waiting != NOBODY and me.jumped == 0:
+            me.urgent = 1
+        me.position = position
+        me.jumped = 1
+
+
+# -- queue passes ---------------------------------------------------------------------------------------------------
+
+
+@tiny
+def _run_passes(P: Plane, now: float) -> None:
+    """Run the passes that are due; a pass may make another one due, of the same viewer or of a neighbour."""
+    done = 0
+    while done < P.counts[N_DIRTY]:
+        v = P.dirty[done]
+        done += 1
+        P.seat[v].dirty = 0
+        if P.seat[v].state >= STARTING and P.seat[v].state < GONE and P.L.viewer[v].requested >= 0:
+            _pass(P, v, now)
+        if done >= len(P.dirty) // 2:
+            rest = P.counts[N_DIRTY] - done
+            for i in range(rest):
+                P.dirty[i] = P.dirty[done + i]
+            P.counts[N_DIRTY] = rest
+            done = 0
+    P.counts[N_DIRTY] = 0
+
+
+@tiny
+def _pass(P: Plane, v: int, now: float) -> None:
+    P.counts[N_PASSES] += 1
+    _report_playhead(P, v, now)
+    sync(P, v, now)
+    queue_pass(P.L, P.o, P.T, v, now, P.out)
+    delivered = _carry_out(P, v, now)
+    _set_border(P, v, now)
+    if hold(P.L, P.o, v, now):
+        push(P, P.L.viewer[v].born + P.o.http_hold, PLAYER, v, 0, 0)
+    if delivered != NOBODY:
+        deliver(P, v, delivered, now)
+        check(P, v, now)
+
+
+@inner
+def _carry_out(P: Plane, v: int, now: float) -> int:
+    """Do what a pass commands; gives the segment for the player, or -1."""
+    delivered = NOBODY
+    announce = False
+    for n in range(1, P.out[0, 0] + 1):
+        command, segment, link = P.out[n, 0], P.out[n, 1], P.out[n, 2]
+        if command == START_HTTP:
+            ask(P, v, segment, HTTP, NOBODY, link, now)
+        elif command == START_P2P:
+            other = P.L.link[v, link].neighbour
+            ask(P, v, segment, P2P, other, _resume_from(P, v, segment), now)
+        elif command == ABORT_HTTP or command == ABORT_P2P:
+            source = HTTP if command == ABORT_HTTP else P2P
+            give_up(P, v, _row(P, v, segment, source), ABORTED, now)
+        elif command == DELIVER:
+            delivered = segment
+        elif command == REJECT:
+            P.seat[v].failures += 1
+            push(P, now + retry_delay(P.seat[v].failures), PLAYER, v, 0, 0)
+        elif command == COMPLETE:
+            P.kept[v, segment % P.kept.shape[1]].done_at = now
+        elif command == ANNOUNCE:
+            announce = True
+    if announce:
+        tell(P, v, now)
+    return delivered
+
+
+@tiny
+def _row(P: Plane, v: int, segment: int, source: int) -> int:
+    for row in range(v * P.s.rows, (v + 1) * P.s.rows):
+        if P.xfer[row].state != 0 and P.xfer[row].segment == segment and P.xfer[row].source == source:
+            return row
+    return NOBODY
+
+
+@tiny
+def _resume_from(P: Plane, v: int, segment: int) -> float:
+    for i in range(P.L.viewer[v].retained):
+        if P.L.request[v, i].segment == segment:
+            return P.L.request[v, i].bytes
+    return 0.0
+
+
+@tiny
+def _set_border(P: Plane, v: int, now: float) -> None:
+    """Note the playhead position at which the next segment enters a window, and schedule its pass."""
+    me, seat = P.L.viewer[v], P.seat[v]
+    border = math.inf
+    for window in (P.o.high_demand_window, P.o.http_window, P.o.p2p_window):
+        reach = me.position + window
+        following = int(math.floor(reach / P.s.segment)) + 1
+        if following < len(P.T.start):
+            border = min(border, P.T.start[following] - window)
+    moved = border != seat.border
+    seat.border = border
+    if (moved or math.isinf(seat.urgent_at) or now >= seat.urgent_at) and not math.isinf(border):
+        _plan_border(P, v, now)
+
+
+# -- the time line --------------------------------------------------------------------------------------------------
+
+
+@tiny
+def _tick(P: Plane, now: float) -> None:
+    """Once a second: book the bytes of running transfers, count viewers, stalls and neighbours."""
+    second = int(round(now))
+    for i in range(P.N.counts[0]):
+        row = P.N.finish[i].item
+        # bytes up to now belong to the second that ends
+        book(P, row, math.floor(carried(P, row, now)), now - 1e-9)
+    if second >= len(P.bins):
+        return
+    if second == int(math.ceil(P.s.warmup)) and second > 0:
+        _forget_warmup(P, now)
+    for v in range(len(P.seat)):
+        seat = P.seat[v]
+        if seat.state == AWAY or seat.state >= GONE:
+            continue
+        degree = P.L.viewer[v].degree
+        P.bins[second, BIN_VIEWERS] += 1
+        P.bins[second, BIN_PEERS] += degree
+        if seat.state == STALLED:
+            P.bins[second, BIN_STALLED] += 1
+        seat.peers_sum += degree
+        seat.ticks += 1
+        if P.s.live and seat.state == PLAYING:
+            seat.latency_sum += media_end(P, now) - position_at(P, v, now)
+            seat.latency_ticks += 1
+    push(P, now + 1.0, SECOND, 0, 0, 0)
+
+
+@tiny
+def _forget_warmup(P: Plane, now: float) -> None:
+    """The run begins to count here."""
+    for v in range(len(P.seat)):
+        seat = P.seat[v]
+        seat.bytes_http, seat.bytes_p2p, seat.bytes_up = 0.0, 0.0, 0.0
+        seat.played_http, seat.played_p2p = 0.0, 0.0
+        seat.http_wait, seat.p2p_wait, seat.http_time, seat.p2p_time = 0.0, 0.0, 0.0, 0.0
+        seat.http_transfers, seat.p2p_transfers = 0, 0
+        seat.peers_sum, seat.latency_sum, seat.stalled, seat.played = 0.0, 0.0, 0.0, 0.0
+        seat.ticks, seat.latency_ticks, seat.stalls = 0, 0, 0
+        seat.stall_began = max(seat.stall_began, now) if seat.state == STALLED else seat.stall_began
+        if seat.state == PLAYING:
+            seat.position, seat.anchor = position_at(P, v, now), now
+
+
+@entry
+def start_clock(P: Plane) -> None:
+    """Start the time line."""
+    push(P, 0.0, SECOND, 0, 0, 0)
+
+
+@entry
+def close_run(P: Plane, end: float) -> None:
+    """The run is over: what is under way counts up to here."""
+    for v in range(len(P.seat)):
+        seat = P.seat[v]
+        if seat.state == AWAY or seat.state >= GONE:
+            continue
+        if seat.state == STALLED:
+            seat.stalled += end - seat.stall_began
+        for row in range(v * P.s.rows, (v + 1) * P.s.rows):
+            if P.xfer[row].state != 0:
+                give_up(P, v, row, ABORTED, end)
+        settle(P, v, end)
+        take_back_unplayed(P, v)

@@ -1,0 +1,242 @@
+"""Everything that the data plane remembers, as arrays allocated once.
+
+Compiled code gets them behind one pointer (`handle`): passing dozens of arrays by value from function to function
+would cost minutes of compilation. Interpreted code gets the tuple itself.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import config, njit, types
+from numba.experimental import structref
+from numpy.typing import NDArray
+
+from p2psim.network.sharing import Network
+from p2psim.policy.state import Loaders, Options, Timeline
+
+__all__ = [
+    "AWAY",
+    "BIN_HTTP",
+    "BIN_ORIGIN",
+    "BIN_P2P",
+    "BIN_PEERS",
+    "BIN_STALLED",
+    "BIN_VIEWERS",
+    "CONNECTION",
+    "CRASHED",
+    "ENDED",
+    "EVENT",
+    "GONE",
+    "KEPT",
+    "N_CONNECTIONS",
+    "N_DIRTY",
+    "N_EVENTS",
+    "N_HANDLED",
+    "N_PASSES",
+    "N_PLAYED",
+    "N_SERIAL",
+    "N_STATES",
+    "N_TRANSFERS",
+    "PLAYED",
+    "PLAYING",
+    "SEAT",
+    "STALLED",
+    "STARTING",
+    "STATE",
+    "TRANSFER",
+    "XFER",
+    "Plane",
+    "Settings",
+    "handle",
+]
+
+AWAY, STARTING, PLAYING, STALLED, ENDED, GONE, CRASHED = range(7)
+"""States of a viewer."""
+
+EVENT = np.dtype([("at", "f8"), ("serial", "i8"), ("kind", "i4"), ("viewer", "i4"), ("a", "i4"), ("b", "i4")])
+
+SEAT = np.dtype(
+    [
+        ("joined_at", "f8"),
+        ("left_at", "f8"),
+        ("anchor", "f8"),  # when the playhead was at `position` and began to move
+        ("position", "f8"),
+        ("buffer_end", "f8"),  # media time up to which the player holds all segments
+        ("updates_from", "f8"),  # first time update of the media element
+        ("border", "f8"),  # playhead position at which the next segment enters a window
+        ("border_at", "f8"),  # when the playhead will be reported there
+        ("urgent_at", "f8"),  # when the pass for that is scheduled
+        ("first_frame", "f8"),
+        ("stall_began", "f8"),
+        ("stalled", "f8"),
+        ("played", "f8"),  # media seconds played up to the anchor
+        ("latency_sum", "f8"),
+        ("peers_sum", "f8"),
+        ("bytes_http", "f8"),
+        ("bytes_p2p", "f8"),
+        ("bytes_up", "f8"),
+        ("played_http", "f8"),
+        ("played_p2p", "f8"),
+        ("http_wait", "f8"),
+        ("p2p_wait", "f8"),
+        ("http_time", "f8"),
+        ("p2p_time", "f8"),
+        ("uplink", "f8"),
+        ("http_transfers", "i4"),
+        ("p2p_transfers", "i4"),
+        ("latency_ticks", "i4"),
+        ("ticks", "i4"),
+        ("state", "i4"),
+        ("next", "i4"),  # segment that the player wants next
+        ("origin_index", "i4"),  # segment with which play (re)began
+        ("stalls", "i4"),
+        ("failures", "i4"),
+        ("dirty", "i4"),
+        ("uploads", "i4"),
+    ]
+)
+
+XFER = np.dtype(
+    [
+        ("started_at", "f8"),
+        ("first_byte_at", "f8"),
+        ("size", "f8"),  # bytes asked for
+        ("booked", "f8"),  # bytes entered in the time line so far
+        ("checked", "f8"),  # bytes there at the last check for progress
+        ("segment", "i4"),
+        ("other", "i4"),  # who sends; -1: the origin
+        ("first_byte", "i4"),
+        ("serial", "i4"),  # tells this use of the row from earlier ones
+        ("state", "i4"),  # 0 free, 1 asked, 2 flowing
+        ("source", "i4"),
+    ]
+)
+
+KEPT = np.dtype(
+    [("asked_at", "f8"), ("done_at", "f8"), ("http", "f4"), ("p2p", "f4"), ("told", "u1"), ("unused", "u1", (7,))]
+)
+"""Of a segment in a slot: first attempt, completion, its bytes by source, and what neighbours were told."""
+
+TRANSFER = np.dtype(
+    [
+        ("viewer", "i4"),
+        ("segment", "i4"),
+        ("source", "i4"),
+        ("other", "i4"),
+        ("started_at", "f8"),
+        ("first_byte_at", "f8"),
+        ("ended_at", "f8"),
+        ("bytes", "f8"),
+        ("first_byte", "i4"),
+        ("outcome", "i4"),
+    ]
+)
+PLAYED = np.dtype(
+    [
+        ("viewer", "i4"),
+        ("segment", "i4"),
+        ("asked_at", "f8"),
+        ("done_at", "f8"),
+        ("due_at", "f8"),
+        ("played_at", "f8"),
+        ("http", "f8"),
+        ("p2p", "f8"),
+    ]
+)
+STATE = np.dtype(
+    [("viewer", "i4"), ("state", "i4"), ("at", "f8"), ("position", "f8"), ("buffer", "f8"), ("latency", "f8")]
+)
+CONNECTION = np.dtype([("a", "i4"), ("b", "i4"), ("at", "f8"), ("change", "i4"), ("unused", "i4")])
+
+
+N_EVENTS, N_SERIAL, N_DIRTY, N_TRANSFERS, N_PLAYED, N_STATES, N_CONNECTIONS, N_PASSES, N_HANDLED = range(9)
+"""Places in `Plane.counts`."""
+
+BIN_VIEWERS, BIN_STALLED, BIN_PEERS, BIN_HTTP, BIN_P2P, BIN_ORIGIN = range(6)
+"""Columns of `Plane.bins`."""
+
+
+class Settings(NamedTuple):
+    """Numbers of the scenario, canonical units."""
+
+    live: bool
+    segment: float
+    size: float  # bytes of a segment
+    window: int
+    latency: float
+    origin_latency: float
+    origin_rate: float  # of one connection
+    rtt: float
+    rtt_spread: float
+    rtt_key: int
+    channel_window: float
+    channel_rate: float
+    goodput: float
+    request: float
+    chunk: float
+    buffer: float
+    tick: float
+    update: float
+    warmup: float
+    rows: int  # transfers a viewer may have at once
+    origin: int  # link of the origin
+    events: bool  # whether to log every event
+
+
+class Plane(NamedTuple):
+    """The data plane."""
+
+    L: Loaders
+    N: Network
+    o: Options
+    T: Timeline
+    s: Settings
+    seat: Any  # (viewers,)
+    xfer: Any  # (viewers × rows,)
+    kept: Any  # (viewers, slots)
+    calendar: Any  # heap of events
+    counts: NDArray[np.int64]
+    clock: NDArray[np.float64]  # now; time of the next event
+    dirty: NDArray[np.int32]
+    bins: NDArray[np.float64]  # (seconds, 6): viewers, stalled, connections, http, p2p, origin
+    out: NDArray[np.int64]
+    scratch: NDArray[np.int64]
+    path: NDArray[np.int32]
+    transfers: Any  # logs, drained by the control plane
+    played: Any
+    states: Any
+    connections: Any
+
+
+@structref.register
+class _PlaneType(types.StructRef):  # type: ignore[misc]
+    """Numba's type of the pointer."""
+
+    def preprocess_fields(self, fields: Any) -> Any:
+        """Forget literal values: they would make a type for each value."""
+        return tuple((name, types.unliteral(kind)) for name, kind in fields)
+
+
+class _PlanePointer(structref.StructRefProxy):  # type: ignore[misc]
+    """The pointer, as Python holds it."""
+
+
+structref.define_proxy(_PlanePointer, _PlaneType, list(Plane._fields))
+
+
+@njit(cache=True)
+def _point(
+    L: Any, N: Any, o: Any, T: Any, s: Any, seat: Any, xfer: Any, kept: Any, calendar: Any, counts: Any, clock: Any,
+    dirty: Any, bins: Any, out: Any, scratch: Any, path: Any, transfers: Any, played: Any, states: Any,
+    connections: Any,
+) -> Any:  # fmt: skip
+    return _PlanePointer(
+        L, N, o, T, s, seat, xfer, kept, calendar, counts, clock, dirty, bins, out, scratch, path, transfers, played,
+        states, connections,
+    )  # fmt: skip
+
+
+def handle(plane: Plane) -> Plane:
+    """Give what kernel functions take for a plane."""
+    pointer: Plane = plane if config.DISABLE_JIT else _point(*plane)
+    return pointer

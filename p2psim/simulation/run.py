@@ -1,0 +1,265 @@
+"""One replication of a scenario, from seed to tables."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import simpy
+
+from p2psim.network import sharing
+from p2psim.policy.loader import command_buffer
+from p2psim.policy.state import allocate, options, timeline
+from p2psim.rng import kernel_streams
+from p2psim.scenario import Population, Scenario, populate
+from p2psim.simulation import ledger
+from p2psim.simulation.control import Control
+from p2psim.simulation.kernel import FULL, advance, close_run, start_clock
+from p2psim.simulation.plane import (
+    CONNECTION,
+    EVENT,
+    KEPT,
+    N_CONNECTIONS,
+    N_PLAYED,
+    N_STATES,
+    N_TRANSFERS,
+    PLAYED,
+    SEAT,
+    STATE,
+    TRANSFER,
+    XFER,
+    Plane,
+    Settings,
+    handle,
+)
+from p2psim.trace import Manifest, Trace, versions
+from p2psim.trace.totals import Totals
+
+__all__ = ["Run", "run"]
+
+_LOGS = {"transfers": N_TRANSFERS, "played": N_PLAYED, "states": N_STATES, "connections": N_CONNECTIONS}
+_LOG_ROWS = 32768
+_REQUESTS = 16
+"""Requests a simulated viewer retains: those loading, and the latest that failed."""
+_STEP = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one replication comes to."""
+
+    totals: Totals
+    trace: Trace | None
+    stale_offers: int = 0
+    """Offers that the tracker passed to viewers who were gone already."""
+    live_offers: int = 0
+    """Offers that reached somebody."""
+    events: int = 0
+    """Events that the data plane handled."""
+
+
+def run(
+    scenario: Scenario,
+    *,
+    seed: int = 1,
+    replication: int = 0,
+    events: bool = False,
+    progress: Callable[[float], None] | None = None,
+    prepare: Callable[[Control], None] | None = None,
+) -> Run:
+    """Simulate one replication.
+
+    Parameters
+    ----------
+    seed, replication
+        Decide everything that is random: the same pair gives the same tables, bit for bit.
+    events
+        Keep every event, for `Run.trace`.
+    progress
+        Told the share that is done, 0 to 1.
+    prepare
+        Called before the clock starts, to add SimPy processes of your own to `Control.env`.
+    """
+    people = populate(scenario, seed, replication)
+    plane = _plane(scenario, people, seed, replication, events)
+    control = Control(scenario, people, plane, seed, replication, keep=events)
+    clockwork = _Clockwork(control, events)
+    start_clock(control.kernel)
+    if prepare is not None:
+        prepare(control)
+    clockwork.turn(scenario.duration, progress)
+    return _result(scenario, people, control, clockwork, seed, replication)
+
+
+class _Clockwork:
+    """Turns both planes in step, emptying logs as they fill."""
+
+    def __init__(self, control: Control, keeps: bool) -> None:
+        self._control = control
+        self._keeps = keeps
+        self._pages: dict[str, list[np.ndarray[Any, Any]]] = {name: [] for name in _LOGS}
+
+    def turn(self, end: float, progress: Callable[[float], None] | None) -> None:
+        env, told = self._control.env, 0.0
+        while (at := env.peek()) < end:
+            self._advance(at)
+            if env.now - told > end / 200 and progress is not None:
+                told = env.now
+                progress(told / end)
+            try:
+                env.step()
+            except simpy.core.EmptySchedule:
+                break
+        self._advance(end)
+        if progress is not None:
+            progress(1.0)
+
+    def _advance(self, until: float) -> None:
+        while advance(self._control.kernel, until) == FULL:
+            self._drain()
+            self._enlarge()
+
+    def _enlarge(self) -> None:
+        plane = self._control.plane
+        if plane.counts[0] > len(plane.calendar) // 2:
+            larger = np.zeros(2 * len(plane.calendar), EVENT).view(np.recarray)
+            larger[: len(plane.calendar)] = plane.calendar
+            self._control.plane = plane._replace(calendar=larger)
+            self._control.kernel = handle(self._control.plane)
+
+    def _drain(self) -> None:
+        plane = self._control.plane
+        for name, place in _LOGS.items():
+            count = int(plane.counts[place])
+            if count:
+                self._pages[name].append(np.array(getattr(plane, name)[:count]))
+                plane.counts[place] = 0
+
+    def logs(self) -> dict[str, np.ndarray[Any, Any]]:
+        """All that was logged."""
+        self._drain()
+        kinds = {"transfers": TRANSFER, "played": PLAYED, "states": STATE, "connections": CONNECTION}
+        return {
+            name: np.concatenate(pages) if pages else np.zeros(0, kinds[name]) for name, pages in self._pages.items()
+        }
+
+
+def _result(
+    scenario: Scenario, people: Population, control: Control, clockwork: _Clockwork, seed: int, replication: int
+) -> Run:
+    plane = control.plane
+    close_run(control.kernel, scenario.duration)
+    plane.seat["left_at"] = np.where(plane.seat["left_at"] > 0, plane.seat["left_at"], np.nan)
+    totals = ledger.totals(scenario, people, plane, seed, replication)
+    trace = None
+    if control.keep:
+        manifest = Manifest(
+            world="simulated",
+            scenario_digest=scenario.digest,
+            seed=seed,
+            replication=replication,
+            duration=scenario.duration,
+            name=scenario.name,
+            versions=versions(),
+        )
+        tables = ledger.tables(scenario, people, plane, clockwork.logs(), control.attempts, control.announcements)
+        trace = Trace(manifest, scenario, tables)
+    return Run(totals, trace, control.stale_offers, control.live_offers, int(plane.counts[8]))
+
+
+def _plane(scenario: Scenario, people: Population, seed: int, replication: int, events: bool) -> Plane:
+    stream, policy, count = scenario.stream, scenario.policy, len(people)
+    live = stream.kind == "live"
+    chosen = options(policy, live)
+    segments = _segment_count(scenario)
+    slots = _slots(scenario, segments)
+    rows = chosen.http_slots + chosen.p2p_slots + 1
+    size = float(round(stream.bitrate * stream.segment))
+    loaders = allocate(count, slots, max(_REQUESTS, 2 * rows), policy.maxPeers)
+    loaders.size[0, 0] = size
+    loaders.random[:] = kernel_streams(seed, count, replication, "loader")
+    loaders.viewer["uploads"] = people.uploads
+    seat = np.zeros(count, SEAT).view(np.recarray)
+    for name in ("border", "border_at", "urgent_at"):
+        seat[name] = np.inf
+    seat["first_frame"] = np.nan
+    kept = np.zeros((count, slots), KEPT).view(np.recarray)
+    kept["asked_at"], kept["done_at"] = -1.0, np.nan
+    logged = _LOG_ROWS if events else 1
+    return Plane(
+        L=loaders,
+        N=sharing.allocate(_capacities(scenario, people), count * rows, 2),
+        o=chosen,
+        T=timeline(segments, stream.segment),
+        s=_settings(scenario, seed, replication, size, rows, events),
+        seat=seat,
+        xfer=np.zeros(count * rows, XFER).view(np.recarray),
+        kept=kept,
+        calendar=np.zeros(max(16384, 24 * count), EVENT).view(np.recarray),
+        counts=np.zeros(9, np.int64),
+        clock=np.zeros(2),
+        dirty=np.zeros(2 * count + 64, np.int32),
+        bins=np.zeros((int(np.ceil(scenario.duration)) + 1, 6)),
+        out=command_buffer(max(_REQUESTS, 2 * rows), slots),
+        scratch=np.zeros(2 * slots + 16, np.int64),
+        path=np.full(2, -1, np.int32),
+        transfers=np.zeros(logged, TRANSFER).view(np.recarray),
+        played=np.zeros(logged, PLAYED).view(np.recarray),
+        states=np.zeros(logged, STATE).view(np.recarray),
+        connections=np.zeros(logged, CONNECTION).view(np.recarray),
+    )
+
+
+def _segment_count(scenario: Scenario) -> int:
+    stream = scenario.stream
+    if stream.kind == "vod":
+        return max(1, int(np.ceil(stream.length / stream.segment - 1e-9)))
+    return stream.window + int(np.ceil(scenario.duration / stream.segment)) + 2
+
+
+def _slots(scenario: Scenario, segments: int) -> int:
+    """Slots such that no two segments in use meet: a power of two."""
+    stream = scenario.stream
+    if stream.kind == "vod":
+        needed = segments
+    else:
+        behind = scenario.policy.highDemandTimeWindow / stream.segment
+        needed = 2 * (stream.window + int(np.ceil(behind)) + 4)
+    return max(16, 1 << int(np.ceil(np.log2(needed))))
+
+
+def _capacities(scenario: Scenario, people: Population) -> np.ndarray[Any, Any]:
+    """Links: the origin, then uplink and downlink of each viewer."""
+    capacity = np.empty(1 + 2 * len(people))
+    capacity[0] = scenario.origin.rate
+    capacity[1::2] = people.uplink
+    capacity[2::2] = people.downlink
+    return capacity
+
+
+def _settings(scenario: Scenario, seed: int, replication: int, size: float, rows: int, events: bool) -> Settings:
+    stream, network, player = scenario.stream, scenario.network, scenario.player
+    return Settings(
+        live=stream.kind == "live",
+        segment=float(stream.segment),
+        size=size,
+        window=stream.window,
+        latency=float(stream.latency),
+        origin_latency=float(scenario.origin.latency),
+        origin_rate=float(scenario.origin.per_connection),
+        rtt=float(network.rtt),
+        rtt_spread=float(network.rtt_spread),
+        rtt_key=(seed * 1009 + replication) % 2147483647,
+        channel_window=float(network.window),
+        channel_rate=float(network.channel_rate),
+        goodput=float(network.goodput),
+        request=float(network.request),
+        chunk=float(scenario.policy.webRtcMaxMessageSize),
+        buffer=float(player.buffer),
+        tick=float(player.tick),
+        update=float(player.update),
+        warmup=float(scenario.warmup),
+        rows=rows,
+        origin=0,
+        events=events,
+    )

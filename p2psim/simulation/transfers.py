@@ -1,0 +1,202 @@
+"""Transfers of segments: asked for, flowing, ended; each a row of its viewer and a flow of the network."""
+
+import math
+
+from p2psim.compiled import inner, tiny
+from p2psim.network.latency import pair_rtt
+from p2psim.network.sharing import left_at, stage_close, stage_open
+from p2psim.policy.requests import fail, find, succeed
+from p2psim.policy.state import HTTP, NOBODY, P2P
+from p2psim.simulation.calendar import BEGIN, CHECK, push
+from p2psim.simulation.plane import BIN_HTTP, BIN_ORIGIN, BIN_P2P, CRASHED, N_DIRTY, N_TRANSFERS, Plane
+
+__all__ = ["ABORTED", "COMPLETED", "FAILED", "STALLED", "ask", "begin", "book", "finish", "give_up", "mark", "sync"]
+
+COMPLETED, ABORTED, STALLED, FAILED = range(4)
+"""Outcomes."""
+
+_FREE, _ASKED, _FLOWING = range(3)
+_MEMORY = 15.0
+"""Seconds of loading over which a neighbour's speed is averaged."""
+
+
+@tiny
+def mark(P: Plane, v: int) -> None:
+    """A queue pass of a viewer is due."""
+    if P.seat[v].dirty == 0:
+        P.seat[v].dirty = 1
+        n = P.counts[N_DIRTY]
+        P.dirty[n] = v
+        P.counts[N_DIRTY] = n + 1
+
+
+@inner
+def ask(P: Plane, v: int, segment: int, source: int, other: int, first_byte: float, now: float) -> None:
+    """Send a request, to the origin or to a neighbour."""
+    row = v * P.s.rows
+    while P.xfer[row].state != _FREE:
+        row += 1
+    x = P.xfer[row]
+    x.started_at, x.first_byte_at = now, math.nan
+    x.size, x.booked, x.checked = P.s.size - first_byte, 0.0, 0.0
+    x.segment, x.other, x.first_byte, x.source = segment, other, int(first_byte), source
+    x.serial += 1
+    x.state = _ASKED
+    kept = P.kept[v, segment % P.kept.shape[1]]
+    if kept.asked_at < 0:
+        kept.asked_at = now
+    if source == HTTP:
+        wait, limit = P.s.origin_latency, P.o.http_timeout
+    else:
+        wait = pair_rtt(P.s.rtt, P.s.rtt_spread, P.s.rtt_key, v, other) + P.s.request
+        limit = P.o.p2p_timeout
+    push(P, now + wait, BEGIN, v, row, x.serial)
+    push(P, now + limit, CHECK, v, row, x.serial)
+
+
+@tiny
+def begin(P: Plane, v: int, row: int, now: float) -> None:
+    """The first byte arrives: the flow shares the links from now on."""
+    x = P.xfer[row]
+    P.path[0], P.path[1] = P.s.origin, 1 + 2 * v + 1
+    cap = P.s.origin_rate
+    if x.source == P2P:
+        other = x.other
+        if P.seat[other].state == CRASHED:
+            return  # nobody answers; the check for progress will tell
+        if P.L.slot[other, x.segment % P.L.slot.shape[1]].stored == 0:
+            give_up(P, v, row, FAILED, now)  # the neighbour has dropped it meanwhile
+            return
+        rtt = pair_rtt(P.s.rtt, P.s.rtt_spread, P.s.rtt_key, v, other)
+        cap = min(P.s.channel_rate, P.s.channel_window / rtt if rtt > 0 else math.inf)
+        P.path[0] = 1 + 2 * other
+    x.first_byte_at = now
+    x.state = _FLOWING
+    stage_open(P.N, row, P.path, x.size / P.s.goodput, cap / P.s.goodput, now)
+
+
+@inner
+def carried(P: Plane, row: int, now: float) -> float:
+    """Media bytes that a transfer has brought so far."""
+    x = P.xfer[row]
+    if x.state != _FLOWING:
+        return 0.0
+    return min(x.size, max(0.0, x.size - left_at(P.N, row, now) * P.s.goodput))
+
+
+@inner
+def book(P: Plane, row: int, total: float, now: float) -> None:
+    """Enter bytes in the time line as of now."""
+    x = P.xfer[row]
+    fresh = total - x.booked
+    if fresh <= 0.0:
+        return
+    x.booked = total
+    second = min(int(now), len(P.bins) - 1)
+    if x.source == HTTP:
+        P.bins[second, BIN_HTTP] += fresh
+        P.bins[second, BIN_ORIGIN] += fresh
+    else:
+        P.bins[second, BIN_P2P] += fresh
+
+
+@inner
+def sync(P: Plane, v: int, now: float) -> None:
+    """Bring the received bytes of a viewer's requests up to date: a decision may resume from them."""
+    for row in range(v * P.s.rows, (v + 1) * P.s.rows):
+        if P.xfer[row].state == _FLOWING:
+            i = find(P.L, v, P.xfer[row].segment)
+            if i != NOBODY:
+                P.L.request[v, i].bytes = P.xfer[row].first_byte + _whole(P, row, now)
+
+
+@inner
+def _whole(P: Plane, row: int, now: float) -> float:
+    """Bytes that can be used: a data channel delivers whole messages, HTTP every byte."""
+    got = math.floor(carried(P, row, now))
+    if P.xfer[row].source == HTTP or got >= P.xfer[row].size:
+        return got
+    return math.floor(got / P.s.chunk) * P.s.chunk
+
+
+@tiny
+def finish(P: Plane, row: int, now: float) -> None:
+    """The last byte has come."""
+    v = row // P.s.rows
+    x = P.xfer[row]
+    i = find(P.L, v, x.segment)
+    P.L.request[v, i].bytes = x.first_byte + x.size
+    _end(P, v, row, x.size, COMPLETED, now)
+    link = succeed(P.L, v, i)
+    if link != NOBODY:
+        _learn_speed(P, v, link, x.size, now - x.started_at)
+    kept = P.kept[v, x.segment % P.kept.shape[1]]
+    kept.done_at = now
+    seat = P.seat[v]
+    wait = x.first_byte_at - x.started_at
+    if x.source == HTTP:
+        seat.http_transfers += 1
+        seat.http_wait += wait
+        seat.http_time += now - x.started_at
+    else:
+        seat.p2p_transfers += 1
+        seat.p2p_wait += wait
+        seat.p2p_time += now - x.started_at
+    mark(P, v)
+
+
+@tiny
+def _learn_speed(P: Plane, v: int, link: int, count: float, seconds: float) -> None:
+    row = P.L.link[v, link]
+    span = max(1e-3, seconds)
+    row.speed = (row.speed * row.span + count) / (row.span + span)
+    row.span = min(_MEMORY, row.span + span)
+
+
+@inner
+def give_up(P: Plane, v: int, row: int, outcome: int, now: float) -> bool:
+    """End a transfer early. True if its neighbour has now timed out too often and is to be dropped.
+
+    ABORTED is the loader's own decision, which has settled the request already; the others are failures.
+    """
+    x = P.xfer[row]
+    got = _whole(P, row, now)
+    i = find(P.L, v, x.segment)
+    if i != NOBODY and P.L.request[v, i].source == x.source and outcome != ABORTED:
+        P.L.request[v, i].bytes = x.first_byte + got
+    _end(P, v, row, got, outcome, now)
+    if outcome == ABORTED or i == NOBODY:
+        return False
+    link = fail(P.L, v, i, now, outcome == STALLED)
+    mark(P, v)
+    return outcome == STALLED and link != NOBODY and P.L.link[v, link].strikes >= P.o.p2p_retries
+
+
+@inner
+def _end(P: Plane, v: int, row: int, got: float, outcome: int, now: float) -> None:
+    """Close the flow, book its bytes and free the row."""
+    x = P.xfer[row]
+    if x.state == _FLOWING:
+        stage_close(P.N, row, now)
+    book(P, row, got, now)
+    kept = P.kept[v, x.segment % P.kept.shape[1]]
+    if x.source == HTTP:
+        P.seat[v].bytes_http += got
+        kept.http += got
+    else:
+        P.seat[v].bytes_p2p += got
+        P.seat[x.other].bytes_up += got
+        kept.p2p += got
+    if P.s.events:
+        _log(P, v, row, got, outcome, now)
+    x.state = _FREE
+
+
+@tiny
+def _log(P: Plane, v: int, row: int, got: float, outcome: int, now: float) -> None:
+    n = P.counts[N_TRANSFERS]
+    P.counts[N_TRANSFERS] = n + 1
+    x, entry = P.xfer[row], P.transfers[n]
+    entry.viewer, entry.segment, entry.source, entry.other = v, x.segment, x.source, x.other
+    entry.started_at, entry.first_byte_at, entry.ended_at = x.started_at, x.first_byte_at, now
+    entry.bytes, entry.first_byte, entry.outcome = got, x.first_byte, outcome

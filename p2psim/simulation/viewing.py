@@ -1,0 +1,168 @@
+"""The player of a simulated viewer: when it asks, starts, stalls and goes on (rules: `p2psim.policy.player`)."""
+
+import math
+
+from p2psim.compiled import inner, tiny
+from p2psim.policy.loader import player_requests
+from p2psim.policy.player import dry_at, is_dry, next_index, playhead, start_index, start_position, wants_next
+from p2psim.policy.state import NOBODY
+from p2psim.simulation.calendar import DRY, PLAYER, push
+from p2psim.simulation.plane import ENDED, N_PLAYED, N_STATES, PLAYING, STALLED, STARTING, Plane
+from p2psim.simulation.transfers import mark
+
+__all__ = ["check", "deliver", "dry", "media_end", "position_at", "reported_position", "settle", "take_seat"]
+
+
+@inner
+def position_at(P: Plane, v: int, now: float) -> float:
+    """Media time of the playhead."""
+    seat = P.seat[v]
+    if seat.state != PLAYING:
+        return seat.position
+    return playhead(seat.position, seat.anchor, now, 1.0, seat.buffer_end)
+
+
+@tiny
+def reported_position(P: Plane, v: int, now: float) -> float:
+    """Playhead at the media element's last time update: what the loader knows."""
+    seat = P.seat[v]
+    if seat.state != PLAYING:
+        return seat.position
+    last = seat.updates_from + math.floor((now - seat.updates_from) / P.s.update + 1e-9) * P.s.update
+    return position_at(P, v, max(last, seat.anchor))
+
+
+@inner
+def media_end(P: Plane, now: float) -> float:
+    """Media time of the newest byte published."""
+    return now + P.s.window * P.s.segment if P.s.live else P.T.end[len(P.T.end) - 1]
+
+
+@tiny
+def take_seat(P: Plane, v: int, now: float) -> None:
+    """The playlist has come for the first time: choose where to start."""
+    seat, me = P.seat[v], P.L.viewer[v]
+    index = start_index(me.first, me.last, P.s.segment, P.s.latency, P.s.live)
+    seat.state = STARTING
+    seat.position = start_position(me.first, me.last, P.s.segment, P.s.latency, P.s.live)
+    seat.next, seat.origin_index = index, index
+    seat.buffer_end = P.T.start[index]
+    me.position, me.born = P.T.start[index], now
+    _log_state(P, v, now)
+
+
+@inner
+def check(P: Plane, v: int, now: float) -> None:
+    """Ask for the next segment if the buffer is short and the playlist has it."""
+    seat, me = P.seat[v], P.L.viewer[v]
+    if me.waiting != NOBODY or seat.state < STARTING or seat.state > STALLED:
+        return
+    target = next_index(seat.next, me.first, me.last, P.s.segment, P.s.latency, P.s.live)
+    if target != seat.next:
+        _jump(P, v, target, now)
+    if seat.next >= me.last:
+        return
+    if not wants_next(position_at(P, v, now), seat.buffer_end, P.s.buffer):
+        short_at = seat.anchor + (seat.buffer_end - P.s.buffer - seat.position)
+        ticks = math.floor((short_at - seat.joined_at) / P.s.tick) + 1
+        push(P, max(now, seat.joined_at + ticks * P.s.tick), PLAYER, v, 0, 0)
+        return
+    segment = seat.next
+    if player_requests(P.L, v, segment):
+        deliver(P, v, segment, now)
+    mark(P, v)
+
+
+@tiny
+def _jump(P: Plane, v: int, target: int, now: float) -> None:
+    """The playlist has moved past what the viewer wanted: it starts anew behind its end."""
+    settle(P, v, now)
+    seat, me = P.seat[v], P.L.viewer[v]
+    seat.position = start_position(me.first, me.last, P.s.segment, P.s.latency, P.s.live)
+    seat.next = target
+    seat.buffer_end = P.T.start[target]
+
+
+@inner
+def deliver(P: Plane, v: int, segment: int, now: float) -> None:
+    """A segment reaches the player."""
+    seat = P.seat[v]
+    if segment != seat.next:
+        return
+    seat.failures = 0
+    late = seat.state != PLAYING
+    due = now if seat.state == STARTING else seat.anchor + P.T.start[segment] - seat.position
+    if seat.state == STALLED:
+        due = seat.stall_began
+    seat.buffer_end = P.T.end[segment]
+    seat.next = segment + 1
+    kept = P.kept[v, segment % P.kept.shape[1]]
+    from_http = min(kept.http, P.s.size)
+    seat.played_http += from_http
+    seat.played_p2p += P.s.size - from_http
+    if late:
+        _go_on(P, v, now)
+    if P.s.events:
+        _log_played(P, v, segment, due, now if late else max(now, due))
+    push(P, dry_at(seat.position, seat.anchor, 1.0, seat.buffer_end), DRY, v, 0, 0)
+
+
+@tiny
+def _go_on(P: Plane, v: int, now: float) -> None:
+    seat = P.seat[v]
+    if seat.state == STARTING:
+        seat.first_frame = now
+        seat.updates_from = now
+    else:
+        seat.stalled += now - seat.stall_began
+    seat.state, seat.anchor = PLAYING, now
+    _log_state(P, v, now)
+
+
+@tiny
+def dry(P: Plane, v: int, now: float) -> None:
+    """The buffer may have run out: the player stalls, or is at the end of the recording."""
+    seat = P.seat[v]
+    if seat.state != PLAYING or not is_dry(position_at(P, v, now), seat.buffer_end):
+        return
+    settle(P, v, now)
+    if not P.s.live and seat.next >= len(P.T.end):
+        seat.state = ENDED
+    else:
+        seat.state = STALLED
+        seat.stall_began = now
+        seat.stalls += 1
+    _log_state(P, v, now)
+
+
+@inner
+def settle(P: Plane, v: int, now: float) -> None:
+    """Stop the playhead where it is."""
+    seat = P.seat[v]
+    if seat.state == PLAYING:
+        position = position_at(P, v, now)
+        seat.played += position - seat.position
+        seat.position, seat.anchor = position, now
+
+
+@inner
+def _log_state(P: Plane, v: int, now: float) -> None:
+    if not P.s.events:
+        return
+    n = P.counts[N_STATES]
+    P.counts[N_STATES] = n + 1
+    seat, entry = P.seat[v], P.states[n]
+    entry.viewer, entry.state, entry.at = v, seat.state, now
+    entry.position = seat.position
+    entry.buffer = max(0.0, seat.buffer_end - seat.position)
+    entry.latency = media_end(P, now) - seat.position if P.s.live else math.nan
+
+
+@tiny
+def _log_played(P: Plane, v: int, segment: int, due: float, played: float) -> None:
+    n = P.counts[N_PLAYED]
+    P.counts[N_PLAYED] = n + 1
+    kept, entry = P.kept[v, segment % P.kept.shape[1]], P.played[n]
+    entry.viewer, entry.segment = v, segment
+    entry.asked_at, entry.done_at, entry.due_at, entry.played_at = kept.asked_at, kept.done_at, due, played
+    entry.http, entry.p2p = kept.http, kept.p2p

@@ -1,0 +1,414 @@
+"""The world of the recorded scheduler traces: virtual time, microtasks, fake HTTP and fake peers around our loader.
+
+It repeats, step by step, what the program did that recorded the real p2p-media-loader 2.3.1, so that both write the
+same events at the same virtual milliseconds.
+"""
+
+import heapq
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from p2psim.policy.state import options
+from p2psim.rng import constant_streams
+from p2psim.scenario.model import Policy
+from p2psim.testbed.loader import Loader
+from p2psim.testbed.ports import FetchEvents
+from p2psim.wire import (
+    CancelSegmentRequest,
+    CommandJoiner,
+    SegmentAbsent,
+    SegmentData,
+    SegmentDataSendingCompleted,
+    SegmentRequest,
+    SegmentsAnnouncement,
+    decode,
+    encode,
+    is_command,
+)
+
+SECOND = 1000.0
+NAMES = {
+    SegmentsAnnouncement: "announce",
+    SegmentRequest: "request",
+    SegmentData: "data",
+    SegmentDataSendingCompleted: "completed",
+    SegmentAbsent: "absent",
+    CancelSegmentRequest: "cancel",
+}
+Behaviour = Callable[[int, float], str]
+
+
+class VirtualClock:
+    """Milliseconds inside, seconds to the loader; timers of one instant fire in the order of their making."""
+
+    def __init__(self) -> None:
+        self.ms = 0.0
+        self._serial = 0
+        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._dead: set[int] = set()
+        self._micro: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+
+    def now(self) -> float:
+        return self.ms / SECOND
+
+    def call_soon(self, callback: Callable[..., None], *args: object) -> None:
+        self._micro.append((callback, args))
+
+    def call_later(self, delay: float, callback: Callable[..., None], *args: object) -> "VirtualTimer":
+        return self.after(delay * SECOND, lambda: callback(*args))
+
+    def after(self, ms: float, action: Callable[[], None]) -> "VirtualTimer":
+        self._serial += 1
+        heapq.heappush(self._heap, (self.ms + max(0.0, ms), self._serial, action))
+        return VirtualTimer(self, self._serial)
+
+    def every(self, ms: float, action: Callable[[], None]) -> None:
+        self._serial += 1
+        serial = self._serial
+
+        def arm() -> None:
+            heapq.heappush(self._heap, (self.ms + ms, serial, fire))
+
+        def fire() -> None:
+            arm()
+            action()
+
+        arm()
+
+    def kill(self, serial: int) -> None:
+        self._dead.add(serial)
+
+    def drain(self) -> None:
+        while self._micro:
+            callback, args = self._micro.popleft()
+            callback(*args)
+
+    def run_until(self, end: float) -> None:
+        self.drain()
+        while self._heap and self._heap[0][0] <= end:
+            at, serial, action = heapq.heappop(self._heap)
+            if serial in self._dead:
+                continue
+            self.ms = at
+            action()
+            self.drain()
+        self.ms = end
+
+
+@dataclass
+class VirtualTimer:
+    clock: VirtualClock
+    serial: int
+
+    def cancel(self) -> None:
+        self.clock.kill(self.serial)
+
+
+@dataclass
+class Notes:
+    """The trace: what happened, in the recorder's words."""
+
+    clock: VirtualClock
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, ev: str, **details: Any) -> None:
+        # JavaScript rounds halves up
+        self.events.append({"t": math.floor(self.clock.ms + 0.5), "ev": ev, **details})
+
+    def attempt_started(self, segment: int, source: str, peer: str, first_byte: int) -> None: ...
+
+    def bytes_received(self, segment: int, source: str, peer: str, count: int) -> None: ...
+
+    def attempt_ended(self, segment: int, source: str, peer: str, outcome: str) -> None:
+        who = {"peer": peer} if source == "p2p" else {}
+        if outcome == "loaded":
+            self.add("loaded", id=segment, src=source, **who)
+        elif outcome == "abort":
+            self.add("abort", id=segment, src=source, **who)
+        else:
+            self.add("error", id=segment, src=source, **who, type=outcome)
+
+    def bytes_sent(self, segment: int, peer: str, count: int) -> None: ...
+
+    def upload_ended(self, segment: int, peer: str, complete: bool) -> None: ...
+
+    def peer_closed(self, peer: str) -> None:
+        self.add("peer_close", peer=peer)
+
+
+class FakeHttp:
+    """Each request has the full rate to itself; pieces of 100 ms."""
+
+    def __init__(self, notes: Notes, size: int, rate: float, latency: float, behaviour: Behaviour) -> None:
+        self._notes, self._size, self._rate, self._latency = notes, size, rate, latency
+        self._behaviour = behaviour
+
+    def __call__(self, segment: int, first_byte: int, events: FetchEvents) -> Callable[[], None]:
+        notes, clock = self._notes, self._notes.clock
+        notes.add("http_start", id=segment, range=f"bytes={first_byte}-" if first_byte else None)
+        state = {"dead": False, "sent": first_byte}
+
+        def abort() -> None:
+            if not state["dead"]:
+                state["dead"] = True
+                notes.add("http_abort", id=segment, at_byte=state["sent"])
+
+        def read() -> None:
+            if state["dead"]:
+                return
+            left = self._size - state["sent"]
+            if left <= 0:
+                events.finished()
+                return
+            step = min(100.0, left / self._rate * SECOND)
+            clock.after(step, piece)
+
+        def piece() -> None:
+            if state["dead"]:
+                return
+            count = min(math.floor(self._rate * 0.1 + 0.5), self._size - state["sent"])
+            state["sent"] += count
+            events.chunk(bytes(count))
+            read()
+
+        def respond() -> None:
+            if state["dead"]:
+                return
+            if mode == "error":
+                state["dead"] = True
+                events.headers(500, None, None)
+                return
+            partial = (first_byte, self._size - 1) if first_byte else None
+            if events.headers(206 if first_byte else 200, self._size - first_byte, partial):
+                read()
+
+        mode = self._behaviour(segment, clock.ms)
+        if mode != "hang":
+            clock.after(self._latency, respond)
+        return abort
+
+
+class FakePeer:
+    """A peer that has what it is told to have and serves at its rate."""
+
+    def __init__(self, world: "World", name: str, spec: dict[str, Any], behaviour: Behaviour) -> None:
+        self.peer, self._world, self._spec, self._behaviour = name, world, spec, behaviour
+        self._clock, self._notes = world.clock, world.notes
+        self._down = False
+        self._turn = 0
+        self._joiner = CommandJoiner()
+
+    def open(self) -> None:
+        self._world.loader.channel_opened(self)
+        self._notes.add("peer_connect", peer=self.peer)
+        self.announce(self._spec.get("have", []), [])
+
+    def announce(self, stored: list[int], loading: list[int]) -> None:
+        if not self._down:
+            for message in encode(SegmentsAnnouncement(tuple(stored), tuple(loading)), upstream_faults=True):
+                self._world.loader.channel_message(self.peer, message)
+
+    def ask(self, segment: int, request: int, first_byte: int) -> None:
+        self._say(SegmentRequest(segment, request, first_byte))
+
+    def _say(self, command: Any) -> None:
+        if not self._down:
+            for message in encode(command):
+                self._world.loader.channel_message(self.peer, message)
+
+    def _later(self, ms: float, turn: int, action: Callable[[], None]) -> None:
+        self._clock.after(ms, lambda: action() if not self._down and turn == self._turn else None)
+
+    def send(self, message: bytes) -> bool:
+        if not is_command(message):
+            self._notes.add("upload_chunk", peer=self.peer, len=len(message))
+            return True
+        payload = self._joiner.push(message)
+        if payload is None:
+            return True
+        command = decode(payload)
+        self._note(command)
+        if isinstance(command, SegmentRequest):
+            self._serve(command)
+        elif isinstance(command, CancelSegmentRequest):
+            self._turn += 1
+        return True
+
+    def _note(self, command: Any) -> None:
+        details: dict[str, Any] = {"peer": self.peer, "cmd": NAMES[type(command)]}
+        if isinstance(command, SegmentsAnnouncement):
+            details |= {"l": list(command.stored), "p": list(command.loading)}
+        else:
+            details["id"] = command.segment
+        if isinstance(command, SegmentRequest) and command.first_byte:
+            details["from"] = command.first_byte
+        self._notes.add("p2p_send", **details)
+
+    def _serve(self, request: SegmentRequest) -> None:
+        self._turn += 1
+        turn, mode, rtt = self._turn, self._behaviour(request.segment, self._clock.ms), self._spec.get("rtt", 40)
+        if mode == "silent":
+            return
+        if mode == "absent":
+            self._later(rtt, turn, lambda: self._say(SegmentAbsent(request.segment, request.request)))
+            return
+        total = self._world.size - request.first_byte
+        said = total + 1 if mode == "wrongsize" else total
+        self._later(rtt, turn, lambda: self._say(SegmentData(request.segment, request.request, said)))
+        at = float(rtt)
+        for offset in range(0, total, 65535):
+            count = min(65535, total - offset)
+            at += count / self._spec["rate"] * SECOND
+            if mode == "stall" and offset > total / 2:
+                return
+            self._later(at, turn, lambda n=count: self._world.loader.channel_message(self.peer, b"\7" * n))
+        done = SegmentDataSendingCompleted(request.segment, request.request)
+        self._later(at + 0.001, turn, lambda: self._say(done))
+
+    def close(self) -> None:
+        if not self._down:
+            self._down = True
+            self._notes.add("conn_destroyed", peer=self.peer)
+
+
+class World:
+    """One scenario of the recorder's."""
+
+    def __init__(self, params: dict[str, Any], http: Behaviour, peers: list[Behaviour]) -> None:
+        self.params = params
+        self.clock = VirtualClock()
+        self.notes = Notes(self.clock)
+        self.size = params.get("segBytes", 500_000)
+        self._duration = params.get("segDur", 4)
+        live = params.get("live")
+        self._low = live["first"] if live else 0
+        self._high = live["first"] + live["window"] if live else params.get("segments", 20)
+        self._http = FakeHttp(
+            self.notes, self.size, params.get("httpRate", 2_000_000), params.get("httpLatency", 50), http
+        )
+        self._peer_behaviours = peers
+        self.loader: Loader = None  # type: ignore[assignment]
+        self._next = self._high - 1 - math.floor(live.get("latency", 18) / self._duration) if live else 0
+        self._position = float(self._next * self._duration)
+        self._busy = self._played = False
+        self.stall_ticks = 0
+
+    def run(self) -> list[dict[str, Any]]:
+        params, clock = self.params, self.clock
+        if params.get("live"):
+            clock.every(self._duration * SECOND, self._publish)
+        for number, spec in enumerate(params.get("peers", [])):
+            self._arrange_peer(number, spec)
+        clock.after(0, self._pump)
+        clock.every(250, self._tick)
+        for seek in params.get("seeks", []):
+            clock.after(seek["at"], lambda s=seek: self._seek(s))
+        clock.run_until(params.get("until", 30_000))
+        self.loader.close()
+        return self.notes.events
+
+    # -- stream -------------------------------------------------------------------------------------------------
+
+    def _items(self) -> list[tuple[int, float, float]]:
+        d = self._duration
+        return [(i, i * d, (i + 1) * d) for i in range(self._low, self._high)]
+
+    def _publish(self) -> None:
+        self._high += 1
+        self._low += 1
+        if self.loader is not None:
+            self.loader.playlist(self._items())
+        self.notes.add("playlist", first=self._low, last=self._high - 1)
+
+    # -- peers --------------------------------------------------------------------------------------------------
+
+    def _arrange_peer(self, number: int, spec: dict[str, Any]) -> None:
+        peer = FakePeer(self, f"-PM0203-peer0000000{number}", spec, self._peer_behaviours[number])
+        self.clock.after(spec.get("at", 100), peer.open)
+        follow = spec.get("follow")
+        if follow and self.params.get("live"):
+            self.clock.every(follow.get("everyMs", 500), lambda: peer.announce(self._followed(follow["lag"]), []))
+        for said in spec.get("announces", []):
+            self.clock.after(said["at"], lambda s=said: peer.announce(s.get("l", []), s.get("p", [])))
+        for wish in spec.get("requests", []):
+            self.clock.after(wish["at"], lambda w=wish: peer.ask(w["id"], w.get("r", 1), w.get("from", 0)))
+
+    def _followed(self, lag: int) -> list[int]:
+        return [i for i in range(self._low, self._high) if i <= self._high - 1 - lag]
+
+    # -- player -------------------------------------------------------------------------------------------------
+
+    def _make_loader(self) -> None:
+        config = self.params.get("config", {})
+        policy = Policy(**{"maxPeers": 64, **config})
+        chosen = options(policy, live=bool(self.params.get("live")))
+        random = constant_streams(self.params.get("random", 0.5), 1)[0]
+        self.loader = Loader(
+            chosen,
+            self.clock,
+            self._http,
+            self.notes,
+            random,
+            uploads=not self._upload_disabled,
+            capacity=1024,
+            upstream_faults=True,
+        )
+        self.loader.level_bitrate = self.params.get("bitrate", 0) / 8
+        self.loader.playlist(self._items())
+
+    @property
+    def _upload_disabled(self) -> bool:
+        return bool(self.params.get("uploadDisabled", False))
+
+    def _pump(self) -> None:
+        buffer = self.params.get("playerBuffer", 15)
+        if self._busy or self._next >= self._high or self._next * self._duration > self._position + buffer:
+            return
+        self._busy = True
+        segment = self._next
+        self.notes.add("engine_request", id=segment)
+        self.clock.call_soon(self._request, segment)
+
+    def _request(self, segment: int) -> None:
+        if self.loader is None:
+            self._make_loader()
+            self.loader.agent.start_at(segment * float(self._duration))
+        self.loader.load(
+            segment,
+            lambda _data, bandwidth: self._delivered(segment, bandwidth),
+            lambda why: self._refused(segment, why),
+        )
+
+    def _delivered(self, segment: int, bandwidth: float) -> None:
+        self._busy, self._played = False, True
+        self.notes.add("engine_ok", id=segment, bandwidth=math.floor(bandwidth * 8 + 0.5))
+        self._next = segment + 1
+        self._pump()
+
+    def _refused(self, segment: int, why: str) -> None:
+        self.notes.add("engine_err", id=segment, type=why)
+        self._busy = False
+        if why != "aborted":
+            self.clock.after(1000, self._pump)
+
+    def _tick(self) -> None:
+        if self._played:
+            if self._position + 0.25 <= self._next * self._duration:
+                self._position += 0.25
+            else:
+                self.stall_ticks += 1
+            self.loader.playhead(self._position, 1)
+        self._pump()
+
+    def _seek(self, seek: dict[str, Any]) -> None:
+        self._position = float(seek["to"])
+        self._next = math.floor(self._position / self._duration)
+        self.notes.add("seek", to=seek["to"])
+        if self._busy:
+            self.loader.abort(seek.get("abort", self._next))
+            self._busy = False
+        self.loader.playhead(self._position, 1)
+        self._pump()
