@@ -1,0 +1,147 @@
+"""The client that most players in the field use, against this tracker.
+
+Needs Node.js, and the bittorrent-tracker package: from the folder that NODE_MODULES names, or else from npm.
+"""
+
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+PACKAGE = "bittorrent-tracker@11.2.3"
+INFO_HASH, OTHER_HASH = "ff" * 20, "00" * 20
+DEADLINE = 15.0
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def client_module(tmp_path_factory) -> Path:
+    modules = os.environ.get("NODE_MODULES")
+    if modules is None:
+        folder = tmp_path_factory.mktemp("npm")
+        command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", PACKAGE]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"npm cannot install {PACKAGE}: {done.stderr.strip()[-200:]}")
+        modules = str(folder / "node_modules")
+    return Path(modules) / "bittorrent-tracker" / "client.js"
+
+
+@contextmanager
+def tracker(*arguments: str, port: int = 0):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tracker", "--port", str(port), "--json", "--log-level", "error", *arguments],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+    )
+    try:
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+class Clients:
+    """A Node.js process with clients in it."""
+
+    def __init__(self, module: Path, url: str):
+        command = ["node", "--import", str(HERE / "npm/without_webrtc.mjs"), str(HERE / "npm/client.mjs"), module, url]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.events = queue.Queue()
+        self.seen = []
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
+            self.events.put(json.loads(line))
+
+    def tell(self, command: str, name: str, **options) -> None:
+        self.process.stdin.write(json.dumps({"command": command, "name": name, **options}) + "\n")
+        self.process.stdin.flush()
+
+    def hear(self, kind: str, name: str | None = None) -> dict:
+        """Wait for an event; the others are kept."""
+        while True:
+            event = self.events.get(timeout=DEADLINE)
+            assert event["kind"] != "crash", event["text"]
+            self.seen.append(event)
+            if event["kind"] == kind and name in (None, event.get("name")):
+                return event
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@contextmanager
+def clients(module: Path, url: str):
+    found = Clients(module, url)
+    try:
+        found.hear("ready")
+        yield found
+    finally:
+        found.close()
+
+
+def start(found: Clients, name: str, info_hash: str = INFO_HASH) -> None:
+    found.tell("start", name, infoHash=info_hash, peerId=name.encode().hex().ljust(40, "e"))
+
+
+def test_clients_meet_count_and_part(client_module):
+    # two processes, since clients of one process share a socket
+    with (
+        tracker() as address,
+        clients(client_module, address["url"]) as left,
+        clients(client_module, address["url"]) as right,
+    ):
+        start(left, "one")
+        assert left.hear("update")["incomplete"] == 1
+        start(right, "two")
+        assert right.hear("update")["incomplete"] == 2
+        # an offer of two reaches one, and the answer comes back
+        assert left.hear("peer")["name"] == "one"
+        assert right.hear("peer")["name"] == "two"
+        left.tell("complete", "one")
+        assert left.hear("update")["complete"] == 1
+        right.tell("scrape", "two")
+        assert right.hear("scrape") == {"name": "two", "kind": "scrape", "complete": 1, "incomplete": 1}
+        left.tell("stop", "one")
+        assert left.hear("update")["complete"] == 0
+        assert not [event for event in left.seen + right.seen if event["kind"] in ("warning", "error")]
+
+
+def test_a_refusal_is_a_warning_that_neither_disconnects_nor_throws(client_module):
+    with tracker("--deny-hashes", OTHER_HASH) as address, clients(client_module, address["url"]) as found:
+        start(found, "bad", OTHER_HASH)
+        assert "not served" in found.hear("warning", "bad")["text"]
+        start(found, "good")  # shares the socket
+        assert found.hear("update", "good")["incomplete"] == 1
+        found.tell("update", "bad")
+        assert "not served" in found.hear("warning", "bad")["text"]
+
+
+def test_clients_come_back_after_a_restart(client_module):
+    with ExitStack() as stack:
+        with tracker() as address:
+            found = [stack.enter_context(clients(client_module, address["url"])) for _ in range(2)]
+            for name, process in zip(("one", "two"), found, strict=True):
+                start(process, name)
+                process.hear("update")
+        for process in found:
+            assert "Error connecting" in process.hear("warning")["text"]
+        with tracker(port=address["port"]):
+            assert sorted(process.hear("update")["incomplete"] for process in found) == [1, 2]
+            for process in found:
+                process.hear("peer")
