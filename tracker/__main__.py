@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -26,12 +27,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         if invocation.token_seconds is not None:
             print(_token(invocation, invocation.token_seconds))
             return 0
+        _allow_many_files()
         set_up(invocation.options.log_level, invocation.options.log_format)
         asyncio.run(_run(invocation.options, invocation.is_json))
     except TrackerError as error:
         print(f"tracker: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _allow_many_files() -> None:
+    """Use what the system allows: every connection is a file, and the usual soft limit is 1024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _token(invocation: Invocation, seconds: float) -> str:

@@ -3,6 +3,8 @@
 //   tracker_load signal  PORT PID SECONDS PEERS SWARMS OFFERS   announces with offers, every offer answered
 //   tracker_load connect PORT PID SECONDS PEERS 0 0             connects, announces, closes, again
 //   tracker_load idle    PORT PID SECONDS PEERS SWARMS OFFERS   connects, announces once, stays
+//   tracker_load soak    PORT PID SECONDS PEERS SWARMS OFFERS   announces every 60 s, answers; one in 500 a second goes
+//                                                               away without a word and comes back
 //
 // Prints one JSON object. CPU seconds and memory are those of process PID, read from /proc. Every peer keeps one
 // announce in flight, so the tracker is always busy. Peers offer permessage-deflate, as browsers do.
@@ -184,7 +186,7 @@ void take(Peer& peer, std::string_view text) {
         }
     } else if (text.find("\"offer\":") != text.npos) {
         ++counts.offers;
-        if (mode == "signal") answer(peer, text);
+        if (mode == "signal" || mode == "soak") answer(peer, text);
     } else if (text.find("\"answer\":") != text.npos) {
         ++counts.answers;
     }
@@ -262,7 +264,7 @@ void connect_one(Peer& peer) {
     epoll_ctl(epoll_fd, EPOLL_CTL_ADD, peer.fd, &event);
 }
 
-void run_for(double seconds) {
+void pump(double seconds) {
     auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
     epoll_event events[512];
     while (Clock::now() < end) {
@@ -273,6 +275,31 @@ void run_for(double seconds) {
             if (peer.fd >= 0 && events[i].events & ~EPOLLOUT) read(peer);
         }
     }
+}
+
+// Viewers of a real stream: mostly quiet, some coming, some going.
+void soak(double seconds) {
+    const double step = 0.1, interval = 60, leaving = 1.0 / 500;
+    double announces = 0, departures = 0;
+    size_t next = 0, going = 0;
+    for (double at = 0; at < seconds; at += step) {
+        for (announces += double(peers.size()) * step / interval; announces >= 1; --announces) {
+            Peer& peer = peers[next++ % peers.size()];
+            if (peer.is_open) announce(peer);
+        }
+        for (departures += double(peers.size()) * step * leaving; departures >= 1; --departures) {
+            Peer& peer = peers[(going += 7) % peers.size()];
+            if (!peer.is_open) continue;
+            drop(peer);
+            ++counts.connections;
+            connect_one(peer);
+        }
+        pump(step);
+    }
+}
+
+void run_for(double seconds) {
+    mode == "soak" && counts.replies > 0 ? soak(seconds) : pump(seconds);
 }
 
 long open_count() {
@@ -322,6 +349,7 @@ int main(int, char** arguments) {
     run_for(1.0);
 
     counts = Counts();
+    counts.replies = mode == "soak";
     latencies.clear();
     auto started = Clock::now();
     double cpu = cpu_seconds();
