@@ -7,14 +7,15 @@ import numpy as np
 
 from p2psim.analysis.metrics import METRICS, Metric, Sums
 from p2psim.analysis.prices import Prices, bill
+from p2psim.simulation import Run
 from p2psim.trace import Trace
 
-__all__ = ["METRICS_OF_CLAIMS", "MONTH", "OF_EVENTS", "growth", "list_error", "sample_interval", "with_bills"]
+__all__ = ["METRICS_OF_CLAIMS", "MONTH", "OF_EVENTS", "growth", "sample_interval", "staleness", "with_bills"]
 
 MONTH = 30 * 86400.0
 """Seconds of a month of thirty days."""
 
-OF_EVENTS = frozenset({"list_error", "sample_interval"})
+OF_EVENTS = frozenset({"sample_interval"})
 """Metrics that need every event of a run."""
 
 METRICS_OF_CLAIMS: Mapping[str, Metric] = {
@@ -24,8 +25,8 @@ METRICS_OF_CLAIMS: Mapping[str, Metric] = {
         text="1 - bill / bill of http-only", unit="share", over="bill", under="base_bill", complement=True, paired=True
     ),
     "growth": Metric(text="exponent of the origin's rate over viewers", unit="number", over="growth"),
-    "list_error": Metric(
-        text="viewers listed wrongly / viewers there", unit="share", over="listed_wrongly", under="listed"
+    "stale_share": Metric(
+        text="offers passed to viewers who had gone", unit="share", over="stale_offers", under="offers"
     ),
     "sample_interval": Metric(text="time between statistics", unit="time", over="sample_interval"),
 }
@@ -46,17 +47,9 @@ def growth(rates: Sequence[float], sizes: Sequence[int]) -> float:
     return float(np.polyfit(np.log(sizes), np.log(rates), 1)[0])
 
 
-def list_error(trace: Trace) -> dict[str, float]:
-    """Compare the peers that the tracker says it knows at each announce with the viewers who are really there."""
-    rows = trace["announces"]
-    rows = rows[(rows["at"] >= trace.scenario.warmup) & (rows["event"] != "stopped")]
-    viewers = trace["viewers"]
-    at = rows["at"].to_numpy(float)
-    came = np.searchsorted(np.sort(viewers["joined_at"].to_numpy(float)), at, side="right")
-    gone = np.searchsorted(np.sort(viewers["left_at"].to_numpy(float)), at, side="right")
-    there = came - gone
-    wrong = np.abs(rows["peers_known"].to_numpy(float) - there)
-    return {"listed_wrongly": float(wrong.sum()), "listed": float(there.sum())}
+def staleness(run: Run) -> dict[str, float]:
+    """Count the offers that the tracker passed on, and those of them whose receiver had gone already."""
+    return {"stale_offers": float(run.stale_offers), "offers": float(run.stale_offers + run.live_offers)}
 
 
 def sample_interval(trace: Trace) -> dict[str, float]:

@@ -19,8 +19,8 @@ from p2psim.analysis.evidence import (
     MONTH,
     OF_EVENTS,
     growth,
-    list_error,
     sample_interval,
+    staleness,
     with_bills,
 )
 from p2psim.analysis.metrics import Metric, Sums, estimate, sums
@@ -28,6 +28,7 @@ from p2psim.analysis.runs import BASELINE, Job, Runs, jobs_for
 from p2psim.analysis.statistics import Interval
 from p2psim.analysis.wording import say
 from p2psim.scenario import Scenario
+from p2psim.simulation import Run
 from p2psim.trace import Trace
 
 __all__ = ["Finding", "Judge", "Status", "Verdict", "decide", "region", "status"]
@@ -121,8 +122,9 @@ class Judge:
 
     def _sums(self, case: Case, metric: Metric) -> list[Sums]:
         if case.metric in OF_EVENTS:
-            observe = list_error if case.metric == "list_error" else sample_interval
-            return [observe(trace) for trace in self._traces(case)]
+            return [sample_interval(trace) for trace in self._traces(case)]
+        if case.metric == "stale_share":
+            return [staleness(run) for run in self._made(case.scenario)]
         if case.sizes:
             rates = [[found["origin_bytes"] for found in self._plain(scenario)] for scenario in _scenarios(case)]
             return [{"growth": growth(each, case.sizes)} for each in zip(*rates, strict=True)]
@@ -137,12 +139,14 @@ class Judge:
         return [run.trace for run in made if run.trace is not None]
 
     def _plain(self, scenario: Scenario) -> list[Sums]:
-        return [sums(run.totals) for run in self._runs.make(jobs_for(scenario, self._seed, self._replications))]
+        return [sums(run.totals) for run in self._made(scenario)]
+
+    def _made(self, scenario: Scenario) -> list[Run]:
+        return self._runs.make(jobs_for(scenario, self._seed, self._replications))
 
     def _against_baseline(self, scenario: Scenario) -> list[Sums]:
-        made = self._runs.make(jobs_for(scenario, self._seed, self._replications))
-        bases = self._runs.make(jobs_for(_baseline(scenario), self._seed, self._replications))
-        return [sums(run.totals, base.totals) for run, base in zip(made, bases, strict=True)]
+        pairs = zip(self._made(scenario), self._made(_baseline(scenario)), strict=True)
+        return [sums(run.totals, base.totals) for run, base in pairs]
 
     def _remarks(self, claim: Claim, findings: Sequence[Finding]) -> Iterator[str]:
         if claim.note:

@@ -4,8 +4,10 @@ import math
 
 import pytest
 
-from p2psim.analysis.evidence import growth, list_error, sample_interval, with_bills
-from tests.traces import Story
+from p2psim.analysis.evidence import growth, sample_interval, staleness, with_bills
+from p2psim.simulation import Run
+from p2psim.trace import totals
+from tests.traces import Story, duet
 
 
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
@@ -18,15 +20,9 @@ def test_growth_of_nothing() -> None:
     assert math.isnan(growth([0.0, 1.0], [1, 2]))
 
 
-def test_list_error_counts_ghosts_and_the_forgotten() -> None:
-    story = Story()
-    story.viewer("a")
-    story.viewer("b", left=5.0, departure="crash")
-    story.announce("a", 1.0, known=2)  # right
-    story.announce("a", 6.0, known=2)  # a ghost
-    story.announce("a", 8.0, known=0)  # forgotten
-    story.announce("b", 5.0, known=9, event="stopped")  # a goodbye asks for nothing
-    assert list_error(story.trace()) == {"listed_wrongly": 2.0, "listed": 4.0}
+def test_staleness_is_a_share_of_the_offers_passed_on() -> None:
+    run = Run(totals(duet()), None, stale_offers=3, live_offers=9)
+    assert staleness(run) == {"stale_offers": 3.0, "offers": 12.0}
 
 
 def test_sample_interval_is_within_viewers() -> None:
