@@ -56,7 +56,7 @@ FLOW = np.dtype(
         ("left", "f8"),  # bytes left at `since`
         ("since", "f8"),
         ("cap", "f8"),
-        ("fill", "f8"),  # scratch: rate found by the filling, -1 while unfixed
+        ("found", "f8"),  # scratch: rate found by the filling, -1 while unfixed
         ("bottleneck", "i4"),
         ("place", "i4"),  # place in the heap of finish times
         ("free", "i4"),
@@ -64,7 +64,7 @@ FLOW = np.dtype(
     ]
 )
 NODE = np.dtype([("link", "i4"), ("next", "i4"), ("prev", "i4")])
-ENTRY = np.dtype([("key", "f8"), ("item", "i4"), ("unused", "i4")])
+ENTRY = np.dtype([("key", "f8"), ("who", "i4"), ("unused", "i4")])
 
 
 class Network(NamedTuple):
@@ -231,7 +231,7 @@ def _repair(N: Network, count: int, now: float) -> None:
     for i in range(count):
         f = N.members[i]
         N.flow[f].free = 0
-        _set_rate(N, f, N.flow[f].fill, now)
+        _set_rate(N, f, N.flow[f].found, now)
 
 
 @tiny
@@ -261,7 +261,7 @@ def _fill(N: Network, count: int) -> int:
     while unfixed > 0:
         share = np.inf
         if size > 0:
-            link = N.shares[0].item
+            link = N.shares[0].who
             row = N.link[link]
             if row.unfixed == 0:
                 size = _pop_share(N, size)
@@ -275,7 +275,7 @@ def _fill(N: Network, count: int) -> int:
             unfixed -= _fix_capped(N, count, caps)
             caps = _lowest_cap(N, count)
         else:
-            unfixed -= _fix_link(N, N.shares[0].item, share)
+            unfixed -= _fix_link(N, N.shares[0].who, share)
     return touched
 
 
@@ -284,7 +284,7 @@ def _residuals(N: Network, count: int) -> int:
     touched = 0
     for i in range(count):
         flow = N.flow[N.members[i]]
-        flow.fill = -1.0
+        flow.found = -1.0
         for p in range(N.node.shape[1]):
             link = N.node[N.members[i], p].link
             if link == _NONE:
@@ -309,7 +309,7 @@ def _lowest_cap(N: Network, count: int) -> float:
     lowest = np.inf
     for i in range(count):
         flow = N.flow[N.members[i]]
-        if flow.fill < 0.0 and flow.cap < lowest:
+        if flow.found < 0.0 and flow.cap < lowest:
             lowest = flow.cap
     return lowest
 
@@ -319,7 +319,7 @@ def _fix_capped(N: Network, count: int, cap: float) -> int:
     fixed = 0
     for i in range(count):
         f = N.members[i]
-        if N.flow[f].fill < 0.0 and N.flow[f].cap <= cap:
+        if N.flow[f].found < 0.0 and N.flow[f].cap <= cap:
             _fix(N, f, N.flow[f].cap)
             fixed += 1
     return fixed
@@ -332,7 +332,7 @@ def _fix_link(N: Network, link: int, share: float) -> int:
     node = N.link[link].head
     while node != _NONE:
         f = node // path
-        if N.flow[f].free == 1 and N.flow[f].fill < 0.0:
+        if N.flow[f].free == 1 and N.flow[f].found < 0.0:
             _fix(N, f, share)
             fixed += 1
         node = N.node[f, node % path].next
@@ -341,7 +341,7 @@ def _fix_link(N: Network, link: int, share: float) -> int:
 
 @inner
 def _fix(N: Network, f: int, rate: float) -> None:
-    N.flow[f].fill = rate
+    N.flow[f].found = rate
     for p in range(N.node.shape[1]):
         link = N.node[f, p].link
         if link != _NONE:
@@ -363,7 +363,7 @@ def _grow(N: Network, count: int, touched: int) -> int:
             flow = N.flow[f]
             if flow.free == 0 and flow.bottleneck == N.links[i] and not _settled(N, f):
                 count = _free(N, f, count)
-                flow.fill = flow.rate
+                flow.found = flow.rate
     for i in range(before):
         f = N.members[i]
         if not _settled(N, f):
@@ -377,7 +377,7 @@ def _grow(N: Network, count: int, touched: int) -> int:
 def _settled(N: Network, f: int) -> bool:
     """Whether a flow runs at its cap or has a bottleneck, which is then noted."""
     flow = N.flow[f]
-    rate = flow.fill if flow.free == 1 else flow.rate
+    rate = flow.found if flow.free == 1 else flow.rate
     if rate >= flow.cap * (1.0 - _SAME):
         flow.bottleneck = _CAPPED
         return True
@@ -410,7 +410,7 @@ def _scan(N: Network, link: int) -> None:
     while node != _NONE:
         f = node // path
         flow = N.flow[f]
-        rate = flow.fill if flow.free == 1 else flow.rate
+        rate = flow.found if flow.free == 1 else flow.rate
         total += rate
         fastest = max(fastest, rate)
         node = N.node[f, node % path].next
@@ -422,7 +422,7 @@ def _scan(N: Network, link: int) -> None:
 @tiny
 def _free_faster(N: Network, f: int, count: int) -> int:
     path = N.node.shape[1]
-    rate = N.flow[f].fill
+    rate = N.flow[f].found
     for p in range(path):
         link = N.node[f, p].link
         if link == _NONE or np.isinf(N.link[link].capacity) or not _saturated(N, link):
@@ -433,7 +433,7 @@ def _free_faster(N: Network, f: int, count: int) -> int:
             node = N.node[other, node % path].next
             if N.flow[other].free == 0 and N.flow[other].rate > rate * (1.0 + _SAME):
                 count = _free(N, other, count)
-                N.flow[other].fill = N.flow[other].rate
+                N.flow[other].found = N.flow[other].rate
     return count
 
 
@@ -471,7 +471,7 @@ def _delist(N: Network, f: int, p: int, link: int) -> None:
 @tiny
 def _put_finish(N: Network, i: int, key: float, f: int) -> None:
     N.finish[i].key = key
-    N.finish[i].item = f
+    N.finish[i].who = f
     N.flow[f].place = i
 
 
@@ -482,12 +482,12 @@ def _before(key: float, f: int, other_key: float, other: int) -> bool:
 
 @inner
 def _rise_finish(N: Network, i: int) -> int:
-    key, f = N.finish[i].key, N.finish[i].item
+    key, f = N.finish[i].key, N.finish[i].who
     while i > 0:
         parent = (i - 1) >> 1
-        if not _before(key, f, N.finish[parent].key, N.finish[parent].item):
+        if not _before(key, f, N.finish[parent].key, N.finish[parent].who):
             break
-        _put_finish(N, i, N.finish[parent].key, N.finish[parent].item)
+        _put_finish(N, i, N.finish[parent].key, N.finish[parent].who)
         i = parent
     _put_finish(N, i, key, f)
     return i
@@ -496,19 +496,19 @@ def _rise_finish(N: Network, i: int) -> int:
 @inner
 def _sink_finish(N: Network, i: int) -> None:
     size = N.counts[0]
-    key, f = N.finish[i].key, N.finish[i].item
+    key, f = N.finish[i].key, N.finish[i].who
     while True:
         child = 2 * i + 1
         if child >= size:
             break
         right = child + 1
         if right < size and _before(
-            N.finish[right].key, N.finish[right].item, N.finish[child].key, N.finish[child].item
+            N.finish[right].key, N.finish[right].who, N.finish[child].key, N.finish[child].who
         ):
             child = right
-        if not _before(N.finish[child].key, N.finish[child].item, key, f):
+        if not _before(N.finish[child].key, N.finish[child].who, key, f):
             break
-        _put_finish(N, i, N.finish[child].key, N.finish[child].item)
+        _put_finish(N, i, N.finish[child].key, N.finish[child].who)
         i = child
     _put_finish(N, i, key, f)
 
@@ -527,7 +527,7 @@ def _drop_finish(N: Network, f: int) -> None:
     last = N.counts[0] - 1
     N.counts[0] = last
     if i != last:
-        _put_finish(N, i, N.finish[last].key, N.finish[last].item)
+        _put_finish(N, i, N.finish[last].key, N.finish[last].who)
         _sink_finish(N, _rise_finish(N, i))
 
 
@@ -545,7 +545,7 @@ def _build_shares(N: Network, touched: int) -> int:
         row = N.link[N.links[i]]
         if not np.isinf(row.capacity):
             N.shares[size].key = row.residual / row.unfixed
-            N.shares[size].item = N.links[i]
+            N.shares[size].who = N.links[i]
             size += 1
     for i in range(size // 2 - 1, -1, -1):
         _sink_share(N, i, size)
@@ -556,14 +556,14 @@ def _build_shares(N: Network, touched: int) -> int:
 def _pop_share(N: Network, size: int) -> int:
     size -= 1
     if size > 0:
-        N.shares[0].key, N.shares[0].item = N.shares[size].key, N.shares[size].item
+        N.shares[0].key, N.shares[0].who = N.shares[size].key, N.shares[size].who
         _sink_share(N, 0, size)
     return size
 
 
 @inner
 def _sink_share(N: Network, i: int, size: int) -> None:
-    key, item = N.shares[i].key, N.shares[i].item
+    key, item = N.shares[i].key, N.shares[i].who
     while True:
         child = 2 * i + 1
         if child >= size:
@@ -572,6 +572,6 @@ def _sink_share(N: Network, i: int, size: int) -> None:
             child += 1
         if N.shares[child].key >= key:
             break
-        N.shares[i].key, N.shares[i].item = N.shares[child].key, N.shares[child].item
+        N.shares[i].key, N.shares[i].who = N.shares[child].key, N.shares[child].who
         i = child
-    N.shares[i].key, N.shares[i].item = key, item
+    N.shares[i].key, N.shares[i].who = key, item

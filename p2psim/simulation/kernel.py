@@ -97,7 +97,7 @@ def advance(P: Plane, until: float) -> int:
         P.clock[0] = max(P.clock[0], at)
         P.counts[N_HANDLED] += 1
         if next_finish(P.N) <= next_event(P):
-            finish(P, P.N.finish[0].item, P.clock[0])
+            finish(P, P.N.finish[0].who, P.clock[0])
         else:
             _handle(P)
     P.clock[0] = max(P.clock[0], until) if not math.isinf(until) else P.clock[0]
@@ -186,7 +186,7 @@ def _check_progress(P: Plane, v: int, row: int, serial: int, now: float) -> None
     """Time out a transfer that has not brought a whole message since the last check (one byte, over HTTP)."""
     x = P.xfer[row]
     got = carried(P, row, now)
-    needed = min(P.s.chunk, x.size - x.checked) if x.source == P2P else 1.0
+    needed = min(P.s.chunk, x.asked - x.checked) if x.source == P2P else 1.0
     if got - x.checked >= needed - 0.5:
         x.checked = got
         push(P, now + (P.o.p2p_timeout if x.source == P2P else P.o.http_timeout), CHECK, v, row, serial)
@@ -248,7 +248,7 @@ def _meet_border(P: Plane, v: int, now: float) -> None:
 @inner
 def _plan_border(P: Plane, v: int, now: float) -> None:
     seat, me = P.seat[v], P.L.viewer[v]
-    if seat.state != PLAYING:
+    if seat.state != PLAYING or math.isinf(seat.border):
         seat.urgent_at, seat.border_at = math.inf, math.inf
         return
     due = seat.anchor + max(0.0, seat.border - seat.position)
@@ -379,7 +379,7 @@ def _set_border(P: Plane, v: int, now: float) -> None:
             border = min(border, P.T.start[following] - window)
     moved = border != seat.border
     seat.border = border
-    if (moved or math.isinf(seat.urgent_at) or now >= seat.urgent_at) and not math.isinf(border):
+    if moved or math.isinf(seat.urgent_at) or now >= seat.urgent_at:
         _plan_border(P, v, now)
 
 
@@ -391,7 +391,7 @@ def _tick(P: Plane, now: float) -> None:
     """Once a second: book the bytes of running transfers, count viewers, stalls and neighbours."""
     second = int(round(now))
     for i in range(P.N.counts[0]):
-        row = P.N.finish[i].item
+        row = P.N.finish[i].who
         # bytes up to now belong to the second that ends
         book(P, row, math.floor(carried(P, row, now)), now - 1e-9)
     if second >= len(P.bins):

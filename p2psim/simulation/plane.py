@@ -100,7 +100,7 @@ XFER = np.dtype(
     [
         ("started_at", "f8"),
         ("first_byte_at", "f8"),
-        ("size", "f8"),  # bytes asked for
+        ("asked", "f8"),  # bytes asked for
         ("booked", "f8"),  # bytes entered in the time line so far
         ("checked", "f8"),  # bytes there at the last check for progress
         ("segment", "i4"),

@@ -38,7 +38,7 @@ def ask(P: Plane, v: int, segment: int, source: int, other: int, first_byte: flo
         row += 1
     x = P.xfer[row]
     x.started_at, x.first_byte_at = now, math.nan
-    x.size, x.booked, x.checked = P.s.size - first_byte, 0.0, 0.0
+    x.asked, x.booked, x.checked = P.s.size - first_byte, 0.0, 0.0
     x.segment, x.other, x.first_byte, x.source = segment, other, int(first_byte), source
     x.serial += 1
     x.state = _ASKED
@@ -72,7 +72,7 @@ def begin(P: Plane, v: int, row: int, now: float) -> None:
         P.path[0] = 1 + 2 * other
     x.first_byte_at = now
     x.state = _FLOWING
-    stage_open(P.N, row, P.path, x.size / P.s.goodput, cap / P.s.goodput, now)
+    stage_open(P.N, row, P.path, x.asked / P.s.goodput, cap / P.s.goodput, now)
 
 
 @inner
@@ -81,7 +81,7 @@ def carried(P: Plane, row: int, now: float) -> float:
     x = P.xfer[row]
     if x.state != _FLOWING:
         return 0.0
-    return min(x.size, max(0.0, x.size - left_at(P.N, row, now) * P.s.goodput))
+    return min(x.asked, max(0.0, x.asked - left_at(P.N, row, now) * P.s.goodput))
 
 
 @inner
@@ -114,7 +114,7 @@ def sync(P: Plane, v: int, now: float) -> None:
 def _whole(P: Plane, row: int, now: float) -> float:
     """Bytes that can be used: a data channel delivers whole messages, HTTP every byte."""
     got = math.floor(carried(P, row, now))
-    if P.xfer[row].source == HTTP or got >= P.xfer[row].size:
+    if P.xfer[row].source == HTTP or got >= P.xfer[row].asked:
         return got
     return math.floor(got / P.s.chunk) * P.s.chunk
 
@@ -125,11 +125,11 @@ def finish(P: Plane, row: int, now: float) -> None:
     v = row // P.s.rows
     x = P.xfer[row]
     i = find(P.L, v, x.segment)
-    P.L.request[v, i].bytes = x.first_byte + x.size
-    _end(P, v, row, x.size, COMPLETED, now)
+    P.L.request[v, i].bytes = x.first_byte + x.asked
+    _end(P, v, row, x.asked, COMPLETED, now)
     link = succeed(P.L, v, i)
     if link != NOBODY:
-        _learn_speed(P, v, link, x.size, now - x.started_at)
+        _learn_speed(P, v, link, x.asked, now - x.started_at)
     kept = P.kept[v, x.segment % P.kept.shape[1]]
     kept.done_at = now
     seat = P.seat[v]

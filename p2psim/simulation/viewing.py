@@ -4,7 +4,7 @@ import math
 
 from p2psim.compiled import inner, tiny
 from p2psim.policy.loader import player_requests
-from p2psim.policy.player import dry_at, is_dry, next_index, playhead, start_index, start_position, wants_next
+from p2psim.policy.player import SLACK, dry_at, is_dry, next_index, playhead, start_index, start_position, wants_next
 from p2psim.policy.state import NOBODY
 from p2psim.simulation.calendar import DRY, PLAYER, push
 from p2psim.simulation.plane import ENDED, N_PLAYED, N_STATES, PLAYING, STALLED, STARTING, Plane
@@ -64,8 +64,9 @@ def check(P: Plane, v: int, now: float) -> None:
         return
     if not wants_next(position_at(P, v, now), seat.buffer_end, P.s.buffer):
         short_at = seat.anchor + (seat.buffer_end - P.s.buffer - seat.position)
-        ticks = math.floor((short_at - seat.joined_at) / P.s.tick) + 1
-        push(P, max(now, seat.joined_at + ticks * P.s.tick), PLAYER, v, 0, 0)
+        # the player looks at its buffer on ticks; the slack keeps a tick on the very edge from being found again
+        ticks = math.floor((max(now, short_at) + 2 * SLACK - seat.joined_at) / P.s.tick) + 1
+        push(P, seat.joined_at + ticks * P.s.tick, PLAYER, v, 0, 0)
         return
     segment = seat.next
     if player_requests(P.L, v, segment):
