@@ -17,9 +17,11 @@ __all__ = ["Case", "Claim", "Vary", "agreement", "load_claims", "select"]
 
 SCHEMA = 1
 _DIMENSIONS = {"share": "fraction", "points": "fraction", "rate": "rate", "size": "size", "time": "time"}
-_CASE_KEYS = {"label", "changes", "metric", "low", "high", "prices", "source"}
+_CASE_KEYS = {"label", "changes", "metric", "low", "high", "prices", "source", "replications"}
+_INHERITED = ("metric", "low", "high", "prices", "sizes", "replications")
 _CLAIM_KEYS = {
     "id", "statement", "scenario", "metric", "low", "high", "kind", "note", "vary", "case", "prices", "sizes", "saving",
+    "replications",
 }  # fmt: skip
 
 
@@ -47,6 +49,8 @@ class Case:
     source: Literal["simulated", "measured"] = "simulated"
     at: float = math.nan
     """Value of the varied field."""
+    replications: int = 1
+    """At least so many, whatever is asked for: small audiences differ much, and cost little."""
 
     @property
     def unit(self) -> str:
@@ -140,7 +144,7 @@ def _cases(row: Mapping[str, Any], scenario: Scenario, where: str) -> tuple[Case
 
 
 def _case(row: Mapping[str, Any], case: Mapping[str, Any], scenario: Scenario, where: str) -> Case:
-    given = {**{key: row[key] for key in ("metric", "low", "high", "prices", "sizes") if key in row}, **case}
+    given = {**{key: row[key] for key in _INHERITED if key in row}, **case}
     metric = given["metric"]
     if metric not in METRICS_OF_CLAIMS:
         raise InputError(f"{where}: metric {metric!r}: accepted: {', '.join(METRICS_OF_CLAIMS)}")
@@ -155,6 +159,7 @@ def _case(row: Mapping[str, Any], case: Mapping[str, Any], scenario: Scenario, w
         prices=prices(given["prices"]) if "prices" in given else None,
         sizes=tuple(given.get("sizes", ())),
         source=given.get("source", "simulated"),
+        replications=given.get("replications", 1),
     )
 
 

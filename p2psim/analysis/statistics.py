@@ -38,8 +38,8 @@ class Interval:
 
     def clipped(self, least: float, most: float) -> "Interval":
         """Give the interval without its parts that no value can lie in."""
-        ends = (min(max(end, least), most) for end in (self.low, self.high))
-        return Interval(self.mean, *ends, self.error, self.freedom)
+        low, high = (min(max(end, least), most) for end in (self.low, self.high))
+        return Interval(self.mean, low, high, self.error, self.freedom)
 
 
 @dataclass(frozen=True, slots=True)

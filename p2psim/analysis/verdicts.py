@@ -1,9 +1,9 @@
 """From runs to verdicts: a claim *holds*, *fails*, or *holds only if* something.
 
-A case is inside when the whole 95 % interval over replications lies in what was said, outside when none of it does,
-across when the bound runs through it. A claim holds when all its cases are inside, fails when all are outside, and
-holds only if its condition is met otherwise. Where one field was varied, the region in which the claim holds is read
-off the line through the estimates.
+A case is inside when the whole 95 % interval over replications lies in what was said, below or above when none of it
+does, across when a bound runs through it. A claim holds when all its cases are inside, fails when all are below or
+above, and holds only if its condition is met otherwise. Where one field was varied, the region in which the claim
+holds is read off the line through the estimates.
 """
 
 import math
@@ -33,7 +33,7 @@ from p2psim.trace import Trace
 
 __all__ = ["Finding", "Judge", "Status", "Verdict", "decide", "region", "status"]
 
-Status = Literal["inside", "outside", "across", "unknown"]
+Status = Literal["inside", "below", "above", "across", "unknown"]
 HOLDS, FAILS, ONLY_IF = "holds", "fails", "holds only if"
 
 
@@ -111,9 +111,9 @@ class Judge:
 
     def _jobs(self, case: Case) -> Iterator[Job]:
         for scenario in _scenarios(case):
-            yield from jobs_for(scenario, self._seed, self._replications, case.metric in OF_EVENTS)
+            yield from self._asked(scenario, case, case.metric in OF_EVENTS)
             if METRICS_OF_CLAIMS[case.metric].paired or case.metric == "month_bytes":
-                yield from jobs_for(_baseline(scenario), self._seed, self._replications)
+                yield from self._asked(_baseline(scenario), case)
 
     def _find(self, case: Case) -> Finding:
         metric = METRICS_OF_CLAIMS[case.metric]
@@ -124,28 +124,31 @@ class Judge:
         if case.metric in OF_EVENTS:
             return [sample_interval(trace) for trace in self._traces(case)]
         if case.metric == "stale_share":
-            return [staleness(run) for run in self._made(case.scenario)]
+            return [staleness(run) for run in self._made(case.scenario, case)]
         if case.sizes:
-            rates = [[found["origin_bytes"] for found in self._plain(scenario)] for scenario in _scenarios(case)]
+            rates = [[found["origin_bytes"] for found in self._plain(scenario, case)] for scenario in _scenarios(case)]
             return [{"growth": growth(each, case.sizes)} for each in zip(*rates, strict=True)]
         if metric.paired or case.metric == "month_bytes":
-            return [with_bills(found, case.prices) for found in self._against_baseline(case.scenario)]
-        return self._plain(case.scenario)
+            return [with_bills(found, case.prices) for found in self._against_baseline(case)]
+        return self._plain(case.scenario, case)
 
     def _traces(self, case: Case) -> list[Trace]:
         if case.source == "measured":
             return list(self._measured)
-        made = self._runs.make(jobs_for(case.scenario, self._seed, self._replications, events=True))
+        made = self._runs.make(self._asked(case.scenario, case, events=True))
         return [run.trace for run in made if run.trace is not None]
 
-    def _plain(self, scenario: Scenario) -> list[Sums]:
-        return [sums(run.totals) for run in self._made(scenario)]
+    def _plain(self, scenario: Scenario, case: Case) -> list[Sums]:
+        return [sums(run.totals) for run in self._made(scenario, case)]
 
-    def _made(self, scenario: Scenario) -> list[Run]:
-        return self._runs.make(jobs_for(scenario, self._seed, self._replications))
+    def _made(self, scenario: Scenario, case: Case) -> list[Run]:
+        return self._runs.make(self._asked(scenario, case))
 
-    def _against_baseline(self, scenario: Scenario) -> list[Sums]:
-        pairs = zip(self._made(scenario), self._made(_baseline(scenario)), strict=True)
+    def _asked(self, scenario: Scenario, case: Case, events: bool = False) -> list[Job]:
+        return jobs_for(scenario, self._seed, max(self._replications, case.replications), events)
+
+    def _against_baseline(self, case: Case) -> list[Sums]:
+        pairs = zip(self._made(case.scenario, case), self._made(_baseline(case.scenario), case), strict=True)
         return [sums(run.totals, base.totals) for run, base in pairs]
 
     def _remarks(self, claim: Claim, findings: Sequence[Finding]) -> Iterator[str]:
@@ -162,7 +165,7 @@ class Judge:
 
     def _month(self, finding: Finding) -> str:
         """Write the arithmetic of a month out."""
-        found = self._against_baseline(finding.case.scenario)
+        found = self._against_baseline(finding.case)
         rate, base = (estimate("origin_rate", rows).mean for rows in (found, [_base_sums(row) for row in found]))
         return (
             f"{finding.case.label}: {say(rate, 'rate')} x 86,400 s x 30 / 8 = {say(rate * MONTH, 'size')}; without P2P "
@@ -178,7 +181,9 @@ def status(interval: Interval, low: float, high: float) -> Status:
     most = interval.mean if math.isnan(interval.high) else interval.high
     if low <= least and most <= high:
         return "inside"
-    return "outside" if most < low or least > high else "across"
+    if most < low:
+        return "below"
+    return "above" if least > high else "across"
 
 
 def region(at: Sequence[float], means: Sequence[float], low: float, high: float) -> list[tuple[float, float]]:
@@ -213,16 +218,18 @@ def _stretches(claim: Claim, findings: Sequence[Finding]) -> str:
     if len(seen) < 2:
         return ""
     at, means = [f.case.at for f in seen], [f.interval.mean for f in seen]
-    unit = "time" if isinstance(claim.vary.values[0], str) else "count"
+    words = isinstance(claim.vary.values[0], str)
     first, last = at[0], at[-1]
     parts = []
     for begin, end in region(at, means, seen[0].case.low, seen[0].case.high):
+        least = say(begin, "time") if words else str(math.ceil(begin))
+        most = say(end, "time") if words else str(math.floor(end))
         if begin == first:
-            parts.append(f"{claim.vary.what} is at most about {say(end, unit)}")
+            parts.append(f"{claim.vary.what}: at most about {most}")
         elif end == last:
-            parts.append(f"{claim.vary.what} is at least about {say(begin, unit)}")
+            parts.append(f"{claim.vary.what}: at least about {least}")
         else:
-            parts.append(f"{claim.vary.what} is about {say(begin, unit)} to {say(end, unit)}")
+            parts.append(f"{claim.vary.what}: about {least} to {most}")
     return "; or ".join(parts)
 
 

@@ -9,7 +9,7 @@ from p2psim.plots.style import COLOURS, axes_for, styled
 __all__ = ["timeline"]
 
 _MBIT = 8e-6
-_POINTS = 60
+_POINTS = 30
 
 
 @styled
