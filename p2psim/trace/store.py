@@ -25,17 +25,22 @@ _ARROW = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": 
 
 
 def table(name: str, columns: Mapping[str, Sequence[Any] | np.ndarray[Any, Any]] | None = None) -> pd.DataFrame:
-    """Make a table of the schema from its columns; none gives an empty one.
+    """Make a table of the schema from its columns; none gives an empty one. A plain text stands for every row.
 
-    Raises ValueError for a column that is missing.
+    Raises ValueError for a column that is missing or of another length.
     """
     schema = TABLES[name]
     given = columns if columns is not None else {column: [] for column in schema}
     missing = [column for column in schema if column not in given]
     if missing:
         raise ValueError(f"table {name}: no column {missing[0]!r}")
-    frame = {column: pd.Series(given[column], dtype=_DTYPES[kind]) for column, kind in schema.items()}
-    extra = {column: pd.Series(given[column]) for column in given if column not in schema}
+    rows = max(len(values) for values in given.values() if not isinstance(values, str))
+    whole = {column: [values] * rows if isinstance(values, str) else values for column, values in given.items()}
+    for column, values in whole.items():
+        if len(values) != rows:
+            raise ValueError(f"table {name}: column {column!r} has {len(values)} rows, others {rows}")
+    frame = {column: pd.Series(whole[column], dtype=_DTYPES[kind]) for column, kind in schema.items()}
+    extra = {column: pd.Series(whole[column]) for column in whole if column not in schema}
     return pd.DataFrame(frame | extra)
 
 

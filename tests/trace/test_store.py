@@ -106,6 +106,14 @@ def test_table_of_the_schema() -> None:
         table("origin", {"viewer": []})
 
 
+def test_table_is_rectangular() -> None:
+    columns = {name: [0.0, 1.0] for name in TABLES["playback"]}
+    made = table("playback", {**columns, "viewer": ["a", "b"], "state": "playing"})
+    assert made["state"].tolist() == ["playing", "playing"]
+    with pytest.raises(ValueError, match="column 'at' has 1 rows, others 2"):
+        table("playback", {**columns, "viewer": ["a", "b"], "state": "playing", "at": [0.0]})
+
+
 def test_recorder_refuses_half_a_row_and_sorts_by_time() -> None:
     rows = Recorder()
     with pytest.raises(ValueError, match="playback: no column"):
