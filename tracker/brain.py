@@ -164,6 +164,7 @@ class Brain(Generic[C]):
         self.counts = Counts()
         self._rng = rng
         self._observer = observer
+        self._watcher = observer if observer is not None and observer.sees_messages else None
         self._matching = cast("Matching[C]", STRATEGIES[options.matching]()) if matching is None else matching
         self._presences: dict[C, Presence[C]] = {}
         self._silences: Deadlines[Presence[C]] = Deadlines()
@@ -240,8 +241,8 @@ class Brain(Generic[C]):
 
     def _announce(self, presence: Presence[C], message: Announce, now: float) -> Sends[C]:
         self.counts.announces += 1
-        if self._observer is not None:
-            self._observer.announced(message.info_hash, message.peer_id, message.event, len(message.offers))
+        if self._watcher is not None:
+            self._watcher.announced(message.info_hash, message.peer_id, message.event, len(message.offers))
         if message.event == "stopped":
             return self._stop(presence, message)
         swarm = self.swarms.get(message.info_hash)
@@ -328,17 +329,17 @@ class Brain(Generic[C]):
             count = message.numwant
         if count <= 0:
             return
-        info_hash, peer_id, observer = message.info_hash, member.peer_id, self._observer
+        info_hash, peer_id, watcher = message.info_hash, member.peer_id, self._watcher
         receivers = self._matching.choose(member.swarm, member, count, self._rng)
         for receiver, item in zip(receivers, offers):  # noqa: B905 - strict costs as much as an offer
             receiver.offered_at = now
             sends.append((receiver.presence.connection, OfferRelay(info_hash, peer_id, item.offer_id, item.offer)))
-        if observer is not None:
+        if watcher is not None:
             for receiver in receivers:
-                observer.signal_relayed(info_hash, peer_id, receiver.peer_id, "offer")
+                watcher.signal_relayed(info_hash, peer_id, receiver.peer_id, "offer")
         self.counts.offers += len(receivers)
-        if observer is not None:
-            observer.peers_sent(info_hash, peer_id, len(receivers))
+        if watcher is not None:
+            watcher.peers_sent(info_hash, peer_id, len(receivers))
 
     def _answer(self, presence: Presence[C], message: Answer, now: float) -> Sends[C]:
         swarm = self.swarms.get(message.info_hash)
@@ -350,8 +351,8 @@ class Brain(Generic[C]):
         if receiver is None or receiver is member:
             return []
         self.counts.answers += 1
-        if self._observer is not None:
-            self._observer.signal_relayed(message.info_hash, message.peer_id, message.to_peer_id, "answer")
+        if self._watcher is not None:
+            self._watcher.signal_relayed(message.info_hash, message.peer_id, message.to_peer_id, "answer")
         relay = AnswerRelay(message.info_hash, message.peer_id, message.offer_id, message.answer)
         return [(receiver.presence.connection, relay)]
 
@@ -368,8 +369,8 @@ class Brain(Generic[C]):
             reason = "to_peer_id is not in the swarm" if receiver is None else "to_peer_id does not accept signals"
             return [(presence.connection, self.failure(info_hash, reason, "signal"))]
         self.counts.signals += 1
-        if self._observer is not None:
-            self._observer.signal_relayed(info_hash, message.peer_id, message.to_peer_id, "signal")
+        if self._watcher is not None:
+            self._watcher.signal_relayed(info_hash, message.peer_id, message.to_peer_id, "signal")
         return [(receiver.presence.connection, SignalRelay(info_hash, message.peer_id, message.signal))]
 
     def _list_peers(self, presence: Presence[C], message: PeersRequest) -> Outgoing:
@@ -380,8 +381,8 @@ class Brain(Generic[C]):
             return self.failure(info_hash, "announce first", "peers")
         member.accepts_signals = True
         listed = sample(swarm, member, self.options.max_listed, self._rng)
-        if self._observer is not None:
-            self._observer.peers_sent(info_hash, message.peer_id, len(listed))
+        if self._watcher is not None:
+            self._watcher.peers_sent(info_hash, message.peer_id, len(listed))
         return PeersReply(info_hash, [(other.peer_id, other.is_complete) for other in listed])
 
     def scrape(self, message: Scrape) -> ScrapeReply:

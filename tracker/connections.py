@@ -41,6 +41,8 @@ _HANDSHAKE, _REQUEST, _OPEN, _CLOSING, _DRAINING, _CLOSED = range(6)
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 _BUFFER = 64 * 1024
+_USUAL = 2048  # bytes that few messages reach
+_TEXT_HEADERS = [frame_header(TEXT, size) for size in range(_USUAL)]
 _BATCH = 256  # sockets read before anything is written: some milliseconds of work
 _ACCEPTS = 64  # connections accepted before others get their turn
 
@@ -206,11 +208,11 @@ class Hub:
         if connection.state == _OPEN:
             out = connection.out
             if out is None:
-                connection.out = [frame_header(TEXT, len(text)), text]
+                out = connection.out = []
                 self._dirty.append(connection)
-            else:
-                out.append(frame_header(TEXT, len(text)))
-                out.append(text)
+            size = len(text)
+            out.append(_TEXT_HEADERS[size] if size < _USUAL else frame_header(TEXT, size))
+            out.append(text)
 
     def close(self, connection: Connection, code: int, reason: str = "", patience: float = PATIENCE) -> None:
         """Begin to close a WebSocket; give the other side `patience` seconds to agree."""

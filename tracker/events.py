@@ -7,7 +7,13 @@ __all__ = ["Observer"]
 
 
 class Observer:
-    """Sees every event and does nothing."""
+    """Sees every event and does nothing.
+
+    `sees_messages` is read once: without it, an observer is not told of announces, peers sent and signals relayed,
+    which are as frequent as messages.
+    """
+
+    sees_messages = True
 
     def announced(self, info_hash: str, peer_id: str, event: str, offers: int) -> None:
         """Note an announce of a peer, with how many offers it brought."""

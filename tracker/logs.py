@@ -35,13 +35,12 @@ class EventLog(Observer):
         self._rate = rate
         self._second = clock()
         self._written: Counter[str] = Counter()
-        self._is_detailed = log.isEnabledFor(logging.DEBUG)
+        self.sees_messages = log.isEnabledFor(logging.DEBUG)
 
     def announced(self, info_hash: str, peer_id: str, event: str, offers: int) -> None:
         """Note an announce."""
-        if self._is_detailed:
-            fields = {"kind": event or "update", "offers": offers}
-            self._write(logging.DEBUG, "announce", info_hash, {"peer": readable(peer_id), **fields})
+        fields = {"kind": event or "update", "offers": offers}
+        self._write(logging.DEBUG, "announce", info_hash, {"peer": readable(peer_id), **fields})
 
     def swarm_created(self, info_hash: str) -> None:
         """Note a new swarm."""
@@ -53,14 +52,12 @@ class EventLog(Observer):
 
     def peers_sent(self, info_hash: str, peer_id: str, count: int) -> None:
         """Note how many peers an announce reached."""
-        if self._is_detailed:
-            self._write(logging.DEBUG, "peers sent", info_hash, {"peer": readable(peer_id), "count": count})
+        self._write(logging.DEBUG, "peers sent", info_hash, {"peer": readable(peer_id), "count": count})
 
     def signal_relayed(self, info_hash: str, from_peer_id: str, to_peer_id: str, kind: str) -> None:
         """Note a signal passed on."""
-        if self._is_detailed:
-            fields = {"kind": kind, "from": readable(from_peer_id), "to": readable(to_peer_id)}
-            self._write(logging.DEBUG, "signal relayed", info_hash, fields)
+        fields = {"kind": kind, "from": readable(from_peer_id), "to": readable(to_peer_id)}
+        self._write(logging.DEBUG, "signal relayed", info_hash, fields)
 
     def peer_removed(self, info_hash: str, peer_id: str, remaining: int, reason: str) -> None:
         """Note a peer that left."""

@@ -367,6 +367,16 @@ def test_observers_see_what_happens_in_order():
     ]
 
 
+def test_an_observer_may_leave_out_what_is_frequent():
+    recorder = Recorder()
+    recorder.sees_messages = False
+    tracker = brain(recorder)
+    join(tracker, 1)
+    tracker.handle("b", announce(2, offers=offers(1)), 0.0)
+    tracker.handle("socket 1", answer(1, to=2), 0.0)
+    assert [name for name, *_ in recorder.events] == ["swarm_created", "peer_added", "peer_added"]
+
+
 def test_the_same_seed_gives_the_same_tracker():
     def run() -> list:
         tracker = Brain(BrainOptions(), random.Random(3))

@@ -1,8 +1,10 @@
 import dataclasses
 import math
+from pathlib import Path
 
 import pytest
 
+import tracker
 from tracker.config import Options, describe_options, parse_arguments
 from tracker.errors import OptionError
 
@@ -85,6 +87,17 @@ def test_every_option_is_described_and_settable_in_every_way(tmp_path):
             assert getattr(options([flag, "a,b"]), field.name) == ("a", "b")
     assert options(["--heartbeat-timeout", "inf"]).heartbeat_timeout == math.inf
     assert options(["--membership-timeout", "9"]).membership_timeout == 9
+
+
+def test_the_readme_lists_the_options_as_they_are():
+    readme = (Path(tracker.__file__).parent / "README.md").read_text(encoding="utf-8")
+    for name, default, meaning in describe_options():
+        assert f"| `{name}` | `{default}` | {meaning} |" in readme or f"| `{name}` |  | {meaning} |" in readme, name
+
+
+def test_the_example_of_a_configuration_is_valid():
+    path = Path(tracker.__file__).parent / "deploy" / "tracker.toml"
+    assert options(["--config", str(path)]).drain == 60
 
 
 def test_tokens_are_asked_for_by_flag():

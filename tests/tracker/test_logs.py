@@ -35,6 +35,7 @@ def tell_everything(observer: Observer) -> None:
 def test_each_event_is_a_line_with_its_fields(written):
     set_up("debug", "json")
     log = EventLog(lambda: 0.0)
+    assert log.sees_messages
     tell_everything(log)
     log.connection_refused("full")
     lines = [json.loads(line) for line in written()]
@@ -57,7 +58,9 @@ def test_each_event_is_a_line_with_its_fields(written):
 
 def test_text_lines_are_readable_and_info_leaves_out_what_is_frequent(written):
     set_up("info", "text")
-    tell_everything(EventLog(lambda: 0.0))
+    log = EventLog(lambda: 0.0)
+    assert not log.sees_messages
+    tell_everything(log)
     lines = written()
     assert len(lines) == 5
     assert lines[1].endswith(f"INFO peer added swarm={SWARM} peer={peer(1)} total=1")

@@ -34,7 +34,7 @@ class Recorder(Observer):
         self.events = []
 
     def __getattribute__(self, name):
-        if name in vars(Observer) and not name.startswith("_"):
+        if callable(vars(Observer).get(name)) and not name.startswith("_"):
             return lambda *arguments: self.events.append((name, *arguments))
         return super().__getattribute__(name)
 
