@@ -16,12 +16,13 @@ from pathlib import Path
 from tracker import protocol
 from tracker.brain import Brain
 from tracker.config import Options
-from tracker.connections import Connection, Hub, bind
+from tracker.connections import Connection, Hub
 from tracker.errors import OptionError, PortInUseError, Refusal
 from tracker.events import Observer
 from tracker.gate import Gate, Visitor
 from tracker.http import Request, Response, as_json
 from tracker.ice import ice_servers
+from tracker.listening import bind
 from tracker.logs import EventLog
 from tracker.matching import UniformRandom
 from tracker.protocol import Scrape
