@@ -56,9 +56,9 @@ class HttpFetcher:
         for task in list(self._running):
             task.cancel()
 
-    async def carry(self, size: int) -> None:
+    def carry(self, size: int, carried: Callable[[], None]) -> None:
         """Let the downlink carry bytes."""
-        await self._downlink.pass_through(size)
+        self._downlink.deliver(size, carried)
 
     def note_late(self, segment: int, size: int) -> None:
         """Media bytes came that nobody waits for any more."""
@@ -75,6 +75,7 @@ class _Fetch:
         self._events = events
         self._response: aiohttp.ClientResponse | None = None
         self._wanted = True
+        self._go_on = asyncio.Event()
 
     async def run(self, session: aiohttp.ClientSession, url: str) -> None:
         headers = {"Range": f"bytes={self._first_byte}-"} if self._first_byte else {}
@@ -93,6 +94,7 @@ class _Fetch:
     def abort(self, task: asyncio.Task[None]) -> None:
         if not task.done():
             self._wanted = False
+            self._go_on.set()
             self._hang_up()
             asyncio.get_running_loop().call_later(_DRAIN_TIMEOUT, task.cancel)
 
@@ -108,7 +110,9 @@ class _Fetch:
         is_media = response.status in (200, 206)
         async for chunk in response.content.iter_any():
             if self._wanted:
-                await self._fetcher.carry(len(chunk))
+                self._go_on.clear()
+                self._fetcher.carry(len(chunk), self._go_on.set)
+                await self._go_on.wait()
             if self._wanted:
                 self._events.chunk(chunk)
             elif is_media:

@@ -181,12 +181,17 @@ class Pool:
         if not self._owner.channel_opened(connection):
             self._end(connection)
         for other in [other for other, name in self._pending.items() if name == peer]:
-            self._duplicates.add(other)
-            self._end(other)
+            if self._is_senior(connection) or not self._is_senior(other):
+                self._duplicates.add(other)
+                self._end(other)
 
     def _outranks(self, late: Connection, early: Connection) -> bool:
         made_together = late.opened_at - early.opened_at < _GLARE
-        return made_together and late.is_ours != early.is_ours and late.is_ours == (self._id < late.peer)
+        return made_together and self._is_senior(late) and not self._is_senior(early)
+
+    def _is_senior(self, connection: Connection) -> bool:
+        """Whether the viewer with the lower id offered it: both sides agree on that."""
+        return connection.is_ours == (self._id < connection.peer)
 
     def connection_received(self, connection: Connection, message: bytes) -> None:
         """Hand a message to the loader, unless it has given the connection up."""

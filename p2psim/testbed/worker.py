@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 import msgspec
-import numpy as np
 
 from p2psim.errors import P2PSimError
 from p2psim.policy.agent import Agent
@@ -130,5 +129,4 @@ def _note_error(unhandled: list[dict[str, object]], context: dict[str, object]) 
 
 
 if __name__ == "__main__":
-    np.seterr(all="ignore")
     sys.exit(main())

@@ -107,9 +107,10 @@ async def test_closing_in_good_order_loses_nothing():
         for end in (one, other):
             for _ in range(3):
                 end.connection.send(PIECE)
-        one.connection.close()
-        await one.ended.wait()
-        await other.ended.wait()
+        async with asyncio.timeout(1.8):  # nobody has to give up waiting
+            one.connection.close()
+            await one.ended.wait()
+            await other.ended.wait()
         assert one.connection.sent == other.connection.received
         assert other.connection.sent == one.connection.received
         assert one.connection.send(PIECE) is True  # to nobody

@@ -16,6 +16,13 @@ from p2psim.trace import Recorder
 pytestmark = pytest.mark.asyncio
 
 
+@pytest.fixture(scope="module")
+def big_clip(tmp_path_factory):
+    """One segment of 600 kB: more than the buffers of a client that reads slowly."""
+    options = ClipOptions(rungs=ladder(300_000), segment_duration=2.0, segment_count=1, frame_rate=10)
+    return make_clip(options, tmp_path_factory.mktemp("media"))
+
+
 class Heard:
     """What the fetcher told."""
 
@@ -89,6 +96,19 @@ async def test_what_is_aborted_is_counted_to_the_last_byte(clip):
         assert told + sum(count for _, count in late) == row["bytes"]
 
 
+async def test_what_waits_unread_at_an_abort_is_counted_too(big_clip):
+    async with fetching(big_clip, downlink=100_000.0) as (fetcher, recorder, late):
+        heard = Heard()
+        abort = fetcher(0, 0, heard)
+        await heard.came.wait()
+        await asyncio.sleep(0.1)
+        abort()
+        await fetcher.close()
+        [row] = await _rows(recorder, 1)
+        assert len(heard.data) < row["bytes"]
+        assert len(heard.data) + sum(count for _, count in late) == row["bytes"]
+
+
 async def test_an_abort_before_the_answer_lets_it_go(clip):
     async with fetching(clip, latency=0.2) as (fetcher, recorder, late):
         heard = Heard()
@@ -148,14 +168,13 @@ async def test_a_cut_body_is_broken():
         await runner.cleanup()
 
 
-async def test_the_downlink_bounds_the_rate(tmp_path):
-    options = ClipOptions(rungs=ladder(100_000), segment_duration=2.0, segment_count=1, frame_rate=10)
-    async with fetching(make_clip(options, tmp_path), downlink=400_000.0) as (fetcher, _, _):
+async def test_the_downlink_bounds_the_rate(big_clip):
+    async with fetching(big_clip, downlink=1_000_000.0) as (fetcher, _, _):
         heard, began = Heard(), asyncio.get_running_loop().time()
         fetcher(0, 0, heard)
         await heard.over.wait()
-        # 200 kB, of which the first 64 KiB pass at once
-        assert asyncio.get_running_loop().time() - began > 0.3
+        # 600 kB, of which the first 64 KiB pass at once
+        assert asyncio.get_running_loop().time() - began > 0.5
 
 
 async def _rows(recorder, count):

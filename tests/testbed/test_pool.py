@@ -117,6 +117,38 @@ async def test_when_both_offer_at_once_both_keep_the_same_connection(answers_cro
             assert [outcome for _, outcome in viewer.over].count("open") == 1
 
 
+async def test_when_both_open_at_once_the_lower_id_s_offer_prevails():
+    async with asyncio.timeout(20):
+        anna, bela = Viewer("anna"), Viewer("bela")
+        [from_anna], [from_bela] = await anna.pool.make_offers(1), await bela.pool.make_offers(1)
+        to_bela = await anna.pool.take_offer("bela", from_bela.sdp)
+        await bela.pool.take_answer("anna", from_bela.offer_id, to_bela)
+        to_anna = await bela.pool.take_offer("anna", from_anna.sdp)
+        await anna.pool.take_answer("bela", from_anna.offer_id, to_anna)
+        await until(lambda: len(anna.over) == len(bela.over) == 1)
+        assert anna.over == [("bela", "duplicate")]
+        assert bela.over == [("anna", "duplicate")]
+        anna.channels["bela"].send(b"to bela")
+        bela.channels["anna"].send(b"to anna")
+        await until(lambda: anna.messages and bela.messages)
+        assert anna.channels["bela"].is_ours
+        assert not bela.channels["anna"].is_ours
+        await close(anna, bela)
+
+
+async def test_one_offer_of_a_peer_is_enough():
+    async with asyncio.timeout(15):
+        anna, bela = Viewer("anna"), Viewer("bela")
+        first, second = await anna.pool.make_offers(2)
+        answers = await asyncio.gather(*(bela.pool.take_offer("anna", offer.sdp) for offer in (first, second)))
+        assert [answer is not None for answer in answers] == [True, False]
+        [crossing] = await bela.pool.make_offers(1)
+        await anna.pool.take_answer("bela", first.offer_id, answers[0])
+        assert await anna.pool.take_offer("bela", crossing.sdp) is None
+        await until(lambda: "anna" in bela.channels and "bela" in anna.channels)
+        await close(anna, bela)
+
+
 async def test_full_viewers_neither_offer_nor_answer():
     async with asyncio.timeout(15):
         anna, bela, carl = Viewer("anna", most=1), Viewer("bela"), Viewer("carl")

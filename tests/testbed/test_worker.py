@@ -1,8 +1,12 @@
+import json
+import time
+
 import msgspec
 import pytest
 
 from p2psim.scenario import Scenario
 from p2psim.testbed.processes import Child, ChildFailedError
+from p2psim.testbed.viewer import ViewerPlan
 from p2psim.testbed.worker import Task
 
 pytestmark = pytest.mark.testbed
@@ -32,6 +36,19 @@ def test_a_task_that_makes_no_sense_ends_it(tmp_path):
         worker.say(b'{"seed": 1}')
         with pytest.raises(ChildFailedError, match="worker ended with status 1"):
             worker.hear(30)
+
+
+def test_ends_when_nobody_listens_any_more(task, tmp_path):
+    plan = ViewerPlan(
+        index=0, name="v0000", joined_at=60.0, left_at=90.0, departure="end", uplink=None, downlink=None,
+        device="desktop", uploads=True,
+    )  # fmt: skip
+    with Child("worker", ["-m", "p2psim.testbed.worker"], tmp_path) as worker:
+        worker.say(msgspec.json.encode(msgspec.structs.replace(task, viewers=[plan])))
+        worker.hear(120)
+        worker.say(json.dumps({"start": time.monotonic()}).encode())
+        worker._process.stdin.close()
+        assert worker._process.wait(10) == 1
 
 
 def test_without_anybody_to_start_it_it_ends(task, tmp_path):
