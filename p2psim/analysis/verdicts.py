@@ -219,17 +219,18 @@ def _stretches(claim: Claim, findings: Sequence[Finding]) -> str:
         return ""
     at, means = [f.case.at for f in seen], [f.interval.mean for f in seen]
     words = isinstance(claim.vary.values[0], str)
+    what = f"{claim.vary.what} {'is' if words else 'are'}"
     first, last = at[0], at[-1]
     parts = []
     for begin, end in region(at, means, seen[0].case.low, seen[0].case.high):
         least = say(begin, "time") if words else str(math.ceil(begin))
         most = say(end, "time") if words else str(math.floor(end))
         if begin == first:
-            parts.append(f"{claim.vary.what}: at most about {most}")
+            parts.append(f"{what} at most about {most}")
         elif end == last:
-            parts.append(f"{claim.vary.what}: at least about {least}")
+            parts.append(f"{what} at least about {least}")
         else:
-            parts.append(f"{claim.vary.what}: about {least} to {most}")
+            parts.append(f"{what} about {least} to {most}")
     return "; or ".join(parts)
 
 

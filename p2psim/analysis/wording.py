@@ -9,7 +9,7 @@ __all__ = ["say", "say_interval", "say_range"]
 _STEPS = {
     "rate": ((1e9 / 8, "Gbit/s"), (1e6 / 8, "Mbit/s"), (1e3 / 8, "kbit/s")),
     "size": ((1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),
-    "time": ((3600.0, "h"), (1.0, "s"), (1e-3, "ms")),
+    "time": ((3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms")),
     "share": ((0.01, "%"),),
     "points": ((0.01, "points"),),
     "money": ((1.0, "$"),),

@@ -21,6 +21,7 @@ from p2psim.analysis.wording import say, say_interval, say_range
         (0.04, "time", "40 ms"),
         (7200.0, "time", "2 h"),
         (24.0, "time", "24 s"),
+        (90.0, "time", "1.5 min"),
         (3.0, "number", "3"),
         (1234.5, "number", "1234"),
         (math.nan, "share", "-"),
