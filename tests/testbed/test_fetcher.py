@@ -1,4 +1,5 @@
 import asyncio
+import socket
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -136,6 +137,30 @@ async def test_says_the_status_of_what_is_not_there(clip):
         await fetcher.close()
         assert heard.head[0] == 404
         assert late == []
+
+
+async def test_an_abort_closes_only_our_half():
+    def serve():
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3000\r\n\r\n" + bytes(1000))
+            assert connection.recv(4096) == b""  # the end of what the client says
+            connection.sendall(bytes(500))
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        serving = asyncio.get_running_loop().run_in_executor(None, serve)
+        async with asyncio.timeout(15), aiohttp.ClientSession() as session:
+            url, late = f"http://127.0.0.1:{server.getsockname()[1]}/", []
+            fetcher = HttpFetcher(session, lambda _: url, Downlink(RunClock(0.0), 1e9), lambda *x: late.append(x))
+            heard = Heard()
+            abort = fetcher(7, 0, heard)
+            await heard.came.wait()
+            abort()
+            await fetcher.close()
+            await serving
+    assert len(heard.data) == 1000
+    assert late == [(7, 500)]
 
 
 async def test_a_cut_body_is_broken():
