@@ -42,12 +42,12 @@ LINK = np.dtype(
         ("load", "f8"),
         ("residual", "f8"),  # scratch of the filling
         ("fastest", "f8"),  # scratch of the check
-        ("head", "i4"),  # first node of the list of its flows
-        ("flows", "i4"),
-        ("unfixed", "i4"),  # scratch of the filling
-        ("place", "i4"),  # scratch: place in the heap of shares
-        ("touched", "i4"),
-        ("scanned", "i4"),
+        ("head", "i8"),  # first node of the list of its flows
+        ("flows", "i8"),
+        ("unfixed", "i8"),  # scratch of the filling
+        ("place", "i8"),  # scratch: place in the heap of shares
+        ("touched", "i8"),
+        ("scanned", "i8"),
     ]
 )
 FLOW = np.dtype(
@@ -57,14 +57,14 @@ FLOW = np.dtype(
         ("since", "f8"),
         ("cap", "f8"),
         ("found", "f8"),  # scratch: rate found by the filling, -1 while unfixed
-        ("bottleneck", "i4"),
-        ("place", "i4"),  # place in the heap of finish times
-        ("free", "i4"),
-        ("unused", "i4"),
+        ("bottleneck", "i8"),
+        ("place", "i8"),  # place in the heap of finish times
+        ("free", "i8"),
+        ("unused", "i8"),
     ]
 )
-NODE = np.dtype([("link", "i4"), ("next", "i4"), ("prev", "i4")])
-ENTRY = np.dtype([("key", "f8"), ("who", "i4"), ("unused", "i4")])
+NODE = np.dtype([("link", "i8"), ("next", "i8"), ("prev", "i8")])
+ENTRY = np.dtype([("key", "f8"), ("who", "i8"), ("unused", "i8")])
 
 
 class Network(NamedTuple):
@@ -75,8 +75,8 @@ class Network(NamedTuple):
     node: Any  # (flows, path)
     finish: Any  # heap of finish times
     shares: Any  # scratch: heap of fair shares
-    members: NDArray[np.int32]  # scratch: the free flows
-    links: NDArray[np.int32]  # scratch: the touched links
+    members: NDArray[np.int64]  # scratch: the free flows
+    links: NDArray[np.int64]  # scratch: the touched links
     counts: NDArray[np.int64]  # open flows; staged free flows; rates set since the start
 
 
@@ -89,8 +89,8 @@ def allocate(capacity: NDArray[np.float64], flows: int, path: int = 2) -> Networ
         node=np.zeros((flows, path), NODE).view(np.recarray),
         finish=np.zeros(flows + 1, ENTRY).view(np.recarray),
         shares=np.zeros(links + 1, ENTRY).view(np.recarray),
-        members=np.zeros(flows, np.int32),
-        links=np.zeros(links, np.int32),
+        members=np.zeros(flows, np.int64),
+        links=np.zeros(links, np.int64),
         counts=np.zeros(4, np.int64),
     )
     network.link["capacity"] = capacity
@@ -113,7 +113,7 @@ def left_at(N: Network, f: int, now: float) -> float:
 
 
 @entry
-def open_flow(N: Network, f: int, path: NDArray[np.int32], size: float, cap: float, now: float) -> None:
+def open_flow(N: Network, f: int, path: NDArray[np.int64], size: float, cap: float, now: float) -> None:
     """Start a flow of `size` bytes over the links of `path`, never faster than `cap`."""
     stage_open(N, f, path, size, cap, now)
     settle(N, now)
@@ -128,7 +128,7 @@ def close_flow(N: Network, f: int, now: float) -> float:
 
 
 @inner
-def stage_open(N: Network, f: int, path: NDArray[np.int32], size: float, cap: float, now: float) -> None:
+def stage_open(N: Network, f: int, path: NDArray[np.int64], size: float, cap: float, now: float) -> None:
     """Start a flow whose rate, and those it changes, `settle` will find."""
     flow = N.flow[f]
     flow.rate, flow.left, flow.since, flow.cap = 0.0, size, now, cap

@@ -210,7 +210,7 @@ def _hand_over(L: Loaders, o: Options, T: Timeline, v: int, i: int, waited: bool
     if L.size.shape[1] > 1:
         L.size[v, segment % L.size.shape[1]] = L.request[v, i].bytes
     store(L, o, T, v, segment)
-    _say(out, STORE, segment, L.request[v, i].source)
+    _say(out, STORE, segment, np.int64(L.request[v, i].source))
     _announce(L, v, out)
 
 
@@ -307,7 +307,7 @@ def _free_slot(L: Loaders, v: int, source: int, slots: int, segment: int, end: i
 
 @inner
 def _abort(L: Loaders, v: int, i: int, out: Commands) -> None:
-    segment, source = L.request[v, i].segment, L.request[v, i].source
+    segment, source = L.request[v, i].segment, np.int64(L.request[v, i].source)
     link = abort(L, v, i)
     _say(out, ABORT_P2P if source == P2P else ABORT_HTTP, segment, link)
 

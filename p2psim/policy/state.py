@@ -93,16 +93,16 @@ VIEWER = np.dtype(
         ("born", "f8"),  # when the loader was made: the clock of the initial hold
         ("passed", "f8"),  # time of the last queue pass
         ("stored_bytes", "f8"),
-        ("first", "i4"),  # the playlist as known holds segments first ≤ index < last
-        ("last", "i4"),
-        ("requested", "i4"),  # segment that the player asked for last
-        ("waiting", "i4"),  # segment that the player waits for, or NOBODY
-        ("retained", "i4"),  # how many requests are retained
-        ("degree", "i4"),  # how many neighbours are connected
-        ("urgent", "i4"),  # the player jumped while it waited: start at once
-        ("announce", "i4"),  # an announcement is due
-        ("uploads", "i4"),  # whether the viewer serves others
-        ("jumped", "i4"),  # a report of the playhead has come (storage rules wait for it)
+        ("first", "i8"),  # the playlist as known holds segments first ≤ index < last
+        ("last", "i8"),
+        ("requested", "i8"),  # segment that the player asked for last
+        ("waiting", "i8"),  # segment that the player waits for, or NOBODY
+        ("retained", "i8"),  # how many requests are retained
+        ("degree", "i8"),  # how many neighbours are connected
+        ("urgent", "i8"),  # the player jumped while it waited: start at once
+        ("announce", "i8"),  # an announcement is due
+        ("uploads", "i8"),  # whether the viewer serves others
+        ("jumped", "i8"),  # a report of the playhead has come (storage rules wait for it)
     ]
 )
 SLOT = np.dtype(
@@ -118,14 +118,14 @@ REQUEST = np.dtype(
         ("bytes", "f8"),  # received so far; survives failed and aborted attempts
         ("total", "f8"),  # size, once known; 0 before
         ("failed_at", "f8"),
-        ("segment", "i4"),
+        ("segment", "i8"),
         ("http_failures", "i2"),
         ("failures", "i2"),
-        ("link", "i2"),  # place of the neighbour that serves it, or NOBODY
+        ("link", "i8"),  # place of the neighbour that serves it, or NOBODY
         ("status", "u1"),
         ("source", "u1"),
         ("handled", "u1"),  # a pass has seen it in this state
-        ("unused", "u1", (3,)),
+        ("unused", "u1"),
     ]
 )
 LINK = np.dtype(

@@ -106,14 +106,14 @@ class Control:
         """A viewer comes, announces itself now and again, and leaves."""
         people = self.population
         yield self.env.timeout(float(people.joined_at[v]))
-        arrive(self.kernel, v, self.env.now)
+        arrive(self.kernel, v, float(self.env.now))
         if self._shares:
             self.env.process(self._announce_regularly(v))
         stay = float(people.left_at[v]) - self.env.now
         if people.left_at[v] < self.scenario.duration:
             yield self.env.timeout(max(0.0, stay))
             crash = bool(people.departure[v] == CRASH)
-            depart(self.kernel, v, crash, self.env.now)
+            depart(self.kernel, v, crash, float(self.env.now))
             if not crash:
                 self.brain.disconnect(v, self.env.now)
 
@@ -186,7 +186,7 @@ class Control:
             return
         opens = self.env.now + self._handshake(v, receiver)
         self._note(v, receiver, began, opens, "open")
-        later_connect(self.kernel, v, receiver, opens)
+        later_connect(self.kernel, v, receiver, float(opens))
 
     def _handshake(self, v: int, receiver: int) -> float:
         """From the offer at the tracker to the open channel: two more hops to and from it, then ICE, DTLS and SCTP."""

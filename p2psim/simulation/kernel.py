@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from p2psim.compiled import entry, inner, tiny
 from p2psim.network.sharing import next_finish
 from p2psim.network.sharing import settle as share
@@ -68,6 +70,7 @@ from p2psim.simulation.transfers import (
     give_up,
     mark,
     sync,
+    usable,
 )
 from p2psim.simulation.transfers import (
     STALLED as TIMED_OUT,
@@ -332,7 +335,7 @@ def _carry_out(P: Plane, v: int, now: float) -> int:
         if command == START_HTTP:
             ask(P, v, segment, HTTP, NOBODY, link, now)
         elif command == START_P2P:
-            other = P.L.link[v, link].neighbour
+            other = np.int64(P.L.link[v, link].neighbour)
             ask(P, v, segment, P2P, other, _resume_from(P, v, segment), now)
         elif command == ABORT_HTTP or command == ABORT_P2P:
             source = HTTP if command == ABORT_HTTP else P2P
@@ -392,8 +395,7 @@ def _tick(P: Plane, now: float) -> None:
     second = int(round(now))
     for i in range(P.N.counts[0]):
         row = P.N.finish[i].who
-        # bytes up to now belong to the second that ends
-        book(P, row, math.floor(carried(P, row, now)), now - 1e-9)
+        book(P, row, usable(P, row, now), now)
     if second >= len(P.bins):
         return
     if second == int(math.ceil(P.s.warmup)) and second > 0:

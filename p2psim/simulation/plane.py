@@ -53,7 +53,7 @@ __all__ = [
 AWAY, STARTING, PLAYING, STALLED, ENDED, GONE, CRASHED = range(7)
 """States of a viewer."""
 
-EVENT = np.dtype([("at", "f8"), ("serial", "i8"), ("kind", "i4"), ("viewer", "i4"), ("a", "i4"), ("b", "i4")])
+EVENT = np.dtype([("at", "f8"), ("serial", "i8"), ("kind", "i8"), ("viewer", "i8"), ("a", "i8"), ("b", "i8")])
 
 SEAT = np.dtype(
     [
@@ -82,17 +82,17 @@ SEAT = np.dtype(
         ("http_time", "f8"),
         ("p2p_time", "f8"),
         ("uplink", "f8"),
-        ("http_transfers", "i4"),
-        ("p2p_transfers", "i4"),
-        ("latency_ticks", "i4"),
-        ("ticks", "i4"),
-        ("state", "i4"),
-        ("next", "i4"),  # segment that the player wants next
-        ("origin_index", "i4"),  # segment with which play (re)began
-        ("stalls", "i4"),
-        ("failures", "i4"),
-        ("dirty", "i4"),
-        ("uploads", "i4"),
+        ("http_transfers", "i8"),
+        ("p2p_transfers", "i8"),
+        ("latency_ticks", "i8"),
+        ("ticks", "i8"),
+        ("state", "i8"),
+        ("next", "i8"),  # segment that the player wants next
+        ("origin_index", "i8"),  # segment with which play (re)began
+        ("stalls", "i8"),
+        ("failures", "i8"),
+        ("dirty", "i8"),
+        ("uploads", "i8"),
     ]
 )
 
@@ -103,12 +103,12 @@ XFER = np.dtype(
         ("asked", "f8"),  # bytes asked for
         ("booked", "f8"),  # bytes entered in the time line so far
         ("checked", "f8"),  # bytes there at the last check for progress
-        ("segment", "i4"),
-        ("other", "i4"),  # who sends; -1: the origin
-        ("first_byte", "i4"),
-        ("serial", "i4"),  # tells this use of the row from earlier ones
-        ("state", "i4"),  # 0 free, 1 asked, 2 flowing
-        ("source", "i4"),
+        ("segment", "i8"),
+        ("other", "i8"),  # who sends; -1: the origin
+        ("first_byte", "i8"),
+        ("serial", "i8"),  # tells this use of the row from earlier ones
+        ("state", "i8"),  # 0 free, 1 asked, 2 flowing
+        ("source", "i8"),
     ]
 )
 
@@ -197,11 +197,11 @@ class Plane(NamedTuple):
     calendar: Any  # heap of events
     counts: NDArray[np.int64]
     clock: NDArray[np.float64]  # now; time of the next event
-    dirty: NDArray[np.int32]
+    dirty: NDArray[np.int64]
     bins: NDArray[np.float64]  # (seconds, 6): viewers, stalled, connections, http, p2p, origin
     out: NDArray[np.int64]
     scratch: NDArray[np.int64]
-    path: NDArray[np.int32]
+    path: NDArray[np.int64]
     transfers: Any  # logs, drained by the control plane
     played: Any
     states: Any

@@ -115,7 +115,7 @@ class _Clockwork:
             progress(1.0)
 
     def _advance(self, until: float) -> None:
-        while advance(self._control.kernel, until) == FULL:
+        while advance(self._control.kernel, float(until)) == FULL:
             self._drain()
             self._enlarge()
 
@@ -198,11 +198,11 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
         calendar=np.zeros(max(16384, 24 * count), EVENT).view(np.recarray),
         counts=np.zeros(9, np.int64),
         clock=np.zeros(2),
-        dirty=np.zeros(2 * count + 64, np.int32),
+        dirty=np.zeros(2 * count + 64, np.int64),
         bins=np.zeros((int(np.ceil(scenario.duration)) + 1, 6)),
         out=command_buffer(max(_REQUESTS, 2 * rows), slots),
         scratch=np.zeros(2 * slots + 16, np.int64),
-        path=np.full(2, -1, np.int32),
+        path=np.full(2, -1, np.int64),
         transfers=np.zeros(logged, TRANSFER).view(np.recarray),
         played=np.zeros(logged, PLAYED).view(np.recarray),
         states=np.zeros(logged, STATE).view(np.recarray),

@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from p2psim.compiled import inner, tiny
 from p2psim.network.sharing import stage_capacity
 from p2psim.policy.loader import abort_all
@@ -9,7 +11,7 @@ from p2psim.policy.neighbours import connect, disconnect, set_announced
 from p2psim.policy.requests import loading
 from p2psim.policy.state import ABSENT, FETCHING, HTTP, LOADING, P2P, STORED
 from p2psim.simulation.calendar import ANNOUNCED, CONSENT, push
-from p2psim.simulation.plane import AWAY, CRASHED, GONE, N_CONNECTIONS, Plane
+from p2psim.simulation.plane import AWAY, CRASHED, GONE, N_CONNECTIONS, STALLED, Plane
 from p2psim.simulation.transfers import ABORTED, FAILED, give_up, mark
 from p2psim.simulation.viewing import settle
 
@@ -45,7 +47,7 @@ def hear(P: Plane, v: int, segment: int, state: int, now: float) -> None:
     if not set_announced(P.L, v, segment, state):
         return
     for k in range(P.L.viewer[v].degree):
-        n = P.L.link[v, k].neighbour
+        n = np.int64(P.L.link[v, k].neighbour)
         if P.seat[n].dirty == 0 and _matters(P, n, segment, state, now):
             mark(P, n)
         else:
@@ -88,12 +90,17 @@ def meet(P: Plane, a: int, b: int, now: float) -> bool:
 @inner
 def part(P: Plane, a: int, b: int, now: float) -> None:
     """A connection closes; what was being sent over it fails."""
-    for v, other in ((a, b), (b, a)):
-        for row in range(v * P.s.rows, (v + 1) * P.s.rows):
-            if P.xfer[row].state != 0 and P.xfer[row].source == P2P and P.xfer[row].other == other:
-                give_up(P, v, row, FAILED, now)
+    _cut(P, a, b, now)
+    _cut(P, b, a, now)
     if disconnect(P.L, a, b):
         _log(P, a, b, _CLOSED, now)
+
+
+@inner
+def _cut(P: Plane, v: int, other: int, now: float) -> None:
+    for row in range(v * P.s.rows, (v + 1) * P.s.rows):
+        if P.xfer[row].state != 0 and P.xfer[row].source == P2P and P.xfer[row].other == other:
+            give_up(P, v, row, FAILED, now)
 
 
 @tiny
@@ -106,6 +113,8 @@ def leave(P: Plane, v: int, crash: bool, now: float) -> None:
     for row in range(v * P.s.rows, (v + 1) * P.s.rows):
         if P.xfer[row].state != 0:
             give_up(P, v, row, ABORTED, now)
+    if seat.state == STALLED:
+        seat.stalled += now - seat.stall_began
     settle(P, v, now)
     take_back_unplayed(P, v)
     seat.left_at = now
@@ -122,7 +131,7 @@ def leave(P: Plane, v: int, crash: bool, now: float) -> None:
 def lose_consent(P: Plane, v: int, now: float) -> None:
     """Close all connections of a viewer."""
     while P.L.viewer[v].degree > 0:
-        part(P, v, P.L.link[v, P.L.viewer[v].degree - 1].neighbour, now)
+        part(P, v, np.int64(P.L.link[v, P.L.viewer[v].degree - 1].neighbour), now)
 
 
 @inner

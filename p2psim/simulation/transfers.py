@@ -10,7 +10,20 @@ from p2psim.policy.state import HTTP, NOBODY, P2P
 from p2psim.simulation.calendar import BEGIN, CHECK, push
 from p2psim.simulation.plane import BIN_HTTP, BIN_ORIGIN, BIN_P2P, CRASHED, N_DIRTY, N_TRANSFERS, Plane
 
-__all__ = ["ABORTED", "COMPLETED", "FAILED", "STALLED", "ask", "begin", "book", "finish", "give_up", "mark", "sync"]
+__all__ = [
+    "ABORTED",
+    "COMPLETED",
+    "FAILED",
+    "STALLED",
+    "ask",
+    "begin",
+    "book",
+    "finish",
+    "give_up",
+    "mark",
+    "sync",
+    "usable",
+]
 
 COMPLETED, ABORTED, STALLED, FAILED = range(4)
 """Outcomes."""
@@ -92,7 +105,7 @@ def book(P: Plane, row: int, total: float, now: float) -> None:
     if fresh <= 0.0:
         return
     x.booked = total
-    second = min(int(now), len(P.bins) - 1)
+    second = max(0, int(math.ceil(now - 1e-9)) - 1)  # what has come by now belongs to the second that ends
     if x.source == HTTP:
         P.bins[second, BIN_HTTP] += fresh
         P.bins[second, BIN_ORIGIN] += fresh
@@ -107,11 +120,11 @@ def sync(P: Plane, v: int, now: float) -> None:
         if P.xfer[row].state == _FLOWING:
             i = find(P.L, v, P.xfer[row].segment)
             if i != NOBODY:
-                P.L.request[v, i].bytes = P.xfer[row].first_byte + _whole(P, row, now)
+                P.L.request[v, i].bytes = P.xfer[row].first_byte + usable(P, row, now)
 
 
 @inner
-def _whole(P: Plane, row: int, now: float) -> float:
+def usable(P: Plane, row: int, now: float) -> float:
     """Bytes that can be used: a data channel delivers whole messages, HTTP every byte."""
     got = math.floor(carried(P, row, now))
     if P.xfer[row].source == HTTP or got >= P.xfer[row].asked:
@@ -160,7 +173,7 @@ def give_up(P: Plane, v: int, row: int, outcome: int, now: float) -> bool:
     ABORTED is the loader's own decision, which has settled the request already; the others are failures.
     """
     x = P.xfer[row]
-    got = _whole(P, row, now)
+    got = usable(P, row, now)
     i = find(P.L, v, x.segment)
     if i != NOBODY and P.L.request[v, i].source == x.source and outcome != ABORTED:
         P.L.request[v, i].bytes = x.first_byte + got
