@@ -3,9 +3,14 @@
 An `entry` may be called from Python and from compiled code. An `inner` one is for compiled code alone, which spares the
 wrappers whose compilation costs as much as the function. A `tiny` one becomes part of its callers. All are cached, and
 all are ordinary Python functions under ``NUMBA_DISABLE_JIT=1``.
+
+Numba's cache notices a change of a function's own file, not of the functions that were compiled into it. So a change
+of any kernel's source, or of their number, empties the cache of all.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 from numba import njit
@@ -31,3 +36,34 @@ def tiny(function: F) -> F:
     """Compile a function of a line or two into its callers."""
     compiled: F = njit(inline="always")(function)
     return compiled
+
+
+_PACKAGE = Path(__file__).parent
+_STAMP = _PACKAGE / "__pycache__" / "kernels.stamp"
+
+
+def _sources() -> Iterator[Path]:
+    yield from (_PACKAGE / "rng.py", _PACKAGE / "compiled.py")
+    for folder in ("policy", "network", "simulation"):
+        yield from sorted((_PACKAGE / folder).glob("*.py"))
+
+
+def _stamp() -> str:
+    states = [(path, path.stat()) for path in _sources()]
+    return "\n".join(f"{path.relative_to(_PACKAGE)} {state.st_mtime_ns} {state.st_size}" for path, state in states)
+
+
+def _drop_stale_cache() -> None:
+    stamp = _stamp()
+    # a read-only installation keeps its cache elsewhere, and its sources do not change
+    with contextlib.suppress(OSError):
+        if _STAMP.exists() and _STAMP.read_text(encoding="utf-8") == stamp:
+            return
+        for folder in {path.parent for path in _sources()}:
+            for cached in (folder / "__pycache__").glob("*.nb[ic]"):
+                cached.unlink(missing_ok=True)
+        _STAMP.parent.mkdir(exist_ok=True)
+        _STAMP.write_text(stamp, encoding="utf-8")
+
+
+_drop_stale_cache()
