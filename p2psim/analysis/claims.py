@@ -110,7 +110,9 @@ def _claim(row: Mapping[str, Any], file: Path) -> Claim:
             raise InputError(f"{where}: {key} is missing")
     scenario = Scenario.load(str(DATA / "scenarios" / f"{row['scenario']}.toml"))
     vary = Vary(**{**row["vary"], "values": tuple(row["vary"]["values"])}) if "vary" in row else None
-    cases = _varied(row, scenario, vary, where) if vary else _cases(row, scenario, where)
+    cases = _varied(row, scenario, vary, where) if vary else ()
+    if vary is None or "case" in row:
+        cases += _cases(row, scenario, where)
     return Claim(
         id=row["id"],
         statement=row["statement"],

@@ -202,7 +202,7 @@ def decide(claim: Claim, findings: Sequence[Finding]) -> tuple[str, str]:
         return HOLDS, ""
     if claim.vary is not None:
         condition = _stretches(claim, findings)
-        return (ONLY_IF, condition) if condition else (FAILS, "")
+        return (ONLY_IF, condition + _exceptions(findings)) if condition else (FAILS, "")
     inside = [finding.case.label for finding in findings if finding.status == "inside"]
     across = [finding.case.label for finding in findings if finding.status == "across"]
     if inside:
@@ -214,7 +214,7 @@ def decide(claim: Claim, findings: Sequence[Finding]) -> tuple[str, str]:
 def _stretches(claim: Claim, findings: Sequence[Finding]) -> str:
     """Say for which values of the varied field the claim holds."""
     assert claim.vary is not None
-    seen = [finding for finding in findings if finding.status != "unknown"]
+    seen = [finding for finding in findings if finding.status != "unknown" and not math.isnan(finding.case.at)]
     if len(seen) < 2:
         return ""
     at, means = [f.case.at for f in seen], [f.interval.mean for f in seen]
@@ -232,6 +232,12 @@ def _stretches(claim: Claim, findings: Sequence[Finding]) -> str:
         else:
             parts.append(f"{what} about {least} to {most}")
     return "; or ".join(parts)
+
+
+def _exceptions(findings: Sequence[Finding]) -> str:
+    """Name the cases beside the varied ones in which the claim does not hold."""
+    others = [f.case.label for f in findings if math.isnan(f.case.at) and f.status not in ("inside", "unknown")]
+    return f"; but not: {'; nor: '.join(others)}" if others else ""
 
 
 def _scenarios(case: Case) -> list[Scenario]:

@@ -1,5 +1,6 @@
 """The report of a validation: every claim with its verdict, and simulated against measured."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +120,8 @@ def _curve_parts(verdicts: Sequence[Verdict]) -> list[str]:
 
 def curve_frame(findings: Sequence[Finding]) -> pd.DataFrame:
     """Give value of the varied field, mean, low and high of each case."""
-    return pd.DataFrame([{"at": finding.case.at, **finding.interval.to_dict()} for finding in findings])
+    varied = [finding for finding in findings if not math.isnan(finding.case.at)]
+    return pd.DataFrame([{"at": finding.case.at, **finding.interval.to_dict()} for finding in varied])
 
 
 def _cases_parts(verdicts: Sequence[Verdict]) -> list[str]:

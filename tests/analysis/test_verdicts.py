@@ -76,6 +76,13 @@ def test_a_varied_field_gives_the_region(means: tuple[float, ...], condition: st
     assert decide(claim(vary=VARY), found) == ("holds only if", condition)
 
 
+def test_other_cases_beside_a_varied_field_are_exceptions() -> None:
+    found = [finding(mean, at=at) for mean, at in ((0.0, 8.0), (0.6, 24.0))]
+    more = [finding(0.2, "at night"), finding(0.6, "by day"), finding(0.9, "in rain")]
+    _, condition = decide(claim(vary=VARY), found + more)
+    assert condition == "live latency is at least about 21.3 s; but not: at night; nor: in rain"
+
+
 def test_counts_are_whole() -> None:
     vary = Vary(what="viewers", field="viewers.count", values=(2, 10))
     found = [finding(mean, at=at) for mean, at in ((0.1, 2.0), (0.6, 10.0))]
