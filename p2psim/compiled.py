@@ -11,31 +11,39 @@ of any kernel's source, or of their number, empties the cache of all.
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
+import numpy as np
 from numba import njit
 
-__all__ = ["entry", "inner", "tiny"]
+__all__ = ["entry", "index", "inner", "tiny"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
 
 def entry(function: F) -> F:
     """Compile a function that Python calls."""
-    compiled: F = njit(cache=True)(function)
-    return compiled
+    compiled: Any = njit(cache=True)(function)
+    return cast("F", compiled)
 
 
 def inner(function: F) -> F:
     """Compile a function that only compiled functions call."""
-    compiled: F = njit(cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
-    return compiled
+    options: dict[str, Any] = {"cache": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    compiled: Any = njit(**options)(function)
+    return cast("F", compiled)
 
 
 def tiny(function: F) -> F:
     """Compile a function of a line or two into its callers."""
-    compiled: F = njit(inline="always")(function)
-    return compiled
+    compiled: Any = njit(inline="always")(function)
+    return cast("F", compiled)
+
+
+@tiny
+def index(value: int) -> int:
+    """Widen a small integer of a record: functions called with two integer types would be compiled twice."""
+    return np.int64(value)  # type: ignore[return-value]
 
 
 _PACKAGE = Path(__file__).parent

@@ -502,9 +502,7 @@ def _sink_finish(N: Network, i: int) -> None:
         if child >= size:
             break
         right = child + 1
-        if right < size and _before(
-            N.finish[right].key, N.finish[right].who, N.finish[child].key, N.finish[child].who
-        ):
+        if right < size and _before(N.finish[right].key, N.finish[right].who, N.finish[child].key, N.finish[child].who):
             child = right
         if not _before(N.finish[child].key, N.finish[child].who, key, f):
             break

@@ -1,7 +1,7 @@
-"""One viewer's own loader: the array rules for a single row, with segments named by their ids on the wire and
-neighbours by their names. Sans-IO: events in, commands out.
+"""One viewer's own loader: the array rules for a single row. Sans-IO: events in, commands out.
 
-Row 0 is the viewer; the other rows are its neighbours, filled from what they announce.
+Segments go by their ids on the wire, neighbours by their names. Row 0 is the viewer; the other rows are its
+neighbours, filled from what they announce.
 """
 
 from collections.abc import Iterable, Sequence

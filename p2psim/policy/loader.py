@@ -1,7 +1,7 @@
-"""The queue pass of p2p-media-loader 2.3: after every event of interest, tidy the retained requests, then decide what
-to load next, over HTTP or from whom.
+"""The queue pass of p2p-media-loader 2.3: tidy the retained requests, then decide what to load next, and from whom.
 
-A pass changes the loader's rows at once and writes the commands that its caller carries out, in order:
+It runs after every event of interest. A pass changes the loader's rows at once and writes the commands that its
+caller carries out, in order:
 
 ====================  =======  ====================================================================
 command               link     meaning
@@ -21,7 +21,7 @@ ANNOUNCE              -        tell the neighbours, once the pass is over
 import numpy as np
 from numpy.typing import NDArray
 
-from p2psim.compiled import entry, inner, tiny
+from p2psim.compiled import entry, index, inner, tiny
 from p2psim.policy.choice import choose_holder
 from p2psim.policy.queue import Windows, in_window, is_offered, queue_end, windows
 from p2psim.policy.requests import abort, clear_failures, find, forget, loading, make, start
@@ -210,7 +210,7 @@ def _hand_over(L: Loaders, o: Options, T: Timeline, v: int, i: int, waited: bool
     if L.size.shape[1] > 1:
         L.size[v, segment % L.size.shape[1]] = L.request[v, i].bytes
     store(L, o, T, v, segment)
-    _say(out, STORE, segment, np.int64(L.request[v, i].source))
+    _say(out, STORE, segment, index(L.request[v, i].source))
     _announce(L, v, out)
 
 
@@ -307,7 +307,7 @@ def _free_slot(L: Loaders, v: int, source: int, slots: int, segment: int, end: i
 
 @inner
 def _abort(L: Loaders, v: int, i: int, out: Commands) -> None:
-    segment, source = L.request[v, i].segment, np.int64(L.request[v, i].source)
+    segment, source = L.request[v, i].segment, index(L.request[v, i].source)
     link = abort(L, v, i)
     _say(out, ABORT_P2P if source == P2P else ABORT_HTTP, segment, link)
 

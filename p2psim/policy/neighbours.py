@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from p2psim.compiled import entry, inner
+from p2psim.compiled import entry, index, inner
 from p2psim.policy.state import ABSENT, FETCHING, LOADING, NOBODY, P2P, STORED, Loaders
 
 __all__ = ["connect", "disconnect", "link_to", "recount", "replace_announced", "set_announced"]
@@ -47,7 +47,7 @@ def disconnect(L: Loaders, a: int, b: int) -> bool:
         return False
     _count(L, a, b, -1)
     _count(L, b, a, -1)
-    other = np.int64(L.link[a, k].mirror)
+    other = index(L.link[a, k].mirror)
     _remove(L, a, k)
     _remove(L, b, other)
     return True
@@ -62,7 +62,7 @@ def set_announced(L: Loaders, v: int, segment: int, value: int) -> bool:
         return False
     L.slot[v, slot].announced = value
     for k in range(L.viewer[v].degree):
-        n = np.int64(L.link[v, k].neighbour)
+        n = index(L.link[v, k].neighbour)
         if old == STORED:
             L.slot[n, slot].holders -= 1
         elif old == FETCHING:
@@ -88,7 +88,7 @@ def recount(L: Loaders, v: int) -> None:
         L.slot[v, slot].holders = 0
         L.slot[v, slot].fetchers = 0
     for k in range(L.viewer[v].degree):
-        _count(L, v, np.int64(L.link[v, k].neighbour), 1)
+        _count(L, v, index(L.link[v, k].neighbour), 1)
 
 
 @inner
@@ -107,8 +107,8 @@ def _count(L: Loaders, v: int, other: int, step: int) -> None:
 def _remove(L: Loaders, v: int, gone: int) -> None:
     last = L.viewer[v].degree - 1
     for k in range(gone, last):
-        L.link[v, k].neighbour = np.int64(L.link[v, k + 1].neighbour)
-        L.link[v, k].mirror = np.int64(L.link[v, k + 1].mirror)
+        L.link[v, k].neighbour = index(L.link[v, k + 1].neighbour)
+        L.link[v, k].mirror = index(L.link[v, k + 1].mirror)
         L.link[v, k].busy = L.link[v, k + 1].busy
         L.link[v, k].speed = L.link[v, k + 1].speed
         L.link[v, k].span = L.link[v, k + 1].span

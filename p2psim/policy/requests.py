@@ -1,5 +1,6 @@
-"""The requests that a loader retains: made by the first attempt, kept with their partial bytes until they succeed, are
-given up or leave the queue (upstream's Request and RequestsContainer).
+"""The requests that a loader retains, with their partial bytes (upstream's Request and RequestsContainer).
+
+A request is made by the first attempt and kept until it succeeds, is given up or leaves the queue.
 """
 
 from p2psim.compiled import entry, inner, tiny
@@ -100,8 +101,7 @@ def start(L: Loaders, v: int, i: int, source: int, link: int) -> bool:
 @tiny
 def abort(L: Loaders, v: int, i: int) -> int:
     """Stop an attempt by decision of the loader; gives the neighbour's place that is free again, or -1."""
-    link = _end(L, v, i, ABORTED)
-    return link
+    return _end(L, v, i, ABORTED)
 
 
 @entry

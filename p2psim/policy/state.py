@@ -1,5 +1,6 @@
-"""What a loader remembers: one row per viewer, plain arrays, so that the same rules run compiled for a hundred
-thousand simulated viewers and interpreted or compiled for the one viewer of a real peer.
+"""What a loader remembers: plain arrays with one row per viewer.
+
+So the same rules run compiled for a hundred thousand simulated viewers, and for the one viewer of a real peer.
 
 Segments are numbered from 0 in stream order (an index, not the id on the wire) and found at ``index % slots``; a
 caller makes `slots` large enough that two segments in use never meet. Neighbours of a viewer stand in the order in
@@ -162,7 +163,7 @@ def options(policy: Policy, live: bool) -> Options:
 
 def timeline(count: int, duration: float) -> Timeline:
     """Make the time line of `count` segments of equal length."""
-    start = np.arange(count) * duration
+    start = np.arange(count, dtype=np.float64) * duration
     return Timeline(start, start + duration)
 
 

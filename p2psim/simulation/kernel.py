@@ -1,10 +1,8 @@
-"""The data plane's clock: events of the calendar and ends of flows in order of time, then the queue passes they cause."""
+"""The data plane's clock: events and ends of flows in order of time, then the queue passes they cause."""
 
 import math
 
-import numpy as np
-
-from p2psim.compiled import entry, inner, tiny
+from p2psim.compiled import entry, index, inner, tiny
 from p2psim.network.sharing import next_finish
 from p2psim.network.sharing import settle as share
 from p2psim.policy.loader import (
@@ -206,7 +204,7 @@ def _reload(P: Plane, v: int, now: float) -> None:
     asked = now - P.s.origin_latency
     last = len(P.T.end)
     if P.s.live:
-        last = int(math.floor(asked / P.s.segment + 1e-9)) + P.s.window
+        last = math.floor(asked / P.s.segment + 1e-9) + P.s.window
     news = last > me.last
     if news:
         _extend(P, v, last)
@@ -245,11 +243,11 @@ def _meet_border(P: Plane, v: int, now: float) -> None:
     if now - me.passed > 1.0:
         mark(P, v)
         return
-    _plan_border(P, v, now)
+    _plan_border(P, v)
 
 
 @inner
-def _plan_border(P: Plane, v: int, now: float) -> None:
+def _plan_border(P: Plane, v: int) -> None:
     seat, me = P.seat[v], P.L.viewer[v]
     if seat.state != PLAYING or math.isinf(seat.border):
         seat.urgent_at, seat.border_at = math.inf, math.inf
@@ -335,9 +333,9 @@ def _carry_out(P: Plane, v: int, now: float) -> int:
         if command == START_HTTP:
             ask(P, v, segment, HTTP, NOBODY, link, now)
         elif command == START_P2P:
-            other = np.int64(P.L.link[v, link].neighbour)
+            other = index(P.L.link[v, link].neighbour)
             ask(P, v, segment, P2P, other, _resume_from(P, v, segment), now)
-        elif command == ABORT_HTTP or command == ABORT_P2P:
+        elif command in (ABORT_HTTP, ABORT_P2P):
             source = HTTP if command == ABORT_HTTP else P2P
             give_up(P, v, _row(P, v, segment, source), ABORTED, now)
         elif command == DELIVER:
@@ -377,13 +375,13 @@ def _set_border(P: Plane, v: int, now: float) -> None:
     border = math.inf
     for window in (P.o.high_demand_window, P.o.http_window, P.o.p2p_window):
         reach = me.position + window
-        following = int(math.floor(reach / P.s.segment)) + 1
+        following = math.floor(reach / P.s.segment) + 1
         if following < len(P.T.start):
             border = min(border, P.T.start[following] - window)
     moved = border != seat.border
     seat.border = border
     if moved or math.isinf(seat.urgent_at) or now >= seat.urgent_at:
-        _plan_border(P, v, now)
+        _plan_border(P, v)
 
 
 # -- the time line --------------------------------------------------------------------------------------------------
@@ -392,13 +390,13 @@ def _set_border(P: Plane, v: int, now: float) -> None:
 @tiny
 def _tick(P: Plane, now: float) -> None:
     """Once a second: book the bytes of running transfers, count viewers, stalls and neighbours."""
-    second = int(round(now))
+    second = round(now)
     for i in range(P.N.counts[0]):
         row = P.N.finish[i].who
         book(P, row, usable(P, row, now), now)
     if second >= len(P.bins):
         return
-    if second == int(math.ceil(P.s.warmup)) and second > 0:
+    if second == math.ceil(P.s.warmup) and second > 0:
         _forget_warmup(P, now)
     for v in range(len(P.seat)):
         seat = P.seat[v]

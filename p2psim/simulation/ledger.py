@@ -131,7 +131,7 @@ def tables(
         "connections": _connections(who, attempts, logs["connections"]),
         "announces": _announces(who, announcements),
         "playback": _playback(who, logs["states"]),
-        "samples": _samples(scenario, people, who, left, transfers, logs["connections"], logs["states"]),
+        "samples": _samples(people, who, left, transfers, logs["connections"], logs["states"]),
         "origin": _origin(transfers),
     }
 
@@ -248,7 +248,6 @@ def _origin(transfers: pd.DataFrame) -> pd.DataFrame:
 
 
 def _samples(
-    scenario: Scenario,
     people: Population,
     who: np.ndarray[Any, Any],
     left: np.ndarray[Any, Any],
@@ -258,8 +257,8 @@ def _samples(
 ) -> pd.DataFrame:
     """Every 2 s of each viewer: computed from the other logs, as its page would count."""
     rows = []
-    ends = {key: group for key, group in transfers.groupby("viewer")}
-    served = {key: group for key, group in transfers[transfers["source"] == "p2p"].groupby("from_viewer")}
+    ends = dict(iter(transfers.groupby("viewer")))
+    served = dict(iter(transfers[transfers["source"] == "p2p"].groupby("from_viewer")))
     for v in range(len(people)):
         at = np.arange(people.joined_at[v] + _SAMPLE, left[v] + 1e-9, _SAMPLE)
         down, mine = _cumulated(ends.get(who[v]), at)

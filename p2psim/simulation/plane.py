@@ -209,7 +209,7 @@ class Plane(NamedTuple):
 
 
 @structref.register
-class _PlaneType(types.StructRef):  # type: ignore[misc]
+class _PlaneType(types.StructRef):
     """Numba's type of the pointer."""
 
     def preprocess_fields(self, fields: Any) -> Any:
@@ -217,7 +217,7 @@ class _PlaneType(types.StructRef):  # type: ignore[misc]
         return tuple((name, types.unliteral(kind)) for name, kind in fields)
 
 
-class _PlanePointer(structref.StructRefProxy):  # type: ignore[misc]
+class _PlanePointer(structref.StructRefProxy):
     """The pointer, as Python holds it."""
 
 
@@ -238,5 +238,5 @@ def _point(
 
 def handle(plane: Plane) -> Plane:
     """Give what kernel functions take for a plane."""
-    pointer: Plane = plane if config.DISABLE_JIT else _point(*plane)
+    pointer: Plane = plane if getattr(config, "DISABLE_JIT", False) else _point(*plane)
     return pointer

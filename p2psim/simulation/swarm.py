@@ -2,9 +2,7 @@
 
 import math
 
-import numpy as np
-
-from p2psim.compiled import inner, tiny
+from p2psim.compiled import index, inner, tiny
 from p2psim.network.sharing import stage_capacity
 from p2psim.policy.loader import abort_all
 from p2psim.policy.neighbours import connect, disconnect, set_announced
@@ -47,7 +45,7 @@ def hear(P: Plane, v: int, segment: int, state: int, now: float) -> None:
     if not set_announced(P.L, v, segment, state):
         return
     for k in range(P.L.viewer[v].degree):
-        n = np.int64(P.L.link[v, k].neighbour)
+        n = index(P.L.link[v, k].neighbour)
         if P.seat[n].dirty == 0 and _matters(P, n, segment, state, now):
             mark(P, n)
         else:
@@ -131,7 +129,7 @@ def leave(P: Plane, v: int, crash: bool, now: float) -> None:
 def lose_consent(P: Plane, v: int, now: float) -> None:
     """Close all connections of a viewer."""
     while P.L.viewer[v].degree > 0:
-        part(P, v, np.int64(P.L.link[v, P.L.viewer[v].degree - 1].neighbour), now)
+        part(P, v, index(P.L.link[v, P.L.viewer[v].degree - 1].neighbour), now)
 
 
 @inner

@@ -105,7 +105,7 @@ def book(P: Plane, row: int, total: float, now: float) -> None:
     if fresh <= 0.0:
         return
     x.booked = total
-    second = max(0, int(math.ceil(now - 1e-9)) - 1)  # what has come by now belongs to the second that ends
+    second = max(0, math.ceil(now - 1e-9) - 1)  # what has come by now belongs to the second that ends
     if x.source == HTTP:
         P.bins[second, BIN_HTTP] += fresh
         P.bins[second, BIN_ORIGIN] += fresh

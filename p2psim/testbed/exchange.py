@@ -1,4 +1,4 @@
-"""One connection between two viewers: at most one download and one upload at a time (wire rules of p2p-media-loader 2.3).
+"""One connection between two viewers: at most one download and one upload at a time, as p2p-media-loader 2.3 has it.
 
 Download: IDLE → request sent → header came → bytes → completed. The other side's faults end the connection, but never
 the viewer.
