@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
 from matplotlib.figure import Figure
 
@@ -53,10 +54,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], marks: Sequence[st
     return f"<table><thead><tr>{top}</tr></thead><tbody>\n" + "\n".join(lines) + "\n</tbody></table>"
 
 
-def figure(drawn: Figure, caption: str) -> str:
-    """Give a figure, inside the document."""
+def figure(drawn: Figure, caption: str, beside: Path | None = None) -> str:
+    """Give a figure, inside the document; a copy is written to `beside`."""
     buffer = io.BytesIO()
     drawn.savefig(buffer, format="png", dpi=140, bbox_inches="tight", metadata={"Software": ""})
+    if beside is not None:
+        beside.write_bytes(buffer.getvalue())
     data = base64.b64encode(buffer.getvalue()).decode()
     text = escape(caption)
     return f'<figure><img alt="{text}" src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>'

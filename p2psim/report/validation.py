@@ -54,7 +54,7 @@ def agreement_text(verdicts: Sequence[Verdict]) -> str:
 
 
 def write_validation(folder: str | Path, found: Validation) -> Path:
-    """Write report.html, claims.csv, cases.csv and compare.csv (where there is one); give the path of the report."""
+    """Write report.html, its figures as PNG and its tables as CSV; give the path of the report."""
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     claims_frame(found.verdicts).to_csv(target / "claims.csv", index=False)
@@ -63,11 +63,11 @@ def write_validation(folder: str | Path, found: Validation) -> Path:
         frames = [each.table().assign(trace=each.name) for each in found.comparisons]
         pd.concat(frames, ignore_index=True).to_csv(target / "compare.csv", index=False)
     path = target / "report.html"
-    path.write_text(page("What sharing between viewers saves", _parts(found)), encoding="utf-8")
+    path.write_text(page("What sharing between viewers saves", _parts(found, target)), encoding="utf-8")
     return path
 
 
-def _parts(found: Validation) -> list[str]:
+def _parts(found: Validation, folder: Path) -> list[str]:
     parts = [
         paragraph(
             f"Every claim was tested by {found.replications} replications of its scenario from seed {found.seed}. "
@@ -75,14 +75,18 @@ def _parts(found: Validation) -> list[str]:
             quiet=True,
         )
     ]
-    parts += [*_claims_parts(found.verdicts), *_curve_parts(found.verdicts), *_cases_parts(found.verdicts)]
+    parts += [
+        *_claims_parts(found.verdicts, folder),
+        *_curve_parts(found.verdicts, folder),
+        *_cases_parts(found.verdicts),
+    ]
     if found.comparisons:
-        parts += _comparison_parts(found.comparisons)
+        parts += _comparison_parts(found.comparisons, folder)
     used = ", ".join(f"{name} {number}" for name, number in versions().items())
     return [*parts, heading("Provenance"), paragraph(f"Seed {found.seed}. {used}.", quiet=True)]
 
 
-def _claims_parts(verdicts: Sequence[Verdict]) -> list[str]:
+def _claims_parts(verdicts: Sequence[Verdict], folder: Path) -> list[str]:
     rows = [
         [
             verdict.claim.id,
@@ -101,11 +105,11 @@ def _claims_parts(verdicts: Sequence[Verdict]) -> list[str]:
         heading("The claims"),
         table(["", "claim", "metric", "said", "found", "verdict"], rows, [_MARKS[v.verdict] for v in verdicts]),
         paragraph(agreement_text(verdicts)),
-        figure(drawn, "Interval said and interval found in the case that the claim is about"),
+        figure(drawn, "Interval said and interval found in the case that the claim is about", folder / "claims.png"),
     ]
 
 
-def _curve_parts(verdicts: Sequence[Verdict]) -> list[str]:
+def _curve_parts(verdicts: Sequence[Verdict], folder: Path) -> list[str]:
     """Draw the share over the live latency, where a claim varied it."""
     for verdict in verdicts:
         vary = verdict.claim.vary
@@ -114,7 +118,7 @@ def _curve_parts(verdicts: Sequence[Verdict]) -> list[str]:
             said = (verdict.base.case.low, verdict.base.case.high)
             plots.curve(curve_frame(verdict.findings), ax=ax, said=said)
             text = f"The trade-off between live latency and P2P share; the band is claim {verdict.claim.id}"
-            return [heading("Live latency decides"), figure(drawn, text)]
+            return [heading("Live latency decides"), figure(drawn, text, folder / "latency.png")]
     return []
 
 
@@ -153,7 +157,7 @@ def _cases_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _comparison_parts(comparisons: Sequence[Comparison]) -> list[str]:
+def _comparison_parts(comparisons: Sequence[Comparison], folder: Path) -> list[str]:
     rows, points = [], []
     for each in comparisons:
         share = each.differences["p2p_ratio"]
@@ -190,7 +194,11 @@ def _comparison_parts(comparisons: Sequence[Comparison]) -> list[str]:
             "P2P share of real peers (WebRTC on one machine), and of simulations of the same viewers.", quiet=True
         ),
         table(head, rows, ["holds" if each.agrees else "fails" for each in comparisons]),
-        figure(drawn, "P2P share, simulated against measured, with 95 % intervals of the difference"),
+        figure(
+            drawn,
+            "P2P share, simulated against measured, with 95 % intervals of the difference",
+            folder / "measured.png",
+        ),
     ]
 
 

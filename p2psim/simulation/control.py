@@ -155,15 +155,15 @@ class Control:
         room = self.scenario.policy.maxPeers - degree
         offers = [Offer(v, i) for i in range(self.scenario.tracker.offers if room > 0 else 0)]
         message = Announce(INFO_HASH, peer_id(v), event, offers, len(offers))
-        if self.keep:
-            received, answered = self._received[v].tolist()
-            self.announcements.append(Announcement(v, began, event, len(offers), received, answered, degree))
-        interval = self.scenario.tracker.interval
+        received, answered = self._received[v].tolist()
+        interval, known = self.scenario.tracker.interval, 0
         for receiver, sent in self.brain.handle(v, message, self.env.now):
             if isinstance(sent, AnnounceReply):
-                interval = float(sent.interval)
+                interval, known = float(sent.interval), sent.complete + sent.incomplete
             elif isinstance(sent, OfferRelay):
                 self._offer(v, receiver, sent, began)
+        if self.keep:
+            self.announcements.append(Announcement(v, began, event, len(offers), received, answered, known))
         return interval
 
     def _offer(self, v: int, receiver: int, offer: OfferRelay, began: float) -> None:
