@@ -7,6 +7,6 @@ import os
 os.environ.setdefault("NUMBA_LOOP_VECTORIZE", "0")
 os.environ.setdefault("NUMBA_SLP_VECTORIZE", "0")
 
-from p2psim.cli.main import main  # noqa: E402
+from p2psim.cli.main import main
 
 __all__ = ["main"]
