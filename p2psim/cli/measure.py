@@ -2,7 +2,7 @@
 
 import argparse
 
-from p2psim.cli.options import add_common, add_scenario, read_scenario
+from p2psim.cli.options import add_common, add_scenario, port, read_scenario
 from p2psim.cli.output import emit, note, print_table, warn
 
 __all__ = ["EXAMPLES", "SUMMARY", "configure", "execute"]
@@ -22,6 +22,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_scenario(parser)
     add_common(parser, out="trace folder to write (default: p2psim-NAME in the current folder)")
     parser.add_argument("--tracker", metavar="URL", help="use this tracker (default: one is started)")
+    for name in ("origin", "tracker"):
+        help_text = f"port of the {name} that is started (default: a free one)"
+        parser.add_argument(f"--{name}-port", type=port, default=0, metavar="PORT", help=help_text)
+    parser.add_argument("--logs", metavar="FOLDER", help="keep the logs of all processes there")
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -36,7 +40,14 @@ def execute(arguments: argparse.Namespace) -> int:
     folder = arguments.out or f"p2psim-{scenario.name}"
     with Bar("measuring", arguments.quiet) as bar:
         trace = measure(
-            scenario, seed=arguments.seed, out=folder, progress=lambda done: bar(done, 1), tracker_url=arguments.tracker
+            scenario,
+            seed=arguments.seed,
+            out=folder,
+            progress=lambda done: bar(done, 1),
+            tracker_url=arguments.tracker,
+            origin_port=arguments.origin_port,
+            tracker_port=arguments.tracker_port,
+            keep_logs=arguments.logs,
         )
     found = metrics(totals(trace))
     for line in discrepancies(trace, IN_FLIGHT):

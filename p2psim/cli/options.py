@@ -10,7 +10,7 @@ from p2psim.errors import InputError
 if TYPE_CHECKING:
     from p2psim.scenario import Scenario
 
-__all__ = ["add_common", "add_replications", "add_scenario", "read_points", "read_scenario"]
+__all__ = ["add_common", "add_replications", "add_scenario", "port", "read_points", "read_scenario"]
 
 
 def add_scenario(parser: argparse.ArgumentParser) -> None:
@@ -77,6 +77,13 @@ def _value(text: str) -> object:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+
+
+def port(text: str) -> int:
+    """Read a TCP port, for argparse."""
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r}: a port from 1 to 65535 is expected")
+    return int(text)
 
 
 def _whole(least: int) -> Callable[[str], int]:
