@@ -1,72 +1,57 @@
-"""Many sockets, little memory: the loop that reads and writes them.
+"""Many connections, little memory: what reads and writes them.
 
-All sockets of a server stand in one epoll set, which itself is one file of the asyncio loop. What is ready is read in
-one go into one buffer shared by all, and what it caused is written once per connection at the end. So an idle
-connection costs a socket and a few words, and under load many small messages for one peer share a system call.
+Requests are read by a small asyncio protocol of our own; what wants to become a WebSocket goes on to picows. What
+messages cause is written once per connection and round of the event loop, so under load many small messages for one
+peer share a system call.
 """
 
 import asyncio
 import errno
 import logging
-import select
 import socket
 import ssl
-from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Protocol
+from typing import Protocol, cast
 
 from tracker.deadlines import Deadlines, Expiring
-from tracker.errors import FrameError
 from tracker.http import MAX_HEAD, HttpError, Request, Response, parse_request, render
-from tracker.websocket import (
-    CLOSE,
-    PING,
-    PONG,
-    TEXT,
-    FrameReader,
-    accept_key,
-    close_frame,
-    close_reason,
-    frame,
-    frame_header,
-)
-from tracker.websocket import upgrade_problem as problem_of
+from tracker.websocket import CLOSE, PING, PONG, TEXT, Codec, WSMsgType
 
 __all__ = ["Connection", "Handler", "Hub"]
 
 log = logging.getLogger("tracker")
 
-_HANDSHAKE, _REQUEST, _OPEN, _CLOSING, _DRAINING, _CLOSED = range(6)
-
-_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_REQUEST, _OPEN, _CLOSING, _DRAINING, _CLOSED = range(5)
 
 _BUFFER = 64 * 1024
-_USUAL = 2048  # bytes that few messages reach
-_TEXT_HEADERS = [frame_header(TEXT, size) for size in range(_USUAL)]
-_BATCH = 256  # sockets read before anything is written: some milliseconds of work
 _ACCEPTS = 64  # connections accepted before others get their turn
+_SPARE = 8  # codecs kept for the next that need one
 
 PATIENCE = 5.0
 """Seconds to wait for the other side to close."""
 
 
-class Connection(FrameReader):
-    """One socket.
+class Connection(asyncio.BufferedProtocol):
+    """One connection.
 
-    `backlog` is what the kernel did not take yet, `out` what this round has to say, `limit` the end of its patience
-    while a request is awaited or a close goes on. `visitor` belongs to the handler.
+    `head` is the request so far, `codec` what reads a frame that is not complete, `parts` a message in fragments, `out`
+    what this round has to say, `limit` the end of its patience while a request is awaited or a close goes on. `visitor`
+    belongs to the handler.
     """
 
-    __slots__ = ("backlog", "limit", "number", "out", "sock", "state", "visitor")
+    __slots__ = ("codec", "head", "hub", "limit", "number", "out", "parts", "state", "transport", "visitor")
 
-    def __init__(self, sock: socket.socket, number: int):
-        super().__init__()
-        self.sock = sock
+    transport: asyncio.Transport
+
+    def __init__(self, hub: "Hub", number: int):
+        self.hub = hub
         self.number = number
         self.visitor: object = None
-        self.state = _HANDSHAKE if isinstance(sock, ssl.SSLSocket) else _REQUEST
+        self.state = _REQUEST
+        self.head: bytearray | None = None
+        self.codec: Codec | None = None
+        self.parts: bytearray | None = None
         self.out: list[bytes] | None = None
-        self.backlog: bytearray | None = None
         self.limit: _Limit | None = None
 
     @property
@@ -77,10 +62,56 @@ class Connection(FrameReader):
     @property
     def address(self) -> str:
         """IP address of the other side, or an empty string when it is gone."""
-        try:
-            return str(self.sock.getpeername()[0])
-        except (OSError, IndexError):
-            return ""
+        peer = self.transport.get_extra_info("peername")
+        return str(peer[0]) if peer else ""
+
+    # what asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self.transport = cast("asyncio.Transport", transport)
+        self.hub.on_made(self)
+
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        """Give room for what comes next."""
+        codec = self.codec
+        return self.hub.room(self) if codec is None else codec.buffer(-1)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what came."""
+        self.hub.on_data(self, nbytes)
+
+    def eof_received(self) -> bool:
+        """Close, too, once everything is written."""
+        self.hub.on_end(self)
+        return False
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """Forget everything."""
+        self.hub.lose(self)
+
+    # what a codec calls
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes for the end of this round."""
+        if self.state <= _OPEN:
+            if self.out is None:
+                self.hub.queue(self, data)
+            else:
+                self.out.append(data)
+
+    def on_refused(self) -> None:
+        """End after a handshake that failed."""
+        self.hub.drain(self)
+
+    def on_control(self, kind: WSMsgType, payload: bytes) -> None:
+        """Take a control frame."""
+        self.hub.on_control(self, kind, payload)
+
+    def on_message(self, data: bytes) -> None:
+        """Take a whole message."""
+        if self.state == _OPEN:
+            self.hub.handler.on_message(self, data)
 
 
 class _Limit(Expiring):
@@ -116,7 +147,7 @@ class Handler(Protocol):
 
 
 class Hub:
-    """All sockets of a server.
+    """All connections of a server.
 
     Parameters
     ----------
@@ -139,24 +170,25 @@ class Hub:
         request_timeout: float,
         tls: ssl.SSLContext | None = None,
     ):
-        self._handler = handler
+        self.handler = handler
         self._max_message = max_message
         self._max_backlog = max_backlog
         self._request_timeout = request_timeout
         self._loop = asyncio.get_running_loop()
-        self._epoll = select.epoll()
-        self._connections: dict[int, Connection] = {}
-        self._listeners: dict[int, socket.socket] = {}
+        self._connections: dict[Connection, None] = {}
+        self._listeners: list[socket.socket] = []
+        self._arriving: set[asyncio.Task[None]] = set()
         self._limits: Deadlines[_Limit] = Deadlines()
         self._dirty: list[Connection] = []
         self._buffer = memoryview(bytearray(_BUFFER))
+        self._spare: list[Codec] = []
+        self._writer: Codec | None = None
         self._tls = tls
         self._open = 0
         self.opened = 0
         self._accepted = 0
         self.bytes_received = 0
         self.bytes_sent = 0
-        self._loop.add_reader(self._epoll.fileno(), self._on_ready)
 
     @property
     def open_count(self) -> int:
@@ -166,87 +198,56 @@ class Hub:
     @property
     def socket_count(self) -> int:
         """How many connections there are, of any kind and in any state."""
-        return len(self._connections)
+        return len(self._connections) + len(self._arriving)
 
     def connections(self) -> list[Connection]:
         """List the WebSockets."""
-        return [connection for connection in self._connections.values() if connection.state == _OPEN]
+        return [connection for connection in self._connections if connection.state == _OPEN]
 
     def listen(self, sock: socket.socket) -> None:
         """Accept connections of a listening socket."""
         sock.setblocking(False)
-        self._listeners[sock.fileno()] = sock
-        self._epoll.register(sock.fileno(), select.EPOLLIN)
+        self._listeners.append(sock)
+        self._loop.add_reader(sock, self._accept, sock)
 
     def stop_listening(self) -> None:
         """Accept no more."""
-        for fd, sock in self._listeners.items():
-            self._forget(fd)
+        for sock in self._listeners:
+            self._loop.remove_reader(sock)
             sock.close()
         self._listeners.clear()
 
     def shut(self) -> None:
         """Drop everything."""
         self.stop_listening()
-        for connection in list(self._connections.values()):
-            self._lose(connection)
-        self._loop.remove_reader(self._epoll.fileno())
-        self._epoll.close()
+        for task in self._arriving:
+            task.cancel()
+        for connection in list(self._connections):
+            self.lose(connection)
 
-    def send(self, connection: Connection, opcode: int, payload: bytes) -> None:
+    def send(self, connection: Connection, payload: bytes, kind: WSMsgType = TEXT) -> None:
         """Queue a frame for the end of this round."""
         if connection.state == _OPEN:
-            out = connection.out
-            if out is None:
-                out = connection.out = []
-                self._dirty.append(connection)
-            out.append(frame_header(opcode, len(payload)))
-            out.append(payload)
-
-    def send_text(self, connection: Connection, text: bytes) -> None:
-        """Queue a text message for the end of this round."""
-        if connection.state == _OPEN:
-            out = connection.out
-            if out is None:
-                out = connection.out = []
-                self._dirty.append(connection)
-            size = len(text)
-            out.append(_TEXT_HEADERS[size] if size < _USUAL else frame_header(TEXT, size))
-            out.append(text)
+            writer = self._writer
+            if writer is None:
+                writer = self._writer = self._new_codec(connection)
+            writer.user = connection
+            writer.send(kind, payload)
+            writer.user = None
 
     def close(self, connection: Connection, code: int, reason: str = "", patience: float = PATIENCE) -> None:
-        """Begin to close a WebSocket; give the other side `patience` seconds to agree."""
+        """Begin to close a WebSocket; give the other side `patience` seconds to agree; a reason too long is cut."""
         if connection.state == _OPEN:
-            self._queue(connection, close_frame(code, reason))
+            text = reason.encode()[:123].decode(errors="ignore").encode()
+            self.send(connection, code.to_bytes(2, "big") + text, CLOSE)
             self._leave_open(connection, _CLOSING, patience)
-
-    def flush(self) -> None:
-        """Write what is queued; needed after sending outside of a callback."""
-        while self._dirty:
-            dirty, self._dirty = self._dirty, []
-            for connection in dirty:
-                self._write(connection)
 
     def expire(self, now: float) -> None:
         """Drop those that took too long to ask, or to close."""
         for limit in self._limits.due(now):
-            self._lose(limit.connection)
+            self.lose(limit.connection)
 
-    # reading
-
-    def _on_ready(self) -> None:
-        for fd, events in self._epoll.poll(0, _BATCH):
-            connection = self._connections.get(fd)
-            if connection is None:
-                listener = self._listeners.get(fd)
-                if listener is not None:
-                    self._accept(listener)
-                continue
-            if events & select.EPOLLOUT and connection.state != _HANDSHAKE:
-                self._write(connection)
-            if events != select.EPOLLOUT or connection.state == _HANDSHAKE:
-                self._read(connection)
-        self.flush()
+    # accepting
 
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(_ACCEPTS):
@@ -261,235 +262,202 @@ class Hub:
                 self._rest(listener)
                 return
             sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._tls is not None:
-                sock = self._tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
             self._accepted += 1
-            connection = Connection(sock, self._accepted)
-            self._connections[sock.fileno()] = connection
-            self._epoll.register(sock.fileno(), select.EPOLLIN)
-            self._wait(connection, self._request_timeout)
+            task = self._loop.create_task(self._adopt(sock, self._accepted))
+            self._arriving.add(task)
+            task.add_done_callback(self._arriving.discard)
+
+    async def _adopt(self, sock: socket.socket, number: int) -> None:
+        patience = None if self._tls is None else self._request_timeout
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: Connection(self, number), sock, ssl=self._tls, ssl_handshake_timeout=patience
+            )
+        except OSError as error:
+            log.debug("a connection ended before it began: %s", error)
 
     def _rest(self, listener: socket.socket) -> None:
         """Look away from a listener for a second: its queue stays ready while there is nothing to accept it with."""
-        fd = listener.fileno()
-        self._forget(fd)
-        self._loop.call_later(1.0, self._resume, fd)
+        self._loop.remove_reader(listener)
+        self._loop.call_later(1.0, self._resume, listener)
 
-    def _resume(self, fd: int) -> None:
-        if fd in self._listeners:
-            self._epoll.register(fd, select.EPOLLIN)
+    def _resume(self, listener: socket.socket) -> None:
+        if listener in self._listeners:
+            self._loop.add_reader(listener, self._accept, listener)
 
-    def _read(self, connection: Connection) -> None:
-        if connection.state == _HANDSHAKE and not self._shake_hands(connection):
-            return
-        try:
-            size = connection.sock.recv_into(self._buffer)
-        except _NOT_NOW:
-            return
-        except OSError:
-            size = 0
-        if not size:
-            self._lose(connection)
-            return
+    # reading
+
+    def on_made(self, connection: Connection) -> None:
+        """Know a new connection."""
+        self._connections[connection] = None
+        self._wait(connection, self._request_timeout)
+
+    def room(self, connection: Connection) -> memoryview:
+        """Give room for what a connection reads next."""
+        if connection.state not in (_OPEN, _CLOSING):
+            return self._buffer
+        if not self._spare:
+            self._spare.append(self._new_codec(connection))
+        return self._spare[-1].buffer(-1)
+
+    def on_data(self, connection: Connection, size: int) -> None:
+        """Take what stands in the room that was given."""
         self.bytes_received += size
-        if connection.state == _OPEN or connection.state == _CLOSING:
-            self._read_frames(connection, self._buffer[:size])
+        if connection.state in (_OPEN, _CLOSING):
+            codec, connection.codec = connection.codec or self._spare.pop(), None
+            codec.user = connection
+            codec.feed_buffer(size)
+            self._put_back(connection, codec)
         elif connection.state == _REQUEST:
             self._read_request(connection, self._buffer[:size])
-        if self._tls is not None and connection.state != _CLOSED:
-            sock = connection.sock
-            # what OpenSSL has decrypted already, epoll knows nothing of
-            if isinstance(sock, ssl.SSLSocket) and sock.pending():
-                self._read(connection)
 
-    def _shake_hands(self, connection: Connection) -> bool:
-        """Go on with a TLS handshake; tell whether it is done."""
-        sock = connection.sock
-        assert isinstance(sock, ssl.SSLSocket)
-        try:
-            sock.do_handshake()
-        except ssl.SSLWantReadError:
-            return False
-        except ssl.SSLWantWriteError:
-            self._epoll.modify(sock.fileno(), select.EPOLLIN | select.EPOLLOUT)
-            return False
-        except OSError:
-            self._lose(connection)
-            return False
-        self._epoll.modify(sock.fileno(), select.EPOLLIN)
-        connection.state = _REQUEST
-        return True
-
-    def _read_frames(self, connection: Connection, data: memoryview) -> None:
-        messages: Sequence[tuple[int, bytes]]
-        violation: FrameError | None = None
-        try:
-            messages = connection.feed(data, self._max_message)
-        except FrameError as error:
-            messages, violation = error.messages, error
-        for opcode, payload in messages:
-            if opcode < CLOSE:
-                if connection.state == _OPEN:
-                    self._handler.on_message(connection, payload)
-            elif opcode == CLOSE:
-                self._on_close_frame(connection, payload)
-                return
-            elif connection.state == _OPEN:
-                self._handler.on_heard(connection)
-                if opcode == PING:
-                    self.send(connection, PONG, payload)
-        if violation is not None:
-            self._fail(connection, violation)
-
-    def _on_close_frame(self, connection: Connection, payload: bytes) -> None:
-        try:
-            code = close_reason(payload)
-        except FrameError as error:
-            self._fail(connection, error)
-            return
-        if connection.state == _OPEN:
-            self._queue(connection, frame(CLOSE, b"") if code == 1005 else close_frame(code))
+    def on_end(self, connection: Connection) -> None:
+        """Know that nothing more comes; what is queued still goes out."""
+        self._write(connection)
         self._leave_open(connection, _DRAINING)
 
-    def _fail(self, connection: Connection, error: FrameError) -> None:
-        if connection.state == _OPEN:
-            self._queue(connection, close_frame(error.code, error.reason))
-        self._leave_open(connection, _DRAINING)
+    def on_control(self, connection: Connection, kind: WSMsgType, payload: bytes) -> None:
+        """Take a control frame."""
+        is_open = connection.state == _OPEN
+        if kind is CLOSE:
+            if is_open or connection.state == _CLOSING:
+                self.send(connection, payload[:2], CLOSE)
+                self.drain(connection)
+        elif is_open:
+            self.handler.on_heard(connection)
+            if kind is PING:
+                self.send(connection, payload, PONG)
+
+    def _new_codec(self, connection: Connection) -> Codec:
+        return Codec(connection.transport.get_extra_info("socket"), self._max_message)
+
+    def _put_back(self, connection: Connection, codec: Codec) -> None:
+        """Keep a codec that is in the middle of a frame, and leave any other for the next that needs one."""
+        if codec.is_broken:
+            self.drain(connection)
+        if connection.state not in (_OPEN, _CLOSING):
+            connection.parts = None
+            codec.discard()
+        elif codec.is_between_frames:
+            codec.user = None
+            if len(self._spare) < _SPARE:
+                self._spare.append(codec)
+            else:
+                codec.discard()
+        else:
+            connection.codec = codec
 
     def _read_request(self, connection: Connection, data: memoryview) -> None:
-        head = connection.take_tail() + data
+        head = connection.head = connection.head or bytearray()
+        head += data
         before, found, after = head.partition(b"\r\n\r\n")
         if not found and len(head) <= MAX_HEAD:
-            connection.put_tail(head)
             return
+        connection.head = None
         has_body = True
         try:
             if len(before) > MAX_HEAD:
                 raise HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"up to {MAX_HEAD} bytes are accepted")
             request = parse_request(bytes(before))
             has_body = request.method != "HEAD"
-            response = self._handler.on_request(connection, request)
+            response = self.handler.on_request(connection, request)
             if response is None:
-                self._upgrade(connection, request, after)
+                self._upgrade(connection, request, bytes(after))
                 return
         except HttpError as error:
             response = Response(error.status, error.reason.encode() + b"\n")
-        self._queue(connection, render(response, has_body=has_body))
-        self._leave_open(connection, _DRAINING)
+        self.queue(connection, render(response, has_body=has_body))
+        self.drain(connection)
 
-    def _upgrade(self, connection: Connection, request: Request, after: bytearray) -> None:
-        problem = problem_of(request.headers)
-        if problem is None and request.method != "GET":
-            problem = "a WebSocket begins with GET"
-        if problem is not None:
-            raise HttpError(HTTPStatus.BAD_REQUEST, problem)
-        headers = {
-            "Upgrade": "websocket",
-            "Connection": "Upgrade",
-            "Sec-WebSocket-Accept": accept_key(request.headers["sec-websocket-key"]),
-        }
-        self._queue(connection, render(Response(HTTPStatus.SWITCHING_PROTOCOLS, headers=headers)))
+    def _upgrade(self, connection: Connection, request: Request, after: bytes) -> None:
+        sock = connection.transport.get_extra_info("socket")
+        codec = Codec(sock, self._max_message, request.headers, connection)
+        if codec.is_broken:
+            codec.discard()
+            return
         self._stop_waiting(connection)
         connection.state = _OPEN
         self._open += 1
         self.opened += 1
-        self._handler.on_open(connection)
-        if after:
-            self._read_frames(connection, memoryview(bytes(after)))
+        self.handler.on_open(connection)
+        codec.feed(after)
+        self._put_back(connection, codec)
 
     # writing
 
-    def _queue(self, connection: Connection, data: bytes) -> None:
-        if connection.out is None:
-            connection.out = []
-            self._dirty.append(connection)
-        connection.out.append(data)
+    def queue(self, connection: Connection, data: bytes) -> None:
+        """Queue bytes for the end of this round."""
+        if connection.out is not None:
+            connection.out.append(data)
+            return
+        connection.out = [data]
+        if not self._dirty:
+            self._loop.call_soon(self._flush)
+        self._dirty.append(connection)
+
+    def _flush(self) -> None:
+        dirty, self._dirty = self._dirty, []
+        for connection in dirty:
+            self._write(connection)
 
     def _write(self, connection: Connection) -> None:
-        out, backlog = connection.out, connection.backlog
-        connection.out = None
-        if connection.state == _CLOSED:
+        out, connection.out = connection.out, None
+        if out is None or connection.state == _CLOSED:
             return
-        data: bytes | bytearray = b"" if out is None else b"".join(out)
-        if backlog is not None:
-            backlog += data
-            data = backlog
-        try:
-            sent = connection.sock.send(data)
-        except _NOT_NOW:
-            sent = 0
-        except OSError:
-            self._lose(connection)
-            return
-        self.bytes_sent += sent
-        if sent < len(data):
-            self._keep(connection, data, sent)
-            return
-        if backlog is not None:
-            connection.backlog = None
-            self._epoll.modify(connection.sock.fileno(), select.EPOLLIN)
-        if connection.state == _DRAINING:
-            self._end_output(connection)
-
-    def _keep(self, connection: Connection, data: bytes | bytearray, sent: int) -> None:
-        """Put away what the kernel did not take."""
-        if len(data) - sent > self._max_backlog:
+        data = b"".join(out)
+        transport = connection.transport
+        transport.write(data)
+        self.bytes_sent += len(data)
+        if transport.get_write_buffer_size() > self._max_backlog:
             log.debug("gave up %s: it does not read", connection.address)
-            self._lose(connection)
-            return
-        if connection.backlog is None:
-            self._epoll.modify(connection.sock.fileno(), select.EPOLLIN | select.EPOLLOUT)
-            connection.backlog = bytearray(memoryview(data)[sent:])
-        else:
-            del connection.backlog[:sent]
+            self.lose(connection)
+        elif connection.state == _DRAINING:
+            self._end_output(connection)
 
     def _end_output(self, connection: Connection) -> None:
         """Say that nothing follows; closing with unread input would destroy what was just written."""
-        try:
-            if isinstance(connection.sock, ssl.SSLSocket):
-                connection.sock.unwrap()
-            else:
-                connection.sock.shutdown(socket.SHUT_WR)
-        except _NOT_NOW:
+        if not connection.transport.can_write_eof():
+            connection.transport.close()
             return
+        try:
+            connection.transport.write_eof()
         except OSError:
-            self._lose(connection)
+            self.lose(connection)
 
     # life
 
+    def drain(self, connection: Connection) -> None:
+        """End once everything is written."""
+        self._leave_open(connection, _DRAINING)
+        if connection.out is None and connection.state != _CLOSED:
+            self._end_output(connection)
+
     def _leave_open(self, connection: Connection, state: int, patience: float = PATIENCE) -> None:
         """Go on to close: no more messages either way."""
+        if connection.state == _CLOSED:
+            return
         was_open = connection.state == _OPEN
         connection.state = state
         self._wait(connection, patience)
-        if state == _DRAINING and connection.out is None and connection.backlog is None:
-            self._end_output(connection)
         if was_open:
             self._open -= 1
-            self._handler.on_closed(connection)
+            self.handler.on_closed(connection)
 
-    def _lose(self, connection: Connection) -> None:
-        """Close a socket at once."""
+    def lose(self, connection: Connection) -> None:
+        """Drop a connection at once."""
         was_open = connection.state == _OPEN
         if connection.state == _CLOSED:
             return
         connection.state = _CLOSED
         self._stop_waiting(connection)
-        fd = connection.sock.fileno()
-        self._connections.pop(fd, None)
-        self._forget(fd)
-        connection.sock.close()
-        connection.backlog = connection.out = None
+        self._connections.pop(connection, None)
+        connection.transport.abort()
+        if connection.codec is not None:
+            connection.codec.discard()
+        connection.codec = connection.parts = connection.out = None
         if was_open:
             self._open -= 1
-            self._handler.on_closed(connection)
-
-    def _forget(self, fd: int) -> None:
-        try:
-            self._epoll.unregister(fd)
-        except OSError:
-            log.debug("file %d was not watched", fd)
+            self.handler.on_closed(connection)
 
     def _wait(self, connection: Connection, seconds: float) -> None:
         self._stop_waiting(connection)

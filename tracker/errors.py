@@ -5,13 +5,10 @@
     TrackerError
     ├── OptionError        an option that cannot be understood or accepted (exit status 2)
     ├── PortInUseError     an address that another program holds (exit status 2)
-    ├── Refusal            a message of a client that is answered by a failure or a close code
-    └── FrameError         bytes of a client that break RFC 6455
+    └── Refusal            a message of a client that is answered by a failure or a close code
 """
 
-from collections.abc import Sequence
-
-__all__ = ["FrameError", "OptionError", "PortInUseError", "Refusal", "TrackerError"]
+__all__ = ["OptionError", "PortInUseError", "Refusal", "TrackerError"]
 
 
 class TrackerError(Exception):
@@ -43,16 +40,3 @@ class Refusal(TrackerError):  # noqa: N818 - it is the client's error, and the p
         self.action = action
         self.info_hash = info_hash
         self.close_code = close_code
-
-
-class FrameError(TrackerError):
-    """Bytes that break RFC 6455; the connection is closed with `code`.
-
-    `messages` are those that came before, as (opcode, payload).
-    """
-
-    def __init__(self, code: int, reason: str, messages: Sequence[tuple[int, bytes]] = ()):
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
-        self.messages = messages

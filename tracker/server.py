@@ -186,7 +186,6 @@ class TrackerServer:
     def _say_goodbye(hub: Hub, connections: list[Connection]) -> None:
         for connection in connections:
             hub.close(connection, _GOING_AWAY, "the tracker goes away")
-        hub.flush()
 
     # what the hub calls
 
@@ -247,7 +246,7 @@ class TrackerServer:
             return
         if not self._is_public and message == Scrape():
             message = Scrape(())
-        send, encode = hub.send_text, protocol.encode
+        send, encode = hub.send, protocol.encode
         for receiver, reply in self.brain.handle(connection, message, now):
             send(receiver, encode(reply))
 
@@ -264,7 +263,7 @@ class TrackerServer:
         if refusal.info_hash is None:
             hub.close(connection, refusal.close_code, refusal.reason)
         else:
-            hub.send_text(connection, protocol.encode(failure))
+            hub.send(connection, protocol.encode(failure))
 
     # what the routes ask
 
@@ -316,7 +315,6 @@ class TrackerServer:
                 hub.close(connection, _GOING_AWAY, "nothing was heard for too long", patience=1.0)
         self._ping(hub)
         hub.expire(loop.time())
-        hub.flush()
         self._log.flush()
         if self._ticks % 60 == 0:
             self._gate.forget(now)
@@ -328,7 +326,7 @@ class TrackerServer:
         self._ticks += 1
         for connection in hub.connections():
             if connection.number % rounds == turn:
-                hub.send(connection, PING, b"")
+                hub.send(connection, b"", PING)
 
 
 def _memory() -> int:

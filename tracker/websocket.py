@@ -1,209 +1,200 @@
-"""WebSocket frames of a server (RFC 6455), without input or output.
+"""WebSocket handshakes and frames, by picows.
 
-No extension is ever negotiated, so a reserved bit is an error; permessage-deflate, which every browser offers, is
-declined by not answering the offer (RFC 7692 §5.1).
+A protocol object of picows takes some 20 KB with its buffers, but between two frames it remembers nothing of a
+connection. So connections borrow one while they are in the middle of a frame, and an idle connection has none.
 """
 
-import base64
-import binascii
-import hashlib
-import struct
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
 
-from tracker.errors import FrameError
+from picows import WSAutoPingStrategy, WSCloseCode, WSFrame, WSListener, WSMsgType, WSProtocolError, WSTransport
+from picows.picows import WSProtocol  # type: ignore[attr-defined] # what ws_create_server makes for each connection
 
-try:
-    from websockets.speedups import apply_mask
-except ImportError:  # pragma: no cover - platforms without the compiled part
-    from websockets.utils import apply_mask
+__all__ = ["CLOSE", "PING", "PONG", "TEXT", "Codec", "User", "WSMsgType"]
 
-__all__ = [
-    "CLOSE",
-    "PING",
-    "PING_FRAME",
-    "PONG",
-    "TEXT",
-    "FrameReader",
-    "accept_key",
-    "close_frame",
-    "close_reason",
-    "frame",
-    "frame_header",
-    "upgrade_problem",
-]
+TEXT, CLOSE, PING, PONG = WSMsgType.TEXT, WSMsgType.CLOSE, WSMsgType.PING, WSMsgType.PONG
+_CONTINUATION = WSMsgType.CONTINUATION
+_CONTROL = (CLOSE, PING, PONG)
 
-CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
-PING_FRAME = b"\x89\x00"
+_READ_BUFFER = 16 * 1024  # bytes, to begin with; an announce with ten offers fits
+_MAX_KEY = 64  # characters of a Sec-WebSocket-Key that are looked at; a good one has 24
+_EXAMPLE = {
+    "upgrade": "websocket",
+    "connection": "Upgrade",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
 
-_LONG = struct.Struct(">BBH").pack
-_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_KNOWN_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
+_log = logging.getLogger("tracker.websocket")
+_log.setLevel(logging.ERROR)
+_log.addFilter(lambda record: record.exc_info is not None)  # what clients do wrong is no error of ours
+# an adapter: of a plain logger, picows would make a child for each connection
+_logger = logging.LoggerAdapter(_log, {})
 
 
-def upgrade_problem(headers: Mapping[str, str]) -> str | None:
-    """Say what keeps a request (lower-case header names) from becoming a WebSocket, if anything does."""
-    if headers.get("upgrade", "").lower() != "websocket":
-        return "the Upgrade header must be websocket"
-    # Firefox sends "keep-alive, Upgrade"
-    if "upgrade" not in [token.strip().lower() for token in headers.get("connection", "").split(",")]:
-        return "the Connection header must contain Upgrade"
-    if headers.get("sec-websocket-version") != "13":
-        return "Sec-WebSocket-Version must be 13"
-    try:
-        key = base64.b64decode(headers.get("sec-websocket-key", ""), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    return None if len(key) == 16 else "Sec-WebSocket-Key must be 16 bytes in base64"
+class User(Protocol):
+    """Whose bytes a codec reads and writes."""
+
+    parts: bytearray | None
+    """The fragments of a message so far."""
+
+    def write(self, data: bytes) -> None:
+        """Take bytes for the other side."""
+        ...
+
+    def on_refused(self) -> None:
+        """Know that a handshake failed, and was answered."""
+        ...
+
+    def on_control(self, kind: WSMsgType, payload: bytes) -> None:
+        """Take a control frame."""
+        ...
+
+    def on_message(self, data: bytes) -> None:
+        """Take a whole message."""
+        ...
 
 
-def accept_key(key: str) -> str:
-    """Prove that the upgrade was understood (RFC 6455 §4.2.2)."""
-    return base64.b64encode(hashlib.sha1(key.encode("ascii") + _GUID).digest()).decode("ascii")
+class Codec(WSListener):
+    """A protocol object of picows; this is its listener and its transport.
 
-
-def frame_header(opcode: int, size: int) -> bytes:
-    """Build what stands before `size` bytes of payload in an unmasked, final frame."""
-    if 126 <= size < 65536:
-        return _LONG(0x80 | opcode, 126, size)
-    if size < 126:
-        return bytes((0x80 | opcode, size))
-    return bytes((0x80 | opcode, 127)) + size.to_bytes(8, "big")
-
-
-def frame(opcode: int, payload: bytes) -> bytes:
-    """Build one unmasked, final frame."""
-    return frame_header(opcode, len(payload)) + payload
-
-
-def close_frame(code: int, reason: str = "") -> bytes:
-    """Build a close frame; a reason that does not fit is cut."""
-    return frame(CLOSE, code.to_bytes(2, "big") + reason.encode()[:123].decode(errors="ignore").encode())
-
-
-def close_reason(payload: bytes) -> int:
-    """Read the code of a close frame; 1005 stands for none.
-
-    Raises
-    ------
-    FrameError
-        When the payload is not allowed in a close frame.
-    """
-    if not payload:
-        return 1005
-    code = int.from_bytes(payload[:2], "big")
-    if len(payload) == 1 or not (code in _KNOWN_CODES or 3000 <= code < 5000):
-        raise FrameError(1002, "invalid close code")
-    try:
-        payload[2:].decode()
-    except UnicodeDecodeError:
-        raise FrameError(1007, "the close reason is not valid UTF-8") from None
-    return code
-
-
-class FrameReader:
-    """Puts messages together from the bytes of a client.
-
-    Holds nothing between whole messages, so an idle connection costs no buffer.
+    Parameters
+    ----------
+    sock
+        A TCP socket; its options are set, and nothing else is done with it.
+    max_message
+        Bytes of one message, however many fragments it has.
+    headers
+        Of the request of `user`, with lower-case names; without, a handshake is played that nobody sees.
     """
 
-    __slots__ = ("_awaited", "_opcode", "_parts", "_tail")
+    __slots__ = ("_max_message", "_protocol", "_sock", "buffer", "is_between_frames", "transport", "user")
 
-    def __init__(self) -> None:
-        self._tail: bytearray | None = None
-        self._awaited = 0  # bytes that `_tail` needs before a frame can be complete
-        self._parts: bytearray | None = None  # a message in fragments
-        self._opcode = 0  # its opcode
+    def __init__(self, sock: Any, max_message: int, headers: Mapping[str, str] | None = None, user: User | None = None):
+        self._sock = sock
+        self._max_message = max_message
+        self.user = user
+        self.transport: WSTransport | None = None
+        self.is_between_frames = True
+        # as ws_create_server does it: no timer, no pings and no pongs of its own
+        pings = (False, 0, 0, WSAutoPingStrategy.PING_WHEN_IDLE, False)
+        self._protocol = WSProtocol(
+            None, None, False, lambda _: self, _logger, True, None, *pings, max_message, None, _READ_BUFFER
+        )
+        self._protocol.connection_made(self)
+        self._sock = None
+        self.buffer: Callable[[int], memoryview] = self._protocol.get_buffer
+        self.feed(_head(_EXAMPLE if headers is None else headers))
 
-    def take_tail(self) -> bytearray:
-        """Take out the bytes of what is not complete yet."""
-        tail, self._tail = self._tail, None
-        return bytearray() if tail is None else tail
+    # reading
 
-    def put_tail(self, tail: bytearray) -> None:
-        """Keep bytes of what is not complete yet."""
-        self._tail = tail
+    @property
+    def is_broken(self) -> bool:
+        """Whether the handshake failed, or the other side broke the protocol and was told."""
+        return self.transport is None or self.transport.is_close_frame_sent
 
-    def feed(self, data: memoryview, limit: int) -> list[tuple[int, bytes]]:
-        """Take bytes; return the whole messages and control frames in them as (opcode, payload).
+    def feed_buffer(self, size: int) -> None:
+        """Take the first bytes of the buffer."""
+        self.is_between_frames = False
+        self._protocol.buffer_updated(size)
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes from elsewhere."""
+        rest = memoryview(data)
+        while rest:
+            room = self.buffer(-1)
+            size = min(len(room), len(rest))
+            room[:size] = rest[:size]
+            self.feed_buffer(size)
+            rest = rest[size:]
+
+    def discard(self) -> None:
+        """Let go of everything, so that nothing waits for the garbage collector."""
+        self.user = self.transport = self._protocol = None
+        del self.buffer
+
+    # writing
+
+    def send(self, kind: WSMsgType, payload: bytes) -> None:
+        """Write a frame for the user."""
+        assert self.transport is not None
+        self.transport.send(kind, payload)
+
+    # what picows calls, as its listener
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """Keep what sends."""
+        self.transport = transport
+        self.is_between_frames = True
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Put messages together.
 
         Raises
         ------
-        FrameError
-            When the bytes break the protocol, or a message is longer than `limit` bytes. It carries the messages that
-            came before.
+        WSProtocolError
+            When the frame is not allowed; picows closes with its code.
         """
-        if self._tail is not None:
-            self._tail += data
-            if len(self._tail) < self._awaited:
-                return []
-            data = memoryview(self.take_tail())
-        messages: list[tuple[int, bytes]] = []
-        start, end = 0, len(data)
-        while end - start >= 6:
-            first, second = data[start], data[start + 1]
-            size, body = second & 0x7F, start + 6
-            if size == 126:
-                if end - start < 8:
-                    break
-                size, body = data[start + 2] << 8 | data[start + 3], start + 8
-            elif size == 127:
-                if end - start < 14:
-                    break
-                size, body = int.from_bytes(data[start + 2 : start + 10], "big"), start + 14
-            if first != 0x81 or second < 0x80 or size > limit or self._parts is not None:
-                self._check(first, second, size, limit, messages)
-            stop = body + size
-            if stop > end:
-                break
-            payload = apply_mask(data[body:stop], bytes(data[body - 4 : body]))
-            if first == 0x81:
-                messages.append((TEXT, payload))
-            else:
-                self._accept(first, payload, messages)
-            start = stop
-        if start < end:
-            self._awaited = _needed(data[start : start + 14])
-            self._tail = bytearray(data[start:])
-        return messages
-
-    def _check(self, first: int, second: int, size: int, limit: int, messages: list[tuple[int, bytes]]) -> None:
-        """Look closer at a frame that is not simply a whole text message of moderate size."""
-        opcode = first & 0x0F
-        if first & 0x70:
-            raise FrameError(1002, "a reserved bit is set", messages)
-        if second < 0x80:
-            raise FrameError(1002, "the frame is not masked", messages)
-        if opcode >= CLOSE:
-            if opcode > PONG or first < 0x80 or size > 125:
-                raise FrameError(1002, "invalid control frame", messages)
+        self.is_between_frames = not frame.tail_size
+        user, kind = self.user, frame.msg_type
+        if user is None or transport.is_close_frame_sent:
             return
-        if opcode > BINARY:
-            raise FrameError(1002, "unknown opcode", messages)
-        if (opcode == CONTINUATION) != (self._parts is not None):
-            raise FrameError(1002, "fragments out of order", messages)
-        if size + len(self._parts or b"") > limit:
-            raise FrameError(1009, f"messages up to {limit} bytes are accepted", messages)
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            raise WSProtocolError(WSCloseCode.PROTOCOL_ERROR, "a reserved bit is set")
+        payload = frame.get_payload_as_bytes()
+        if kind is TEXT and frame.fin and user.parts is None:
+            user.on_message(payload)
+        elif kind in _CONTROL:
+            user.on_control(kind, payload)
+        else:
+            self._put_together(user, payload, kind is not _CONTINUATION, is_last=bool(frame.fin))
 
-    def _accept(self, first: int, payload: bytes, messages: list[tuple[int, bytes]]) -> None:
-        """Take a frame that is a control frame, binary, or a fragment."""
-        opcode, is_final = first & 0x0F, first >= 0x80
-        if opcode >= CLOSE or (is_final and self._parts is None):
-            messages.append((opcode, payload))
-            return
-        if self._parts is None:
-            self._parts, self._opcode = bytearray(), opcode
-        self._parts += payload
-        if is_final:
-            messages.append((self._opcode, bytes(self._parts)))
-            self._parts = None
+    def _put_together(self, user: User, payload: bytes, is_first: bool, *, is_last: bool) -> None:
+        if is_first != (user.parts is None):
+            raise WSProtocolError(WSCloseCode.PROTOCOL_ERROR, "fragments out of order")
+        parts = user.parts = bytearray() if user.parts is None else user.parts
+        if len(parts) + len(payload) > self._max_message:
+            raise WSProtocolError(WSCloseCode.MESSAGE_TOO_BIG, f"messages up to {self._max_message} bytes are accepted")
+        parts += payload
+        if is_last:
+            user.parts = None
+            user.on_message(bytes(parts))
+
+    # what picows calls, as its transport
+
+    def get_extra_info(self, name: str) -> Any:
+        """Give the socket; of an encrypted one, picows need not know."""
+        return self._sock if name == "socket" else None
+
+    def get_write_buffer_size(self) -> int:
+        """Say that something is waiting, or picows would write to the socket itself, once per frame."""
+        return 1
+
+    def write(self, data: bytes) -> None:
+        """Hand on what picows has written."""
+        if self.user is not None:
+            self.user.write(data)
+
+    def writelines(self, blocks: Iterable[bytes | memoryview]) -> None:
+        """Hand on what picows has written."""
+        self.write(b"".join(blocks))
+
+    def close(self) -> None:
+        """Know that picows has refused a handshake; it also calls this some time after it sent a close frame."""
+        if self.user is not None and self.transport is None:
+            self.user.on_refused()
 
 
-def _needed(head: memoryview) -> int:
-    """Tell how long the frame is that begins with `head`, as far as that is known."""
-    if len(head) < 2:
-        return 6
-    size = head[1] & 0x7F
-    if size < 126:
-        return 6 + size
-    body = 8 if size == 126 else 14
-    return body if len(head) < body else body + int.from_bytes(head[2 : body - 4], "big")
+def _head(headers: Mapping[str, str]) -> bytes:
+    """Write the part of a request that makes a WebSocket."""
+    tokens = [token.strip().lower() for token in headers.get("connection", "").split(",")]
+    lines = [
+        "GET / HTTP/1.1",
+        f"Upgrade: {headers.get('upgrade', '')}",
+        # picows knows nothing else, but Firefox sends "keep-alive, Upgrade"
+        f"Connection: {'Upgrade' if 'upgrade' in tokens else 'close'}",
+        f"Sec-WebSocket-Version: {headers.get('sec-websocket-version', '')[:_MAX_KEY]}",
+        f"Sec-WebSocket-Key: {headers.get('sec-websocket-key', '')[:_MAX_KEY]}",
+    ]
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"

@@ -1,38 +1,72 @@
-from contextlib import suppress
+import asyncio
+import socket
+from contextlib import contextmanager
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 from websockets.frames import Frame, Opcode
 
-from tracker.errors import FrameError
-from tracker.websocket import (
-    CLOSE,
-    PING,
-    PONG,
-    TEXT,
-    FrameReader,
-    accept_key,
-    close_frame,
-    close_reason,
-    frame,
-    upgrade_problem,
-)
+from tracker.websocket import CLOSE, PING, PONG, TEXT, Codec
 
 LIMIT = 100_000
+CONTINUATION, BINARY = Opcode.CONT, Opcode.BINARY
 
 
-def masked(opcode: int, payload: bytes, fin: bool = True) -> bytes:
+class Recorder:
+    """Keeps what a codec reads and writes."""
+
+    def __init__(self):
+        self.parts = None
+        self.out = []
+        self.seen = []
+        self.is_refused = False
+
+    def write(self, data):
+        self.out.append(bytes(data))
+
+    def on_refused(self):
+        self.is_refused = True
+
+    def on_control(self, kind, payload):
+        self.seen.append((kind, payload))
+
+    def on_message(self, data):
+        self.seen.append((TEXT, data))
+
+
+@contextmanager
+def codec(user, headers=None):
+    with socket.socket() as sock:
+        found = Codec(sock, LIMIT, headers, user)
+        user.out.clear()
+        yield found
+
+
+def masked(opcode, payload, fin=True):
     """Build a client's frame with the code of another library."""
     return Frame(Opcode(opcode), payload, fin=fin).serialize(mask=True)
 
 
-def feed(reader: FrameReader, data: bytes, sizes: list[int]) -> list[tuple[int, bytes]]:
-    messages, start = [], 0
-    for size in [*sizes, len(data)]:
-        messages += reader.feed(memoryview(data)[start : start + size], LIMIT)
+def read(*blocks):
+    """Feed blocks to a fresh codec; return what its user saw and was made to send, and whether a frame is awaited."""
+
+    async def run():
+        user = Recorder()
+        with codec(user) as fresh:
+            for block in blocks:
+                fresh.feed(block)
+            return user.seen, b"".join(user.out), not fresh.is_between_frames
+
+    return asyncio.run(run())
+
+
+def cut(data, sizes):
+    start = 0
+    for size in sizes:
+        yield data[start : start + size]
         start += size
-    return messages
+    yield data[start:]
 
 
 PAYLOADS = st.binary(max_size=300) | st.integers(0, 70_000).map(bytes)
@@ -53,69 +87,77 @@ def test_messages_are_the_same_however_the_bytes_are_cut(plan, sizes):
             if has_ping and not is_last:
                 data += masked(PING, b"between")
                 expected.append((PING, b"between"))
-        expected.append((opcode, b"".join(parts)))
-    reader = FrameReader()
-    assert feed(reader, data, sizes) == expected
-    assert reader.take_tail() == b""
+        expected.append((TEXT, b"".join(parts)))
+    assert read(*cut(data, sizes)) == (expected, b"", False)
 
 
 def test_byte_by_byte_and_with_trailing_data():
     data = masked(TEXT, b"one") + masked(TEXT, b"2" * 126) + masked(PONG, b"")
-    reader = FrameReader()
-    assert feed(reader, data, [1] * len(data)) == [(TEXT, b"one"), (TEXT, b"2" * 126), (PONG, b"")]
-    assert reader.feed(memoryview(masked(TEXT, b"x") + b"\x81"), LIMIT) == [(TEXT, b"x")]
+    expected = [(TEXT, b"one"), (TEXT, b"2" * 126), (PONG, b"")]
+    assert read(*cut(data, [1] * len(data))) == (expected, b"", False)
+    assert read(masked(TEXT, b"x") + b"\x81") == ([(TEXT, b"x")], b"", True)
+    assert read(masked(TEXT, b"x")[:-1]) == ([], b"", True)
+
+
+def test_a_codec_serves_one_connection_after_the_other():
+    async def run():
+        one, two = Recorder(), Recorder()
+        with codec(one) as lent:
+            lent.feed(masked(TEXT, b"start", fin=False))
+            assert lent.is_between_frames
+            lent.user = two
+            lent.feed(masked(BINARY, b"whole"))
+            lent.send(TEXT, b"reply")
+            lent.user = one
+            lent.feed(masked(CONTINUATION, b" and end"))
+        assert (one.seen, one.out) == ([(TEXT, b"start and end")], [])
+        assert (two.seen, two.out) == ([(TEXT, b"whole")], [b"\x81\x05reply"])
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize(
     ("data", "code"),
     [
         (b"\xc1" + masked(TEXT, b"compressed")[1:], 1002),
-        (frame(TEXT, b"unmasked"), 1002),
+        (Frame(Opcode.TEXT, b"unmasked").serialize(mask=False), 1002),
         (b"\x83\x80abcd", 1002),
         (b"\x8b\x80abcd", 1002),
         (b"\x09\x80abcd", 1002),
         (b"\x89\xfe\x00\x7eabcd", 1002),
         (masked(0, b"x"), 1002),
         (masked(TEXT, b"x", fin=False) + masked(TEXT, b"y"), 1002),
+        (masked(CLOSE, b"\x03"), 1002),
+        (masked(CLOSE, b"\x03\xed"), 1002),
+        (masked(CLOSE, b"\x03\xe8\xff"), 1007),
         (b"\x81\xff" + (LIMIT + 1).to_bytes(8, "big") + b"abcd", 1009),
-        (b"\x81\xff" + b"\xff" * 8 + b"abcd", 1009),
         (masked(TEXT, bytes(LIMIT), fin=False) + masked(0, b"x"), 1009),
     ],
 )
-def test_broken_frames_end_with_a_code_after_the_good_ones(data, code):
-    with pytest.raises(FrameError) as caught:
-        FrameReader().feed(memoryview(masked(TEXT, b"good") + data), LIMIT)
-    assert caught.value.code == code
-    assert caught.value.messages == [(TEXT, b"good")]
+def test_broken_frames_end_with_a_code(data, code):
+    seen, sent, _ = read(masked(TEXT, b"good"), data)
+    assert seen == [(TEXT, b"good")]
+    assert sent[:1] == b"\x88"
+    assert int.from_bytes(sent[2:4], "big") == code
+    assert len(sent) == 2 + sent[1]
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_frames_or_an_error(data):
-    with suppress(FrameError):
-        FrameReader().feed(memoryview(data), LIMIT)
+    seen, sent, _ = read(data)
+    assert sent[:1] in (b"", b"\x88")
+    assert len(seen) <= len(data) // 6
 
 
-@given(st.sampled_from([TEXT, PING, PONG]), st.sampled_from([0, 1, 125, 126, 65535, 65536]))
-def test_frames_are_what_another_library_writes(opcode, size):
-    if opcode == TEXT or size <= 125:
-        assert frame(opcode, bytes(size)) == Frame(Opcode(opcode), bytes(size)).serialize(mask=False)
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 8192, 8193, 65535, 65536])
+def test_frames_are_what_another_library_writes(size):
+    async def run():
+        user = Recorder()
+        with codec(user) as fresh:
+            fresh.send(TEXT, bytes(size))
+        return b"".join(user.out)
 
-
-def test_close_frames_carry_code_and_reason():
-    assert close_frame(1001, "bye") == b"\x88\x05\x03\xe9bye"
-    assert len(close_frame(1008, "é" * 200)) <= 127
-    assert close_reason(close_frame(1008, "é" * 200)[2:]) == 1008
-    assert close_reason(b"") == 1005
-    assert close_reason(b"\x0f\xa0own") == 4000
-
-
-@pytest.mark.parametrize(
-    ("payload", "code"), [(b"\x03", 1002), (b"\x03\xed", 1002), (b"\x00\x01", 1002), (b"\x03\xe8\xff", 1007)]
-)
-def test_senseless_close_frames_are_errors(payload, code):
-    with pytest.raises(FrameError) as caught:
-        close_reason(payload)
-    assert caught.value.code == code
+    assert asyncio.run(run()) == Frame(Opcode.TEXT, bytes(size)).serialize(mask=False)
 
 
 GOOD = {
@@ -123,6 +165,7 @@ GOOD = {
     "connection": "keep-alive, Upgrade",
     "sec-websocket-version": "13",
     "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "sec-websocket-extensions": "permessage-deflate",
 }
 
 
@@ -131,18 +174,29 @@ GOOD = {
     [
         ({}, None),
         ({"upgrade": "WebSocket", "connection": "upgrade"}, None),
-        ({"upgrade": "h2c"}, "Upgrade"),
-        ({"connection": "keep-alive"}, "Connection"),
-        ({"sec-websocket-version": "8"}, "Version"),
-        ({"sec-websocket-key": "short"}, "Key"),
-        ({"sec-websocket-key": "é" * 24}, "Key"),
+        ({"upgrade": "h2c"}, "UPGRADE"),
+        ({"connection": "keep-alive"}, "CONNECTION"),
+        ({"sec-websocket-version": "12"}, "version"),
+        ({"sec-websocket-key": ""}, "key"),
+        ({"sec-websocket-key": "short"}, "key"),
+        ({"sec-websocket-key": "a" * 16_000}, "key"),
+        ({"sec-websocket-key": "é" * 24}, "key"),
+        ({"sec-websocket-key": "a\nb: c"}, "400"),
     ],
 )
-def test_upgrades_are_checked(changed, named):
-    problem = upgrade_problem({**GOOD, **changed})
-    assert (problem is None) if named is None else (named in problem)
+def test_handshakes_are_checked(changed, named):
+    async def run():
+        user = Recorder()
+        with socket.socket() as sock:
+            fresh = Codec(sock, LIMIT, {**GOOD, **changed}, user)
+        return b"".join(user.out).decode(), user.is_refused, fresh.is_broken
 
-
-def test_the_example_of_the_standard():
-    assert accept_key(GOOD["sec-websocket-key"]) == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-    assert CLOSE == 8
+    answer, is_refused, is_broken = asyncio.run(run())
+    assert is_refused == is_broken == (named is not None)
+    if named is None:
+        assert answer.startswith("HTTP/1.1 101 ")
+        assert "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in answer  # the example of RFC 6455
+        assert "extensions" not in answer.lower()
+    else:
+        assert answer.startswith("HTTP/1.1 400 ")
+        assert named in answer
