@@ -55,11 +55,6 @@ class Connection(asyncio.BufferedProtocol):
         self.limit: _Limit | None = None
 
     @property
-    def is_open(self) -> bool:
-        """Whether messages can be sent."""
-        return self.state == _OPEN
-
-    @property
     def address(self) -> str:
         """IP address of the other side, or an empty string when it is gone."""
         peer = self.transport.get_extra_info("peername")
