@@ -45,13 +45,13 @@ def plan(index, joined, left, departure):
     )  # fmt: skip
 
 
-async def watched(clip, tmp_path, plans, scenario=SCENARIO):
+async def watched(clip, tmp_path, plans, scenario=SCENARIO, interval=5.0):
     """Let viewers watch; gives what they wrote, and the origin's rows."""
     rows = []
     options = OriginOptions(kind="vod", segment_count=60, rate=400_000.0)
     async with (
         asyncio.timeout(20),
-        serve(Options(port=0, interval=3.0)) as tracker,
+        serve(Options(port=0, interval=interval)) as tracker,
         Origin(options, clip, lambda name, **row: rows.append(row)) as origin,
     ):
         with Journal(tmp_path / "journal.jsonl") as journal:
@@ -70,7 +70,8 @@ def of(events, kind, viewer=None):
 
 
 async def test_two_viewers_play_and_share(clip, tmp_path):
-    events, rows = await watched(clip, tmp_path, [plan(0, 0.0, 9.0, "end"), plan(1, 2.0, 8.0, "clean")])
+    plans = [plan(0, 0.0, 9.0, "end"), plan(1, 2.0, 8.0, "clean")]
+    events, rows = await watched(clip, tmp_path, plans, interval=3.0)
     assert of(events, "late") == [] or sum(event["bytes"] for event in of(events, "late")) < 200_000
     for viewer in ("v0000", "v0001"):
         assert [event["state"] for event in of(events, "playback", viewer)] == ["starting", "playing"]
