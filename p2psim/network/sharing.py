@@ -45,7 +45,6 @@ LINK = np.dtype(
         ("head", "i8"),  # first node of the list of its flows
         ("flows", "i8"),
         ("unfixed", "i8"),  # scratch of the filling
-        ("place", "i8"),  # scratch: place in the heap of shares
         ("touched", "i8"),
         ("scanned", "i8"),
     ]
@@ -60,11 +59,10 @@ FLOW = np.dtype(
         ("bottleneck", "i8"),
         ("place", "i8"),  # place in the heap of finish times
         ("free", "i8"),
-        ("unused", "i8"),
     ]
 )
 NODE = np.dtype([("link", "i8"), ("next", "i8"), ("prev", "i8")])
-ENTRY = np.dtype([("key", "f8"), ("who", "i8"), ("unused", "i8")])
+ENTRY = np.dtype([("key", "f8"), ("who", "i8")])
 
 
 class Network(NamedTuple):
@@ -91,7 +89,7 @@ def allocate(capacity: NDArray[np.float64], flows: int, path: int = 2) -> Networ
         shares=np.zeros(links + 1, ENTRY).view(np.recarray),
         members=np.zeros(flows, np.int64),
         links=np.zeros(links, np.int64),
-        counts=np.zeros(4, np.int64),
+        counts=np.zeros(3, np.int64),
     )
     network.link["capacity"] = capacity
     network.link["head"] = _NONE

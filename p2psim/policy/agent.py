@@ -16,7 +16,6 @@ from p2psim.policy.state import (
     ABSENT,
     FETCHING,
     HTTP,
-    LOADING,
     NOBODY,
     STORED,
     Options,
@@ -224,19 +223,19 @@ class Agent:
 
     def started(self, source: int, now: float, neighbour: str = "") -> None:
         """An attempt was begun (as commanded): the bandwidth clocks run."""
-        self.all.start(now)
-        if source == HTTP:
-            self.http.start(now)
-        elif neighbour in self._speeds:
-            self._speeds[neighbour].start(now)
+        for meter in self._meters(source, neighbour):
+            meter.start(now)
 
     def stopped(self, source: int, now: float, neighbour: str = "") -> None:
         """An attempt ended, in whatever way."""
-        self.all.stop(now)
+        for meter in self._meters(source, neighbour):
+            meter.stop(now)
+
+    def _meters(self, source: int, neighbour: str) -> list[Bandwidth]:
+        """Give the meters that a transfer counts in: of everything, and of its source."""
         if source == HTTP:
-            self.http.stop(now)
-        elif neighbour in self._speeds:
-            self._speeds[neighbour].stop(now)
+            return [self.all, self.http]
+        return [self.all, self._speeds[neighbour]] if neighbour in self._speeds else [self.all]
 
     def progress(self, segment: int) -> tuple[int, int]:
         """Bytes received and total (0: unknown) of a retained request."""
@@ -255,11 +254,9 @@ class Agent:
     def received(self, segment: int, count: int, source: int, now: float, neighbour: str = "") -> None:
         """Bytes have come for a loading request."""
         self._row(segment).bytes += count
-        self.all.add(count, now)
-        if source == HTTP:
-            self.http.add(count, now)
-        elif neighbour in self._speeds:
-            self._speeds[neighbour].add(count, now)
+        for meter in self._meters(source, neighbour):
+            meter.add(count, now)
+        if neighbour in self._speeds:
             self._set_speed(neighbour)
 
     def succeeded(self, segment: int) -> None:
@@ -273,11 +270,6 @@ class Agent:
             return False
         self._speeds[self._names[int(self._L.link[_ME, link].neighbour)]].clear()
         return bool(timed_out and self._L.link[_ME, link].strikes >= self.options.p2p_retries)
-
-    def is_loading(self, segment: int) -> bool:
-        """Whether an attempt is under way."""
-        i = requests.find(self._L, _ME, segment - self._base)
-        return i != NOBODY and bool(self._L.request[_ME, i].status == LOADING)
 
     def _index(self, segment: int) -> int:
         i = requests.find(self._L, _ME, segment - self._base)

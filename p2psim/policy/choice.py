@@ -21,7 +21,7 @@ def choose_holder(L: Loaders, v: int, segment: int) -> int:
         return NOBODY
     count, only, fastest = 0, NOBODY, 0.0
     for k in range(L.viewer[v].degree):
-        if L.link[v, k].busy == 0 and L.slot[L.link[v, k].neighbour, slot].announced == STORED:
+        if _can_serve(L, v, k, slot):
             count += 1
             only = k
             fastest = max(fastest, float(L.link[v, k].speed))
@@ -38,11 +38,11 @@ def pick_weighted(L: Loaders, v: int, slot: int, floor: float, draw: float) -> i
     """Pick an idle holder with probability proportional to max(speed, floor); `draw` is from [0, 1)."""
     total, picked = 0.0, NOBODY
     for k in range(L.viewer[v].degree):
-        if L.link[v, k].busy == 0 and L.slot[L.link[v, k].neighbour, slot].announced == STORED:
+        if _can_serve(L, v, k, slot):
             total += max(float(L.link[v, k].speed), floor)
     left = draw * total
     for k in range(L.viewer[v].degree):
-        if L.link[v, k].busy == 0 and L.slot[L.link[v, k].neighbour, slot].announced == STORED:
+        if _can_serve(L, v, k, slot):
             picked = k
             left -= max(float(L.link[v, k].speed), floor)
             if left <= 0:
@@ -56,7 +56,7 @@ def _floor(L: Loaders, v: int, slot: int, fastest: float) -> float:
     floor = max(0.125, _UNPROVEN * fastest)
     unproven, proven = 0, 0.0
     for k in range(L.viewer[v].degree):
-        if L.link[v, k].busy == 0 and L.slot[L.link[v, k].neighbour, slot].announced == STORED:
+        if _can_serve(L, v, k, slot):
             if L.link[v, k].speed <= floor:
                 unproven += 1
             else:
@@ -70,9 +70,15 @@ def _floor(L: Loaders, v: int, slot: int, fastest: float) -> float:
 def _nth_holder(L: Loaders, v: int, slot: int, n: int) -> int:
     seen, last = 0, NOBODY
     for k in range(L.viewer[v].degree):
-        if L.link[v, k].busy == 0 and L.slot[L.link[v, k].neighbour, slot].announced == STORED:
+        if _can_serve(L, v, k, slot):
             last = k
             if seen == n:
                 return k
             seen += 1
     return last
+
+
+@tiny
+def _can_serve(L: Loaders, v: int, k: int, slot: int) -> bool:
+    """Whether a neighbour is idle and announced the segment of a slot as stored."""
+    return L.link[v, k].busy == 0 and L.slot[L.link[v, k].neighbour, slot].announced == STORED

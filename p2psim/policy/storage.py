@@ -17,11 +17,8 @@ def segment_size(L: Loaders, v: int, segment: int) -> float:
 @entry
 def free_percent(L: Loaders, o: Options, T: Timeline, v: int) -> float:
     """Free share of the storage in per cent; what lies behind the playhead does not count as used."""
-    if L.viewer[v].stored_bytes < 0.9 * o.storage and L.viewer[v].jumped != 0:
-        return (
-            100.0 - 100.0 * L.viewer[v].stored_bytes / o.storage
-        )  # above 10 % whatever lies behind: no rule looks closer
-    if L.viewer[v].jumped == 0:
+    if L.viewer[v].jumped == 0 or L.viewer[v].stored_bytes < 0.9 * o.storage:
+        # before the first report all counts; above 10 %, whatever lies behind, no rule looks closer
         return 100.0 - 100.0 * L.viewer[v].stored_bytes / o.storage
     used = 0.0
     slots = L.slot.shape[1]

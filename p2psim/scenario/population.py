@@ -15,7 +15,7 @@ from p2psim.rng import stream
 from p2psim.scenario.model import Scenario
 from p2psim.scenario.presets import NAT_KINDS, access_profiles, nat_mixes
 
-__all__ = ["CLEAN", "CRASH", "END", "Population", "populate"]
+__all__ = ["CLEAN", "CRASH", "END", "Population", "populate", "viewer_name"]
 
 CLEAN, CRASH, END = 0, 1, 2
 """Departures: with a goodbye, without, and not before the end of the run."""
@@ -52,6 +52,11 @@ class Population:
     def departures(self) -> list[str]:
         """Names of the departures, viewer by viewer."""
         return [("clean", "crash", "end")[kind] for kind in self.departure]
+
+
+def viewer_name(index: int) -> str:
+    """Name of a viewer in every table, of both worlds."""
+    return f"v{index:04d}"
 
 
 def populate(scenario: Scenario, seed: int, replication: int = 0) -> Population:

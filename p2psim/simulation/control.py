@@ -83,6 +83,8 @@ class Control:
         self.brain: Brain[int] = Brain(options, rng)
         self._luck = stream(self.seed, self.replication, "connections")
         self._reaches = reachability()
+        self._states = self.plane.seat["state"]
+        self._degrees = self.plane.L.viewer["degree"]
         self._received = np.zeros((len(self.population), 2), np.int64)
         for v in range(len(self.population)):
             self.env.process(self._visit(v))
@@ -95,6 +97,8 @@ class Control:
     _luck: np.random.Generator = field(init=False)
     _reaches: Any = field(init=False)
     _received: Any = field(init=False)
+    _states: Any = field(init=False)
+    _degrees: Any = field(init=False)
 
     @property
     def _shares(self) -> bool:
@@ -138,8 +142,7 @@ class Control:
             yield self.env.timeout(_SWEEP)
             if self.env.now >= next_ping:
                 next_ping += _PING
-                states = self.plane.seat["state"]
-                for v in np.flatnonzero((states != AWAY) & (states < GONE)).tolist():
+                for v in np.flatnonzero((self._states != AWAY) & (self._states < GONE)).tolist():
                     self.brain.heard(v, self.env.now)
             self.brain.expire(self.env.now)
 
@@ -147,11 +150,11 @@ class Control:
 
     def is_present(self, v: int) -> bool:
         """Whether a viewer has come and not left."""
-        return bool(self.plane.seat["state"][v] < GONE) and self.env.now < self.population.left_at[v]
+        return bool(self._states[v] < GONE) and self.env.now < self.population.left_at[v]
 
     def _announce(self, v: int, event: str, began: float) -> float:
         """An announce reaches the tracker; gives the interval that it answers."""
-        degree = int(self.plane.L.viewer["degree"][v])
+        degree = int(self._degrees[v])
         room = self.scenario.policy.maxPeers - degree
         offers = [Offer(v, i) for i in range(self.scenario.tracker.offers if room > 0 else 0)]
         message = Announce(INFO_HASH, peer_id(v), event, offers, len(offers))
@@ -173,7 +176,7 @@ class Control:
             return
         self.live_offers += 1
         self._received[receiver, 0] += 1
-        if self.plane.L.viewer["degree"][receiver] >= self.scenario.policy.maxPeers:
+        if self._degrees[receiver] >= self.scenario.policy.maxPeers:
             self._note(v, receiver, began, float("nan"), "refused")
             return
         answer = Answer(INFO_HASH, peer_id(receiver), peer_id(v), offer.offer_id, receiver)

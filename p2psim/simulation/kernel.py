@@ -20,6 +20,7 @@ from p2psim.policy.loader import (
 from p2psim.policy.neighbours import set_announced
 from p2psim.policy.player import reload_delay, retry_delay
 from p2psim.policy.prefetch import prefetch_delay, prefetch_round
+from p2psim.policy.requests import find
 from p2psim.policy.state import ABSENT, HTTP, NOBODY, P2P
 from p2psim.policy.storage import reclaim
 from p2psim.simulation.calendar import (
@@ -57,9 +58,11 @@ from p2psim.simulation.plane import (
     STARTING,
     Plane,
 )
-from p2psim.simulation.swarm import hear, leave, lose_consent, meet, part, take_back_unplayed, tell
+from p2psim.simulation.swarm import hear, leave, lose_consent, meet, part, stop_watching, tell
 from p2psim.simulation.transfers import (
     ABORTED,
+    ASKED,
+    FREE,
     ask,
     begin,
     book,
@@ -73,7 +76,7 @@ from p2psim.simulation.transfers import (
 from p2psim.simulation.transfers import (
     STALLED as TIMED_OUT,
 )
-from p2psim.simulation.viewing import check, deliver, dry, media_end, position_at, reported_position, settle, take_seat
+from p2psim.simulation.viewing import check, deliver, dry, media_end, position_at, reported_position, take_seat
 
 __all__ = ["DONE", "FULL", "advance", "arrive", "close_run", "depart", "later_connect", "start_clock"]
 
@@ -161,10 +164,10 @@ def _handle(P: Plane) -> None:
     if P.seat[v].state >= GONE:
         return
     if kind == BEGIN:
-        if P.xfer[a].serial == b and P.xfer[a].state == 1:
+        if P.xfer[a].serial == b and P.xfer[a].state == ASKED:
             begin(P, v, a, now)
     elif kind == CHECK:
-        if P.xfer[a].serial == b and P.xfer[a].state != 0:
+        if P.xfer[a].serial == b and P.xfer[a].state != FREE:
             _check_progress(P, v, a, b, now)
     elif kind == PLAYER:
         check(P, v, now)
@@ -334,7 +337,7 @@ def _carry_out(P: Plane, v: int, now: float) -> int:
             ask(P, v, segment, HTTP, NOBODY, link, now)
         elif command == START_P2P:
             other = index(P.L.link[v, link].neighbour)
-            ask(P, v, segment, P2P, other, _resume_from(P, v, segment), now)
+            ask(P, v, segment, P2P, other, P.L.request[v, find(P.L, v, segment)].bytes, now)
         elif command in (ABORT_HTTP, ABORT_P2P):
             source = HTTP if command == ABORT_HTTP else P2P
             give_up(P, v, _row(P, v, segment, source), ABORTED, now)
@@ -355,17 +358,9 @@ def _carry_out(P: Plane, v: int, now: float) -> int:
 @tiny
 def _row(P: Plane, v: int, segment: int, source: int) -> int:
     for row in range(v * P.s.rows, (v + 1) * P.s.rows):
-        if P.xfer[row].state != 0 and P.xfer[row].segment == segment and P.xfer[row].source == source:
+        if P.xfer[row].state != FREE and P.xfer[row].segment == segment and P.xfer[row].source == source:
             return row
     return NOBODY
-
-
-@tiny
-def _resume_from(P: Plane, v: int, segment: int) -> float:
-    for i in range(P.L.viewer[v].retained):
-        if P.L.request[v, i].segment == segment:
-            return P.L.request[v, i].bytes
-    return 0.0
 
 
 @tiny
@@ -441,13 +436,5 @@ def start_clock(P: Plane) -> None:
 def close_run(P: Plane, end: float) -> None:
     """The run is over: what is under way counts up to here."""
     for v in range(len(P.seat)):
-        seat = P.seat[v]
-        if seat.state == AWAY or seat.state >= GONE:
-            continue
-        if seat.state == STALLED:
-            seat.stalled += end - seat.stall_began
-        for row in range(v * P.s.rows, (v + 1) * P.s.rows):
-            if P.xfer[row].state != 0:
-                give_up(P, v, row, ABORTED, end)
-        settle(P, v, end)
-        take_back_unplayed(P, v)
+        if P.seat[v].state != AWAY and P.seat[v].state < GONE:
+            stop_watching(P, v, end)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from p2psim.scenario import Population, Scenario
+from p2psim.scenario.population import viewer_name
 from p2psim.simulation.control import Announcement, Attempt
 from p2psim.simulation.plane import (
     AWAY,
@@ -21,7 +22,7 @@ from p2psim.simulation.plane import (
 from p2psim.trace import table
 from p2psim.trace.totals import Totals
 
-__all__ = ["name_of", "names", "tables", "totals"]
+__all__ = ["names", "tables", "totals"]
 
 _STREAM = "main"
 _STATES = {1: "starting", 2: "playing", 3: "stalled", 4: "ended"}
@@ -29,14 +30,9 @@ _OUTCOMES = np.array(["completed", "aborted", "stalled", "failed"])
 _SAMPLE = 2.0
 
 
-def name_of(v: int) -> str:
-    """Name of a viewer in every table."""
-    return f"v{v:04d}"
-
-
 def names(count: int) -> np.ndarray[Any, Any]:
     """Names of all viewers, and at the end the empty name of nobody (index -1)."""
-    return np.array([*(name_of(v) for v in range(count)), ""], dtype=object)
+    return np.array([*map(viewer_name, range(count)), ""], dtype=object)
 
 
 def totals(scenario: Scenario, people: Population, plane: Plane, seed: int, replication: int) -> Totals:

@@ -83,7 +83,7 @@ def run(
     people = populate(scenario, seed, replication)
     plane = _plane(scenario, people, seed, replication, events)
     control = Control(scenario, people, plane, seed, replication, keep=events)
-    clockwork = _Clockwork(control, events)
+    clockwork = _Clockwork(control)
     start_clock(control.kernel)
     if prepare is not None:
         prepare(control)
@@ -94,9 +94,8 @@ def run(
 class _Clockwork:
     """Turns both planes in step, emptying logs as they fill."""
 
-    def __init__(self, control: Control, keeps: bool) -> None:
+    def __init__(self, control: Control) -> None:
         self._control = control
-        self._keeps = keeps
         self._pages: dict[str, list[np.ndarray[Any, Any]]] = {name: [] for name in _LOGS}
 
     def turn(self, end: float, progress: Callable[[float], None] | None) -> None:

@@ -6,14 +6,14 @@ from p2psim.compiled import index, inner, tiny
 from p2psim.network.sharing import stage_capacity
 from p2psim.policy.loader import abort_all
 from p2psim.policy.neighbours import connect, disconnect, set_announced
-from p2psim.policy.requests import loading
-from p2psim.policy.state import ABSENT, FETCHING, HTTP, LOADING, P2P, STORED
+from p2psim.policy.requests import find, loading
+from p2psim.policy.state import ABSENT, FETCHING, HTTP, LOADING, NOBODY, P2P, STORED
 from p2psim.simulation.calendar import ANNOUNCED, CONSENT, push
 from p2psim.simulation.plane import AWAY, CRASHED, GONE, N_CONNECTIONS, STALLED, Plane
-from p2psim.simulation.transfers import ABORTED, FAILED, give_up, mark
+from p2psim.simulation.transfers import ABORTED, FAILED, FREE, give_up, mark
 from p2psim.simulation.viewing import settle
 
-__all__ = ["hear", "leave", "lose_consent", "meet", "part", "take_back_unplayed", "tell"]
+__all__ = ["hear", "leave", "lose_consent", "meet", "part", "stop_watching", "tell"]
 
 _CONSENT = 30.0
 """Seconds after which a connection to a vanished peer is given up (RFC 7675)."""
@@ -30,9 +30,9 @@ def tell(P: Plane, v: int, now: float) -> None:
     for segment in range(max(0, me.last - slots), me.last):
         state = STORED if P.L.slot[v, segment % slots].stored != 0 else ABSENT
         if state == ABSENT and me.first <= segment:
-            for i in range(me.retained):
-                if P.L.request[v, i].segment == segment and P.L.request[v, i].source == HTTP:
-                    state = FETCHING
+            i = find(P.L, v, segment)
+            if i != NOBODY and P.L.request[v, i].source == HTTP:
+                state = FETCHING
         kept = P.kept[v, segment % slots]
         if kept.told != state:
             kept.told = state
@@ -65,10 +65,8 @@ def _matters(P: Plane, n: int, segment: int, state: int, now: float) -> bool:
     urgent = P.T.start[segment] <= me.position + P.o.high_demand_window
     if not urgent and loading(P.L, n, P2P) >= P.o.p2p_slots:
         return False
-    for i in range(me.retained):
-        if P.L.request[n, i].segment == segment and P.L.request[n, i].status == LOADING:
-            return False
-    return True
+    i = find(P.L, n, segment)
+    return i == NOBODY or P.L.request[n, i].status != LOADING
 
 
 @tiny
@@ -97,7 +95,7 @@ def part(P: Plane, a: int, b: int, now: float) -> None:
 @inner
 def _cut(P: Plane, v: int, other: int, now: float) -> None:
     for row in range(v * P.s.rows, (v + 1) * P.s.rows):
-        if P.xfer[row].state != 0 and P.xfer[row].source == P2P and P.xfer[row].other == other:
+        if P.xfer[row].state != FREE and P.xfer[row].source == P2P and P.xfer[row].other == other:
             give_up(P, v, row, FAILED, now)
 
 
@@ -108,13 +106,7 @@ def leave(P: Plane, v: int, crash: bool, now: float) -> None:
     if seat.state >= GONE:
         return
     abort_all(P.L, v, P.out)
-    for row in range(v * P.s.rows, (v + 1) * P.s.rows):
-        if P.xfer[row].state != 0:
-            give_up(P, v, row, ABORTED, now)
-    if seat.state == STALLED:
-        seat.stalled += now - seat.stall_began
-    settle(P, v, now)
-    take_back_unplayed(P, v)
+    stop_watching(P, v, now)
     seat.left_at = now
     if crash:
         seat.state = CRASHED
@@ -133,7 +125,20 @@ def lose_consent(P: Plane, v: int, now: float) -> None:
 
 
 @inner
-def take_back_unplayed(P: Plane, v: int) -> None:
+def stop_watching(P: Plane, v: int, now: float) -> None:
+    """Close a viewer's account: what is under way counts up to here."""
+    seat = P.seat[v]
+    for row in range(v * P.s.rows, (v + 1) * P.s.rows):
+        if P.xfer[row].state != FREE:
+            give_up(P, v, row, ABORTED, now)
+    if seat.state == STALLED:
+        seat.stalled += now - seat.stall_began
+    settle(P, v, now)
+    _take_back_unplayed(P, v)
+
+
+@tiny
+def _take_back_unplayed(P: Plane, v: int) -> None:
     """Take back the segments that the player holds but never showed."""
     seat = P.seat[v]
     segment = seat.next - 1

@@ -12,8 +12,11 @@ from p2psim.simulation.plane import BIN_HTTP, BIN_ORIGIN, BIN_P2P, CRASHED, N_DI
 
 __all__ = [
     "ABORTED",
+    "ASKED",
     "COMPLETED",
     "FAILED",
+    "FLOWING",
+    "FREE",
     "STALLED",
     "ask",
     "begin",
@@ -28,7 +31,8 @@ __all__ = [
 COMPLETED, ABORTED, STALLED, FAILED = range(4)
 """Outcomes."""
 
-_FREE, _ASKED, _FLOWING = range(3)
+FREE, ASKED, FLOWING = range(3)
+"""States of a row."""
 _MEMORY = 15.0
 """Seconds of loading over which a neighbour's speed is averaged."""
 
@@ -47,14 +51,14 @@ def mark(P: Plane, v: int) -> None:
 def ask(P: Plane, v: int, segment: int, source: int, other: int, first_byte: float, now: float) -> None:
     """Send a request, to the origin or to a neighbour."""
     row = v * P.s.rows
-    while P.xfer[row].state != _FREE:
+    while P.xfer[row].state != FREE:
         row += 1
     x = P.xfer[row]
     x.started_at, x.first_byte_at = now, math.nan
     x.asked, x.booked, x.checked = P.s.size - first_byte, 0.0, 0.0
     x.segment, x.other, x.first_byte, x.source = segment, other, int(first_byte), source
     x.serial += 1
-    x.state = _ASKED
+    x.state = ASKED
     kept = P.kept[v, segment % P.kept.shape[1]]
     if kept.asked_at < 0:
         kept.asked_at = now
@@ -84,7 +88,7 @@ def begin(P: Plane, v: int, row: int, now: float) -> None:
         cap = min(P.s.channel_rate, P.s.channel_window / rtt if rtt > 0 else math.inf)
         P.path[0] = 1 + 2 * other
     x.first_byte_at = now
-    x.state = _FLOWING
+    x.state = FLOWING
     stage_open(P.N, row, P.path, x.asked / P.s.goodput, cap / P.s.goodput, now)
 
 
@@ -92,7 +96,7 @@ def begin(P: Plane, v: int, row: int, now: float) -> None:
 def carried(P: Plane, row: int, now: float) -> float:
     """Media bytes that a transfer has brought so far."""
     x = P.xfer[row]
-    if x.state != _FLOWING:
+    if x.state != FLOWING:
         return 0.0
     return min(x.asked, max(0.0, x.asked - left_at(P.N, row, now) * P.s.goodput))
 
@@ -117,7 +121,7 @@ def book(P: Plane, row: int, total: float, now: float) -> None:
 def sync(P: Plane, v: int, now: float) -> None:
     """Bring the received bytes of a viewer's requests up to date: a decision may resume from them."""
     for row in range(v * P.s.rows, (v + 1) * P.s.rows):
-        if P.xfer[row].state == _FLOWING:
+        if P.xfer[row].state == FLOWING:
             i = find(P.L, v, P.xfer[row].segment)
             if i != NOBODY:
                 P.L.request[v, i].bytes = P.xfer[row].first_byte + usable(P, row, now)
@@ -189,7 +193,7 @@ def give_up(P: Plane, v: int, row: int, outcome: int, now: float) -> bool:
 def _end(P: Plane, v: int, row: int, got: float, outcome: int, now: float) -> None:
     """Close the flow, book its bytes and free the row."""
     x = P.xfer[row]
-    if x.state == _FLOWING:
+    if x.state == FLOWING:
         stage_close(P.N, row, now)
     book(P, row, got, now)
     kept = P.kept[v, x.segment % P.kept.shape[1]]
@@ -202,7 +206,7 @@ def _end(P: Plane, v: int, row: int, got: float, outcome: int, now: float) -> No
         kept.p2p += got
     if P.s.events:
         _log(P, v, row, got, outcome, now)
-    x.state = _FREE
+    x.state = FREE
 
 
 @tiny

@@ -18,6 +18,7 @@ import psutil
 
 from p2psim.errors import TestbedError
 from p2psim.scenario import Population, Scenario, populate
+from p2psim.scenario.population import viewer_name
 from p2psim.testbed.feasibility import ENFORCED, NOT_ENFORCED, check_feasible, check_port, check_tracker
 from p2psim.testbed.journal import digest
 from p2psim.testbed.media import ClipOptions, ladder, make_clip
@@ -309,7 +310,7 @@ def _plans(population: Population) -> list[ViewerPlan]:
     return [
         ViewerPlan(
             index=index,
-            name=f"v{index:04d}",
+            name=viewer_name(index),
             joined_at=float(population.joined_at[index]),
             left_at=float(population.left_at[index]),
             departure=departure,  # type: ignore[arg-type]

@@ -69,6 +69,15 @@ async def close(*viewers):
     await asyncio.gather(*(viewer.pool.close() for viewer in viewers))
 
 
+async def talk_over_annas_channel(anna: "Viewer", bela: "Viewer") -> None:
+    """One channel is left, the one that anna offered, and it carries messages both ways."""
+    anna.channels["bela"].send(b"to bela")
+    bela.channels["anna"].send(b"to anna")
+    await until(lambda: anna.messages and bela.messages)
+    assert anna.channels["bela"].is_ours
+    assert not bela.channels["anna"].is_ours
+
+
 async def test_two_viewers_meet_and_part():
     async with asyncio.timeout(15):
         anna, bela = Viewer("anna"), Viewer("bela")
@@ -107,11 +116,7 @@ async def test_when_both_offer_at_once_both_keep_the_same_connection(answers_cro
             await bela.pool.take_answer("anna", from_bela.offer_id, to_bela)
         await until(lambda: anna.channels and bela.channels)
         await asyncio.sleep(0.2)
-        anna.channels["bela"].send(b"to bela")
-        bela.channels["anna"].send(b"to anna")
-        await until(lambda: anna.messages and bela.messages)
-        assert anna.channels["bela"].is_ours
-        assert not bela.channels["anna"].is_ours
+        await talk_over_annas_channel(anna, bela)
         await close(anna, bela)
         for viewer in (anna, bela):
             assert [outcome for _, outcome in viewer.over].count("open") == 1
@@ -128,11 +133,7 @@ async def test_when_both_open_at_once_the_lower_id_s_offer_prevails():
         await until(lambda: len(anna.over) == len(bela.over) == 1)
         assert anna.over == [("bela", "duplicate")]
         assert bela.over == [("anna", "duplicate")]
-        anna.channels["bela"].send(b"to bela")
-        bela.channels["anna"].send(b"to anna")
-        await until(lambda: anna.messages and bela.messages)
-        assert anna.channels["bela"].is_ours
-        assert not bela.channels["anna"].is_ours
+        await talk_over_annas_channel(anna, bela)
         await close(anna, bela)
 
 

@@ -1,6 +1,5 @@
 import asyncio
 import json
-from contextlib import asynccontextmanager
 
 import httpx
 import pytest
@@ -11,30 +10,10 @@ from tracker.config import Options
 from tracker.errors import OptionError, PortInUseError
 from tracker.server import TrackerServer, serve
 
+from .tracker_clients import DEADLINE, client, receive, send, tracker
 from .tracker_examples import OTHER_SWARM, SWARM, peer, wire_announce
 
 pytestmark = pytest.mark.asyncio
-
-DEADLINE = 5.0
-
-
-@asynccontextmanager
-async def tracker(**options):
-    async with asyncio.timeout(30), serve(Options(port=0, log_level="error", **options)) as server:
-        yield server
-
-
-def client(server: TrackerServer, path: str = "/", **options):
-    return connect(f"ws://127.0.0.1:{server.port}{path}", **options)
-
-
-async def send(socket, message: dict) -> None:
-    await socket.send(json.dumps(message, ensure_ascii=False))
-
-
-async def receive(socket) -> dict:
-    async with asyncio.timeout(DEADLINE):
-        return json.loads(await socket.recv())
 
 
 async def join(socket, number: int, swarm: str = SWARM, **fields) -> dict:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import ssl
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -12,34 +12,18 @@ from websockets.asyncio.client import connect
 
 from tracker.config import Options
 from tracker.errors import OptionError
-from tracker.server import TrackerServer, serve
+from tracker.server import TrackerServer
 from tracker.tokens import sign
 
+from .tracker_clients import DEADLINE, client, receive, send, tracker
 from .tracker_examples import OTHER_SWARM, SWARM, peer, wire_announce
 
 pytestmark = pytest.mark.asyncio
 
-DEADLINE = 5.0
-
-
-@asynccontextmanager
-async def tracker(**options):
-    async with asyncio.timeout(30), serve(Options(port=0, log_level="error", **options)) as server:
-        yield server
-
-
-def client(server, path="/", **options):
-    return connect(f"ws://127.0.0.1:{server.port}{path}", **options)
-
 
 async def tell(socket, message: dict) -> dict:
-    await socket.send(json.dumps(message, ensure_ascii=False))
-    return await hear(socket)
-
-
-async def hear(socket) -> dict:
-    async with asyncio.timeout(DEADLINE):
-        return json.loads(await socket.recv())
+    await send(socket, message)
+    return await receive(socket)
 
 
 async def closed(socket) -> tuple[int, str]:
@@ -175,7 +159,7 @@ async def test_metrics_are_what_prometheus_reads():
     async with tracker() as server, client(server) as one, client(server) as two:
         await tell(one, wire_announce(1))
         await tell(two, wire_announce(2, count=2))
-        await hear(one)
+        await receive(one)
         answer = await get(server, "/metrics")
         assert answer.headers["content-type"].startswith("text/plain")
         values = {
@@ -201,10 +185,10 @@ async def test_peers_are_listed_and_signalled_by_those_that_ask():
         candidate = {"candidate": "candidate:1 1 udp 1 192.0.2.1 9 typ host", "sdpMid": "0", "\u2028": None}
         signal = {"action": "signal", "info_hash": SWARM, "peer_id": peer(3), "signal": candidate}
         await newer.send(json.dumps({**signal, "to_peer_id": peer(2)}))
-        assert await hear(new) == signal
+        assert await receive(new) == signal
         back = {**signal, "peer_id": peer(2)}
         await new.send(json.dumps({**back, "to_peer_id": peer(3)}))
-        assert await hear(newer) == back
+        assert await receive(newer) == back
         # a client that never heard of signals would destroy its socket
         for target, reason in ((peer(1), "accept"), (peer(9), "not in"), (peer(3), "accept")):
             refused = await tell(newer, {**signal, "to_peer_id": target})
@@ -250,7 +234,7 @@ async def test_tls(tmp_path):
             # larger than a TLS record, and than one read
             offers = [{"offer": {"type": "offer", "sdp": "x" * 200_000}, "offer_id": "i" * 20}]
             await two.send(json.dumps(wire_announce(2, offers=offers, numwant=1)))
-            assert len((await hear(one))["offer"]["sdp"]) == 200_000
+            assert len((await receive(one))["offer"]["sdp"]) == 200_000
         assert (await get(server, "/health", verify=trust)).json() == {"status": "ok"}
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(b"GET / HTTP/1.1\r\n\r\n")  # not TLS
