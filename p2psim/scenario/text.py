@@ -80,10 +80,22 @@ def to_toml(scenario: Scenario) -> str:
 
 
 def digest(scenario: Scenario) -> str:
-    """Hash what changes results: every field but name and description."""
-    plain = dataclasses.asdict(scenario)
-    del plain["name"], plain["description"]
-    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=list).encode()).hexdigest()[:16]
+    """Hash what changes results: every field that is not at its default, but for name and description.
+
+    So a scenario keeps its digest when later versions add fields.
+    """
+    chosen = dict(_choices(scenario, ""))
+    chosen.pop("name", None)
+    chosen.pop("description", None)
+    return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _choices(record: Any, prefix: str) -> Iterator[tuple[str, object]]:
+    for name, _, value in _fields(record):
+        if dataclasses.is_dataclass(value):
+            yield from _choices(value, f"{prefix}{name}.")
+        elif value != _default(record, name):
+            yield prefix + name, dict(value) if isinstance(value, Mapping) else value
 
 
 def _fields(record: Any) -> Iterator[tuple[str, Any, Any]]:
