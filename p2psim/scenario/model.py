@@ -65,6 +65,8 @@ class Viewers:
     """Share of departures without a goodbye: the tracker lists such viewers until their heartbeat expires."""
     sharing: Fraction = 1.0
     """Share of viewers that upload; the others only download (isP2PUploadDisabled)."""
+    browsers: int = 0
+    """Measuring only: how many of them watch in Chromium, with the real p2p-media-loader; the others are of aiortc."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,6 +62,10 @@ def _refusals(scenario: Scenario) -> list[tuple[bool, str]]:
     held = stream.window * stream.segment
     return [
         (not 1 <= viewers.count <= MAX_VIEWERS, f"viewers.count = {viewers.count}: 1 to {MAX_VIEWERS} are accepted"),
+        (
+            viewers.browsers > viewers.count,
+            f"viewers.browsers = {viewers.browsers}: at most all viewers (viewers.count = {viewers.count})",
+        ),
         (scenario.warmup >= scenario.duration, f"warmup = {scenario.warmup:g} s: must be less than the duration"),
         (scenario.network.goodput > 1, f"network.goodput = {scenario.network.goodput:g}: at most 1"),
         (stream.window < 3, f"stream.window = {stream.window}: a live playlist holds at least 3 segments"),

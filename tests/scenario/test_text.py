@@ -57,6 +57,7 @@ def test_digest_is_of_what_changes_results() -> None:
     plain = Scenario()
     assert plain.replace(name="other", description="words").digest == plain.digest
     assert plain.replace({"network.rtt": 0.041}).digest != plain.digest
+    assert plain.replace({"viewers.browsers": 1}).digest != plain.digest
 
 
 def test_digest_says_nothing_of_defaults() -> None:
@@ -89,6 +90,7 @@ def test_from_outside_a_number_needs_its_unit() -> None:
         ('[stream]\nkind = "radio"', "'live', 'vod'"),
         ("[viewers]\ncount = 1.5", "viewers.count = 1.5: a whole number"),
         ("[viewers]\ncount = 0", "1 to 2000000"),
+        ("[viewers]\nbrowsers = 101", "viewers.browsers = 101: at most all viewers"),
         ("[viewers]\ncrash = 1.5", "share between 0 and 1"),
         ('[viewers]\njoins = "now"', "a list of numbers"),
         ('[viewers]\narrivals = "recorded"', "give one for each"),
