@@ -2,20 +2,22 @@
 
 Viewers come and go, announce themselves to the real tracker's brain, and meet whom it offers them to. A behaviour is
 added by writing a SimPy process on `Control.env`; the data plane runs between the events.
+
+What is built in here schedules itself with `Clock.after`, a method and its arguments: a run can be saved at any time
+because all that is still to come is data (`p2psim.simulation.checkpoint`).
 """
 
-from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import simpy
 
 from p2psim.network.latency import pair_rtt
 from p2psim.network.nat import reachability
 from p2psim.rng import stream
 from p2psim.scenario import Population, Scenario
 from p2psim.scenario.population import CRASH
+from p2psim.simulation.clock import Clock
 from p2psim.simulation.kernel import arrive, depart, later_connect
 from p2psim.simulation.plane import AWAY, GONE, Plane, handle
 from tracker.brain import Brain, BrainOptions
@@ -27,8 +29,6 @@ INFO_HASH = "p2psim-one-channel-0"
 _PING = 25.0
 """Seconds between the tracker's pings; a viewer that is there answers."""
 _SWEEP = 1.0
-
-Process = Generator[simpy.Event, Any, None]
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class Control:
     replication: int
     keep: bool = False
     """Keep a record of every attempt and announce."""
-    env: simpy.Environment = field(default_factory=simpy.Environment)
+    env: Clock = field(default_factory=Clock)
     attempts: list[Attempt] = field(default_factory=list)
     announcements: list[Announcement] = field(default_factory=list)
     stale_offers: int = 0
@@ -87,9 +87,9 @@ class Control:
         self._degrees = self.plane.L.viewer["degree"]
         self._received = np.zeros((len(self.population), 2), np.int64)
         for v in range(len(self.population)):
-            self.env.process(self._visit(v))
+            self.env.after(float(self.population.joined_at[v]), self._come, v)
         if self._shares:
-            self.env.process(self._keep_house())
+            self.env.after(_SWEEP, self._keep_house, _PING)
 
     brain: Brain[int] = field(init=False)
     kernel: Plane = field(init=False)
@@ -104,47 +104,44 @@ class Control:
     def _shares(self) -> bool:
         return self.scenario.policy.name != "http-only"
 
-    # -- processes ----------------------------------------------------------------------------------------------
+    # -- happenings ---------------------------------------------------------------------------------------------
 
-    def _visit(self, v: int) -> Process:
-        """A viewer comes, announces itself now and again, and leaves."""
-        people = self.population
-        yield self.env.timeout(float(people.joined_at[v]))
-        arrive(self.kernel, v, float(self.env.now))
-        if self._shares:
-            self.env.process(self._announce_regularly(v))
-        stay = float(people.left_at[v]) - self.env.now
+    def _come(self, v: int) -> None:
+        """A viewer comes, will announce itself, and will leave."""
+        people, now = self.population, float(self.env.now)
+        arrive(self.kernel, v, now)
         if people.left_at[v] < self.scenario.duration:
-            yield self.env.timeout(max(0.0, stay))
-            crash = bool(people.departure[v] == CRASH)
-            depart(self.kernel, v, crash, float(self.env.now))
-            if not crash:
-                self.brain.disconnect(v, self.env.now)
+            self.env.after(max(0.0, float(people.left_at[v]) - now), self._go, v)
+        if self._shares:
+            # the tracker client starts with the first segment request
+            self.env.after(2 * self.scenario.origin.latency, self._make_offers, v, "started")
 
-    def _announce_regularly(self, v: int) -> Process:
-        """The tracker client starts with the first segment request, and repeats as the tracker says."""
-        network, tracker = self.scenario.network, self.scenario.tracker
-        yield self.env.timeout(2 * self.scenario.origin.latency)
-        event = "started"
-        while self.is_present(v):
-            began = self.env.now
-            yield self.env.timeout(network.gather + tracker.latency)
-            if not self.is_present(v):
-                return
+    def _go(self, v: int) -> None:
+        crash = bool(self.population.departure[v] == CRASH)
+        depart(self.kernel, v, crash, float(self.env.now))
+        if not crash:
+            self.brain.disconnect(v, self.env.now)
+
+    def _make_offers(self, v: int, event: str) -> None:
+        """The tracker client prepares its offers, and sends them."""
+        if self.is_present(v):
+            wait = self.scenario.network.gather + self.scenario.tracker.latency
+            self.env.after(wait, self._arrive_at_tracker, v, event, self.env.now)
+
+    def _arrive_at_tracker(self, v: int, event: str, began: float) -> None:
+        """An announce reaches the tracker, which says when the next is due."""
+        if self.is_present(v):
             interval = self._announce(v, event, began)
-            event = ""
-            yield self.env.timeout(max(0.0, interval - network.gather))
+            self.env.after(max(0.0, interval - self.scenario.network.gather), self._make_offers, v, "")
 
-    def _keep_house(self) -> Process:
+    def _keep_house(self, next_ping: float) -> None:
         """The tracker pings its clients and drops the silent ones."""
-        next_ping = _PING
-        while True:
-            yield self.env.timeout(_SWEEP)
-            if self.env.now >= next_ping:
-                next_ping += _PING
-                for v in np.flatnonzero((self._states != AWAY) & (self._states < GONE)).tolist():
-                    self.brain.heard(v, self.env.now)
-            self.brain.expire(self.env.now)
+        if self.env.now >= next_ping:
+            next_ping += _PING
+            for v in np.flatnonzero((self._states != AWAY) & (self._states < GONE)).tolist():
+                self.brain.heard(v, self.env.now)
+        self.brain.expire(self.env.now)
+        self.env.after(_SWEEP, self._keep_house, next_ping)
 
     # -- the tracker --------------------------------------------------------------------------------------------
 

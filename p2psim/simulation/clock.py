@@ -1,0 +1,80 @@
+"""SimPy's clock, with happenings that are data.
+
+What the simulation itself does is scheduled with `Clock.after`: a function and its arguments, so that a run can be
+saved and continued. A SimPy process is a generator, which cannot be saved; behaviours of one's own may be either.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, cast
+
+import simpy
+
+__all__ = ["Clock", "Happening", "Pending"]
+
+
+class Happening:
+    """Something that will be done at its time; SimPy takes it for an event."""
+
+    __slots__ = ("_ok", "action", "args", "callbacks")
+
+    def __init__(self, action: Callable[..., object], args: tuple[Any, ...]) -> None:
+        self.action, self.args = action, args
+        self.callbacks: tuple[Callable[[Any], None], ...] | None = _HAPPEN
+        self._ok = True
+
+
+def _happen(happening: Happening) -> None:
+    happening.action(*happening.args)
+
+
+_HAPPEN = (_happen,)
+
+
+class Pending(NamedTuple):
+    """A happening that is still to come; those of one time stand in the order in which they will be done."""
+
+    at: float
+    priority: int
+    action: Callable[..., object]
+    args: tuple[Any, ...]
+
+
+class Clock(simpy.Environment):
+    """SimPy's environment."""
+
+    def after(self, delay: float, action: Callable[..., object], *args: Any) -> None:
+        """Do something after a delay, seconds."""
+        self.schedule(_event(action, args), delay=delay)
+
+    def pending(self) -> list[Pending]:
+        """List what is still to come, in order; raises TypeError for what is no data, such as a SimPy process."""
+        found = []
+        queue: list[Any] = sorted(self._queue, key=lambda entry: entry[:3])
+        for at, priority, _, event in queue:
+            if not isinstance(event, Happening):
+                raise TypeError(f"{_waiting(event)}")
+            found.append(Pending(at, priority, event.action, event.args))
+        return found
+
+    @classmethod
+    def restored(cls, now: float, pending: Iterable[Pending]) -> "Clock":
+        """Give a clock that shows `now` and has the same things to come."""
+        clock = cls()
+        for at, priority, action, args in pending:
+            # from time 0, where adding the delay is exact
+            clock.schedule(_event(action, args), cast("Any", priority), at)
+        if now > 0:
+            clock.run(until=now)
+        return clock
+
+
+def _event(action: Callable[..., object], args: tuple[Any, ...]) -> simpy.Event:
+    return cast("simpy.Event", Happening(action, args))  # has what SimPy's loop asks of one, at a third of its size
+
+
+def _waiting(event: Any) -> str:
+    for callback in event.callbacks or ():
+        process = getattr(callback, "__self__", None)
+        if isinstance(process, simpy.Process):
+            return str(process.name)
+    return type(event).__name__
