@@ -61,10 +61,9 @@ class Clock(simpy.Environment):
         """Give a clock that shows `now` and has the same things to come."""
         clock = cls()
         for at, priority, action, args in pending:
-            # from time 0, where adding the delay is exact
+            # while it shows 0, where adding the delay is exact
             clock.schedule(_event(action, args), cast("Any", priority), at)
-        if now > 0:
-            clock.run(until=now)
+        clock._now = now
         return clock
 
 
