@@ -1,7 +1,8 @@
 """The HTTP origin of the testbed: real HLS, live or on demand, at a rate and delay that are chosen.
 
-Addresses are ``/CHANNEL/master.m3u8``, ``/CHANNEL/QUALITY/index.m3u8`` and ``/CHANNEL/QUALITY/NUMBER.ts``. A viewer
-makes itself known by ``?viewer=`` (playlists pass it on to what they list) or by the header ``X-Viewer``.
+Addresses are ``/CHANNEL/master.m3u8``, ``/CHANNEL/QUALITY/index.m3u8``, ``/CHANNEL/QUALITY/NUMBER.ts``, and for
+protection (`p2psim.wire.protection`) ``/CHANNEL/QUALITY/hashes.json`` and ``/CHANNEL/key.bin``. A viewer makes
+itself known by ``?viewer=`` (playlists pass it on to what they list) or by the header ``X-Viewer``.
 ``python -m p2psim.testbed.origin`` runs it as a process.
 """
 
@@ -12,6 +13,7 @@ import errno
 import json
 import math
 import re
+import secrets
 import signal
 import sys
 import time
@@ -32,6 +34,7 @@ from p2psim.testbed.delivery import Delivery, Record, Reply, cut
 from p2psim.testbed.media import Clip, ClipOptions, make_clip
 from p2psim.testbed.timetable import OriginOptions, Timetable
 from p2psim.wire.hls import (
+    Key,
     MasterPlaylist,
     MediaPlaylist,
     MediaSegment,
@@ -39,6 +42,7 @@ from p2psim.wire.hls import (
     format_master_playlist,
     format_media_playlist,
 )
+from p2psim.wire.protection import DATA_ID, Signer, default_iv, encrypt_segment, segment_hash
 
 __all__ = ["Origin", "OriginOptions", "main"]
 
@@ -50,13 +54,20 @@ _EVERYWHERE: Final = {
     "Access-Control-Expose-Headers": "Content-Length, Content-Range, Accept-Ranges, Date",
     "Timing-Allow-Origin": "*",
 }
+_JSON_TYPE: Final = "application/json"
+_BINARY_TYPE: Final = "application/octet-stream"
+# Not to be kept: a browser's own cache would hide requests from the account.
+_UNKEPT: Final = {"Cache-Control": "no-store"}
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": _METHODS,
     "Access-Control-Allow-Headers": "Range, X-Viewer, Content-Type, Cache-Control",
     "Access-Control-Max-Age": "86400",
 }
-_PATH: Final = re.compile(r"/(?P<channel>[^/]+)/(?:(?P<quality>[^/]+)/)?(?P<file>master|index|[0-9]{1,12})\.(m3u8|ts)")
+_PATH: Final = re.compile(
+    r"/(?P<channel>[^/]+)/(?:(?P<quality>[^/]+)/)?(?P<file>master|index|hashes|key|[0-9]{1,12})\.(m3u8|ts|json|bin)"
+)
 _SEGMENTS_HELD: Final = 32
+_HASHES_HELD: Final = 4096
 
 
 class Origin:
@@ -74,7 +85,10 @@ class Origin:
         self.options = options
         self.timetable = Timetable(options, clip.options.segment_duration)
         self._clip = clip
-        self._segment = lru_cache(_SEGMENTS_HELD)(clip.segment)
+        self._segment = lru_cache(_SEGMENTS_HELD)(self._make_segment)
+        self._hash = lru_cache(_HASHES_HELD)(self._make_hash)
+        self._signer = Signer()
+        self._keys = {channel: secrets.token_bytes(16) for channel in options.channels}
         self._qualities = {rung.name: index for index, rung in enumerate(clip.options.rungs)}
         self._run_started_at = time.monotonic() if run_started_at is None else run_started_at
         self._stream_started_at = math.nan
@@ -153,19 +167,38 @@ class Origin:
                 return self._playlist(self._master(suffix))
             case "index", "m3u8", str() if quality is not None:
                 return self._playlist(self._media(suffix))
+            case "hashes", "json", str(name) if quality is not None:
+                return self._hashes(match["channel"], name, quality)
+            case "key", "bin", None if self.options.encrypted:
+                return Reply(200, self._keys[match["channel"]], {"Content-Type": _BINARY_TYPE, **_UNKEPT})
             case number, "ts", str() if quality is not None and number.isdigit():
-                return cut(self._media_file(quality, int(number)), request.headers.get("Range"))
+                return cut(self._media_file(match["channel"], quality, int(number)), request.headers.get("Range"))
         return _refusal(404, f"nothing at {request.path}")
 
     def _playlist(self, text: str) -> Reply:
         return Reply(200, text.encode(), {"Content-Type": _PLAYLIST_TYPE, "Cache-Control": "no-cache"})
 
-    def _media_file(self, quality: int, number: int) -> Reply:
-        if not self.timetable.is_served(number, time.monotonic() - self._stream_started_at):
+    def _hashes(self, channel: str, name: str, quality: int) -> Reply:
+        numbers = self.timetable.served(time.monotonic() - self._stream_started_at)
+        hashes = {f"{number}.ts": self._hash(channel, quality, number) for number in numbers}
+        body = self._signer.sign(f"/{channel}/{name}/", hashes)
+        return Reply(200, body, {"Content-Type": _JSON_TYPE, "Cache-Control": "no-cache"})
+
+    def _media_file(self, channel: str, quality: int, number: int) -> Reply:
+        if number not in self.timetable.served(time.monotonic() - self._stream_started_at):
             return _refusal(404, f"segment {number} is not there")
-        # Not to be kept either: a browser's own cache would hide requests from the account.
-        headers = {"Content-Type": _SEGMENT_TYPE, "Cache-Control": "no-store", "Accept-Ranges": "bytes"}
-        return Reply(200, self._segment(quality, number), headers)
+        headers = {"Content-Type": _SEGMENT_TYPE, "Accept-Ranges": "bytes", **_UNKEPT}
+        return Reply(200, self._segment(channel, quality, number), headers)
+
+    def _make_segment(self, channel: str, quality: int, number: int) -> bytes:
+        data = self._clip.segment(quality, number)
+        if not self.options.encrypted:
+            return data
+        return encrypt_segment(data, self._keys[channel], default_iv(number))
+
+    def _make_hash(self, channel: str, quality: int, number: int) -> str:
+        # not by way of the segments held: a manifest of all of them would drive out those that are asked for
+        return segment_hash(self._make_segment(channel, quality, number))
 
     def _master(self, suffix: str) -> str:
         frame_rate = f"{self._clip.options.frame_rate:.3f}"
@@ -179,17 +212,20 @@ class Origin:
             )
             for rung, codec in zip(self._clip.options.rungs, self._clip.codecs, strict=True)
         )
-        return format_master_playlist(MasterPlaylist(tuple(variants)))
+        trust = ((DATA_ID, self._signer.public_key),)
+        return format_master_playlist(MasterPlaylist(tuple(variants), session_data=trust))
 
     def _media(self, suffix: str) -> str:
         duration, is_vod = self.timetable.segment_duration, self.options.kind == "vod"
         listed = self.timetable.listed(time.monotonic() - self._stream_started_at)
+        key = Key("AES-128", f"../key.bin{suffix}") if self.options.encrypted else None
         is_dated = self.options.program_date_time and not is_vod
         segments = (
             MediaSegment(
                 url=f"{number}.ts{suffix}",
                 duration=duration,
                 media_sequence=number,
+                key=key,
                 program_date_time=self._epoch + timedelta(seconds=number * duration) if is_dated else None,
             )
             for number in listed

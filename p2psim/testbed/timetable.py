@@ -26,6 +26,8 @@ class OriginOptions:
     """Live: seconds that the stream has run when the origin starts; None: a full window."""
     segment_count: int = 150
     """VOD: segments of the recording."""
+    encrypted: bool = False
+    """Segments are encrypted (HLS AES-128), with one key for each channel."""
     program_date_time: bool = False
     """Live: playlists say when each segment was recorded."""
     rate: float | None = None
@@ -72,10 +74,10 @@ class Timetable:
         recorded = self.recorded(elapsed)
         return range(0 if self.options.kind == "vod" else max(0, recorded - self.options.window), recorded)
 
-    def is_served(self, number: int, elapsed: float) -> bool:
-        """Whether a segment can be had."""
+    def served(self, elapsed: float) -> range:
+        """Give the numbers that can be had: those in the playlist, and some that have left it."""
         listed = self.listed(elapsed)
-        return listed.start - self.options.kept <= number < listed.stop
+        return range(max(0, listed.start - self.options.kept), listed.stop)
 
     def available_at(self, number: int) -> float:
         """Second of the stream at which a segment appears."""

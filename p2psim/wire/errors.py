@@ -16,6 +16,7 @@ ProtocolFault = Literal[
     "incomplete-joining",
     "too-large",
     "bad-playlist",
+    "bad-signature",
 ]
 
 

@@ -104,6 +104,12 @@ class MasterPlaylist:
     variants: tuple[Variant, ...]
     renditions: tuple[Rendition, ...] = ()
     version: int = 3
+    session_data: tuple[tuple[str, str], ...] = ()
+    """Further facts, as pairs of DATA-ID and VALUE."""
+
+    def data(self, data_id: str) -> str | None:
+        """Value of a fact; None if the playlist does not give it."""
+        return dict(self.session_data).get(data_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +152,9 @@ def format_master_playlist(playlist: MasterPlaylist) -> str:
     """Write a master playlist."""
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{playlist.version}"]
     lines += [f"#EXT-X-MEDIA:{_attributes(_rendition_attributes(rendition))}" for rendition in playlist.renditions]
+    lines += [
+        f"#EXT-X-SESSION-DATA:DATA-ID={_quoted(name)},VALUE={_quoted(value)}" for name, value in playlist.session_data
+    ]
     for variant in playlist.variants:
         lines += [f"#EXT-X-STREAM-INF:{_attributes(_variant_attributes(variant))}", variant.url]
     return _text(lines)

@@ -60,6 +60,7 @@ def parse_playlist(text: str, url: str) -> MasterPlaylist | MediaPlaylist:
 def _parse_master(lines: list[str], url: str) -> MasterPlaylist:
     variants: list[Variant] = []
     renditions: list[Rendition] = []
+    session_data: list[tuple[str, str]] = []
     version = 1
     pending: dict[str, str] | None = None
     for line in lines:
@@ -72,11 +73,14 @@ def _parse_master(lines: list[str], url: str) -> MasterPlaylist:
             pending = _attributes(value)
         elif tag == "#EXT-X-MEDIA":
             renditions.append(_rendition(_attributes(value), url))
+        elif tag == "#EXT-X-SESSION-DATA":
+            attributes = _attributes(value)
+            session_data.append((_required(attributes, "DATA-ID", tag), attributes.get("VALUE", "")))
         elif tag == "#EXT-X-VERSION":
             version = _integer(value, tag)
     if pending is not None or not variants:
         raise RemoteProtocolError("bad-playlist", "a variant without address" if pending else "no variant, no segment")
-    return MasterPlaylist(tuple(variants), tuple(renditions), version)
+    return MasterPlaylist(tuple(variants), tuple(renditions), version, tuple(session_data))
 
 
 def _variant(attributes: dict[str, str], url: str) -> Variant:

@@ -15,6 +15,7 @@ from p2psim.testbed.media import ClipOptions, ladder, make_clip
 from p2psim.testbed.origin import Origin, OriginOptions, main
 from p2psim.trace import Recorder
 from p2psim.wire import MasterPlaylist, MediaPlaylist, parse_playlist, streams_of
+from p2psim.wire.protection import DATA_ID, decrypt_segment, default_iv, hashes_url, open_manifest, segment_hash
 
 pytestmark = pytest.mark.asyncio
 DEADLINE = 20
@@ -87,6 +88,54 @@ async def test_master_playlist_says_what_identifies_the_qualities(clip):
         assert (low.quality.bitrate, high.quality.bitrate) == (160_000, 320_000)
         assert (low.quality.codecs, low.quality.frame_rate) == (clip.codecs[0], "10.000")
         assert (high.quality.width, high.quality.height) == (640, 360)
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_signed_hashes_are_those_of_the_segments_as_served(clip, encrypted):
+    async with served(clip, kind="vod", segment_count=5, encrypted=encrypted) as (origin, client, _):
+        master = await playlist_of(client, origin.master_url("main") + "?viewer=v1")
+        for variant in master.variants:
+            media = await playlist_of(client, variant.url)
+            _, document = await fetch(client, hashes_url(str(variant.url)))
+            hashes = open_manifest(document, master.data(DATA_ID))
+            assert len(hashes.segments) == 5
+            for segment in media.segments:
+                _, data = await fetch(client, segment.url)
+                assert hashes.expected(segment.url) == segment_hash(data)
+
+
+async def test_live_hashes_cover_all_that_is_served(clip):
+    async with served(clip, kind="live", window=3, kept=2, history=6.0) as (origin, client, _):
+        master = await playlist_of(client, origin.master_url())
+        url = master.variants[0].url
+        media = await playlist_of(client, url)
+        _, document = await fetch(client, hashes_url(url))
+        listed = {segment.url.rpartition("/")[2] for segment in media.segments}
+        hashes = open_manifest(document, master.data(DATA_ID))
+        assert listed < set(hashes.segments)
+        first = min(hashes.segments, key=lambda name: int(name.partition(".")[0]))
+        response, data = await fetch(client, url.replace("index.m3u8", first))
+        assert response.status == 200
+        assert hashes.segments[first] == segment_hash(data)
+
+
+async def test_encrypted_segments_open_with_the_key_of_the_playlist(clip):
+    async with served(clip, kind="vod", segment_count=3, encrypted=True) as (origin, client, _):
+        master = await playlist_of(client, origin.master_url())
+        media = await playlist_of(client, master.variants[0].url)
+        for segment in media.segments:
+            assert segment.key.method == "AES-128"
+            _, key = await fetch(client, segment.key.url)
+            _, data = await fetch(client, segment.url)
+            assert decrypt_segment(data, key, default_iv(segment.media_sequence)) == clip.segment(
+                0, segment.media_sequence
+            )
+
+
+async def test_no_key_without_encryption(clip):
+    async with served(clip) as (origin, client, _):
+        response, _ = await fetch(client, f"{origin.url}/main/key.bin")
+        assert response.status == 404
 
 
 @pytest.mark.parametrize(

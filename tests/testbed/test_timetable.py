@@ -32,7 +32,7 @@ def test_timetable():
         range(3),
         range(7, 10),
     ]
-    assert [number for number in range(20) if live.is_served(number, 40)] == [5, 6, 7, 8, 9]
+    assert [number for number in range(20) if number in live.served(40)] == [5, 6, 7, 8, 9]
     vod = Timetable(OriginOptions(kind="vod", segment_count=3), 4.0)
     assert (vod.listed(0), vod.available_at(2)) == (range(3), 0.0)
 

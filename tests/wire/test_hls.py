@@ -93,6 +93,7 @@ def test_media_playlist_round_trip(playlist, line_end):
         st.lists(variants, min_size=1, max_size=4).map(tuple),
         st.lists(renditions, max_size=3).map(tuple),
         st.integers(1, 9),
+        st.lists(st.tuples(words, words), max_size=2).map(tuple),
     )
 )
 def test_master_playlist_round_trip(playlist):
