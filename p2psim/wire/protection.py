@@ -6,10 +6,11 @@ Beside each media playlist lies ``hashes.json``, of the type ``application/json`
      "signature": "<base64>"}
 
 ``signed`` is a *text* whose UTF-8 bytes are signed with Ed25519 (RFC 8032); the signature is in standard base64.
-Checked, the text is read as JSON: ``version`` is 1, ``stream`` is the path of the folder of the media playlist, and ``segments``
-gives for each file name in that folder (the last part of a segment's URL, without its query) the SHA-256 of the file as
-it is served, in 64 lower-case hexadecimal digits. Encrypted segments are hashed, shared and checked as ciphertext. A
-live manifest lists what the origin serves now, so one fetched after a segment appeared in the playlist lists it.
+Checked, the text is read as JSON: ``version`` is 1, ``stream`` is the path of the folder of the media playlist, and
+``segments`` gives for each file name in that folder (the last part of a segment's URL, without its query) the SHA-256
+of the file as it is served, in 64 lower-case hexadecimal digits. Encrypted segments are hashed, shared and checked as
+ciphertext. A live manifest lists what the origin serves now: one fetched after a segment appeared in the playlist has
+that segment.
 
 The master playlist names the key, which is thus trusted as far as the playlist is (by HTTPS)::
 
