@@ -6,7 +6,9 @@
     ├── InputError            what was asked cannot be understood or accepted (exit status 2)
     │   ├── UnitError         a quantity such as "5 Mbits" that is none
     │   ├── ScenarioError     a scenario file or field
-    │   └── TraceError        a trace folder that is missing, incomplete or corrupt
+    │   ├── TraceError        a trace folder that is missing, incomplete or corrupt
+    │   ├── CheckpointError   a saved run that is missing, damaged or another's, or a run that cannot be saved
+    │   └── DesignError       a sweep's design, or a folder of results that is not of this design
     └── TestbedError          the real world refused (exit status 2)
         ├── PortInUseError    an address that another program holds
         ├── TrackerUnreachableError
@@ -16,6 +18,8 @@ The message of each is one line: it names the value at fault and says what is ac
 """
 
 __all__ = [
+    "CheckpointError",
+    "DesignError",
     "InputError",
     "MissingToolError",
     "P2PSimError",
@@ -46,6 +50,14 @@ class ScenarioError(InputError):
 
 class TraceError(InputError):
     """A trace folder that is missing, incomplete or corrupt."""
+
+
+class CheckpointError(InputError):
+    """A saved run that is missing, damaged or another's, or a run that cannot be saved."""
+
+
+class DesignError(InputError):
+    """A sweep's design that cannot be understood, or a folder of results that is not of this design."""
 
 
 class TestbedError(P2PSimError):

@@ -4,7 +4,8 @@ What the simulation itself does is scheduled with `Clock.after`: a function and 
 saved and continued. A SimPy process is a generator, which cannot be saved; behaviours of one's own may be either.
 """
 
-from collections.abc import Callable, Iterable
+import weakref
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, NamedTuple, cast
 
 import simpy
@@ -42,17 +43,31 @@ class Pending(NamedTuple):
 class Clock(simpy.Environment):
     """SimPy's environment."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._processes: weakref.WeakSet[simpy.Process] = weakref.WeakSet()
+        self._begin = self.process
+        setattr(self, "process", self._process)  # noqa: B010 - SimPy binds it to the instance, too
+
+    def _process(self, generator: Generator[simpy.Event, Any, Any]) -> simpy.Process:
+        process = self._begin(generator)
+        self._processes.add(process)
+        return process
+
     def after(self, delay: float, action: Callable[..., object], *args: Any) -> None:
         """Do something after a delay, seconds."""
         self.schedule(_event(action, args), delay=delay)
 
     def pending(self) -> list[Pending]:
         """List what is still to come, in order; raises TypeError for what is no data, such as a SimPy process."""
+        alive = sorted(str(process.name) for process in self._processes if process.is_alive)
+        if alive:
+            raise TypeError(f"{alive[0]} is a SimPy process")
         found = []
         queue: list[Any] = sorted(self._queue, key=lambda entry: entry[:3])
         for at, priority, _, event in queue:
             if not isinstance(event, Happening):
-                raise TypeError(f"{_waiting(event)}")
+                raise TypeError(f"{type(event).__name__} is an event of SimPy's")
             found.append(Pending(at, priority, event.action, event.args))
         return found
 
@@ -69,11 +84,3 @@ class Clock(simpy.Environment):
 
 def _event(action: Callable[..., object], args: tuple[Any, ...]) -> simpy.Event:
     return cast("simpy.Event", Happening(action, args))  # has what SimPy's loop asks of one, at a third of its size
-
-
-def _waiting(event: Any) -> str:
-    for callback in event.callbacks or ():
-        process = getattr(callback, "__self__", None)
-        if isinstance(process, simpy.Process):
-            return str(process.name)
-    return type(event).__name__

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import simpy
 
+from p2psim.errors import CheckpointError
 from p2psim.network import sharing
 from p2psim.policy.loader import command_buffer
 from p2psim.policy.state import allocate, options, timeline
 from p2psim.rng import kernel_streams
 from p2psim.scenario import Population, Scenario, populate
 from p2psim.simulation import ledger
+from p2psim.simulation.checkpoint import Checkpoint, read_state, write_state
 from p2psim.simulation.control import Control
 from p2psim.simulation.kernel import FULL, advance, close_run, start_clock
 from p2psim.simulation.plane import (
@@ -35,7 +36,7 @@ from p2psim.simulation.plane import (
 from p2psim.trace import Manifest, Trace, versions
 from p2psim.trace.totals import Totals
 
-__all__ = ["Run", "run"]
+__all__ = ["Run", "Simulation", "run"]
 
 _LOGS = {"transfers": N_TRANSFERS, "played": N_PLAYED, "states": N_STATES, "connections": N_CONNECTIONS}
 _LOG_ROWS = 32768
@@ -66,6 +67,7 @@ def run(
     events: bool = False,
     progress: Callable[[float], None] | None = None,
     prepare: Callable[[Control], None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Run:
     """Simulate one replication.
 
@@ -79,55 +81,89 @@ def run(
         Told the share that is done, 0 to 1.
     prepare
         Called before the clock starts, to add SimPy processes of your own to `Control.env`.
+    checkpoint
+        Where to save the run now and again. A run saved there before is continued, and `prepare` not called.
+
+    Raises
+    ------
+    CheckpointError
+        For a saved run that is damaged or another one, or a run that cannot be saved.
     """
-    people = populate(scenario, seed, replication)
-    plane = _plane(scenario, people, seed, replication, events)
-    control = Control(scenario, people, plane, seed, replication, keep=events)
-    clockwork = _Clockwork(control)
-    start_clock(control.kernel)
-    if prepare is not None:
-        prepare(control)
-    clockwork.turn(scenario.duration, progress)
-    return _result(scenario, people, control, clockwork, seed, replication)
+    simulation = None if checkpoint is None else _saved(checkpoint, scenario, seed, replication, events)
+    if simulation is None:
+        simulation = Simulation(scenario, seed, replication, events)
+        if prepare is not None:
+            prepare(simulation.control)
+    simulation.turn(scenario.duration, progress, checkpoint)
+    result = simulation.result()
+    if checkpoint is not None:
+        checkpoint.path.unlink(missing_ok=True)
+    return result
 
 
-class _Clockwork:
-    """Turns both planes in step, emptying logs as they fill."""
+def _saved(
+    checkpoint: Checkpoint, scenario: Scenario, seed: int, replication: int, events: bool
+) -> "Simulation | None":
+    if not checkpoint.path.exists():
+        return None
+    simulation = read_state(checkpoint.path)
+    control = simulation.control
+    found = (control.scenario.digest, control.seed, control.replication, control.keep)
+    if found != (scenario.digest, seed, replication, events):
+        raise CheckpointError(
+            f"{checkpoint.path}: of another run (scenario {found[0]}, seed {found[1]}, run {found[2]})"
+        )
+    return simulation
 
-    def __init__(self, control: Control) -> None:
-        self._control = control
+
+class Simulation:
+    """A run under way: both planes turn in step, logs are emptied as they fill."""
+
+    def __init__(self, scenario: Scenario, seed: int, replication: int, events: bool) -> None:
+        people = populate(scenario, seed, replication)
+        plane = _plane(scenario, people, seed, replication, events)
+        self.control = Control(scenario, people, plane, seed, replication, keep=events)
         self._pages: dict[str, list[np.ndarray[Any, Any]]] = {name: [] for name in _LOGS}
+        start_clock(self.control.kernel)
 
-    def turn(self, end: float, progress: Callable[[float], None] | None) -> None:
-        env, told = self._control.env, 0.0
+    def turn(
+        self, end: float, progress: Callable[[float], None] | None = None, checkpoint: Checkpoint | None = None
+    ) -> None:
+        """Go on until a time, saving the run between two happenings of the control plane."""
+        env = self.control.env
+        told = saved = float(env.now)
         while (at := env.peek()) < end:
+            while checkpoint is not None and at > saved + 2 * checkpoint.every:
+                saved += checkpoint.every
+                self._advance(saved)
+                write_state(self, checkpoint.path)
             self._advance(at)
-            if env.now - told > end / 200 and progress is not None:
-                told = env.now
+            env.step()
+            if progress is not None and env.now - told > end / 200:
+                told = float(env.now)
                 progress(told / end)
-            try:
-                env.step()
-            except simpy.core.EmptySchedule:
-                break
+            if checkpoint is not None and env.now - saved >= checkpoint.every:
+                saved = float(env.now)
+                write_state(self, checkpoint.path)
         self._advance(end)
         if progress is not None:
             progress(1.0)
 
     def _advance(self, until: float) -> None:
-        while advance(self._control.kernel, float(until)) == FULL:
+        while advance(self.control.kernel, float(until)) == FULL:
             self._drain()
             self._enlarge()
 
     def _enlarge(self) -> None:
-        plane = self._control.plane
+        plane = self.control.plane
         if plane.counts[0] > len(plane.calendar) // 2:
             larger = np.zeros(2 * len(plane.calendar), EVENT).view(np.recarray)
             larger[: len(plane.calendar)] = plane.calendar
-            self._control.plane = plane._replace(calendar=larger)
-            self._control.kernel = handle(self._control.plane)
+            self.control.plane = plane._replace(calendar=larger)
+            self.control.kernel = handle(self.control.plane)
 
     def _drain(self) -> None:
-        plane = self._control.plane
+        plane = self.control.plane
         for name, place in _LOGS.items():
             count = int(plane.counts[place])
             if count:
@@ -142,28 +178,27 @@ class _Clockwork:
             name: np.concatenate(pages) if pages else np.zeros(0, kinds[name]) for name, pages in self._pages.items()
         }
 
-
-def _result(
-    scenario: Scenario, people: Population, control: Control, clockwork: _Clockwork, seed: int, replication: int
-) -> Run:
-    plane = control.plane
-    close_run(control.kernel, scenario.duration)
-    plane.seat["left_at"] = np.where(plane.seat["left_at"] > 0, plane.seat["left_at"], np.nan)
-    totals = ledger.totals(scenario, people, plane, seed, replication)
-    trace = None
-    if control.keep:
-        manifest = Manifest(
-            world="simulated",
-            scenario_digest=scenario.digest,
-            seed=seed,
-            replication=replication,
-            duration=scenario.duration,
-            name=scenario.name,
-            versions=versions(),
-        )
-        tables = ledger.tables(scenario, people, plane, clockwork.logs(), control.attempts, control.announcements)
-        trace = Trace(manifest, scenario, tables)
-    return Run(totals, trace, control.stale_offers, control.live_offers, int(plane.counts[8]))
+    def result(self) -> Run:
+        """Close the books at the end of the scenario."""
+        control = self.control
+        scenario, people, plane = control.scenario, control.population, control.plane
+        close_run(control.kernel, scenario.duration)
+        plane.seat["left_at"] = np.where(plane.seat["left_at"] > 0, plane.seat["left_at"], np.nan)
+        totals = ledger.totals(scenario, people, plane, control.seed, control.replication)
+        trace = None
+        if control.keep:
+            manifest = Manifest(
+                world="simulated",
+                scenario_digest=scenario.digest,
+                seed=control.seed,
+                replication=control.replication,
+                duration=scenario.duration,
+                name=scenario.name,
+                versions=versions(),
+            )
+            tables = ledger.tables(scenario, people, plane, self.logs(), control.attempts, control.announcements)
+            trace = Trace(manifest, scenario, tables)
+        return Run(totals, trace, control.stale_offers, control.live_offers, int(plane.counts[8]))
 
 
 def _plane(scenario: Scenario, people: Population, seed: int, replication: int, events: bool) -> Plane:

@@ -51,11 +51,12 @@ def test_a_restored_clock_goes_on_as_the_old_one_would() -> None:
     assert seen[rest:-4] == seen[-4:]
 
 
-def test_what_is_no_data_is_named() -> None:
+@pytest.mark.parametrize("waits_for", ["timeout", "event"])
+def test_what_is_no_data_is_named(waits_for: str) -> None:
     clock = Clock()
 
     def commercial_break() -> Generator[simpy.Event, Any, None]:
-        yield clock.timeout(1.0)
+        yield clock.timeout(1.0) if waits_for == "timeout" else clock.event()
 
     clock.process(commercial_break())
     clock.step()

@@ -1,0 +1,171 @@
+"""A running simulation in a file, to be continued in another process with the same result, bit for bit.
+
+The file is a line of JSON that says what it is, then the state, compressed. Everything that a run consists of is data:
+the arrays of the data plane, the tracker's brain, random streams, and what is still to come on the clock. Arrays that
+are windows into others (a column of a table, say) come back as windows into the restored ones. A SimPy process is a
+generator, which cannot be saved: a run with one of its own (`prepare`) is refused, unless it uses `Clock.after`.
+
+A file is replaced in one step: a kill at any moment leaves the old one or the new one. Its state is a pickle, which
+can run any code when it is opened: open only your own.
+"""
+
+import hashlib
+import io
+import json
+import pickle
+import zlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pyarrow as pa
+
+from p2psim.errors import CheckpointError
+from p2psim.simulation.clock import Clock
+from p2psim.simulation.plane import Plane, handle
+from p2psim.trace.files import SCRATCH, replacing
+
+if TYPE_CHECKING:
+    from p2psim.simulation.run import Simulation
+
+__all__ = ["Checkpoint", "fingerprint", "read_state", "write_state"]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where a run is saved, and how often."""
+
+    path: Path
+    every: float = 600.0
+    """Simulated seconds."""
+
+
+_FORMAT = 1
+_KIND = "p2psim checkpoint"
+
+
+@cache
+def fingerprint() -> str:
+    """Hash of all code that a result depends on: only equal code continues a run to the same bits."""
+    package = Path(__file__).parents[1]
+    found = hashlib.sha256()
+    for name in ("numpy", "numba", "simpy", "scipy"):
+        found.update(f"{name} {version(name)}\n".encode())
+    for folder in ("policy", "network", "simulation", "scenario", "trace", "../tracker"):
+        for path in sorted((package / folder).glob("*.py")):
+            found.update(path.read_bytes())
+    found.update((package / "rng.py").read_bytes())
+    return found.hexdigest()[:16]
+
+
+def write_state(simulation: "Simulation", path: str | Path) -> None:
+    """Save a run; raises CheckpointError where part of it is no data."""
+    head = {
+        "kind": _KIND,
+        "format": _FORMAT,
+        "fingerprint": fingerprint(),
+        "scenario": simulation.control.scenario.digest,
+        "seed": simulation.control.seed,
+        "replication": simulation.control.replication,
+        "at": float(simulation.control.env.now),
+    }
+    target = Path(path)
+    for left in target.parent.glob(f".{target.name}-*{SCRATCH}"):
+        left.unlink()  # by a run that was killed while it saved
+    with replacing(target) as file:
+        file.write(json.dumps(head).encode() + b"\n")
+        body = _Checked(file)
+        with pa.CompressedOutputStream(pa.PythonFile(body, "w"), "zstd") as packed:
+            try:
+                _Pickler(cast("IO[bytes]", packed), simulation.control.plane).dump(simulation)
+            except (TypeError, AttributeError, pickle.PicklingError) as error:
+                raise CheckpointError(
+                    f"this run cannot be saved: {error}; only behaviours scheduled with Clock.after can"
+                ) from None
+        file.write(body.checksum)
+
+
+def read_state(path: str | Path) -> "Simulation":
+    """Restore a run; raises CheckpointError for a file that is none, damaged, or of other code."""
+    head, body = _parts(Path(path))
+    if head.get("format") != _FORMAT or head.get("fingerprint") != fingerprint():
+        raise CheckpointError(f"{path}: saved by another version of p2psim; only the one that saved a run continues it")
+    try:
+        with pa.CompressedInputStream(pa.BufferReader(body), "zstd") as packed:
+            restored: Simulation = pickle.load(io.BufferedReader(cast("io.RawIOBase", packed)))
+    except (pickle.UnpicklingError, OSError, EOFError, ValueError) as error:
+        raise CheckpointError(f"{path}: damaged ({error})") from None
+    return restored
+
+
+def _parts(path: Path) -> tuple[dict[str, Any], memoryview]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}); a checkpoint is expected") from None
+    line, _, rest = data.partition(b"\n") if data.startswith(b"{") else (b"", b"", b"")
+    try:
+        head = json.loads(line)
+    except ValueError:
+        head = {}
+    if head.get("kind") != _KIND:
+        raise CheckpointError(f"{path}: not a checkpoint; p2psim simulate --checkpoint makes one")
+    body = memoryview(rest)[: -_Checked.WIDTH]
+    if zlib.crc32(body).to_bytes(_Checked.WIDTH) != rest[-_Checked.WIDTH :]:
+        raise CheckpointError(f"{path}: damaged (its checksum does not fit)")
+    return head, body
+
+
+class _Checked(io.RawIOBase):
+    """Passes bytes on and keeps their checksum."""
+
+    WIDTH = 4
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._sum = file, 0
+
+    @property
+    def checksum(self) -> bytes:
+        return self._sum.to_bytes(self.WIDTH)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._sum = zlib.crc32(data, self._sum)
+        return self._file.write(data)
+
+
+class _Pickler(pickle.Pickler):
+    def __init__(self, file: IO[bytes], plane: Plane) -> None:
+        super().__init__(file, protocol=5)
+        self._plane = plane
+        self._pointer = type(handle(plane))
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, Clock):
+            return Clock.restored, (float(obj.now), obj.pending())
+        if isinstance(obj, np.ndarray):
+            return _window(obj)
+        if type(obj) is self._pointer and self._pointer is not Plane:
+            return handle, (self._plane,)
+        return NotImplemented
+
+
+def _window(array: Any) -> Any:
+    """Reduce a view to its array and its place in it."""
+    owner = array
+    while isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    if owner is array:
+        return NotImplemented
+    place = array.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
+    return _opened, (owner, type(array), array.dtype, array.shape, place, array.strides)
+
+
+def _opened(owner: Any, kind: Any, dtype: Any, shape: Any, place: int, strides: Any) -> Any:
+    found: Any = np.ndarray(shape, dtype, owner, place, strides)
+    return found if kind is np.ndarray else found.view(kind)
