@@ -25,6 +25,7 @@ from tracker.ice import ice_servers
 from tracker.listening import bind
 from tracker.logs import EventLog
 from tracker.matching import UniformRandom
+from tracker.pages import Pages
 from tracker.protocol import Scrape
 from tracker.routes import Router
 from tracker.websocket import PING
@@ -76,7 +77,8 @@ class TrackerServer:
         self._gate = Gate(options)
         self._tls = _tls_context(options)
         self._is_public = options.publish_swarms
-        self._router = Router(self.brain.swarms, self, is_public=options.publish_swarms)
+        pages = Pages(options.libraries, options.channels)
+        self._router = Router(self.brain.swarms, self, pages, is_public=options.publish_swarms)
         self._hub: Hub | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._tick_seconds = min(_TICK, options.ping_interval)
