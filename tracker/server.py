@@ -311,10 +311,8 @@ class TrackerServer:
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._tick_seconds, self._tick)
         now = self._clock()
-        deadline = self.brain.next_deadline()
-        if deadline is not None and deadline <= now:
-            for connection in self.brain.expire(now):
-                hub.close(connection, _GOING_AWAY, "nothing was heard for too long", patience=1.0)
+        for connection in self.brain.expire(now):
+            hub.close(connection, _GOING_AWAY, "nothing was heard for too long", patience=1.0)
         self._ping(hub)
         hub.expire(loop.time())
         self._log.flush()
