@@ -23,20 +23,20 @@ F = TypeVar("F", bound=Callable[..., object])
 
 def entry(function: F) -> F:
     """Compile a function that Python calls."""
-    compiled: Any = njit(cache=True)(function)
+    compiled: Any = njit(cache=True, _nrt=False)(function)
     return cast("F", compiled)
 
 
 def inner(function: F) -> F:
     """Compile a function that only compiled functions call."""
-    options: dict[str, Any] = {"cache": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    options: dict[str, Any] = {"cache": True, "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     compiled: Any = njit(**options)(function)
     return cast("F", compiled)
 
 
 def tiny(function: F) -> F:
     """Compile a function of a line or two into its callers."""
-    compiled: Any = njit(inline="always")(function)
+    compiled: Any = njit(inline="always", _nrt=False)(function)
     return cast("F", compiled)
 
 
@@ -51,7 +51,7 @@ _STAMP = _PACKAGE / "__pycache__" / "kernels.stamp"
 
 
 def _sources() -> Iterator[Path]:
-    yield from (_PACKAGE / "rng.py", _PACKAGE / "compiled.py")
+    yield from (_PACKAGE / name for name in ("rng.py", "compiled.py", "bundle.py"))
     for folder in ("policy", "network", "simulation"):
         yield from sorted((_PACKAGE / folder).glob("*.py"))
 
