@@ -25,7 +25,7 @@ __all__ = ["Bundle"]
 _WORD = ir.IntType(64)
 
 
-class BundleType(types.Type):  # type: ignore[misc]
+class BundleType(types.Type):
     """Numba's type of a bundle: the name of its class, then name and type of each field."""
 
     def __init__(self, title: str, parts: tuple[tuple[str, Any], ...]) -> None:
@@ -89,7 +89,7 @@ def _describe(value: Any, name: str) -> tuple[Any, list[int]]:
     raise TypeError(f"{name} = {value!r}: a bundle holds arrays, numbers and bundles")
 
 
-@unbox(BundleType)  # type: ignore[misc]
+@unbox(BundleType)
 def _unbox(_: BundleType, bundle: Any, c: Any) -> NativeValue:
     """Give compiled code the address of the table."""
     held = c.pyapi.object_getattr_string(bundle, "_address")
@@ -99,17 +99,17 @@ def _unbox(_: BundleType, bundle: Any, c: Any) -> NativeValue:
 
 
 @infer_getattr
-class _BundleFields(AttributeTemplate):  # type: ignore[misc]
+class _BundleFields(AttributeTemplate):
     """Types of the fields."""
 
     key = BundleType
 
-    def generic_resolve(self, bundle: BundleType, attribute: str) -> Any:
-        found = bundle.part(attribute)
+    def generic_resolve(self, value: BundleType, attr: str) -> Any:  # type: ignore[override]
+        found = value.part(attr)
         return None if found is None else found[1]
 
 
-@lower_getattr_generic(BundleType)  # type: ignore[misc]
+@lower_getattr_generic(BundleType)
 def _read_field(context: Any, builder: Any, bundle: BundleType, address: Any, attribute: str) -> Any:
     """Read a field from the table: arrays come without an owner, so nothing counts references to them."""
     found = bundle.part(attribute)
