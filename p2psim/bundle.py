@@ -59,6 +59,11 @@ class Bundle:
     def __init_subclass__(cls) -> None:
         dataclass(frozen=True, eq=False, kw_only=True)(cls)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # addresses are this process's own
+        values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        return _rebuild, (type(self), values)
+
     def __post_init__(self) -> None:
         parts: list[tuple[str, Any]] = []
         words: list[int] = []
@@ -70,6 +75,10 @@ class Bundle:
         object.__setattr__(self, "_numba_type_", BundleType(type(self).__name__, tuple(parts)))
         object.__setattr__(self, "_words", table)
         object.__setattr__(self, "_address", table.ctypes.data)
+
+
+def _rebuild(cls: type[Bundle], values: dict[str, Any]) -> Bundle:
+    return cls(**values)
 
 
 def _describe(value: Any, name: str) -> tuple[Any, list[int]]:
