@@ -1,12 +1,22 @@
-"""Round trips between two viewers: a property of the pair, drawn from the pair itself, so that it needs no memory."""
+"""Round trips between two viewers: by their regions, and a property of the pair.
+
+What is the pair's own is drawn from the pair itself, so that it needs no memory.
+"""
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from p2psim.compiled import entry
 
-__all__ = ["pair_rtt"]
+__all__ = ["pair_rtt", "regional_rtt"]
 
 _PRIME = 2147483647
+_EARTH = 6371.0
+"""Mean radius, km."""
+_LIGHT_IN_FIBRE = 200_000.0
+"""km/s: two thirds of the speed of light."""
 
 
 @entry
@@ -23,3 +33,23 @@ def pair_rtt(median: float, sigma: float, key: int, a: int, b: int) -> float:
         state = (state * 48271 + high + 1) % _PRIME
     second = state / _PRIME
     return median * math.exp(sigma * math.sqrt(-2.0 * math.log(first)) * math.cos(2.0 * math.pi * second))
+
+
+def regional_rtt(
+    own: float, latitude: NDArray[np.float64], longitude: NDArray[np.float64], stretch: float
+) -> NDArray[np.float64]:
+    """Median round trips between regions, seconds; shape (regions, regions).
+
+    Two viewers of one region are `own` apart; the way between two places, `stretch` great-circle distances of fibre,
+    comes on top.
+
+    Parameters
+    ----------
+    latitude, longitude : array (regions,)
+        Degrees.
+    """
+    phi, theta = np.radians(latitude), np.radians(longitude)
+    across = (1 - np.cos(phi[:, None] - phi)) / 2
+    along = np.cos(phi[:, None]) * np.cos(phi) * (1 - np.cos(theta[:, None] - theta)) / 2
+    distance = 2 * _EARTH * np.arcsin(np.sqrt(np.clip(across + along, 0.0, 1.0)))
+    return own + 2 * stretch * distance / _LIGHT_IN_FIBRE

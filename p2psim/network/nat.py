@@ -1,7 +1,9 @@
 """Who can reach whom: mapping × filtering (RFC 4787), decided by rule.
 
 With STUN alone and both sides probing at once, a pair connects iff both map endpoint-independently, or exactly one
-does and its filtering is not address-and-port-dependent. A viewer whose UDP is blocked connects to nobody.
+does and its filtering is not address-and-port-dependent: the check from the other's unforeseen port then still gets
+in. Where neither maps independently, the answer comes from another port than it was sent to, which ICE refuses
+(RFC 8445, 7.2.5.2.1). A viewer whose UDP is blocked connects to nobody.
 """
 
 import numpy as np
@@ -9,18 +11,21 @@ from numpy.typing import NDArray
 
 from p2psim.compiled import entry
 
-__all__ = ["MAPPING_INDEPENDENT", "connects", "pair_success", "reachability"]
+__all__ = ["BLOCKED", "MAPPING_INDEPENDENT", "PUBLIC", "connects", "pair_success", "reachability", "twice_translated"]
 
-# in the order of p2psim.scenario.NAT_KINDS: public, full-cone, restricted, port-restricted, symmetric, blocked
-MAPPING_INDEPENDENT = (True, True, True, True, False, False)
-_FILTERING_BY_PORT = (False, False, False, True, True, True)
-_BLOCKED = 5
+_EI, _AD, _APD = 0, 1, 2
+# in the order of p2psim.scenario.NAT_KINDS: public, full-cone, restricted, port-restricted, symmetric, blocked, AD/EI …
+_MAPPING = (_EI, _EI, _EI, _EI, _APD, _APD, _AD, _AD, _AD, _APD, _APD)
+_FILTERING = (_EI, _EI, _AD, _APD, _APD, _APD, _EI, _AD, _APD, _EI, _AD)
+MAPPING_INDEPENDENT = tuple(mapping == _EI for mapping in _MAPPING)
+_FILTERING_BY_PORT = tuple(filtering == _APD for filtering in _FILTERING)
+PUBLIC, BLOCKED = 0, 5
 
 
 @entry
 def connects(a: int, b: int) -> bool:
     """Whether viewers behind NATs of kinds `a` and `b` can connect without a relay."""
-    if a == _BLOCKED or b == _BLOCKED:
+    if a == BLOCKED or b == BLOCKED:
         return False
     if MAPPING_INDEPENDENT[a] and MAPPING_INDEPENDENT[b]:
         return True
@@ -33,6 +38,17 @@ def reachability() -> NDArray[np.bool_]:
     """Matrix (kinds, kinds) of `connects`."""
     kinds = range(len(MAPPING_INDEPENDENT))
     return np.array([[connects(a, b) for b in kinds] for a in kinds])
+
+
+def twice_translated(inner: int, outer: int) -> int:
+    """Kind of NAT that two layers come to: the more restrictive mapping, and the more restrictive filtering."""
+    if BLOCKED in (inner, outer):
+        return BLOCKED
+    if PUBLIC in (inner, outer):
+        return inner + outer
+    wanted = (max(_MAPPING[inner], _MAPPING[outer]), max(_FILTERING[inner], _FILTERING[outer]))
+    kinds = [kind for kind in range(len(_MAPPING)) if kind not in (PUBLIC, BLOCKED)]
+    return next(kind for kind in kinds if (_MAPPING[kind], _FILTERING[kind]) == wanted)
 
 
 def pair_success(shares: NDArray[np.float64]) -> float:

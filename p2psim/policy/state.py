@@ -8,12 +8,11 @@ which they connected. A viewer's own row and the rows of its neighbours have the
 neighbours' rows with what they announced.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from p2psim.bundle import Bundle
 from p2psim.scenario.model import Policy
 
 __all__ = [
@@ -47,7 +46,7 @@ IDLE, LOADING, SUCCEEDED, FAILED, ABORTED = range(5)
 """States of a request."""
 
 
-class Options(Bundle):
+class Options(NamedTuple):
     """Options of p2p-media-loader in canonical units (seconds, bytes)."""
 
     high_demand_window: float
@@ -64,14 +63,14 @@ class Options(Bundle):
     live: bool
 
 
-class Timeline(Bundle):
+class Timeline(NamedTuple):
     """Start and end of each segment on the media time line, seconds; shape (segments,)."""
 
     start: F8
     end: F8
 
 
-class Loaders(Bundle):
+class Loaders(NamedTuple):
     """State of the loaders, as record arrays; the first axis is the viewer."""
 
     viewer: Any
@@ -165,7 +164,7 @@ def options(policy: Policy, live: bool) -> Options:
 def timeline(count: int, duration: float) -> Timeline:
     """Make the time line of `count` segments of equal length."""
     start = np.arange(count, dtype=np.float64) * duration
-    return Timeline(start=start, end=start + duration)
+    return Timeline(start, start + duration)
 
 
 def allocate(viewers: int, slots: int, requests: int, neighbours: int, *, sizes: bool = False) -> Loaders:

@@ -8,16 +8,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from p2psim.scenario.delivery import Cdn, Devices, Hybrid, Relay
+from p2psim.scenario.faults import Fault
+from p2psim.scenario.places import Carrier, Household, Neighbourhood, Regions
 from p2psim.units import Fraction, Rate, Seconds, Size
 
 __all__ = [
     "SCHEMA",
     "Access",
+    "Carrier",
+    "Cdn",
+    "Channels",
+    "Devices",
+    "Fault",
+    "Household",
+    "Hybrid",
     "Nat",
+    "Neighbourhood",
     "Network",
     "Origin",
     "Player",
     "Policy",
+    "Regions",
+    "Relay",
     "Scenario",
     "Stream",
     "Tracker",
@@ -30,11 +43,13 @@ UNLIMITED = float("inf")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """The video: one live channel or one recording, at one bitrate."""
+    """The video: live channels or recordings, at one bitrate or with a ladder of them."""
 
     kind: Literal["live", "vod"] = "live"
     bitrate: Rate = 625_000.0
-    """Media bytes per second of play; 5 Mbit/s, the bitrate of the claims."""
+    """Media bytes per second of play; 5 Mbit/s, the bitrate of the claims. Not used where there is a ladder."""
+    ladder: tuple[Rate, ...] = ()
+    """Bitrates to choose from, ascending; segments of different levels are different objects. Empty: no choice."""
     segment: Seconds = 4.0
     """Length of a segment; 3-4 s is what peer-assisted CDNs recommend."""
     window: int = 15
@@ -50,23 +65,54 @@ class Viewers:
     """Who watches, when they come and how they leave."""
 
     count: int = 100
-    """How many come during the run; with `poisson` arrivals, how many watch at once on average."""
-    arrivals: Literal["uniform", "poisson", "recorded"] = "uniform"
+    """How many come during the run; with `poisson`, `flash` and `diurnal` arrivals, how many watch at once, if nothing
+    happens or on average over a day."""
+    arrivals: Literal["uniform", "poisson", "flash", "diurnal", "recorded"] = "uniform"
     """`uniform`: spread over `over`; `poisson`: steady state with `viewing` on average, the first ones spread over
-    `over`; `recorded`: at the times in `joins`."""
+    `over`; `flash`: the same with a surge; `diurnal`: with the swing of a day; `recorded`: at the times in `joins`."""
     over: Seconds = 10.0
     joins: tuple[float, ...] = ()
     """Recorded arrival times, seconds from the start of the run."""
+    stays: tuple[float, ...] = ()
+    """Recorded viewing times, in the order of `joins`; empty: drawn."""
+    surge: float = 10.0
+    """Flash crowd: factor of the arrival rate at its peak (kick-off and goals bring ten- to twentyfold)."""
+    surge_at: Seconds = 60.0
+    surge_rise: Seconds = 60.0
+    """From the ordinary rate to the peak."""
+    surge_decay: Seconds = 300.0
+    """Time constant of the way back; 5-10 min."""
+    day: Seconds = 86400.0
+    """Diurnal: length of a day; shorter ones make for shorter runs."""
+    begins: Seconds = 64800.0
+    """Diurnal: time of day at the start of the run."""
+    peak: Seconds = 75600.0
+    """Diurnal: time of day of the maximum; evenings, 20 to 22 h."""
+    swing: Fraction = 1.0
+    """Diurnal: peak over mean, less one; published ratios are 2-3, a cosine reaches 2."""
     viewing: Seconds = UNLIMITED
     """Mean viewing time; unlimited: everybody stays to the end."""
     spread: float = 0.0
     """Sigma of lognormal viewing times; 0: exponential."""
+    fixed: bool = False
+    """Everybody watches exactly as long as the mean."""
     crash: Fraction = 0.2
     """Share of departures without a goodbye: the tracker lists such viewers until their heartbeat expires."""
     sharing: Fraction = 1.0
     """Share of viewers that upload; the others only download (isP2PUploadDisabled)."""
     browsers: int = 0
     """Measuring only: how many of them watch in Chromium, with the real p2p-media-loader; the others are of aiortc."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channels:
+    """What there is to watch: every channel has a swarm of its own."""
+
+    count: int = 1
+    zipf: float = 1.0
+    """Popularity of the k-th channel is proportional to 1/k to this power; published exponents are 0.8-1.2."""
+    dwell: Seconds = UNLIMITED
+    """Mean time (exponential) on a channel before a viewer zaps to another, chosen by popularity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +135,10 @@ class Nat:
 
     mix: str = "average"
     """A mix listed in data/presets/nat.toml."""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """A mix of one's own, in place of `mix`: kind → share of the homes."""
+    ipv6: Fraction = 0.0
+    """Share of the homes with native IPv6: two of them need no NAT, and their firewalls let answers in."""
     failure: Fraction = 0.0
     """Share of attempts that fail although both NATs would allow them."""
 
@@ -154,6 +204,16 @@ class Player:
     """Period of the player's own checks."""
     update: Seconds = 0.25
     """Period of the media element's time updates."""
+    estimate: Rate = 62_500.0
+    """Ladder: bandwidth assumed before the first segment, 500 kbit/s (abrEwmaDefaultEstimate)."""
+    fast: Seconds = 3.0
+    """Ladder: half-lives, in seconds of loading, of the two averages of which the lower counts (abrEwmaFastLive)."""
+    slow: Seconds = 9.0
+    """The same, of the slower one (abrEwmaSlowLive)."""
+    margin: Fraction = 0.95
+    """Ladder: share of the estimate that a level may need if the player is there or above (abrBandWidthFactor)."""
+    margin_up: Fraction = 0.7
+    """The same, to go up (abrBandWidthUpFactor)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +256,16 @@ class Scenario:
     network: Network = Network()
     player: Player = Player()
     policy: Policy = Policy()
+    channels: Channels = Channels()
+    regions: Regions = field(default_factory=Regions)
+    household: Household = field(default_factory=Household)
+    neighbourhood: Neighbourhood = field(default_factory=Neighbourhood)
+    carrier: Carrier = field(default_factory=Carrier)
+    devices: Devices = field(default_factory=Devices)
+    cdn: Cdn = field(default_factory=Cdn)
+    relay: Relay = field(default_factory=Relay)
+    hybrid: Hybrid = field(default_factory=Hybrid)
+    faults: tuple[Fault, ...] = ()
 
     def replace(self, changes: Mapping[str, object] | None = None, /, **more: object) -> "Scenario":
         """Give a changed copy; names are dotted (``"nat.mix"``), values canonical numbers or quantities in words."""

@@ -1,10 +1,11 @@
 """Which viewers a scenario and a seed make: both worlds, simulated and measured, draw them here.
 
 Every property of a viewer comes from the stream of that property, by inversion of one uniform draw: change one
-property of the scenario and the others stay as they were (common random numbers).
+property of the scenario and the others stay as they were (common random numbers). What a home has (link, NAT, place,
+carrier) is drawn once for all its viewers; with homes of one, home and viewer are the same number.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,36 +13,83 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from p2psim.rng import stream
+from p2psim.scenario.arrivals import arrival_times, viewing_times
 from p2psim.scenario.model import Scenario
-from p2psim.scenario.presets import NAT_KINDS, access_profiles, nat_mixes
+from p2psim.scenario.presets import NAT_KINDS, access_profiles, crypto_rates, nat_mixes
 
-__all__ = ["CLEAN", "CRASH", "END", "Population", "populate", "viewer_name"]
+__all__ = [
+    "CLEAN",
+    "CRASH",
+    "END",
+    "HAIRPIN",
+    "HOST",
+    "NOWHERE",
+    "NO_WAY",
+    "Population",
+    "channel_shares",
+    "device_names",
+    "populate",
+    "region_names",
+    "viewer_name",
+]
 
 CLEAN, CRASH, END = 0, 1, 2
 """Departures: with a goodbye, without, and not before the end of the run."""
+NOWHERE = -1
+"""Instead of the number of a neighbourhood or carrier: behind none."""
+NO_WAY, HAIRPIN, HOST = 0, 1, 2
+"""How two viewers of one home reach each other: not at all, through their router, directly."""
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int32]
+Bools = NDArray[np.bool_]
 Draw = Callable[[str], Floats]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Population:
-    """Viewers of one replication, in order of arrival; every array has shape (viewers,)."""
+    """Viewers of one replication, in order of arrival; arrays have shape (viewers,) unless it is said otherwise."""
 
     joined_at: Floats
     left_at: Floats
     """Capped at the end of the run."""
     departure: NDArray[np.int8]
     uplink: Floats
-    """Lent part, bytes/s."""
+    """Lent part of the home's, bytes/s."""
     downlink: Floats
+    """Of the home."""
     nat: NDArray[np.int8]
-    """Index into NAT_KINDS."""
-    mobile: NDArray[np.bool_]
-    uploads: NDArray[np.bool_]
+    """NAT of the home, index into NAT_KINDS."""
+    ipv6: Bools
+    device: NDArray[np.int8]
+    """Index into `device_names`."""
+    uploads: Bools
+    p2p: Bools
+    """Whether the device takes part in peer-to-peer at all."""
+    home: Ints
+    within: NDArray[np.int8]
+    """How viewers of the home reach each other: HOST, HAIRPIN or not at all."""
+    neighbourhood: Ints
+    """Shared part of the access network, or NOWHERE."""
+    region: NDArray[np.int16]
+    """Index into `region_names`."""
+    carrier: NDArray[np.int16]
+    """Carrier-grade NAT, or NOWHERE."""
+    carrier_nat: NDArray[np.int8]
+    """Kind of NAT of each carrier; shape (carriers,)."""
+    carrier_hairpin: Bools
+    """Whether a carrier connects two of its homes; shape (carriers,)."""
+    channel: Ints
+    """Watched first."""
 
     def __len__(self) -> int:
         return len(self.joined_at)
+
+    @property
+    def mobile(self) -> Bools:
+        """Whose device is a phone."""
+        phone: Bools = self.device == device_names().index("mobile")
+        return phone
 
     @property
     def nat_names(self) -> list[str]:
@@ -59,64 +107,135 @@ def viewer_name(index: int) -> str:
     return f"v{index:04d}"
 
 
+def device_names() -> list[str]:
+    """Classes of devices, in the order of their numbers."""
+    return list(crypto_rates())
+
+
+def region_names(scenario: Scenario) -> list[str]:
+    """Places of an audience, in the order of their numbers; one without a name if the scenario has none."""
+    return list(scenario.regions.mix) or [""]
+
+
+def channel_shares(scenario: Scenario) -> Floats:
+    """Popularity of the channels, adding up to 1 (Zipf's law); shape (channels,)."""
+    weights = np.arange(1, scenario.channels.count + 1, dtype=float) ** -scenario.channels.zipf
+    shares: Floats = weights / weights.sum()
+    return shares
+
+
 def populate(scenario: Scenario, seed: int, replication: int = 0) -> Population:
     """Draw the viewers of a replication."""
-    joined = _arrivals(scenario, seed, replication)
+    joined = arrival_times(scenario, seed, replication)
     count = len(joined)
 
     def draw(purpose: str) -> Floats:
         return stream(seed, replication, purpose).random(count)
 
-    left = joined + _viewing(scenario, draw("viewing"))
+    home = _homes(scenario, count, seed, replication)
+
+    def draw_home(purpose: str) -> Floats:
+        return draw(purpose)[home]
+
+    left = joined + viewing_times(scenario.viewers, draw("viewing"))
     end = left >= scenario.duration
     departure = np.where(draw("crash") < scenario.viewers.crash, CRASH, CLEAN)
-    uplink, downlink, mobile = _links(scenario, draw)
-    mix = np.cumsum(nat_mixes()[scenario.nat.mix])
+    uplink, downlink, device = _links(scenario, draw_home)
+    if scenario.devices.mix:
+        device = _numbered(scenario.devices.mix, device_names())[_pick(scenario.devices.mix, draw("device"))]
+    region = _pick(scenario.regions.mix, draw_home("region")) if scenario.regions.mix else np.zeros(count, int)
+    carriers = scenario.carrier.count
+    layered = draw_home("carrier") < scenario.carrier.share
     return Population(
         joined_at=joined,
         left_at=np.minimum(left, scenario.duration),
         departure=np.where(end, END, departure).astype(np.int8),
         uplink=uplink * scenario.access.lent,
         downlink=downlink,
-        nat=np.minimum(np.searchsorted(mix, draw("nat") * mix[-1], side="right"), len(mix) - 1).astype(np.int8),
-        mobile=mobile,
-        uploads=~mobile & (draw("sharing") < scenario.viewers.sharing),
+        nat=_nat_kinds(scenario, draw_home("nat")),
+        ipv6=draw_home("ipv6") < scenario.nat.ipv6,
+        device=device.astype(np.int8),
+        uploads=~_is_one_of(device, scenario.devices.upload_off) & (draw("sharing") < scenario.viewers.sharing),
+        p2p=~_is_one_of(device, scenario.devices.p2p_off),
+        home=home,
+        within=_ways_within(scenario, draw_home("host")),
+        neighbourhood=_neighbourhoods(scenario, home, region),
+        region=region.astype(np.int16),
+        carrier=np.where(layered, (draw_home("which carrier") * carriers).astype(int), NOWHERE).astype(np.int16),
+        carrier_nat=_carrier_kinds(scenario, stream(seed, replication, "carrier kind").random(carriers)),
+        carrier_hairpin=stream(seed, replication, "carrier hairpin").random(carriers) < scenario.carrier.hairpin,
+        channel=_choose(channel_shares(scenario), draw("channel")).astype(np.int32),
     )
 
 
-def _arrivals(scenario: Scenario, seed: int, replication: int) -> Floats:
-    viewers = scenario.viewers
-    rng = stream(seed, replication, "arrivals")
-    if viewers.arrivals == "recorded":
-        return np.sort(np.array(viewers.joins, float))
-    if viewers.arrivals == "uniform":
-        return np.sort(rng.random(viewers.count) * min(viewers.over, scenario.duration))
-    present = rng.poisson(viewers.count)
-    first = np.sort(rng.random(present) * min(viewers.over, scenario.duration))
-    rate = viewers.count / viewers.viewing
-    later = np.cumsum(rng.exponential(1 / rate, int(rate * scenario.duration * 1.5) + 50))
-    return np.sort(np.concatenate([first, later[later < scenario.duration]]))
+def _choose(shares: Sequence[float] | Floats, u: Floats) -> NDArray[np.int64]:
+    """Numbers drawn with the given shares, by inversion of the uniform draws `u`."""
+    edges = np.cumsum(shares)
+    return np.asarray(np.minimum(np.searchsorted(edges, u * edges[-1], side="right"), len(edges) - 1), np.int64)
 
 
-def _viewing(scenario: Scenario, u: Floats) -> Floats:
-    mean, sigma = scenario.viewers.viewing, scenario.viewers.spread
-    if np.isinf(mean):
-        return np.full(len(u), np.inf)
-    if sigma == 0:
-        return -mean * np.log1p(-u)
-    quantile: Floats = np.exp(np.log(mean) - sigma**2 / 2 + sigma * ndtri(np.maximum(u, 1e-300)))
-    return quantile
+def _pick(mix: Mapping[str, float], u: Floats) -> NDArray[np.int64]:
+    return _choose(list(mix.values()), u)
 
 
-def _links(scenario: Scenario, draw: Draw) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+def _numbered(mix: Mapping[str, float], names: Sequence[str]) -> NDArray[np.int64]:
+    return np.array([names.index(name) for name in mix])
+
+
+def _homes(scenario: Scenario, count: int, seed: int, replication: int) -> Ints:
+    """Which home each viewer belongs to: homes of the asked sizes, filled with viewers in random order."""
+    shares = scenario.household.shares
+    if len(shares) == 1:
+        return np.arange(count, dtype=np.int32)
+    rng = stream(seed, replication, "household")
+    sizes = 1 + _choose(shares, rng.random(count))
+    home = np.empty(count, np.int32)
+    home[rng.permutation(count)] = np.repeat(np.arange(count), sizes)[:count]
+    return home
+
+
+def _ways_within(scenario: Scenario, u: Floats) -> NDArray[np.int8]:
+    """Directly with one probability; else through the router with another."""
+    household = scenario.household
+    hairpin = household.host + (1 - household.host) * household.hairpin
+    return np.where(u < household.host, HOST, np.where(u < hairpin, HAIRPIN, NO_WAY)).astype(np.int8)
+
+
+def _neighbourhoods(scenario: Scenario, home: Ints, region: NDArray[np.int64]) -> Ints:
+    """Neighbouring homes together, region by region; a home is never split."""
+    if scenario.neighbourhood.viewers == 0:
+        return np.full(len(home), NOWHERE, np.int32)
+    order = np.lexsort((home, region))
+    starts = np.concatenate([[True], home[order][1:] != home[order][:-1]]) if len(home) else np.zeros(0, bool)
+    first = np.maximum.accumulate(np.where(starts, np.arange(len(home)), 0))
+    neighbourhood = np.empty(len(home), np.int32)
+    neighbourhood[order] = first // scenario.neighbourhood.viewers
+    return neighbourhood
+
+
+def _nat_kinds(scenario: Scenario, u: Floats) -> NDArray[np.int8]:
+    own = scenario.nat.shares
+    mix = [own.get(kind, 0.0) for kind in NAT_KINDS] if own else nat_mixes()[scenario.nat.mix]
+    return _choose(mix, u).astype(np.int8)
+
+
+def _carrier_kinds(scenario: Scenario, u: Floats) -> NDArray[np.int8]:
+    kinds = scenario.carrier.kinds
+    chosen = _numbered(kinds, NAT_KINDS)[_pick(kinds, u)]
+    return np.asarray(chosen, np.int8)
+
+
+def _is_one_of(device: NDArray[np.int64], names: Sequence[str]) -> Bools:
+    return np.isin(device, [device_names().index(name) for name in names])
+
+
+def _links(scenario: Scenario, draw: Draw) -> tuple[Floats, Floats, NDArray[np.int64]]:
     access = scenario.access
-    names = list(access.mix)
-    edges = np.cumsum([access.mix[name] for name in names])
-    chosen = np.minimum(np.searchsorted(edges, draw("profile") * edges[-1], side="right"), len(names) - 1)
+    chosen = _pick(access.mix, draw("profile"))
     normal = ndtri(np.maximum(draw("link"), 1e-300))
     uplink, downlink = np.empty(len(chosen)), np.empty(len(chosen))
-    mobile = np.zeros(len(chosen), bool)
-    for index, name in enumerate(names):
+    device = np.zeros(len(chosen), int)
+    for index, name in enumerate(access.mix):
         profile = access_profiles()[name]
         here = chosen == index
         up, down, sigma = (
@@ -126,5 +245,5 @@ def _links(scenario: Scenario, draw: Draw) -> tuple[Floats, Floats, NDArray[np.b
         )
         uplink[here] = up * np.exp(sigma * normal[here])
         downlink[here] = down * np.exp(sigma * normal[here])
-        mobile[here] = profile is not None and profile.device == "mobile"
-    return uplink, downlink, mobile
+        device[here] = device_names().index(profile.device if profile is not None else "desktop")
+    return uplink, downlink, device

@@ -8,14 +8,38 @@ from pathlib import Path
 
 from p2psim.units import parse_quantity
 
-__all__ = ["DATA", "NAT_KINDS", "AccessProfile", "access_profiles", "bundled", "nat_mixes"]
+__all__ = [
+    "DATA",
+    "NAT_KINDS",
+    "AccessProfile",
+    "Place",
+    "access_profiles",
+    "bundled",
+    "crypto_rates",
+    "nat_mixes",
+    "places",
+    "section_presets",
+]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 DATA = _PACKAGE / "data" if (_PACKAGE / "data").is_dir() else _PACKAGE.parent / "data"
 """The bundled data: inside an installed package, or beside it in a checkout."""
 
-NAT_KINDS = ("public", "full-cone", "restricted", "port-restricted", "symmetric", "blocked")
-"""Kinds of NAT in the words of RFC 3489; `p2psim.network.nat` has their mapping and filtering (RFC 4787)."""
+NAT_KINDS = (
+    "public",
+    "full-cone",
+    "restricted",
+    "port-restricted",
+    "symmetric",
+    "blocked",
+    "AD/EI",
+    "AD/AD",
+    "AD/APD",
+    "APD/EI",
+    "APD/AD",
+)
+"""Kinds of NAT: in the words of RFC 3489 where it has one, else as mapping/filtering of RFC 4787: EI independent of the
+endpoint, AD dependent on the address, APD on address and port. `p2psim.network.nat` knows the rules."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +50,15 @@ class AccessProfile:
     downlink: float
     spread: float
     device: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A place on earth, degrees."""
+
+    latitude: float
+    longitude: float
     source: str
 
 
@@ -52,6 +85,30 @@ def access_profiles() -> Mapping[str, AccessProfile | None]:
 def nat_mixes() -> Mapping[str, tuple[float, ...]]:
     """Shares of NAT_KINDS by the name of the mix."""
     return {name: tuple(float(str(row.get(kind, 0.0))) for kind in NAT_KINDS) for name, row in _read("nat").items()}
+
+
+@cache
+def crypto_rates() -> Mapping[str, float]:
+    """What the processor of a class of devices can encrypt and decrypt, bytes/s."""
+    return {name: parse_quantity(str(row["crypto"]), "rate") for name, row in _read("devices").items()}
+
+
+@cache
+def places() -> Mapping[str, Place]:
+    """Places by name."""
+    return {
+        name: Place(
+            latitude=float(str(row["latitude"])), longitude=float(str(row["longitude"])), source=str(row["source"])
+        )
+        for name, row in _read("places").items()
+    }
+
+
+@cache
+def section_presets(section: str) -> Mapping[str, Mapping[str, object]]:
+    """Presets of a section of the scenario: name → fields as in TOML, and `source`; none for most sections."""
+    path = DATA / "presets" / "sections" / f"{section}.toml"
+    return _read(f"sections/{section}") if path.exists() else {}
 
 
 def bundled(kind: str) -> list[Path]:

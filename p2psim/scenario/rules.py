@@ -3,26 +3,40 @@
 import dataclasses
 import math
 import typing
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
+
+import psutil
 
 from p2psim.errors import ScenarioError
 from p2psim.scenario.model import Scenario
-from p2psim.scenario.presets import access_profiles, nat_mixes
+from p2psim.scenario.presets import NAT_KINDS, access_profiles, crypto_rates, nat_mixes, places
+from p2psim.units import format_quantity
 
-__all__ = ["MAX_VIEWERS", "check"]
+__all__ = ["BYTES_PER_VIEWER", "MAX_CHANNELS", "MAX_LEVELS", "check"]
 
-MAX_VIEWERS = 2_000_000
-"""More would not fit the memory of a usual machine."""
+BYTES_PER_VIEWER = 4096
+"""Memory that a simulated viewer takes, about."""
+MAX_CHANNELS = 10_000
+MAX_LEVELS = 32
+_STEADY = ("poisson", "flash", "diurnal")
+"""Arrivals around a steady state, for which a viewing time is needed."""
 
 _POSITIVE = {
-    "duration", "stream.bitrate", "stream.segment", "stream.length", "access.downlink", "tracker.interval",
-    "tracker.heartbeat", "origin.rate", "origin.per_connection", "network.window", "network.channel_rate",
-    "player.buffer", "player.tick", "player.update", "viewers.viewing", "policy.segmentMemoryStorageLimit",
-    "policy.p2pNotReceivingBytesTimeoutMs", "policy.httpNotReceivingBytesTimeoutMs", "network.goodput",
+    "duration", "stream.bitrate", "stream.segment", "stream.length", "stream.ladder", "access.downlink",
+    "tracker.interval", "tracker.heartbeat", "origin.rate", "origin.per_connection", "network.window",
+    "network.channel_rate", "player.buffer", "player.tick", "player.update", "player.estimate", "player.fast",
+    "player.slow", "player.margin", "player.margin_up", "viewers.viewing", "viewers.surge", "viewers.surge_decay",
+    "viewers.day", "policy.segmentMemoryStorageLimit", "policy.p2pNotReceivingBytesTimeoutMs",
+    "policy.httpNotReceivingBytesTimeoutMs", "network.goodput", "channels.dwell", "household.lan",
+    "neighbourhood.uplink", "neighbourhood.downlink", "cdn.rate", "cdn.cache", "cdn.overflow_rate", "relay.rate",
+    "hybrid.check", "faults.lasts",
 }  # fmt: skip
 _MAY_BE_UNLIMITED = {
     "origin.rate", "origin.per_connection", "network.window", "network.channel_rate", "viewers.viewing",
-    "access.uplink", "access.downlink",
+    "access.uplink", "access.downlink", "channels.dwell", "neighbourhood.uplink", "neighbourhood.downlink", "cdn.rate",
+    "cdn.cache", "cdn.overflow_rate", "relay.rate", "hybrid.ends", "faults.lasts",
 }  # fmt: skip
 
 
@@ -32,7 +46,10 @@ def check(scenario: Scenario) -> Scenario:
     for refused, why in _refusals(scenario):
         if refused:
             raise ScenarioError(why)
-    _check_mix(scenario)
+    _check_memory(scenario)
+    _check_mixtures(scenario)
+    _check_ladder(scenario)
+    _check_faults(scenario)
     return scenario
 
 
@@ -40,10 +57,21 @@ def _check_numbers(record: Any, prefix: str) -> None:
     hints = typing.get_type_hints(type(record), include_extras=True)
     for entry in dataclasses.fields(record):
         name, value = prefix + entry.name, getattr(record, entry.name)
-        if dataclasses.is_dataclass(value):
-            _check_numbers(value, f"{name}.")
-        elif isinstance(value, int | float):
-            _check_number(name, value, hints[entry.name])
+        _check_value(name, value, hints[entry.name])
+
+
+def _check_value(name: str, value: Any, kind: Any) -> None:
+    """Check a field's numbers, wherever in it they are."""
+    if dataclasses.is_dataclass(value):
+        _check_numbers(value, f"{name}.")
+    elif isinstance(value, tuple):
+        for item in value:
+            _check_value(name, item, typing.get_args(kind)[0])
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            _check_value(f"{name}.{key}", item, typing.get_args(kind)[1])
+    elif isinstance(value, int | float):
+        _check_number(name, value, kind)
 
 
 def _check_number(name: str, value: float, kind: Any) -> None:
@@ -61,7 +89,7 @@ def _refusals(scenario: Scenario) -> list[tuple[bool, str]]:
     stream, viewers = scenario.stream, scenario.viewers
     held = stream.window * stream.segment
     return [
-        (not 1 <= viewers.count <= MAX_VIEWERS, f"viewers.count = {viewers.count}: 1 to {MAX_VIEWERS} are accepted"),
+        (viewers.count < 1, f"viewers.count = {viewers.count}: at least 1"),
         (
             viewers.browsers > viewers.count,
             f"viewers.browsers = {viewers.browsers}: at most all viewers (viewers.count = {viewers.count})",
@@ -87,10 +115,50 @@ def _refusals(scenario: Scenario) -> list[tuple[bool, str]]:
             f"viewers.joins has {len(viewers.joins)} times for viewers.count = {viewers.count}: give one for each",
         ),
         (
-            viewers.arrivals == "poisson" and math.isinf(viewers.viewing),
-            "viewers.viewing = unlimited: poisson arrivals need a finite mean viewing time",
+            viewers.arrivals in _STEADY and math.isinf(viewers.viewing),
+            f"viewers.viewing = unlimited: {viewers.arrivals} arrivals need a finite mean viewing time",
         ),
-        (any(t < 0 or math.isnan(t) for t in viewers.joins), "viewers.joins: times are at least 0"),
+        (
+            len(viewers.stays) not in (0, len(viewers.joins)),
+            f"viewers.stays has {len(viewers.stays)} times for {len(viewers.joins)} joins: give one for each, or none",
+        ),
+        (
+            viewers.arrivals == "flash" and viewers.surge < 1,
+            f"viewers.surge = {viewers.surge:g}: a surge multiplies the arrival rate by 1 or more",
+        ),
+        (
+            not 1 <= scenario.channels.count <= MAX_CHANNELS,
+            f"channels.count = {scenario.channels.count}: 1 to {MAX_CHANNELS} are accepted",
+        ),
+        (
+            scenario.channels.count == 1 and not math.isinf(scenario.channels.dwell),
+            f"channels.dwell = {scenario.channels.dwell:g} s: with a single channel there is nothing to zap to",
+        ),
+        (
+            scenario.regions.stretch < 1,
+            f"regions.stretch = {scenario.regions.stretch:g}: no path is shorter than the great circle; 1 or more",
+        ),
+        (
+            scenario.cdn.edges == "regions" and not scenario.regions.mix,
+            "cdn.edges = 'regions': regions.mix is empty; name places there, or use 'one'",
+        ),
+        (
+            scenario.cdn.overflow > 0 and (scenario.cdn.edges == "none" or math.isinf(scenario.cdn.rate)),
+            "cdn.overflow: a second CDN helps a first one (cdn.edges) whose cdn.rate is limited",
+        ),
+        (
+            scenario.hybrid.load > 0 and math.isinf(_served_by(scenario)),
+            f"hybrid.load = {scenario.hybrid.load:g}: a load needs a limited "
+            f"{'origin.rate' if scenario.cdn.edges == 'none' else 'cdn.rate'}",
+        ),
+        (
+            scenario.hybrid.ends <= scenario.hybrid.begins,
+            f"hybrid.ends = {scenario.hybrid.ends:g} s: must be after hybrid.begins = {scenario.hybrid.begins:g} s",
+        ),
+        (
+            scenario.carrier.count < 1,
+            f"carrier.count = {scenario.carrier.count}: at least 1 (carrier.share = 0 switches carriers off)",
+        ),
         (not 1 <= scenario.policy.maxPeers <= 512, f"policy.maxPeers = {scenario.policy.maxPeers}: 1 to 512"),
         (
             not 1 <= scenario.policy.simultaneousHttpDownloads <= 16,
@@ -103,15 +171,72 @@ def _refusals(scenario: Scenario) -> list[tuple[bool, str]]:
     ]
 
 
-def _check_mix(scenario: Scenario) -> None:
-    known = access_profiles()
-    mix = scenario.access.mix
-    for name, weight in mix.items():
-        if name not in known:
-            raise ScenarioError(f"access.mix: no profile {name!r}; accepted: {', '.join(known)}")
-        if not 0 <= weight < math.inf:
-            raise ScenarioError(f"access.mix.{name} = {weight:g}: a weight of at least 0 is expected")
-    if abs(sum(mix.values()) - 1) > 1e-6:
-        raise ScenarioError(f"access.mix adds up to {sum(mix.values()):g}: the shares must add up to 1")
+def _served_by(scenario: Scenario) -> float:
+    return scenario.origin.rate if scenario.cdn.edges == "none" else scenario.cdn.rate
+
+
+def _check_memory(scenario: Scenario) -> None:
+    viewers = scenario.viewers
+    expected = float(viewers.count)
+    if viewers.arrivals in _STEADY:
+        expected *= 1 + scenario.duration / viewers.viewing
+    needed, free = expected * BYTES_PER_VIEWER, psutil.virtual_memory().available
+    if needed > free:
+        raise ScenarioError(
+            f"viewers.count = {viewers.count}: {expected:.3g} viewers need about {needed / 1e9:.3g} GB of memory, "
+            f"{free / 1e9:.3g} GB are available"
+        )
+
+
+def _check_mixtures(scenario: Scenario) -> None:
+    """Check every mixture: known names, shares that add up to 1."""
     if scenario.nat.mix not in nat_mixes():
         raise ScenarioError(f"nat.mix = {scenario.nat.mix!r}: accepted: {', '.join(nat_mixes())}")
+    _check_shares("access.mix", scenario.access.mix, "profile", list(access_profiles()))
+    if scenario.nat.shares:
+        _check_shares("nat.shares", scenario.nat.shares, "kind of NAT", NAT_KINDS)
+    if scenario.devices.mix:
+        _check_shares("devices.mix", scenario.devices.mix, "device", list(crypto_rates()))
+    if scenario.regions.mix:
+        _check_shares("regions.mix", scenario.regions.mix, "place", list(places()))
+    _check_shares("carrier.kinds", scenario.carrier.kinds, "kind of NAT", NAT_KINDS)
+    _check_sum("household.shares", scenario.household.shares)
+    for field in ("upload_off", "p2p_off"):
+        for name in getattr(scenario.devices, field):
+            if name not in crypto_rates():
+                raise ScenarioError(f"devices.{field}: no device {name!r}; accepted: {', '.join(crypto_rates())}")
+    for pair in scenario.regions.between:
+        ends = [end.strip() for end in pair.split("|")]
+        if len(ends) != 2 or any(end not in scenario.regions.mix for end in ends):
+            raise ScenarioError(f'regions.between: {pair!r} is no pair of places of regions.mix; write "one | other"')
+
+
+def _check_shares(where: str, mix: Mapping[str, float], what: str, known: Sequence[str]) -> None:
+    for name in mix:
+        if name not in known:
+            raise ScenarioError(f"{where}: no {what} {name!r}; accepted: {', '.join(known)}")
+    _check_sum(where, list(mix.values()))
+
+
+def _check_sum(where: str, shares: Sequence[float]) -> None:
+    if abs(sum(shares) - 1) > 1e-6:
+        raise ScenarioError(f"{where} adds up to {sum(shares):g}: the shares must add up to 1")
+
+
+def _check_ladder(scenario: Scenario) -> None:
+    ladder = scenario.stream.ladder
+    for lower, higher in pairwise(ladder):
+        if higher <= lower:
+            said = [format_quantity(rate, "rate") for rate in (lower, higher)]
+            raise ScenarioError(f"stream.ladder: {said[1]} after {said[0]}: bitrates must ascend, none twice")
+    if len(ladder) > MAX_LEVELS:
+        raise ScenarioError(f"stream.ladder has {len(ladder)} bitrates: at most {MAX_LEVELS}")
+
+
+def _check_faults(scenario: Scenario) -> None:
+    for i, fault in enumerate(scenario.faults):
+        if fault.at >= scenario.duration:
+            raise ScenarioError(f"faults[{i}].at = {fault.at:g} s: the run of {scenario.duration:g} s is over by then")
+        if fault.what == "partition" and fault.region not in scenario.regions.mix:
+            known = ", ".join(scenario.regions.mix) or "none, as regions.mix is empty"
+            raise ScenarioError(f"faults[{i}].region = {fault.region!r}: no place of the audience; accepted: {known}")

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from p2psim.errors import ScenarioError, UnitError
 from p2psim.scenario.model import SCHEMA, Scenario
-from p2psim.scenario.presets import bundled
+from p2psim.scenario.presets import bundled, section_presets
 from p2psim.scenario.rules import check
 from p2psim.units import format_quantity, parse_quantity
 
@@ -71,9 +71,12 @@ def to_toml(scenario: Scenario) -> str:
     sections: list[str] = []
     for name, kind, value in _fields(scenario):
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            body = [f"{n} = {_spell(k, v)}" for n, k, v in _fields(value) if v != _default(value, n)]
+            body = _changed(value)
             if body:
                 sections += ["", f"[{name}]", *body]
+        elif _is_records(kind):
+            for record in value:
+                sections += ["", f"[[{name}]]", *_changed(record)]
         elif value != _default(scenario, name):
             lines.append(f"{name} = {_spell(kind, value)}")
     return "\n".join(lines + sections) + "\n"
@@ -87,7 +90,7 @@ def digest(scenario: Scenario) -> str:
     chosen = dict(_choices(scenario, ""))
     chosen.pop("name", None)
     chosen.pop("description", None)
-    return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(chosen, sort_keys=True, default=dataclasses.asdict).encode()).hexdigest()[:16]
 
 
 def _choices(record: Any, prefix: str) -> Iterator[tuple[str, object]]:
@@ -96,6 +99,18 @@ def _choices(record: Any, prefix: str) -> Iterator[tuple[str, object]]:
             yield from _choices(value, f"{prefix}{name}.")
         elif value != _default(record, name):
             yield prefix + name, dict(value) if isinstance(value, Mapping) else value
+
+
+def _changed(record: Any) -> list[str]:
+    return [
+        f"{name} = {_spell(kind, value)}" for name, kind, value in _fields(record) if value != _default(record, name)
+    ]
+
+
+def _is_records(kind: Any) -> bool:
+    """Whether a field is a list of records, in TOML an array of tables."""
+    inner = typing.get_args(kind)[0] if typing.get_origin(kind) is tuple else None
+    return isinstance(inner, type) and dataclasses.is_dataclass(inner)
 
 
 def _fields(record: Any) -> Iterator[tuple[str, Any, Any]]:
@@ -108,12 +123,24 @@ def _default(record: Any, name: str) -> object:
     return getattr(type(record)(), name)
 
 
-def _build(cls: type[Any], data: Mapping[str, object], prefix: str) -> Any:
+def _build(cls: type[Any], data: Mapping[str, object], prefix: str, canonical: bool = False) -> Any:
     hints = typing.get_type_hints(cls, include_extras=True)
+    if "preset" in data:
+        own = {key: value for key, value in data.items() if key != "preset"}
+        data = {**_preset(prefix.rstrip("."), data["preset"]), **own}
     for key in data:
         if key not in hints:
             raise ScenarioError(_unknown(prefix + key, hints))
-    return cls(**{key: _convert(hints[key], value, prefix + key) for key, value in data.items()})
+    return cls(**{key: _convert(hints[key], value, prefix + key, canonical) for key, value in data.items()})
+
+
+def _preset(section: str, name: object) -> Mapping[str, object]:
+    known = section_presets(section)
+    if not known:
+        raise ScenarioError(f"{section}.preset: this section has no presets")
+    if name not in known:
+        raise ScenarioError(f"{section}.preset = {name!r}: accepted: {', '.join(known)}")
+    return {key: value for key, value in known[str(name)].items() if key != "source"}
 
 
 def _replace(record: Any, path: list[str], value: object, dotted: str, canonical: bool) -> Any:
@@ -124,6 +151,10 @@ def _replace(record: Any, path: list[str], value: object, dotted: str, canonical
         inner = getattr(record, path[0])
         if not dataclasses.is_dataclass(inner):
             raise ScenarioError(f"{dotted}: {path[0]} has no fields of its own")
+        if path[1:] == ["preset"]:
+            for key, preset in _preset(path[0], value).items():
+                record = _replace(record, [path[0], key], preset, f"{path[0]}.{key}", canonical)
+            return record
         return dataclasses.replace(record, **{path[0]: _replace(inner, path[1:], value, dotted, canonical)})
     return dataclasses.replace(record, **{path[0]: _convert(hints[path[0]], value, dotted, canonical)})
 
@@ -140,7 +171,7 @@ def _convert(kind: Any, value: object, where: str, canonical: bool = False) -> o
             return value
         if not isinstance(value, Mapping):
             raise ScenarioError(f"{where} = {value!r}: a section [{where}] is expected")
-        return _build(kind, value, f"{where}.")
+        return _build(kind, value, f"{where}.", canonical)
     origin = typing.get_origin(kind)
     if origin is typing.Annotated:
         return _quantity(value, typing.get_args(kind)[1], where, canonical)
@@ -149,18 +180,32 @@ def _convert(kind: Any, value: object, where: str, canonical: bool = False) -> o
             raise ScenarioError(f"{where} = {value!r}: accepted: {', '.join(map(repr, typing.get_args(kind)))}")
         return value
     if origin is tuple:
+        inner = typing.get_args(kind)[0]
         if not isinstance(value, list | tuple):
-            raise ScenarioError(f"{where} = {value!r}: a list of numbers is expected")
-        return tuple(_number(float, item, where) for item in value)
+            raise ScenarioError(f"{where} = {value!r}: a list of {_plural(inner)} is expected")
+        return tuple(_convert(inner, item, f"{where}[{i}]", canonical) for i, item in enumerate(value))
     if isinstance(origin, type) and issubclass(origin, Mapping):
+        inner = typing.get_args(kind)[1]
         if not isinstance(value, Mapping):
-            raise ScenarioError(f"{where} = {value!r}: a table of names and weights is expected")
-        return {str(key): _number(float, item, f"{where}.{key}") for key, item in value.items()}
+            raise ScenarioError(f"{where} = {value!r}: a table of names and {_plural(inner)} is expected")
+        return {str(key): _convert(inner, item, f"{where}.{key}", canonical) for key, item in value.items()}
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise ScenarioError(f"{where} = {value!r}: true or false is expected")
+        return value
     if kind is str:
         if not isinstance(value, str):
             raise ScenarioError(f"{where} = {value!r}: a text is expected")
         return value
     return _number(kind, value, where)
+
+
+def _plural(kind: Any) -> str:
+    if typing.get_origin(kind) is typing.Annotated:
+        return f"{typing.get_args(kind)[1]}s"
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        return f"{kind.__name__.lower()}s, each a table,"
+    return "texts" if kind is str else "numbers"
 
 
 def _number(kind: Any, value: object, where: str) -> float:
@@ -191,9 +236,13 @@ def _spell(kind: Any, value: Any) -> str:
         dimension = typing.get_args(kind)[1]
         return repr(value) if dimension == "fraction" else json.dumps(format_quantity(value, dimension))
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{json.dumps(k)} = {v!r}" for k, v in value.items()) + " }"
+        inner = typing.get_args(kind)[1]
+        return "{ " + ", ".join(f"{json.dumps(k)} = {_spell(inner, v)}" for k, v in value.items()) + " }"
     if isinstance(value, tuple):
-        return "[" + ", ".join(map(repr, value)) + "]"
+        return "[" + ", ".join(_spell(typing.get_args(kind)[0], item) for item in value) + "]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, float) and math.isinf(value):
         return "inf"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+    # TOML wants the delete character escaped, JSON does not
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f") if isinstance(value, str) else repr(value)

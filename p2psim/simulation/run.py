@@ -1,7 +1,7 @@
 """One replication of a scenario, from seed to tables."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from p2psim.simulation.plane import (
     XFER,
     Plane,
     Settings,
+    handle,
 )
 from p2psim.trace import Manifest, Trace, versions
 from p2psim.trace.totals import Totals
@@ -123,7 +124,7 @@ class Simulation:
         plane = _plane(scenario, people, seed, replication, events)
         self.control = Control(scenario, people, plane, seed, replication, keep=events)
         self._pages: dict[str, list[np.ndarray[Any, Any]]] = {name: [] for name in _LOGS}
-        start_clock(self.control.plane)
+        start_clock(self.control.kernel)
 
     def turn(
         self, end: float, progress: Callable[[float], None] | None = None, checkpoint: Checkpoint | None = None
@@ -149,7 +150,7 @@ class Simulation:
             progress(1.0)
 
     def _advance(self, until: float) -> None:
-        while advance(self.control.plane, float(until)) == FULL:
+        while advance(self.control.kernel, float(until)) == FULL:
             self._drain()
             self._enlarge()
 
@@ -158,7 +159,8 @@ class Simulation:
         if plane.counts[0] > len(plane.calendar) // 2:
             larger = np.zeros(2 * len(plane.calendar), EVENT).view(np.recarray)
             larger[: len(plane.calendar)] = plane.calendar
-            self.control.plane = replace(plane, calendar=larger)
+            self.control.plane = plane._replace(calendar=larger)
+            self.control.kernel = handle(self.control.plane)
 
     def _drain(self) -> None:
         plane = self.control.plane
@@ -180,7 +182,7 @@ class Simulation:
         """Close the books at the end of the scenario."""
         control = self.control
         scenario, people, plane = control.scenario, control.population, control.plane
-        close_run(control.plane, scenario.duration)
+        close_run(control.kernel, scenario.duration)
         plane.seat["left_at"] = np.where(plane.seat["left_at"] > 0, plane.seat["left_at"], np.nan)
         totals = ledger.totals(scenario, people, plane, control.seed, control.replication)
         trace = None

@@ -1,0 +1,71 @@
+"""When viewers come and how long they stay.
+
+Around a steady state of `viewers.count`, arrivals are a Poisson process of rate count / viewing times a shape over
+time: 1, the surge of a flash crowd, or the swing of a day. They are drawn by thinning at the greatest rate (Lewis and
+Shedler, "Simulation of nonhomogeneous Poisson processes by thinning", 1979).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from p2psim.rng import stream
+from p2psim.scenario.model import Scenario, Viewers
+
+__all__ = ["arrival_shape", "arrival_times", "viewing_times"]
+
+Floats = NDArray[np.float64]
+
+
+def arrival_times(scenario: Scenario, seed: int, replication: int) -> Floats:
+    """Draw the times at which viewers come, in order, seconds from the start of the run."""
+    viewers = scenario.viewers
+    rng = stream(seed, replication, "arrivals")
+    if viewers.arrivals == "recorded":
+        return np.sort(np.array(viewers.joins, float))
+    if viewers.arrivals == "uniform":
+        return np.sort(rng.random(viewers.count) * min(viewers.over, scenario.duration))
+    present = rng.poisson(viewers.count * arrival_shape(viewers, np.zeros(1))[0])
+    first = np.sort(rng.random(present) * min(viewers.over, scenario.duration))
+    highest = float(arrival_shape(viewers, _extremes(viewers)).max())
+    rate = viewers.count / viewers.viewing * highest
+    expected = rate * scenario.duration
+    later = np.cumsum(rng.exponential(1 / rate, int(expected * 1.5) + 50))
+    later = later[later < scenario.duration]
+    if viewers.arrivals != "poisson":
+        kept = stream(seed, replication, "thinning").random(len(later)) * highest
+        later = later[kept < arrival_shape(viewers, later)]
+    return np.sort(np.concatenate([first, later]))
+
+
+def arrival_shape(viewers: Viewers, at: Floats) -> Floats:
+    """Arrival rate at the given times, in units of the ordinary or daily mean rate."""
+    if viewers.arrivals == "flash":
+        since = at - viewers.surge_at
+        rise = np.clip(since / viewers.surge_rise, 0.0, 1.0) if viewers.surge_rise > 0 else (since >= 0).astype(float)
+        decay = np.exp(-np.maximum(0.0, since - viewers.surge_rise) / viewers.surge_decay)
+        return 1.0 + (viewers.surge - 1.0) * rise * decay
+    if viewers.arrivals == "diurnal":
+        angle = 2 * np.pi * (at + viewers.begins - viewers.peak) / viewers.day
+        swung: Floats = 1.0 + viewers.swing * np.cos(angle)
+        return swung
+    return np.ones(len(at))
+
+
+def _extremes(viewers: Viewers) -> Floats:
+    """Times of which one has the greatest rate."""
+    return np.array([0.0, viewers.surge_at + viewers.surge_rise, viewers.peak - viewers.begins])
+
+
+def viewing_times(viewers: Viewers, u: Floats) -> Floats:
+    """How long viewers stay, by inversion of one uniform draw each."""
+    mean, sigma = viewers.viewing, viewers.spread
+    if viewers.arrivals == "recorded" and viewers.stays:
+        order = np.argsort(np.array(viewers.joins, float), kind="stable")
+        return np.array(viewers.stays, float)[order]
+    if np.isinf(mean) or viewers.fixed:
+        return np.full(len(u), mean)
+    if sigma == 0:
+        return -mean * np.log1p(-u)
+    quantile: Floats = np.exp(np.log(mean) - sigma**2 / 2 + sigma * ndtri(np.maximum(u, 1e-300)))
+    return quantile
