@@ -10,6 +10,7 @@ of any kernel's source, or of their number, empties the cache of all.
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -20,23 +21,24 @@ __all__ = ["entry", "index", "inner", "tiny"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
+_njit: Any = partial(njit, _nrt=False)  # nothing here makes arrays: no references to count
+
 
 def entry(function: F) -> F:
     """Compile a function that Python calls."""
-    compiled: Any = njit(cache=True)(function)
+    compiled: Any = _njit(cache=True)(function)
     return cast("F", compiled)
 
 
 def inner(function: F) -> F:
     """Compile a function that only compiled functions call."""
-    options: dict[str, Any] = {"cache": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    compiled: Any = njit(**options)(function)
+    compiled: Any = _njit(cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
     return cast("F", compiled)
 
 
 def tiny(function: F) -> F:
     """Compile a function of a line or two into its callers."""
-    compiled: Any = njit(inline="always")(function)
+    compiled: Any = _njit(inline="always")(function)
     return cast("F", compiled)
 
 
@@ -51,7 +53,7 @@ _STAMP = _PACKAGE / "__pycache__" / "kernels.stamp"
 
 
 def _sources() -> Iterator[Path]:
-    yield from (_PACKAGE / "rng.py", _PACKAGE / "compiled.py")
+    yield from (_PACKAGE / name for name in ("rng.py", "compiled.py", "bundle.py"))
     for folder in ("policy", "network", "simulation"):
         yield from sorted((_PACKAGE / folder).glob("*.py"))
 

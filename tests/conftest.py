@@ -1,10 +1,17 @@
-"""For all tests: on a machine that promises everything (P2PSIM_EVERYTHING=1, as in CI) a skipped test has failed."""
+"""For all tests: on a machine that promises everything (P2PSIM_EVERYTHING=1, as in CI) a skipped test has failed.
+
+Hypothesis does not judge by the clock: machines are busy.
+"""
 
 import os
 from collections.abc import Generator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.hookimpl(wrapper=True)

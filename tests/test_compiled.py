@@ -9,7 +9,7 @@ from p2psim import compiled
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("rng.py", "compiled.py", "policy/queue.py", "network/nat.py", "simulation/kernel.py"):
+    for name in ("rng.py", "compiled.py", "bundle.py", "policy/queue.py", "network/nat.py", "simulation/kernel.py"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("x = 1\n")

@@ -78,7 +78,7 @@ async def _run(options: Options, is_json: bool) -> None:
             asyncio.get_running_loop().add_signal_handler(number, stop)
         # peers live long and hold no cycles: collecting garbage often would only walk over all of them
         gc.freeze()
-        gc.set_threshold(20_000, 20, 50)
+        gc.set_threshold(20_000, 2, 5)
         if is_json:
             print(json.dumps({"url": server.url, "port": server.port, "http": server.http_url}), flush=True)
         else:

@@ -174,7 +174,7 @@ class Brain(Generic[C]):
 
     def connect(self, connection: C, now: float, place: Place = ()) -> None:
         """Know a connection before its first message; `place` is where it is, for matching by locality."""
-        self._presence(connection, now).place = place
+        self._presence(connection, now, place)
 
     def heard(self, connection: C, now: float) -> None:
         """Note a sign of life that is no message, such as a pong."""
@@ -209,10 +209,10 @@ class Brain(Generic[C]):
             self._remove(member, "expired")
         return silent
 
-    def _presence(self, connection: C, now: float) -> Presence[C]:
+    def _presence(self, connection: C, now: float, place: Place = ()) -> Presence[C]:
         presence = self._presences.get(connection)
         if presence is None:
-            presence = self._presences[connection] = Presence(connection, now + self._heartbeat)
+            presence = self._presences[connection] = Presence(connection, now + self._heartbeat, place)
             self._silences.add(presence)
         return presence
 
@@ -260,7 +260,7 @@ class Brain(Generic[C]):
         self._note_progress(swarm, member, message)
         sends: Sends[C] = [(presence.connection, self._reply(message.info_hash, swarm))]
         if message.offers and len(swarm.members) > 1:
-            self._offer(sends, member, message, now)
+            self._offer(sends, member, message)
         return sends
 
     def _stop(self, presence: Presence[C], message: Announce) -> Sends[C]:
@@ -322,7 +322,7 @@ class Brain(Generic[C]):
         total = 0 if swarm is None else len(swarm.members)
         return AnnounceReply(info_hash, math.ceil(interval), complete, total - complete)
 
-    def _offer(self, sends: Sends[C], member: Membership[C], message: Announce, now: float) -> None:
+    def _offer(self, sends: Sends[C], member: Membership[C], message: Announce) -> None:
         offers = message.offers
         count = min(len(offers), self.options.max_offers)
         if message.numwant is not None and message.numwant < count:
@@ -332,7 +332,6 @@ class Brain(Generic[C]):
         info_hash, peer_id, watcher = message.info_hash, member.peer_id, self._watcher
         receivers = self._matching.choose(member.swarm, member, count, self._rng)
         for receiver, item in zip(receivers, offers):  # noqa: B905 - strict costs as much as an offer
-            receiver.offered_at = now
             sends.append((receiver.presence.connection, OfferRelay(info_hash, peer_id, item.offer_id, item.offer)))
         if watcher is not None:
             for receiver in receivers:
@@ -380,7 +379,7 @@ class Brain(Generic[C]):
         if swarm is None or member is None:
             return self.failure(info_hash, "announce first", "peers")
         member.accepts_signals = True
-        listed = sample(swarm, member, self.options.max_listed, self._rng)
+        listed = sample(swarm.members, member, self.options.max_listed, self._rng)
         if self._watcher is not None:
             self._watcher.peers_sent(info_hash, message.peer_id, len(listed))
         return PeersReply(info_hash, [(other.peer_id, other.is_complete) for other in listed])

@@ -111,6 +111,12 @@ class Options(BrainOptions):
     turn_lifetime: float = 6 * 3600.0
     """Seconds that a password for the TURN servers is good for."""
 
+    libraries: str = "node_modules"
+    """Folder of npm packages with the player's libraries; those it lacks come from a public CDN."""
+
+    channels: str = ""
+    """JSON file with the list of the channels page; without it there is a demonstration."""
+
     drain: float = 0.0
     """Seconds over which connections are closed when told to stop, so that clients do not come back all at once."""
 

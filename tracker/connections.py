@@ -84,6 +84,8 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, _exc: Exception | None) -> None:
         """Forget everything."""
         self.hub.lose(self)
+        # by this method of its own, a transport of asyncio would hold itself until the next collection of garbage
+        vars(self.transport)["_read_ready_cb"] = None
 
     # what a codec calls
 

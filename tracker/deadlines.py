@@ -1,7 +1,7 @@
 """Many things that expire, and one answer to when the next does.
 
 Items stand in buckets of one granule of time. Putting off an expiry only sets `expires`; the item is looked at when its
-bucket is due, and moves to a later bucket then. So a message costs nothing here, and an item one move per lifetime.
+bucket begins, and moves to a later bucket then. So a message costs nothing here, and an item one move per lifetime.
 """
 
 import heapq
@@ -30,7 +30,7 @@ class Deadlines(Generic[E]):
     Parameters
     ----------
     granule
-        Seconds by which an item may be found late.
+        Seconds by which an item is found late at most, if `due` is asked whenever `next` says.
     """
 
     def __init__(self, granule: float = 1.0):
@@ -42,7 +42,7 @@ class Deadlines(Generic[E]):
         """Watch an item; one that never expires needs no watching."""
         if item.expires == math.inf:
             return
-        number = int(item.expires // self._granule) + 1
+        number = int(item.expires // self._granule)
         bucket = self._buckets.get(number)
         if bucket is None:
             bucket = self._buckets[number] = {}
@@ -57,20 +57,20 @@ class Deadlines(Generic[E]):
             bucket.pop(item, None)
 
     def next(self) -> float | None:
-        """Tell when `due` may have something, or None if nothing is watched."""
+        """Tell when to ask `due` at the latest, or None if nothing is watched."""
         while self._order and not self._buckets[self._order[0]]:
             del self._buckets[heapq.heappop(self._order)]
-        return self._order[0] * self._granule if self._order else None
+        return (self._order[0] + 1) * self._granule if self._order else None
 
     def due(self, now: float) -> list[E]:
         """Take out the items that have expired, oldest first."""
-        expired = []
+        expired: list[E] = []
+        later: list[E] = []
         while self._order and self._order[0] * self._granule <= now:
             for item in self._buckets.pop(heapq.heappop(self._order)):
-                if item.expires <= now:
-                    expired.append(item)
-                else:
-                    self.add(item)
+                (expired if item.expires <= now else later).append(item)
+        for item in later:
+            self.add(item)
         expired.sort(key=_expires)
         return expired
 

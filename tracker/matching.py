@@ -4,10 +4,10 @@ A strategy picks the receivers of an announcing peer's offers: distinct members 
 connection that announces.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, Protocol
 
-from tracker.swarm import C, Membership, Place, Swarm
+from tracker.swarm import C, Membership, Swarm
 
 __all__ = [
     "STRATEGIES",
@@ -16,7 +16,6 @@ __all__ = [
     "Matching",
     "Random",
     "UniformRandom",
-    "distance",
     "sample",
 ]
 
@@ -37,9 +36,11 @@ class Matching(Protocol[C]):
         ...
 
 
-def sample(swarm: Swarm[C], announcer: Membership[C], count: int, rng: UniformRandom) -> list[Membership[C]]:
-    """Draw `count` of the others uniformly without replacement (all of them, if there are no more)."""
-    members, presence = swarm.members, announcer.presence
+def sample(
+    members: Sequence[Membership[C]], announcer: Membership[C], count: int, rng: UniformRandom
+) -> list[Membership[C]]:
+    """Draw `count` of the others uniformly without replacement (all of them, as they stand, if there are no more)."""
+    presence = announcer.presence
     total = len(members)
     if total > 4 * count:
         chosen: dict[int, Membership[C]] = {}
@@ -53,11 +54,17 @@ def sample(swarm: Swarm[C], announcer: Membership[C], count: int, rng: UniformRa
                     return list(chosen.values())
     others = [member for member in members if member.presence is not presence]
     if len(others) > count:
-        for place in range(count):
-            other = place + int(rng.random() * (len(others) - place))
-            others[place], others[other] = others[other], others[place]
+        _shuffle(others, count, rng)
         del others[count:]
     return others
+
+
+def _shuffle(members: list[Membership[C]], count: int, rng: UniformRandom) -> None:
+    """Put a uniform sample of all, in random order, into the first `count` places."""
+    total = len(members)
+    for place in range(count):
+        other = place + int(rng.random() * (total - place))
+        members[place], members[other] = members[other], members[place]
 
 
 class Random(Generic[C]):
@@ -65,61 +72,75 @@ class Random(Generic[C]):
 
     def choose(self, swarm: Swarm[C], announcer: Membership[C], count: int, rng: UniformRandom) -> list[Membership[C]]:
         """Pick each of the others with the same probability."""
-        return sample(swarm, announcer, count, rng)
+        return sample(swarm.members, announcer, count, rng)
 
 
 class LeastRecentlyOffered(Generic[C]):
-    """The longest waiting of a uniform sample, so that nobody is left without offers for long.
+    """Those who have waited longest for an offer: nobody gets a second in a round before everybody got one.
 
-    Comparing `choices` candidates for each place is enough to even out the load, and costs the same in every swarm
-    (Mitzenmacher, "The power of two choices in randomized load balancing", 2001).
-    """
-
-    def __init__(self, choices: int = 3):
-        self._choices = choices
-
-    def choose(self, swarm: Swarm[C], announcer: Membership[C], count: int, rng: UniformRandom) -> list[Membership[C]]:
-        """Pick those of a larger sample who got no offer for longest."""
-        candidates = sample(swarm, announcer, self._choices * count, rng)
-        candidates.sort(key=_offered_at)
-        return candidates[:count]
-
-
-class Locality(Generic[C]):
-    """The nearest of a uniform sample, and a few from anywhere.
+    Who waits equally many rounds is drawn by chance. (By time alone, those who were offered together once would be
+    offered together ever after, and an announcing peer would meet the same few again and again.) In a swarm larger than
+    the sample, a sample is compared: a few candidates for each place are enough to even out the load, and cost the same
+    in every swarm (Mitzenmacher, "The power of two choices in randomized load balancing", 2001).
 
     Parameters
     ----------
     choices
         Candidates compared for each place.
+    candidates
+        Candidates at least.
+    """
+
+    def __init__(self, choices: int = 3, candidates: int = 40):
+        self._choices = choices
+        self._candidates = candidates
+
+    def choose(self, swarm: Swarm[C], announcer: Membership[C], count: int, rng: UniformRandom) -> list[Membership[C]]:
+        """Pick those who got no offer for most rounds."""
+        chosen = sample(swarm.members, announcer, max(self._choices * count, self._candidates), rng)
+        _shuffle(chosen, len(chosen), rng)
+        chosen.sort(key=_offered_in)
+        del chosen[count:]
+        if chosen and chosen[-1].offered_in == swarm.round:
+            swarm.round += 1
+        for member in chosen:
+            member.offered_in = swarm.round
+        return chosen
+
+
+class Locality(Generic[C]):
+    """The nearest, and a few from anywhere.
+
+    The nearest are drawn from those of the same network, then of the same provider, then of the same country, or
+    whatever names the places have, and last from all.
+
+    Parameters
+    ----------
     far
         Share of receivers taken without regard to where they are; a swarm of islands would not pass segments on.
     """
 
-    def __init__(self, choices: int = 8, far: float = 0.25):
-        self._choices = choices
+    def __init__(self, far: float = 0.25):
         self._far = far
 
     def choose(self, swarm: Swarm[C], announcer: Membership[C], count: int, rng: UniformRandom) -> list[Membership[C]]:
-        """Pick near ones, of those in the sample."""
-        candidates = sample(swarm, announcer, self._choices * count, rng)
-        far = min(int(count * self._far + rng.random()), count)
-        chosen, rest = candidates[:far], candidates[far:]
-        place = announcer.presence.place
-        rest.sort(key=lambda member: distance(place, member.presence.place))
-        return chosen + rest[: count - far]
+        """Pick near ones as long as there are any."""
+        far = int(count * self._far + rng.random())  # on average exactly that share
+        chosen = dict.fromkeys(sample(swarm.members, announcer, far, rng) if far else ())
+        groups = [swarm.groups[name].members for name in announcer.presence.place if name]
+        for members in (*groups, swarm.members):
+            # as many as could be missing, and as many again as could have been chosen before
+            found = sample(members, announcer, count, rng)
+            _shuffle(found, len(found), rng)
+            for member in found:
+                if len(chosen) == count:
+                    return list(chosen)
+                chosen[member] = None
+        return list(chosen)
 
 
-def distance(one: Place, other: Place) -> int:
-    """Tell how many levels one must go up from a place to find another inside."""
-    for level, name in enumerate(one):
-        if name and name in other:
-            return level
-    return len(one)
-
-
-def _offered_at(member: Membership[C]) -> float:
-    return member.offered_at
+def _offered_in(member: Membership[C]) -> int:
+    return member.offered_in
 
 
 STRATEGIES: dict[str, Callable[[], Matching[object]]] = {

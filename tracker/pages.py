@@ -1,21 +1,53 @@
-"""The files of the tracker's pages."""
+"""The tracker's pages: dashboard, player and channels, their files, libraries and list."""
 
 import mimetypes
 from http import HTTPStatus
 from importlib.resources import files
 
-from tracker.http import Response
+from tracker.channels import read_channels
+from tracker.errors import OptionError
+from tracker.http import Response, as_json
+from tracker.libraries import Libraries
 
-__all__ = ["page"]
+__all__ = ["Pages"]
 
 _WEB = files("tracker") / "web"
 _SUFFIXES = (".html", ".css", ".js", ".mjs", ".svg", ".png", ".ico", ".json")
 _POLICY = {"Content-Security-Policy": "frame-ancestors 'self'"}
 
 
-def page(path: str) -> Response | None:
-    """Find a page: ``/`` is index.html, ``/watch`` is watch.html, ``/web/NAME`` is any file."""
-    name = path.removeprefix("/web/") if path.startswith("/web/") else f"{path.strip('/') or 'index'}.html"
+class Pages:
+    """``/`` is index.html, ``/watch`` is watch.html, ``/web/NAME`` any file; libraries and the list of channels.
+
+    Raises
+    ------
+    OptionError
+        When the list of channels cannot be read.
+    """
+
+    def __init__(self, libraries: str = "", channels: str = "") -> None:
+        self._libraries = Libraries(libraries)
+        self._channels = channels
+        read_channels(channels)
+
+    def find(self, path: str) -> Response | None:
+        """Find what a path asks for."""
+        if path == "/channels.json":
+            return self._list()
+        if path.startswith("/libraries/"):
+            return self._libraries.answer(path.removeprefix("/libraries/"))
+        name = path.removeprefix("/web/") if path.startswith("/web/") else f"{path.strip('/') or 'index'}.html"
+        return _file(name)
+
+    def _list(self) -> Response:
+        """Read the list anew, since operators change it while the tracker runs."""
+        try:
+            return Response(HTTPStatus.OK, read_channels(self._channels), "application/json")
+        except OptionError as error:
+            return as_json({"error": str(error)}, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _file(name: str) -> Response | None:
     if "/" in name or "\\" in name or name.startswith(".") or not name.endswith(_SUFFIXES):
         return None
     try:

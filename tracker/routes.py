@@ -7,7 +7,7 @@ from typing import Protocol
 from tracker.http import Request, Response, as_json, info_hash_of
 from tracker.logs import readable
 from tracker.metrics import exposition
-from tracker.pages import page
+from tracker.pages import Pages
 from tracker.swarm import C, Swarm
 
 __all__ = ["Router", "Source"]
@@ -40,13 +40,16 @@ class Router:
         The swarms of a brain, by info hash.
     source
         Knows the rest.
+    pages
+        Everything that is meant for people.
     is_public
         Whether info hashes and peers are shown.
     """
 
-    def __init__(self, swarms: Mapping[str, Swarm[C]], source: Source, *, is_public: bool):
+    def __init__(self, swarms: Mapping[str, Swarm[C]], source: Source, pages: Pages, *, is_public: bool):
         self._swarms: Mapping[str, Swarm[C]] = swarms
         self._source = source
+        self._pages = pages
         self._is_public = is_public
         self._routes: dict[str, Callable[[Request], Response]] = {
             "/health": lambda _: as_json({"status": "ok"}),
@@ -74,7 +77,7 @@ class Router:
             response = as_json({"error": "GET, HEAD and OPTIONS are accepted"}, HTTPStatus.METHOD_NOT_ALLOWED)
             response.headers["Allow"] = "GET, HEAD, OPTIONS"
         response.headers["Access-Control-Allow-Origin"] = "*"
-        response.headers["Cache-Control"] = "no-store"
+        response.headers.setdefault("Cache-Control", "no-store")
         return response
 
     def statistics(self) -> dict[str, object]:
@@ -92,7 +95,7 @@ class Router:
             return route(request)
         if path.startswith("/tracker/peers/"):
             return self._peers(path.removeprefix("/tracker/peers/"))
-        return page(path) or as_json({"error": "not found"}, HTTPStatus.NOT_FOUND)
+        return self._pages.find(path) or as_json({"error": "not found"}, HTTPStatus.NOT_FOUND)
 
     def _ready(self, _: Request) -> Response:
         if self._source.is_ready():

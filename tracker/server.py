@@ -25,6 +25,7 @@ from tracker.ice import ice_servers
 from tracker.listening import bind
 from tracker.logs import EventLog
 from tracker.matching import UniformRandom
+from tracker.pages import Pages
 from tracker.protocol import Scrape
 from tracker.routes import Router
 from tracker.websocket import PING
@@ -76,7 +77,8 @@ class TrackerServer:
         self._gate = Gate(options)
         self._tls = _tls_context(options)
         self._is_public = options.publish_swarms
-        self._router = Router(self.brain.swarms, self, is_public=options.publish_swarms)
+        pages = Pages(options.libraries, options.channels)
+        self._router = Router(self.brain.swarms, self, pages, is_public=options.publish_swarms)
         self._hub: Hub | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._tick_seconds = min(_TICK, options.ping_interval)
@@ -309,10 +311,8 @@ class TrackerServer:
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._tick_seconds, self._tick)
         now = self._clock()
-        deadline = self.brain.next_deadline()
-        if deadline is not None and deadline <= now:
-            for connection in self.brain.expire(now):
-                hub.close(connection, _GOING_AWAY, "nothing was heard for too long", patience=1.0)
+        for connection in self.brain.expire(now):
+            hub.close(connection, _GOING_AWAY, "nothing was heard for too long", patience=1.0)
         self._ping(hub)
         hub.expire(loop.time())
         self._log.flush()

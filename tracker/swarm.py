@@ -9,13 +9,16 @@ from typing import Generic, TypeAlias, TypeVar
 
 from tracker.deadlines import Expiring
 
-__all__ = ["C", "Membership", "Place", "Presence", "Swarm"]
+__all__ = ["C", "Group", "Membership", "Place", "Presence", "Swarm"]
 
 C = TypeVar("C")
 """A handle of a connection: any object that can be a key."""
 
 Place: TypeAlias = tuple[str, ...]
-"""Where a connection is, from near to far, such as network, provider, country; empty if unknown."""
+"""Where a connection is, from near to far, such as network, provider, country; a name is empty if unknown.
+
+Any names will do: two connections are near by the first of the names of one that the other has, too.
+"""
 
 
 class Presence(Expiring, Generic[C]):
@@ -26,12 +29,12 @@ class Presence(Expiring, Generic[C]):
 
     __slots__ = ("connection", "first", "place", "size")
 
-    def __init__(self, connection: C, expires: float):
+    def __init__(self, connection: C, expires: float, place: Place = ()):
         super().__init__(expires)
         self.connection = connection
         self.first: Membership[C] | None = None
         self.size = 0  # memberships
-        self.place: Place = ()
+        self.place = place
 
     def memberships(self) -> "list[Membership[C]]":
         """List what the connection takes part in."""
@@ -46,7 +49,7 @@ class Presence(Expiring, Generic[C]):
 class Membership(Expiring, Generic[C]):
     """A peer in a swarm; `expires` is when it must have announced again."""
 
-    __slots__ = ("accepts_signals", "index", "is_complete", "next", "offered_at", "peer_id", "presence", "swarm")
+    __slots__ = ("accepts_signals", "index", "is_complete", "next", "offered_in", "peer_id", "presence", "swarm")
 
     def __init__(self, swarm: "Swarm[C]", peer_id: str, presence: Presence[C], expires: float):
         super().__init__(expires)
@@ -57,23 +60,49 @@ class Membership(Expiring, Generic[C]):
         self.index = -1  # in `Swarm.members`
         self.is_complete = False
         self.accepts_signals = False
-        self.offered_at = float("-inf")
+        self.offered_in = -1  # of `Swarm.round`
+
+
+class Group(Generic[C]):
+    """Some of the members of a swarm, in no order."""
+
+    __slots__ = ("_indices", "members")
+
+    def __init__(self) -> None:
+        self.members: list[Membership[C]] = []
+        self._indices: dict[Membership[C], int] = {}
+
+    def add(self, member: Membership[C]) -> None:
+        """Let in a member that is not there yet."""
+        self._indices[member] = len(self.members)
+        self.members.append(member)
+
+    def remove(self, member: Membership[C]) -> None:
+        """Let go of a member."""
+        index = self._indices.pop(member)
+        last = self.members.pop()
+        if last is not member:
+            self.members[index] = last
+            self._indices[last] = index
 
 
 class Swarm(Generic[C]):
     """The peers that share one stream.
 
-    `complete` counts those that have all of it, `downloaded` how many became so while here.
+    `complete` counts those that have all of it, `downloaded` how many became so while here; `groups` are those of each
+    place, by its name; `round` counts how often everybody got an offer, where that is looked at.
     """
 
-    __slots__ = ("by_id", "complete", "downloaded", "info_hash", "members")
+    __slots__ = ("by_id", "complete", "downloaded", "groups", "info_hash", "members", "round")
 
     def __init__(self, info_hash: str):
         self.info_hash = info_hash
         self.members: list[Membership[C]] = []
         self.by_id: dict[str, Membership[C]] = {}
+        self.groups: dict[str, Group[C]] = {}
         self.complete = 0
         self.downloaded = 0
+        self.round = 0
 
     def __len__(self) -> int:
         return len(self.members)
@@ -96,6 +125,9 @@ class Swarm(Generic[C]):
         self.by_id[peer_id] = member
         presence.first = member
         presence.size += 1
+        for name in presence.place:
+            if name:
+                self.groups.setdefault(name, Group()).add(member)
         return member
 
     def remove(self, member: Membership[C]) -> None:
@@ -105,6 +137,9 @@ class Swarm(Generic[C]):
         if last is not member:
             self.members[member.index] = last
             last.index = member.index
+        for name in member.presence.place:
+            if name:
+                self._ungroup(member, name)
         self.set_complete(member, False)
         self._unchain(member)
 
@@ -112,6 +147,12 @@ class Swarm(Generic[C]):
         """Note whether a member has all of the stream."""
         self.complete += is_complete - member.is_complete
         member.is_complete = is_complete
+
+    def _ungroup(self, member: Membership[C], name: str) -> None:
+        group = self.groups[name]
+        group.remove(member)
+        if not group.members:
+            del self.groups[name]
 
     @staticmethod
     def _unchain(member: Membership[C]) -> None:

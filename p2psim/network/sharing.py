@@ -9,11 +9,12 @@ and the condition being sufficient, it ends at the exact rates.
 A flow crosses up to P links (a path row is filled with -1). All arrays are allocated once; a flow is a row.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from p2psim.bundle import Bundle
 from p2psim.compiled import entry, inner, tiny
 
 __all__ = [
@@ -65,7 +66,7 @@ NODE = np.dtype([("link", "i8"), ("next", "i8"), ("prev", "i8")])
 ENTRY = np.dtype([("key", "f8"), ("who", "i8")])
 
 
-class Network(NamedTuple):
+class Network(Bundle):
     """Links, flows and scratch space; all rates in bytes/s, times in seconds."""
 
     link: Any  # (links,)

@@ -60,7 +60,7 @@ class Agent:
         self._L.random[_ME] = random
         self._L.viewer["born"][_ME] = now
         self._L.viewer["uploads"][_ME] = uploads
-        self._T = Timeline(np.zeros(0), np.zeros(0))
+        self._T = Timeline(start=np.zeros(0), end=np.zeros(0))
         self._base = 0
         self._mean = 1.0
         self._rows: dict[str, int] = {}
@@ -99,7 +99,7 @@ class Agent:
 
     def _extend(self, count: int) -> None:
         room = max(count, 2 * len(self._T.start), 64)
-        grown = Timeline(np.full(room, np.inf), np.full(room, np.inf))
+        grown = Timeline(start=np.full(room, np.inf), end=np.full(room, np.inf))
         grown.start[: len(self._T.start)] = self._T.start
         grown.end[: len(self._T.end)] = self._T.end
         self._T = grown

@@ -8,11 +8,12 @@ which they connected. A viewer's own row and the rows of its neighbours have the
 neighbours' rows with what they announced.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from p2psim.bundle import Bundle
 from p2psim.scenario.model import Policy
 
 __all__ = [
@@ -46,7 +47,7 @@ IDLE, LOADING, SUCCEEDED, FAILED, ABORTED = range(5)
 """States of a request."""
 
 
-class Options(NamedTuple):
+class Options(Bundle):
     """Options of p2p-media-loader in canonical units (seconds, bytes)."""
 
     high_demand_window: float
@@ -63,14 +64,14 @@ class Options(NamedTuple):
     live: bool
 
 
-class Timeline(NamedTuple):
+class Timeline(Bundle):
     """Start and end of each segment on the media time line, seconds; shape (segments,)."""
 
     start: F8
     end: F8
 
 
-class Loaders(NamedTuple):
+class Loaders(Bundle):
     """State of the loaders, as record arrays; the first axis is the viewer."""
 
     viewer: Any
@@ -164,7 +165,7 @@ def options(policy: Policy, live: bool) -> Options:
 def timeline(count: int, duration: float) -> Timeline:
     """Make the time line of `count` segments of equal length."""
     start = np.arange(count, dtype=np.float64) * duration
-    return Timeline(start, start + duration)
+    return Timeline(start=start, end=start + duration)
 
 
 def allocate(viewers: int, slots: int, requests: int, neighbours: int, *, sizes: bool = False) -> Loaders:

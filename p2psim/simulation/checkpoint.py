@@ -25,7 +25,6 @@ import pyarrow as pa
 
 from p2psim.errors import CheckpointError
 from p2psim.simulation.clock import Clock
-from p2psim.simulation.plane import Plane, handle
 from p2psim.trace.files import SCRATCH, replacing
 
 if TYPE_CHECKING:
@@ -57,7 +56,8 @@ def fingerprint() -> str:
     for folder in ("policy", "network", "simulation", "scenario", "trace", "../tracker"):
         for path in sorted((package / folder).glob("*.py")):
             found.update(path.read_bytes())
-    found.update((package / "rng.py").read_bytes())
+    for name in ("rng.py", "bundle.py", "compiled.py"):
+        found.update((package / name).read_bytes())
     return found.hexdigest()[:16]
 
 
@@ -80,7 +80,7 @@ def write_state(simulation: "Simulation", path: str | Path) -> None:
         body = _Checked(file)
         with pa.CompressedOutputStream(pa.PythonFile(body, "w"), "zstd") as packed:
             try:
-                _Pickler(cast("IO[bytes]", packed), simulation.control.plane).dump(simulation)
+                _Pickler(cast("IO[bytes]", packed), protocol=5).dump(simulation)
             except (TypeError, AttributeError, pickle.PicklingError) as error:
                 raise CheckpointError(
                     f"this run cannot be saved: {error}; only behaviours scheduled with Clock.after can"
@@ -140,18 +140,11 @@ class _Checked(io.RawIOBase):
 
 
 class _Pickler(pickle.Pickler):
-    def __init__(self, file: IO[bytes], plane: Plane) -> None:
-        super().__init__(file, protocol=5)
-        self._plane = plane
-        self._pointer = type(handle(plane))
-
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, Clock):
             return Clock.restored, (float(obj.now), obj.pending())
         if isinstance(obj, np.ndarray):
             return _window(obj)
-        if type(obj) is self._pointer and self._pointer is not Plane:
-            return handle, (self._plane,)
         return NotImplemented
 
 

@@ -19,7 +19,7 @@ from p2psim.scenario import Population, Scenario
 from p2psim.scenario.population import CRASH
 from p2psim.simulation.clock import Clock
 from p2psim.simulation.kernel import arrive, depart, later_connect
-from p2psim.simulation.plane import AWAY, GONE, Plane, handle
+from p2psim.simulation.plane import AWAY, GONE, Plane
 from tracker.brain import Brain, BrainOptions
 from tracker.protocol import Announce, AnnounceReply, Answer, Offer, OfferRelay
 
@@ -74,7 +74,6 @@ class Control:
     live_offers: int = 0
 
     def __post_init__(self) -> None:
-        self.kernel = handle(self.plane)
         tracker = self.scenario.tracker
         rng = stream(self.seed, self.replication, "tracker")
         options = BrainOptions(
@@ -92,8 +91,6 @@ class Control:
             self.env.after(_SWEEP, self._keep_house, _PING)
 
     brain: Brain[int] = field(init=False)
-    kernel: Plane = field(init=False)
-    """The plane as kernel functions take it."""
     _luck: np.random.Generator = field(init=False)
     _reaches: Any = field(init=False)
     _received: Any = field(init=False)
@@ -109,7 +106,7 @@ class Control:
     def _come(self, v: int) -> None:
         """A viewer comes, will announce itself, and will leave."""
         people, now = self.population, float(self.env.now)
-        arrive(self.kernel, v, now)
+        arrive(self.plane, v, now)
         if people.left_at[v] < self.scenario.duration:
             self.env.after(max(0.0, float(people.left_at[v]) - now), self._go, v)
         if self._shares:
@@ -118,7 +115,7 @@ class Control:
 
     def _go(self, v: int) -> None:
         crash = bool(self.population.departure[v] == CRASH)
-        depart(self.kernel, v, crash, float(self.env.now))
+        depart(self.plane, v, crash, float(self.env.now))
         if not crash:
             self.brain.disconnect(v, self.env.now)
 
@@ -186,7 +183,7 @@ class Control:
             return
         opens = self.env.now + self._handshake(v, receiver)
         self._note(v, receiver, began, opens, "open")
-        later_connect(self.kernel, v, receiver, float(opens))
+        later_connect(self.plane, v, receiver, float(opens))
 
     def _handshake(self, v: int, receiver: int) -> float:
         """From the offer at the tracker to the open channel: two more hops to and from it, then ICE, DTLS and SCTP."""

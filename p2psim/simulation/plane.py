@@ -1,16 +1,11 @@
-"""Everything that the data plane remembers, as arrays allocated once.
+"""Everything that the data plane remembers, as arrays allocated once."""
 
-Compiled code gets them behind one pointer (`handle`): passing dozens of arrays by value from function to function
-would cost minutes of compilation. Interpreted code gets the tuple itself.
-"""
-
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numba import config, njit, types
-from numba.experimental import structref
 from numpy.typing import NDArray
 
+from p2psim.bundle import Bundle
 from p2psim.network.sharing import Network
 from p2psim.policy.state import Loaders, Options, Timeline
 
@@ -47,7 +42,6 @@ __all__ = [
     "XFER",
     "Plane",
     "Settings",
-    "handle",
 ]
 
 AWAY, STARTING, PLAYING, STALLED, ENDED, GONE, CRASHED = range(7)
@@ -156,7 +150,7 @@ BIN_VIEWERS, BIN_STALLED, BIN_PEERS, BIN_HTTP, BIN_P2P, BIN_ORIGIN = range(6)
 """Columns of `Plane.bins`."""
 
 
-class Settings(NamedTuple):
+class Settings(Bundle):
     """Numbers of the scenario, canonical units."""
 
     live: bool
@@ -183,7 +177,7 @@ class Settings(NamedTuple):
     events: bool  # whether to log every event
 
 
-class Plane(NamedTuple):
+class Plane(Bundle):
     """The data plane."""
 
     L: Loaders
@@ -206,37 +200,3 @@ class Plane(NamedTuple):
     played: Any
     states: Any
     connections: Any
-
-
-@structref.register
-class _PlaneType(types.StructRef):
-    """Numba's type of the pointer."""
-
-    def preprocess_fields(self, fields: Any) -> Any:
-        """Forget literal values: they would make a type for each value."""
-        return tuple((name, types.unliteral(kind)) for name, kind in fields)
-
-
-class _PlanePointer(structref.StructRefProxy):
-    """The pointer, as Python holds it."""
-
-
-structref.define_proxy(_PlanePointer, _PlaneType, list(Plane._fields))
-
-
-@njit(cache=True)
-def _point(
-    L: Any, N: Any, o: Any, T: Any, s: Any, seat: Any, xfer: Any, kept: Any, calendar: Any, counts: Any, clock: Any,
-    dirty: Any, bins: Any, out: Any, scratch: Any, path: Any, transfers: Any, played: Any, states: Any,
-    connections: Any,
-) -> Any:  # fmt: skip
-    return _PlanePointer(
-        L, N, o, T, s, seat, xfer, kept, calendar, counts, clock, dirty, bins, out, scratch, path, transfers, played,
-        states, connections,
-    )  # fmt: skip
-
-
-def handle(plane: Plane) -> Plane:
-    """Give what kernel functions take for a plane."""
-    pointer: Plane = plane if getattr(config, "DISABLE_JIT", False) else _point(*plane)
-    return pointer

@@ -1,7 +1,7 @@
 """One replication of a scenario, from seed to tables."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,6 @@ from p2psim.simulation.plane import (
     XFER,
     Plane,
     Settings,
-    handle,
 )
 from p2psim.trace import Manifest, Trace, versions
 from p2psim.trace.totals import Totals
@@ -124,7 +123,7 @@ class Simulation:
         plane = _plane(scenario, people, seed, replication, events)
         self.control = Control(scenario, people, plane, seed, replication, keep=events)
         self._pages: dict[str, list[np.ndarray[Any, Any]]] = {name: [] for name in _LOGS}
-        start_clock(self.control.kernel)
+        start_clock(self.control.plane)
 
     def turn(
         self, end: float, progress: Callable[[float], None] | None = None, checkpoint: Checkpoint | None = None
@@ -150,7 +149,7 @@ class Simulation:
             progress(1.0)
 
     def _advance(self, until: float) -> None:
-        while advance(self.control.kernel, float(until)) == FULL:
+        while advance(self.control.plane, float(until)) == FULL:
             self._drain()
             self._enlarge()
 
@@ -159,8 +158,7 @@ class Simulation:
         if plane.counts[0] > len(plane.calendar) // 2:
             larger = np.zeros(2 * len(plane.calendar), EVENT).view(np.recarray)
             larger[: len(plane.calendar)] = plane.calendar
-            self.control.plane = plane._replace(calendar=larger)
-            self.control.kernel = handle(self.control.plane)
+            self.control.plane = replace(plane, calendar=larger)
 
     def _drain(self) -> None:
         plane = self.control.plane
@@ -182,7 +180,7 @@ class Simulation:
         """Close the books at the end of the scenario."""
         control = self.control
         scenario, people, plane = control.scenario, control.population, control.plane
-        close_run(control.kernel, scenario.duration)
+        close_run(control.plane, scenario.duration)
         plane.seat["left_at"] = np.where(plane.seat["left_at"] > 0, plane.seat["left_at"], np.nan)
         totals = ledger.totals(scenario, people, plane, control.seed, control.replication)
         trace = None

@@ -3,11 +3,12 @@
 //   tracker_load signal  PORT PID SECONDS PEERS SWARMS OFFERS   announces with offers, every offer answered
 //   tracker_load connect PORT PID SECONDS PEERS 0 0             connects, announces, closes, again
 //   tracker_load idle    PORT PID SECONDS PEERS SWARMS OFFERS   connects, announces once, stays
-//   tracker_load soak    PORT PID SECONDS PEERS SWARMS OFFERS   announces every 60 s, answers; one in 500 a second goes
-//                                                               away without a word and comes back
+//   tracker_load soak    PORT PID SECONDS PEERS SWARMS OFFERS RESTLESS
+//       announces every 30 s, answers; RESTLESS more peers go away without a word and come back, each every 25 s
 //
 // Prints one JSON object. CPU seconds and memory are those of process PID, read from /proc. Every peer keeps one
-// announce in flight, so the tracker is always busy. Peers offer permessage-deflate, as browsers do.
+// announce in flight, so the tracker is always busy. Peers offer permessage-deflate, as browsers do. After a soak it
+// stays until it is killed; who loses its connection then comes back after one to ten seconds.
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -36,7 +37,7 @@ struct Peer {
     int fd = -1;
     bool is_open = false;
     std::string id, swarm, announce, in, out;
-    Clock::time_point asked;
+    Clock::time_point asked, comes_back;
 };
 
 struct Counts {
@@ -46,7 +47,8 @@ struct Counts {
 std::string mode, sdp;
 int port, epoll_fd, offers_per_announce, swarm_count;
 long process;
-bool is_stopping = false;
+bool is_stopping = false, comes_back = false;
+size_t restless = 0;
 Counts counts;
 std::vector<Peer> peers;
 std::vector<double> latencies;
@@ -75,11 +77,16 @@ long memory_bytes() {
     return kib * 1024;
 }
 
-std::string frame(std::string_view payload, int opcode = 1) {
+uint32_t random_bits() {
     static uint32_t state = 2463534242u;
     state ^= state << 13, state ^= state >> 17, state ^= state << 5;
+    return state;
+}
+
+std::string frame(std::string_view payload, int opcode = 1) {
+    uint32_t bits = random_bits();
     char key[4];
-    memcpy(key, &state, 4);
+    memcpy(key, &bits, 4);
     std::string data(1, char(0x80 | opcode));
     size_t size = payload.size();
     if (size < 126) {
@@ -115,6 +122,7 @@ void drop(Peer& peer) {
 void lose(Peer& peer) {
     drop(peer);
     ++counts.lost;
+    peer.comes_back = Clock::now() + std::chrono::milliseconds(1000 + random_bits() % 9000);
 }
 
 void flush(Peer& peer) {
@@ -277,23 +285,25 @@ void pump(double seconds) {
     }
 }
 
-// Viewers of a real stream: mostly quiet, some coming, some going.
+// Viewers of a real stream: mostly quiet; the last of them come and go.
 void soak(double seconds) {
-    const double step = 0.1, interval = 60, leaving = 1.0 / 500;
-    double announces = 0, departures = 0;
-    size_t next = 0, going = 0;
+    const double step = 0.1, interval = 30, stay = 25;
+    static double announces = 0, departures = 0;
+    static size_t next = 0, going = 0;
     for (double at = 0; at < seconds; at += step) {
         for (announces += double(peers.size()) * step / interval; announces >= 1; --announces) {
             Peer& peer = peers[next++ % peers.size()];
             if (peer.is_open) announce(peer);
         }
-        for (departures += double(peers.size()) * step * leaving; departures >= 1; --departures) {
-            Peer& peer = peers[(going += 7) % peers.size()];
+        for (departures += double(restless) * step / stay; departures >= 1; --departures) {
+            Peer& peer = peers[peers.size() - 1 - going++ % restless];
             if (!peer.is_open) continue;
             drop(peer);
             ++counts.connections;
             connect_one(peer);
         }
+        for (Peer& peer : peers)
+            if (comes_back && peer.fd < 0 && peer.comes_back <= Clock::now()) connect_one(peer);
         pump(step);
     }
 }
@@ -320,6 +330,7 @@ int main(int, char** arguments) {
     process = atol(arguments[3]);
     double seconds = atof(arguments[4]);
     size_t peer_count = size_t(atol(arguments[5]));
+    if (mode == "soak") peer_count += restless = size_t(atol(arguments[8]));
     swarm_count = std::max(1, atoi(arguments[6]));
     offers_per_announce = atoi(arguments[7]);
 
@@ -364,4 +375,7 @@ int main(int, char** arguments) {
            open_count(), elapsed, cpu, counts.announces, counts.replies, counts.offers, counts.answers,
            counts.announces + counts.answers_sent, counts.replies + counts.offers + counts.answers, counts.connections,
            counts.lost, percentile(0.5), percentile(0.99), memory_before, memory);
+    if (mode != "soak") return 0;
+    fflush(stdout);
+    for (is_stopping = false, comes_back = true, restless = 0;;) soak(1);
 }

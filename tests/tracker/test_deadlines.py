@@ -24,6 +24,19 @@ def test_items_come_out_once_not_early_and_at_most_a_granule_late(plans, granule
     assert len(seen) == len(set(seen)) == len(items)
 
 
+@given(st.lists(st.floats(0, 100), max_size=30), st.lists(st.floats(0, 30), max_size=20))
+def test_whoever_asks_is_told_exactly_what_has_expired(plans, pauses):
+    deadlines = Deadlines(10.0)
+    items = [Expiring(at) for at in plans]
+    for item in items:
+        deadlines.add(item)
+    now = 0.0
+    for pause in pauses:
+        now += pause
+        assert deadlines.due(now) == sorted((i for i in items if i.expires <= now), key=lambda item: item.expires)
+        items = [item for item in items if item.expires > now]
+
+
 def test_discarded_and_endless_items_never_come_out():
     deadlines = Deadlines()
     kept, dropped, endless = Expiring(1.0), Expiring(1.0), Expiring(math.inf)

@@ -1,12 +1,7 @@
-import random
-from collections import Counter
-
 import pytest
 
 from tracker.errors import OptionError
 from tracker.locality import Locator
-from tracker.matching import Locality, distance
-from tracker.swarm import Presence, Swarm
 
 
 @pytest.mark.parametrize(
@@ -50,35 +45,3 @@ def test_an_unreadable_database_is_named(tmp_path):
     for path in (bad, tmp_path / "missing.mmdb"):
         with pytest.raises(OptionError, match=path.name):
             Locator([str(path)])
-
-
-HOME = ("192.0.2.0/24", "AS1", "DE")
-
-
-@pytest.mark.parametrize(
-    ("other", "levels"),
-    [
-        (HOME, 0),
-        (("198.51.100.0/24", "AS1", "DE"), 1),
-        (("198.51.100.0/24", "AS2", "DE"), 2),
-        (("198.51.100.0/24", "AS2", "FR"), 3),
-        ((), 3),
-    ],
-)
-def test_distance_counts_the_levels_that_differ(other, levels):
-    assert distance(HOME, other) == levels
-    assert distance(("x", "", ""), ("y", "", "")) == 3
-
-
-def test_near_peers_are_preferred_and_far_ones_not_forgotten():
-    swarm, rng = Swarm("x" * 20), random.Random(1)
-    for number in range(200):
-        presence = Presence(number, 0.0)
-        presence.place = (f"network {number}", "AS1" if number % 10 == 0 else "AS2", "DE")
-        swarm.add(str(number), presence, 0.0)
-    chosen = Counter(
-        member.presence.place[1] for _ in range(300) for member in Locality().choose(swarm, swarm.members[0], 4, rng)
-    )
-    share = chosen["AS1"] / chosen.total()
-    assert 0.5 < share < 0.85  # a tenth by chance, three quarters if always found
-    assert chosen.total() == 1200
