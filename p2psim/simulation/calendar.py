@@ -22,6 +22,8 @@ __all__ = [
 
 SECOND, RELOAD, PLAYER, DRY, URGENT, PREFETCH, BEGIN, CHECK, ANNOUNCED, CONNECT, CONSENT = range(11)
 """Kinds of events."""
+_WAYS = 4
+"""Children of an entry of the heap: four of them stand side by side in memory."""
 
 
 @tiny
@@ -42,7 +44,7 @@ def push(P: Plane, at: float, kind: int, viewer: int, a: int, b: int) -> bool:
     heap = P.calendar
     i = n
     while i > 0:
-        parent = (i - 1) >> 1
+        parent = (i - 1) // _WAYS
         if heap[parent].at <= at:
             break
         heap[i] = heap[parent]
@@ -51,6 +53,11 @@ def push(P: Plane, at: float, kind: int, viewer: int, a: int, b: int) -> bool:
     event.at, event.serial, event.kind = at, serial, kind
     event.viewer, event.a, event.b = viewer, a, b
     return True
+
+
+@tiny
+def _before(at: float, serial: int, other_at: float, other_serial: int) -> bool:
+    return at < other_at or (at == other_at and serial < other_serial)
 
 
 @inner
@@ -64,17 +71,15 @@ def pop(P: Plane) -> None:
     at, serial = heap[n].at, heap[n].serial
     i = 0
     while True:
-        child = 2 * i + 1
-        if child >= n:
+        first = _WAYS * i + 1
+        if first >= n:
             break
-        right = child + 1
-        if right < n and (
-            heap[right].at < heap[child].at
-            or (heap[right].at == heap[child].at and heap[right].serial < heap[child].serial)
-        ):
-            child = right
-        if heap[child].at > at or (heap[child].at == at and heap[child].serial > serial):
+        least = first
+        for child in range(first + 1, min(first + _WAYS, n)):
+            if _before(heap[child].at, heap[child].serial, heap[least].at, heap[least].serial):
+                least = child
+        if _before(at, serial, heap[least].at, heap[least].serial):
             break
-        heap[i] = heap[child]
-        i = child
+        heap[i] = heap[least]
+        i = least
     heap[i] = heap[n]

@@ -146,7 +146,8 @@ def later_connect(P: Plane, a: int, b: int, at: float) -> bool:
 @tiny
 def _handle(P: Plane) -> None:
     event = P.calendar[0]
-    now, kind, v, a, b = event.at, event.kind, event.viewer, event.a, event.b
+    now, kind, v = event.at, index(event.kind), index(event.viewer)
+    a, b = index(event.a), index(event.b)
     pop(P)
     if kind == SECOND:
         _tick(P, now)

@@ -47,7 +47,7 @@ __all__ = [
 AWAY, STARTING, PLAYING, STALLED, ENDED, GONE, CRASHED = range(7)
 """States of a viewer."""
 
-EVENT = np.dtype([("at", "f8"), ("serial", "i8"), ("kind", "i8"), ("viewer", "i8"), ("a", "i8"), ("b", "i8")])
+EVENT = np.dtype([("at", "f8"), ("serial", "i8"), ("kind", "i4"), ("viewer", "i4"), ("a", "i4"), ("b", "i4")])
 
 SEAT = np.dtype(
     [
