@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from p2psim.compiled import entry, index, inner
-from p2psim.policy.state import ABSENT, FETCHING, LOADING, NOBODY, P2P, STORED, Loaders
+from p2psim.compiled import entry, index, inner, tiny
+from p2psim.policy.state import FETCHING, LOADING, NOBODY, P2P, STORED, Loaders
 
-__all__ = ["connect", "disconnect", "link_to", "recount", "replace_announced", "set_announced"]
+__all__ = ["connect", "count", "disconnect", "link_to", "recount", "replace_announced", "set_announced"]
 
 
 @entry
@@ -63,15 +63,18 @@ def set_announced(L: Loaders, v: int, segment: int, value: int) -> bool:
     L.slot[v, slot].announced = value
     for k in range(L.viewer[v].degree):
         n = index(L.link[v, k].neighbour)
-        if old == STORED:
-            L.slot[n, slot].holders -= 1
-        elif old == FETCHING:
-            L.slot[n, slot].fetchers -= 1
-        if value == STORED:
-            L.slot[n, slot].holders += 1
-        elif value == FETCHING:
-            L.slot[n, slot].fetchers += 1
+        count(L, n, slot, old, -1)
+        count(L, n, slot, value, 1)
     return True
+
+
+@tiny
+def count(L: Loaders, n: int, slot: int, state: int, step: int) -> None:
+    """Count one neighbour more or less that announces a segment's state to viewer `n`."""
+    if state == STORED:
+        L.slot[n, slot].holders += step
+    elif state == FETCHING:
+        L.slot[n, slot].fetchers += step
 
 
 @entry
@@ -94,13 +97,7 @@ def recount(L: Loaders, v: int) -> None:
 @inner
 def _count(L: Loaders, v: int, other: int, step: int) -> None:
     for slot in range(L.slot.shape[1]):
-        state = L.slot[other, slot].announced
-        if state == ABSENT:
-            continue
-        if state == STORED:
-            L.slot[v, slot].holders += step
-        else:
-            L.slot[v, slot].fetchers += step
+        count(L, v, slot, L.slot[other, slot].announced, step)
 
 
 @inner

@@ -133,12 +133,11 @@ REQUEST = np.dtype(
 LINK = np.dtype(
     [
         ("neighbour", "i4"),
-        ("mirror", "i4"),  # place of the viewer in the list of its neighbour
         ("speed", "f4"),  # estimate of what the neighbour delivers, bytes/s
+        ("span", "f4"),  # seconds of loading that the estimate rests on (simulation)
+        ("mirror", "i2"),  # place of the viewer in the list of its neighbour
         ("busy", "u1"),  # the neighbour is sending us a segment
         ("strikes", "u1"),  # time-outs of the neighbour since its last success
-        ("unused", "u1", (2,)),
-        ("span", "f4"),  # seconds of loading that the estimate rests on (simulation)
     ]
 )
 

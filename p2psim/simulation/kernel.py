@@ -231,7 +231,9 @@ def _extend(P: Plane, v: int, last: int) -> None:
     for segment in range(max(me.last, first), last):
         reclaim(P.L, v, segment)
         kept = P.kept[v, segment % slots]
-        kept.asked_at, kept.done_at, kept.http, kept.p2p = -1.0, math.nan, 0.0, 0.0
+        kept.http, kept.p2p = 0.0, 0.0
+        if P.s.events:
+            P.fetch[v, segment % slots].asked_at, P.fetch[v, segment % slots].done_at = math.nan, math.nan
         if kept.told != ABSENT:
             kept.told = ABSENT
             set_announced(P.L, v, segment, ABSENT)
@@ -348,7 +350,8 @@ def _carry_out(P: Plane, v: int, now: float) -> int:
             P.seat[v].failures += 1
             push(P, now + retry_delay(P.seat[v].failures), PLAYER, v, 0, 0)
         elif command == COMPLETE:
-            P.kept[v, segment % P.kept.shape[1]].done_at = now
+            if P.s.events:
+                P.fetch[v, segment % P.fetch.shape[1]].done_at = now
         elif command == ANNOUNCE:
             announce = True
     if announce:

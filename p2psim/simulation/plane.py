@@ -21,6 +21,7 @@ __all__ = [
     "CRASHED",
     "ENDED",
     "EVENT",
+    "FETCH",
     "GONE",
     "KEPT",
     "N_CONNECTIONS",
@@ -60,6 +61,7 @@ SEAT = np.dtype(
         ("border", "f8"),  # playhead position at which the next segment enters a window
         ("border_at", "f8"),  # when the playhead will be reported there
         ("urgent_at", "f8"),  # when the pass for that is scheduled
+        ("check_at", "f8"),  # when the player is to look at its buffer again
         ("first_frame", "f8"),
         ("stall_began", "f8"),
         ("stalled", "f8"),
@@ -106,10 +108,11 @@ XFER = np.dtype(
     ]
 )
 
-KEPT = np.dtype(
-    [("asked_at", "f8"), ("done_at", "f8"), ("http", "f4"), ("p2p", "f4"), ("told", "u1"), ("unused", "u1", (7,))]
-)
-"""Of a segment in a slot: first attempt, completion, its bytes by source, and what neighbours were told."""
+KEPT = np.dtype([("http", "f4"), ("p2p", "f4"), ("told", "u1"), ("unused", "u1", (3,))])
+"""Of a segment in a slot: its bytes by source, and what neighbours were told."""
+
+FETCH = np.dtype([("asked_at", "f8"), ("done_at", "f8")])
+"""Of a segment in a slot: first attempt and completion; kept where every event is logged."""
 
 TRANSFER = np.dtype(
     [
@@ -188,6 +191,7 @@ class Plane(Bundle):
     seat: Any  # (viewers,)
     xfer: Any  # (viewers × rows,)
     kept: Any  # (viewers, slots)
+    fetch: Any  # (viewers, slots), or (1, 1) where events are not logged
     calendar: Any  # heap of events
     counts: NDArray[np.int64]
     clock: NDArray[np.float64]  # now; time of the next event

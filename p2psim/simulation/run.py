@@ -19,6 +19,7 @@ from p2psim.simulation.kernel import FULL, advance, close_run, start_clock
 from p2psim.simulation.plane import (
     CONNECTION,
     EVENT,
+    FETCH,
     KEPT,
     N_CONNECTIONS,
     N_PLAYED,
@@ -32,6 +33,7 @@ from p2psim.simulation.plane import (
     Plane,
     Settings,
 )
+from p2psim.simulation.swarm import CONSENT_EXPIRES
 from p2psim.trace import Manifest, Trace, versions
 from p2psim.trace.totals import Totals
 
@@ -212,11 +214,10 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
     loaders.random[:] = kernel_streams(seed, count, replication, "loader")
     loaders.viewer["uploads"] = people.uploads
     seat = np.zeros(count, SEAT).view(np.recarray)
-    for name in ("border", "border_at", "urgent_at"):
+    for name in ("border", "border_at", "urgent_at", "check_at"):
         seat[name] = np.inf
     seat["first_frame"] = np.nan
-    kept = np.zeros((count, slots), KEPT).view(np.recarray)
-    kept["asked_at"], kept["done_at"] = -1.0, np.nan
+    fetch = np.full((count, slots) if events else (1, 1), np.nan, FETCH).view(np.recarray)
     logged = _LOG_ROWS if events else 1
     return Plane(
         L=loaders,
@@ -226,8 +227,9 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
         s=_settings(scenario, seed, replication, size, rows, events),
         seat=seat,
         xfer=np.zeros(count * rows, XFER).view(np.recarray),
-        kept=kept,
-        calendar=np.zeros(max(16384, 24 * count), EVENT).view(np.recarray),
+        kept=np.zeros((count, slots), KEPT).view(np.recarray),
+        fetch=fetch,
+        calendar=np.zeros(max(16384, 12 * count), EVENT).view(np.recarray),
         counts=np.zeros(9, np.int64),
         clock=np.zeros(2),
         dirty=np.zeros(2 * count + 64, np.int64),
@@ -255,8 +257,10 @@ def _slots(scenario: Scenario, segments: int) -> int:
     if stream.kind == "vod":
         needed = segments
     else:
-        behind = scenario.policy.highDemandTimeWindow / stream.segment
-        needed = 2 * (stream.window + int(np.ceil(behind)) + 4)
+        # behind the playlist: what is stored back to the window behind the playhead, and what a vanished neighbour
+        # is still believed to have until its connection is given up
+        behind = (scenario.policy.highDemandTimeWindow + CONSENT_EXPIRES) / stream.segment
+        needed = stream.window + int(np.ceil(behind)) + 4
     return max(16, 1 << int(np.ceil(np.log2(needed))))
 
 

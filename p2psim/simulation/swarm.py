@@ -5,7 +5,7 @@ import math
 from p2psim.compiled import index, inner, tiny
 from p2psim.network.sharing import stage_capacity
 from p2psim.policy.loader import abort_all
-from p2psim.policy.neighbours import connect, disconnect, set_announced
+from p2psim.policy.neighbours import connect, count, disconnect
 from p2psim.policy.requests import find, loading
 from p2psim.policy.state import ABSENT, FETCHING, HTTP, LOADING, NOBODY, P2P, STORED
 from p2psim.simulation.calendar import ANNOUNCED, CONSENT, push
@@ -13,9 +13,9 @@ from p2psim.simulation.plane import AWAY, CRASHED, GONE, N_CONNECTIONS, STALLED,
 from p2psim.simulation.transfers import ABORTED, FAILED, FREE, give_up, mark
 from p2psim.simulation.viewing import settle
 
-__all__ = ["hear", "leave", "lose_consent", "meet", "part", "stop_watching", "tell"]
+__all__ = ["CONSENT_EXPIRES", "hear", "leave", "lose_consent", "meet", "part", "stop_watching", "tell"]
 
-_CONSENT = 30.0
+CONSENT_EXPIRES = 30.0
 """Seconds after which a connection to a vanished peer is given up (RFC 7675)."""
 _OPENED, _CLOSED = 1, 0
 
@@ -42,10 +42,15 @@ def tell(P: Plane, v: int, now: float) -> None:
 @tiny
 def hear(P: Plane, v: int, segment: int, state: int, now: float) -> None:
     """An announcement reaches the neighbours of `v`; those for whom it changes anything decide anew."""
-    if not set_announced(P.L, v, segment, state):
+    slot = segment % P.L.slot.shape[1]
+    old = P.L.slot[v, slot].announced
+    if old == state:
         return
+    P.L.slot[v, slot].announced = state
     for k in range(P.L.viewer[v].degree):
         n = index(P.L.link[v, k].neighbour)
+        count(P.L, n, slot, old, -1)
+        count(P.L, n, slot, state, 1)
         if P.seat[n].dirty == 0 and _matters(P, n, segment, state, now):
             mark(P, n)
         else:
@@ -111,7 +116,7 @@ def leave(P: Plane, v: int, crash: bool, now: float) -> None:
     if crash:
         seat.state = CRASHED
         stage_capacity(P.N, 1 + 2 * v, 0.0)
-        push(P, now + _CONSENT, CONSENT, v, 0, 0)
+        push(P, now + CONSENT_EXPIRES, CONSENT, v, 0, 0)
     else:
         seat.state = GONE
         lose_consent(P, v, now)

@@ -59,9 +59,9 @@ def ask(P: Plane, v: int, segment: int, source: int, other: int, first_byte: flo
     x.segment, x.other, x.first_byte, x.source = segment, other, int(first_byte), source
     x.serial += 1
     x.state = ASKED
-    kept = P.kept[v, segment % P.kept.shape[1]]
-    if kept.asked_at < 0:
-        kept.asked_at = now
+    if P.s.events:
+        fetch = P.fetch[v, segment % P.fetch.shape[1]]
+        fetch.asked_at = now if math.isnan(fetch.asked_at) else fetch.asked_at
     if source == HTTP:
         wait, limit = P.s.origin_latency, P.o.http_timeout
     else:
@@ -147,8 +147,8 @@ def finish(P: Plane, row: int, now: float) -> None:
     link = succeed(P.L, v, i)
     if link != NOBODY:
         _learn_speed(P, v, link, x.asked, now - x.started_at)
-    kept = P.kept[v, x.segment % P.kept.shape[1]]
-    kept.done_at = now
+    if P.s.events:
+        P.fetch[v, x.segment % P.fetch.shape[1]].done_at = now
     seat = P.seat[v]
     wait = x.first_byte_at - x.started_at
     if x.source == HTTP:

@@ -66,7 +66,10 @@ def check(P: Plane, v: int, now: float) -> None:
         short_at = seat.anchor + (seat.buffer_end - P.s.buffer - seat.position)
         # the player looks at its buffer on ticks; the slack keeps a tick on the very edge from being found again
         ticks = math.floor((max(now, short_at) + 2 * SLACK - seat.joined_at) / P.s.tick) + 1
-        push(P, seat.joined_at + ticks * P.s.tick, PLAYER, v, 0, 0)
+        at = seat.joined_at + ticks * P.s.tick
+        if at != seat.check_at:
+            seat.check_at = at
+            push(P, at, PLAYER, v, 0, 0)
         return
     segment = seat.next
     if player_requests(P.L, v, segment):
@@ -163,7 +166,8 @@ def _log_state(P: Plane, v: int, now: float) -> None:
 def _log_played(P: Plane, v: int, segment: int, due: float, played: float) -> None:
     n = P.counts[N_PLAYED]
     P.counts[N_PLAYED] = n + 1
-    kept, entry = P.kept[v, segment % P.kept.shape[1]], P.played[n]
+    slot, entry = segment % P.kept.shape[1], P.played[n]
+    kept, fetch = P.kept[v, slot], P.fetch[v, slot]
     entry.viewer, entry.segment = v, segment
-    entry.asked_at, entry.done_at, entry.due_at, entry.played_at = kept.asked_at, kept.done_at, due, played
+    entry.asked_at, entry.done_at, entry.due_at, entry.played_at = fetch.asked_at, fetch.done_at, due, played
     entry.http, entry.p2p = kept.http, kept.p2p

@@ -42,7 +42,10 @@ def check_feasible(scenario: Scenario) -> None:
     """Raise ScenarioError for what cannot be made on a loopback, rather than measure something else."""
     public = nat_mixes()[_OPEN]
     refusals = [
-        *((getattr(scenario, name) != getattr(_PLAIN, name), f"[{name}] is simulated only; none of it") for name in _SIMULATED),
+        *(
+            (getattr(scenario, name) != getattr(_PLAIN, name), f"[{name}] is simulated only; none of it")
+            for name in _SIMULATED
+        ),
         (bool(scenario.stream.ladder), "stream.ladder: a measured stream has one bitrate; []"),
         (bool(scenario.nat.shares), "nat.shares: a loopback has no NAT; {}"),
         (nat_mixes()[scenario.nat.mix] != public, f"nat.mix = {scenario.nat.mix!r}: a loopback has no NAT; {_OPEN!r}"),
