@@ -20,9 +20,19 @@ from numba.core.typing.templates import AttributeTemplate, infer_getattr
 from numba.extending import NativeValue, models, register_model, unbox
 from numba.np.arrayobj import make_array, populate_array
 
-__all__ = ["Bundle"]
+__all__ = ["Bundle", "records"]
 
 _WORD = ir.IntType(64)
+_LINE = 64
+"""Bytes of a cache line."""
+
+
+def records(shape: int | tuple[int, ...], kind: "np.dtype[np.void]") -> Any:
+    """Make zeroed records, the first on the start of a cache line."""
+    needed = int(np.prod(shape)) * kind.itemsize
+    raw = np.zeros(needed + _LINE, np.uint8)
+    start = -raw.ctypes.data % _LINE
+    return raw[start : start + needed].view(kind).reshape(shape).view(np.recarray)
 
 
 class BundleType(types.Type):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from p2psim.bundle import Bundle
+from p2psim.bundle import Bundle, records
 from p2psim.compiled import entry, inner, tiny
 
 __all__ = [
@@ -83,11 +83,11 @@ def allocate(capacity: NDArray[np.float64], flows: int, path: int = 2) -> Networ
     """Make an idle network of links with the given capacities (links,), for at most `flows` flows at once."""
     links = len(capacity)
     network = Network(
-        link=np.zeros(links, LINK).view(np.recarray),
-        flow=np.zeros(flows, FLOW).view(np.recarray),
-        node=np.zeros((flows, path), NODE).view(np.recarray),
-        finish=np.zeros(flows + 1, ENTRY).view(np.recarray),
-        shares=np.zeros(links + 1, ENTRY).view(np.recarray),
+        link=records(links, LINK),
+        flow=records(flows, FLOW),
+        node=records((flows, path), NODE),
+        finish=records(flows + 1, ENTRY),
+        shares=records(links + 1, ENTRY),
         members=np.zeros(flows, np.int64),
         links=np.zeros(links, np.int64),
         counts=np.zeros(3, np.int64),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from p2psim.bundle import Bundle
+from p2psim.bundle import Bundle, records
 from p2psim.scenario.model import Policy
 
 __all__ = [
@@ -105,6 +105,7 @@ VIEWER = np.dtype(
         ("announce", "i8"),  # an announcement is due
         ("uploads", "i8"),  # whether the viewer serves others
         ("jumped", "i8"),  # a report of the playhead has come (storage rules wait for it)
+        ("unused", "i8"),
     ]
 )
 SLOT = np.dtype(
@@ -175,10 +176,10 @@ def allocate(viewers: int, slots: int, requests: int, neighbours: int, *, sizes:
     if min(viewers, slots, requests, neighbours) < 1:
         raise ValueError(f"viewers, slots, requests, neighbours = {viewers, slots, requests, neighbours}: at least 1")
     loaders = Loaders(
-        viewer=np.zeros(viewers, VIEWER).view(np.recarray),
-        slot=np.zeros((viewers, slots), SLOT).view(np.recarray),
-        request=np.zeros((viewers, requests), REQUEST).view(np.recarray),
-        link=np.zeros((viewers, neighbours), LINK).view(np.recarray),
+        viewer=records(viewers, VIEWER),
+        slot=records((viewers, slots), SLOT),
+        request=records((viewers, requests), REQUEST),
+        link=records((viewers, neighbours), LINK),
         size=np.zeros((viewers, slots) if sizes else (1, 1)),
         random=np.zeros((viewers, 6), np.int64),
     )

@@ -14,11 +14,13 @@ from p2psim.scenario.model import Scenario
 from p2psim.scenario.presets import NAT_KINDS, access_profiles, crypto_rates, nat_mixes, places
 from p2psim.units import format_quantity
 
-__all__ = ["BYTES_PER_VIEWER", "MAX_CHANNELS", "MAX_LEVELS", "check"]
+__all__ = ["BYTES_PER_VIEWER", "MAX_CHANNELS", "MAX_DOWNLOADS", "MAX_LEVELS", "check"]
 
 BYTES_PER_VIEWER = 4096
 """Memory that a simulated viewer takes, about."""
 MAX_CHANNELS = 10_000
+MAX_DOWNLOADS = 60
+"""Downloads that a viewer may have at once."""
 MAX_LEVELS = 32
 _STEADY = ("poisson", "flash", "diurnal")
 """Arrivals around a steady state, for which a viewing time is needed."""
@@ -86,7 +88,7 @@ def _check_number(name: str, value: float, kind: Any) -> None:
 
 
 def _refusals(scenario: Scenario) -> list[tuple[bool, str]]:
-    stream, viewers = scenario.stream, scenario.viewers
+    stream, viewers, policy = scenario.stream, scenario.viewers, scenario.policy
     held = stream.window * stream.segment
     return [
         (viewers.count < 1, f"viewers.count = {viewers.count}: at least 1"),
@@ -96,6 +98,11 @@ def _refusals(scenario: Scenario) -> list[tuple[bool, str]]:
         ),
         (scenario.warmup >= scenario.duration, f"warmup = {scenario.warmup:g} s: must be less than the duration"),
         (scenario.network.goodput > 1, f"network.goodput = {scenario.network.goodput:g}: at most 1"),
+        (
+            policy.simultaneousHttpDownloads + policy.simultaneousP2PDownloads > MAX_DOWNLOADS,
+            f"policy.simultaneousP2PDownloads = {policy.simultaneousP2PDownloads}: together with "
+            f"simultaneousHttpDownloads ({policy.simultaneousHttpDownloads}) at most {MAX_DOWNLOADS}",
+        ),
         (stream.window < 3, f"stream.window = {stream.window}: a live playlist holds at least 3 segments"),
         (
             stream.kind == "live" and stream.latency > held,

@@ -243,10 +243,10 @@ def _extend(P: Plane, v: int, last: int) -> None:
 @tiny
 def _meet_border(P: Plane, v: int, now: float) -> None:
     """The playhead's report may have brought a segment into a window: such reports cause a pass once a second."""
-    seat, me = P.seat[v], P.L.viewer[v]
+    seat = P.seat[v]
     if now < seat.urgent_at:
         return
-    if now - me.passed > 1.0:
+    if now - seat.passed > 1.0:
         mark(P, v)
         return
     _plan_border(P, v)
@@ -254,13 +254,13 @@ def _meet_border(P: Plane, v: int, now: float) -> None:
 
 @inner
 def _plan_border(P: Plane, v: int) -> None:
-    seat, me = P.seat[v], P.L.viewer[v]
+    seat = P.seat[v]
     if seat.state != PLAYING or math.isinf(seat.border):
         seat.urgent_at, seat.border_at = math.inf, math.inf
         return
     due = seat.anchor + max(0.0, seat.border - seat.position)
     seat.border_at = _update_after(P, v, due)
-    at = _update_after(P, v, max(due, me.passed + 1.0 + 1e-6))
+    at = _update_after(P, v, max(due, seat.passed + 1.0 + 1e-6))
     seat.urgent_at = at
     push(P, at, URGENT, v, 0, 0)
 
@@ -320,6 +320,7 @@ def _pass(P: Plane, v: int, now: float) -> None:
     _report_playhead(P, v, now)
     sync(P, v, now)
     queue_pass(P.L, P.o, P.T, v, now, P.out)
+    P.seat[v].passed = now
     delivered = _carry_out(P, v, now)
     _set_border(P, v, now)
     if hold(P.L, P.o, v, now):
@@ -361,9 +362,11 @@ def _carry_out(P: Plane, v: int, now: float) -> int:
 
 @tiny
 def _row(P: Plane, v: int, segment: int, source: int) -> int:
-    for row in range(v * P.s.rows, (v + 1) * P.s.rows):
-        if P.xfer[row].state != FREE and P.xfer[row].segment == segment and P.xfer[row].source == source:
+    row, busy = v * P.s.rows, P.seat[v].busy
+    while busy != 0:
+        if busy & 1 and P.xfer[row].segment == segment and P.xfer[row].source == source:
             return row
+        row, busy = row + 1, busy >> 1
     return NOBODY
 
 

@@ -52,43 +52,47 @@ EVENT = np.dtype([("at", "f8"), ("serial", "i8"), ("kind", "i4"), ("viewer", "i4
 
 SEAT = np.dtype(
     [
-        ("joined_at", "f8"),
-        ("left_at", "f8"),
-        ("anchor", "f8"),  # when the playhead was at `position` and began to move
-        ("position", "f8"),
-        ("buffer_end", "f8"),  # media time up to which the player holds all segments
-        ("updates_from", "f8"),  # first time update of the media element
-        ("border", "f8"),  # playhead position at which the next segment enters a window
-        ("border_at", "f8"),  # when the playhead will be reported there
+        # what events and neighbours look at most, on one cache line
+        ("border_at", "f8"),  # when the playhead will be reported at `border`
         ("urgent_at", "f8"),  # when the pass for that is scheduled
         ("check_at", "f8"),  # when the player is to look at its buffer again
-        ("first_frame", "f8"),
+        ("passed", "f8"),  # time of the last queue pass
+        ("anchor", "f8"),  # when the playhead was at `position` and began to move
+        ("position", "f8"),
+        ("busy", "i8"),  # a bit for each row of transfers in use (rules.MAX_DOWNLOADS)
+        ("state", "i4"),
+        ("dirty", "i4"),  # a queue pass is due
+        # the player
+        ("buffer_end", "f8"),  # media time up to which the player holds all segments
+        ("border", "f8"),  # playhead position at which the next segment enters a window
+        ("updates_from", "f8"),  # first time update of the media element
+        ("next", "i8"),  # segment that the player wants next
+        ("joined_at", "f8"),
+        ("origin_index", "i8"),  # segment with which play (re)began
         ("stall_began", "f8"),
         ("stalled", "f8"),
+        # the account
+        ("left_at", "f8"),
+        ("first_frame", "f8"),
         ("played", "f8"),  # media seconds played up to the anchor
-        ("latency_sum", "f8"),
-        ("peers_sum", "f8"),
+        ("played_http", "f8"),
+        ("played_p2p", "f8"),
         ("bytes_http", "f8"),
         ("bytes_p2p", "f8"),
         ("bytes_up", "f8"),
-        ("played_http", "f8"),
-        ("played_p2p", "f8"),
         ("http_wait", "f8"),
-        ("p2p_wait", "f8"),
         ("http_time", "f8"),
-        ("p2p_time", "f8"),
-        ("uplink", "f8"),
         ("http_transfers", "i8"),
+        ("p2p_wait", "f8"),
+        ("p2p_time", "f8"),
         ("p2p_transfers", "i8"),
+        ("latency_sum", "f8"),
         ("latency_ticks", "i8"),
+        ("peers_sum", "f8"),
         ("ticks", "i8"),
-        ("state", "i8"),
-        ("next", "i8"),  # segment that the player wants next
-        ("origin_index", "i8"),  # segment with which play (re)began
         ("stalls", "i8"),
         ("failures", "i8"),
-        ("dirty", "i8"),
-        ("uploads", "i8"),
+        ("unused", "f8", (4,)),
     ]
 )
 
@@ -144,7 +148,6 @@ STATE = np.dtype(
     [("viewer", "i4"), ("state", "i4"), ("at", "f8"), ("position", "f8"), ("buffer", "f8"), ("latency", "f8")]
 )
 CONNECTION = np.dtype([("a", "i4"), ("b", "i4"), ("at", "f8"), ("change", "i4"), ("unused", "i4")])
-
 
 N_EVENTS, N_SERIAL, N_DIRTY, N_TRANSFERS, N_PLAYED, N_STATES, N_CONNECTIONS, N_PASSES, N_HANDLED = range(9)
 """Places in `Plane.counts`."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from p2psim.bundle import records
 from p2psim.errors import CheckpointError
 from p2psim.network import sharing
 from p2psim.policy.loader import command_buffer
@@ -158,7 +159,7 @@ class Simulation:
     def _enlarge(self) -> None:
         plane = self.control.plane
         if plane.counts[0] > len(plane.calendar) // 2:
-            larger = np.zeros(2 * len(plane.calendar), EVENT).view(np.recarray)
+            larger = records(2 * len(plane.calendar), EVENT)
             larger[: len(plane.calendar)] = plane.calendar
             self.control.plane = replace(plane, calendar=larger)
 
@@ -213,10 +214,11 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
     loaders.size[0, 0] = size
     loaders.random[:] = kernel_streams(seed, count, replication, "loader")
     loaders.viewer["uploads"] = people.uploads
-    seat = np.zeros(count, SEAT).view(np.recarray)
+    seat = records(count, SEAT)
     for name in ("border", "border_at", "urgent_at", "check_at"):
         seat[name] = np.inf
     seat["first_frame"] = np.nan
+    seat["passed"] = -np.inf
     fetch = np.full((count, slots) if events else (1, 1), np.nan, FETCH).view(np.recarray)
     logged = _LOG_ROWS if events else 1
     return Plane(
@@ -226,10 +228,10 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
         T=timeline(segments, stream.segment),
         s=_settings(scenario, seed, replication, size, rows, events),
         seat=seat,
-        xfer=np.zeros(count * rows, XFER).view(np.recarray),
-        kept=np.zeros((count, slots), KEPT).view(np.recarray),
+        xfer=records(count * rows, XFER),
+        kept=records((count, slots), KEPT),
         fetch=fetch,
-        calendar=np.zeros(max(16384, 12 * count), EVENT).view(np.recarray),
+        calendar=records(max(16384, 12 * count), EVENT),
         counts=np.zeros(9, np.int64),
         clock=np.zeros(2),
         dirty=np.zeros(2 * count + 64, np.int64),
@@ -237,10 +239,10 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
         out=command_buffer(max(_REQUESTS, 2 * rows), slots),
         scratch=np.zeros(2 * slots + 16, np.int64),
         path=np.full(2, -1, np.int64),
-        transfers=np.zeros(logged, TRANSFER).view(np.recarray),
-        played=np.zeros(logged, PLAYED).view(np.recarray),
-        states=np.zeros(logged, STATE).view(np.recarray),
-        connections=np.zeros(logged, CONNECTION).view(np.recarray),
+        transfers=records(logged, TRANSFER),
+        played=records(logged, PLAYED),
+        states=records(logged, STATE),
+        connections=records(logged, CONNECTION),
     )
 
 

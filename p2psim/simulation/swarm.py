@@ -10,7 +10,7 @@ from p2psim.policy.requests import find, loading
 from p2psim.policy.state import ABSENT, FETCHING, HTTP, LOADING, NOBODY, P2P, STORED
 from p2psim.simulation.calendar import ANNOUNCED, CONSENT, push
 from p2psim.simulation.plane import AWAY, CRASHED, GONE, N_CONNECTIONS, STALLED, Plane
-from p2psim.simulation.transfers import ABORTED, FAILED, FREE, give_up, mark
+from p2psim.simulation.transfers import ABORTED, FAILED, give_up, mark
 from p2psim.simulation.viewing import settle
 
 __all__ = ["CONSENT_EXPIRES", "hear", "leave", "lose_consent", "meet", "part", "stop_watching", "tell"]
@@ -54,18 +54,18 @@ def hear(P: Plane, v: int, segment: int, state: int, now: float) -> None:
         if P.seat[n].dirty == 0 and _matters(P, n, segment, state, now):
             mark(P, n)
         else:
-            P.L.viewer[n].passed = now  # a pass without effect
+            P.seat[n].passed = now  # a pass without effect
 
 
 @tiny
 def _matters(P: Plane, n: int, segment: int, state: int, now: float) -> bool:
     """Whether a queue pass of `n` could do anything after this news: a necessary condition, checked quickly."""
-    me = P.L.viewer[n]
-    if me.requested < 0:
-        return False
     if now >= P.seat[n].border_at:
         return True
-    if state != STORED or segment < me.requested or P.L.slot[n, segment % P.L.slot.shape[1]].stored != 0:
+    if state != STORED or P.L.slot[n, segment % P.L.slot.shape[1]].stored != 0:
+        return False
+    me = P.L.viewer[n]
+    if me.requested < 0 or segment < me.requested:
         return False
     urgent = P.T.start[segment] <= me.position + P.o.high_demand_window
     if not urgent and loading(P.L, n, P2P) >= P.o.p2p_slots:
@@ -99,9 +99,11 @@ def part(P: Plane, a: int, b: int, now: float) -> None:
 
 @inner
 def _cut(P: Plane, v: int, other: int, now: float) -> None:
-    for row in range(v * P.s.rows, (v + 1) * P.s.rows):
-        if P.xfer[row].state != FREE and P.xfer[row].source == P2P and P.xfer[row].other == other:
+    row, busy = v * P.s.rows, P.seat[v].busy
+    while busy != 0:
+        if busy & 1 and P.xfer[row].source == P2P and P.xfer[row].other == other:
             give_up(P, v, row, FAILED, now)
+        row, busy = row + 1, busy >> 1
 
 
 @tiny
@@ -133,9 +135,11 @@ def lose_consent(P: Plane, v: int, now: float) -> None:
 def stop_watching(P: Plane, v: int, now: float) -> None:
     """Close a viewer's account: what is under way counts up to here."""
     seat = P.seat[v]
-    for row in range(v * P.s.rows, (v + 1) * P.s.rows):
-        if P.xfer[row].state != FREE:
+    row, busy = v * P.s.rows, P.seat[v].busy
+    while busy != 0:
+        if busy & 1:
             give_up(P, v, row, ABORTED, now)
+        row, busy = row + 1, busy >> 1
     if seat.state == STALLED:
         seat.stalled += now - seat.stall_began
     settle(P, v, now)

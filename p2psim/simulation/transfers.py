@@ -50,9 +50,10 @@ def mark(P: Plane, v: int) -> None:
 @inner
 def ask(P: Plane, v: int, segment: int, source: int, other: int, first_byte: float, now: float) -> None:
     """Send a request, to the origin or to a neighbour."""
-    row = v * P.s.rows
-    while P.xfer[row].state != FREE:
-        row += 1
+    row, bit = v * P.s.rows, 1
+    while P.seat[v].busy & bit:
+        row, bit = row + 1, bit << 1
+    P.seat[v].busy |= bit
     x = P.xfer[row]
     x.started_at, x.first_byte_at = now, math.nan
     x.asked, x.booked, x.checked = P.s.size - first_byte, 0.0, 0.0
@@ -120,11 +121,13 @@ def book(P: Plane, row: int, total: float, now: float) -> None:
 @inner
 def sync(P: Plane, v: int, now: float) -> None:
     """Bring the received bytes of a viewer's requests up to date: a decision may resume from them."""
-    for row in range(v * P.s.rows, (v + 1) * P.s.rows):
-        if P.xfer[row].state == FLOWING:
+    row, busy = v * P.s.rows, P.seat[v].busy
+    while busy != 0:
+        if busy & 1 and P.xfer[row].state == FLOWING:
             i = find(P.L, v, P.xfer[row].segment)
             if i != NOBODY:
                 P.L.request[v, i].bytes = P.xfer[row].first_byte + usable(P, row, now)
+        row, busy = row + 1, busy >> 1
 
 
 @inner
@@ -207,6 +210,7 @@ def _end(P: Plane, v: int, row: int, got: float, outcome: int, now: float) -> No
     if P.s.events:
         _log(P, v, row, got, outcome, now)
     x.state = FREE
+    P.seat[v].busy &= ~(1 << (row - v * P.s.rows))
 
 
 @tiny
