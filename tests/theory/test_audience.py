@@ -1,0 +1,93 @@
+"""Viewers come and go as in M/G/∞: how many there are, how long they are alone, and what perfect sharing saves then."""
+
+import math
+from functools import cache
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from p2psim.scenario import Scenario
+from p2psim.simulation import run
+from tests.theory.ideal import IDEAL, traced
+from tests.theory.statistics import agree, ratio
+
+VIEWING = 50.0
+SPREADS = pytest.mark.parametrize("spread", [0.0, 0.8], ids=["exponential", "lognormal"])
+
+
+def audience(mean: float, viewing: float, spread: float, duration: float, **changes: object) -> Scenario:
+    return IDEAL.replace(
+        {
+            "duration": duration,
+            "viewers.arrivals": "poisson",
+            "viewers.count": mean,
+            "viewers.viewing": viewing,
+            "viewers.spread": spread,
+            "viewers.over": 0.0,
+            **changes,
+        }
+    )
+
+
+@cache
+def crowds(mean: int, spread: float) -> list[NDArray[np.int64]]:
+    """Viewers present, second by second, of 20 runs; lognormal sessions take ten of their means to settle."""
+    plain = {"policy.name": "http-only", "stream.segment": 20.0, "player.tick": 10.0, "player.update": 10.0}
+    scenario = audience(mean, VIEWING, spread, 20_000.0, **plain)
+    lines = (run(scenario, replication=replication).totals.timeline for replication in range(20))
+    return [line["viewers"].to_numpy()[int(10 * VIEWING) :] for line in lines]
+
+
+@SPREADS
+@pytest.mark.parametrize("mean", [1, 3])
+def test_time_alone_does_not_depend_on_the_law_of_viewing(mean: int, spread: float) -> None:
+    """B1: the audience is Poisson; of the viewing time e^-ρ is spent alone, 1 - (1 - e^-ρ)/ρ is not the first copy."""
+    found = crowds(mean, spread)
+    watched = [n.sum() for n in found]
+    agree([n.mean() for n in found], mean, within=0.1)
+    agree([n.var() for n in found], mean, within=0.25, bias=0.02 * mean)
+    agree(ratio([(n == 1).sum() for n in found], watched), math.exp(-mean), within=0.3)
+    agree(ratio([(n - 1).clip(0).sum() for n in found], watched), 1 - (1 - math.exp(-mean)) / mean, within=0.1)
+
+
+@SPREADS
+def test_others_of_a_viewer_are_poisson(spread: float) -> None:
+    """B1: with ρ = 3 a viewer sees at least 3 others during 57.7 % of its time."""
+    found = crowds(3, spread)
+    seen = ratio([n[n >= 4].sum() for n in found], [n.sum() for n in found])
+    agree(seen, 0.5768, within=0.1)
+
+
+def test_a_newcomer_finds_nobody_with_the_same_probability() -> None:
+    """Arrivals see time averages: the tracker's first reply counts nobody else in e^-ρ of the cases, ρ on average."""
+    scenario, found = audience(2, 40.0, 0.0, 5000.0, **{"stream.segment": 20.0}), []
+    for replication in range(12):
+        replies = traced(run(scenario, replication=replication, events=True))["announces"]
+        found.append(replies[(replies["event"] == "started") & (replies["at"] > 100)]["peers_known"].to_numpy() - 1)
+    agree([others.mean() for others in found], 2.0, within=0.2)
+    agree(ratio([(others == 0).sum() for others in found], [len(others) for others in found]), math.exp(-2), within=0.4)
+
+
+@SPREADS
+def test_perfect_sharing_sends_one_copy_to_whoever_is_there(spread: float) -> None:
+    """B1: offload is 1 - (1 - e^-ρ)/ρ, less what each viewer costs beside its viewing.
+
+    That is its first segments, which come before its first connection, and what is in its buffer when it leaves: at
+    most 4 segments of a viewing time of 60.
+    """
+    mean, viewing = 3, 120.0
+    scenario = audience(mean, viewing, spread, 2500.0)
+    sent, played, busy, watched = [], [], [], []
+    for replication in range(10):
+        totals = run(scenario, replication=replication).totals
+        present = totals.timeline["viewers"].to_numpy()
+        sent.append(totals.viewers["bytes_http"].sum())
+        played.append(totals.viewers["bytes_played"].sum())
+        busy.append((present > 0).sum())
+        watched.append(present.sum())
+    cost = 4 * 2.0 / viewing
+    offload, here = 1 - ratio(sent, played), 1 - ratio(busy, watched)
+    assert here.mean() - cost <= offload.mean() <= here.mean()
+    if spread == 0:  # stationary from the start
+        agree(offload, 1 - (1 - math.exp(-mean)) / mean, within=0.15, bias=cost)

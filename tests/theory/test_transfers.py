@@ -1,0 +1,135 @@
+"""How long a transfer takes: bits over rate, round trips, windows, and others on the same link."""
+
+import math
+
+import numpy as np
+import pytest
+
+from p2psim.network.sharing import allocate, close_flow, next_finish, open_flow
+from p2psim.simulation import run
+from tests.theory.ideal import IDEAL, RATE, traced
+from tests.theory.statistics import agree
+
+MBIT = 125_000.0
+
+
+@pytest.mark.parametrize(
+    ("segment", "uplink", "seconds"),
+    [(2, 10, 1.0), (4, 10, 2.0), (4, 17.3, 1.1561), (4, 92.4, 0.2165), (6, 10, 3.0), (4, 200, 0.1)],
+)
+def test_hop_time_is_bits_over_rate_and_a_round_trip(segment: float, uplink: float, seconds: float) -> None:
+    """D2: a segment of 5 Mbit/s through an uplink that it has for itself."""
+    rtt, goodput = 0.05, 0.97
+    scenario = IDEAL.replace(
+        {
+            "viewers.count": 2,
+            "duration": "150 s",
+            "stream.bitrate": 5 * MBIT,
+            "stream.segment": segment,
+            "access.uplink": uplink * MBIT,
+            "network.rtt": rtt,
+            "network.goodput": goodput,
+            "policy.simultaneousP2PDownloads": 1,
+            "policy.highDemandTimeWindow": "4 s",
+        }
+    )
+    moved = traced(run(scenario, events=True))["transfers"]
+    whole = moved.query("source == 'p2p' and outcome == 'completed' and first_byte == 0")
+    took = (whole["ended_at"] - whole["started_at"]).to_numpy()
+    assert len(took) >= 5
+    assert took == pytest.approx(seconds / goodput + rtt, rel=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("window", "rtt", "mbits"),
+    [(65536, 0.2, 2.6214), (131072, 0.05, 20.97), (262144, 0.02, 104.86), (262144, 0.2, 10.49), (1048576, 0.1, 83.89)],
+)
+def test_a_channel_carries_its_window_per_round_trip(window: float, rtt: float, mbits: float) -> None:
+    """D3: W/RTT, whatever the links could carry."""
+    scenario = IDEAL.replace(
+        {"viewers.count": 3, "network.window": window, "network.rtt": rtt, "stream.segment": 4.0, "duration": "120 s"}
+    )
+    moved = traced(run(scenario, events=True))["transfers"].query("source == 'p2p' and outcome == 'completed'")
+    rates = (moved["bytes"] / (moved["ended_at"] - moved["first_byte_at"])).to_numpy() / MBIT
+    assert len(rates) > 20
+    assert rates == pytest.approx(mbits, rel=5e-4)
+
+
+def test_a_channel_opens_after_its_round_trips() -> None:
+    """D5: gathering, the offer's two hops and the answer's two to and from the tracker, then six round trips."""
+    scenario = IDEAL.replace(
+        {
+            "viewers.count": 6,
+            "duration": "30 s",
+            "network.gather": "0.2 s",
+            "network.rtt": "50 ms",
+            "network.handshake_trips": 6.0,
+            "tracker.latency": "20 ms",
+        }
+    )
+    links = traced(run(scenario, events=True))["connections"].query("outcome == 'open'")
+    assert len(links) == 15
+    took = (links["opened_at"] - links["initiated_at"]).to_numpy()
+    assert took == pytest.approx(0.2 + 4 * 0.02 + 0.2 + 6 * 0.05, abs=1e-9)
+
+
+def test_a_relayed_segment_takes_as_long_as_its_hops() -> None:
+    """D1: pieces go on when they are whole: whoever is k hops from the origin has them k hop times later at best."""
+    rtt, uplink = 0.05, 4 * RATE
+    scenario = IDEAL.replace(
+        {
+            "viewers.count": 12,
+            "viewers.over": "10 s",
+            "duration": "200 s",
+            "access.uplink": uplink,
+            "network.rtt": rtt,
+            "policy.highDemandTimeWindow": "4 s",
+        }
+    )
+    trace = traced(run(scenario, events=True))
+    done = trace["transfers"].query("outcome == 'completed'").sort_values("ended_at")
+    hops: dict[tuple[str, int], int] = {}
+    first: dict[int, float] = {}
+    deep = 0
+    for row in done.itertuples():
+        here = 0 if row.source == "http" else hops[(row.from_viewer, row.segment)] + 1
+        hops[(row.viewer, row.segment)] = here
+        first.setdefault(row.segment, row.ended_at)
+        if row.source == "p2p" and row.first_byte == 0:
+            assert row.ended_at - first[row.segment] >= here * (2 * RATE / uplink + 1.5 * rtt) - 1e-9
+            deep = max(deep, here)
+    assert deep >= 3
+
+
+@pytest.mark.parametrize("law", ["fixed", "exponential", "pareto"])
+@pytest.mark.parametrize("load", [0.5, 0.8])
+def test_processor_sharing(law: str, load: float) -> None:
+    """G: M/G/1-PS. Mean time in the system is (S/C)/(1 - load), whatever the law of the sizes."""
+    count = 10_000
+    times = [sojourns(law, load, count, seed).mean() for seed in range(12)]
+    agree(times, 1 / (1 - load), within=0.06 if load < 0.8 else 0.25)
+
+
+def sojourns(law: str, load: float, count: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    arrivals = np.cumsum(rng.exponential(1 / load, count))
+    sizes = {
+        "fixed": np.ones(count),
+        "exponential": rng.exponential(1.0, count),
+        "pareto": (rng.pareto(2.5, count) + 1) * 1.5 / 2.5,
+    }[law]
+    rows = 1024
+    network = allocate(np.array([1.0]), rows, 1)
+    free, begun, times = list(range(rows)), {}, []
+    path = np.array([0])
+    for at, size in zip([*arrivals, math.inf], [*sizes, 0.0], strict=True):
+        while (end := next_finish(network)) <= at and end < math.inf:
+            f = int(network.finish[0].who)
+            close_flow(network, f, end)
+            times.append(end - begun.pop(f))
+            free.append(f)
+        if at < math.inf:
+            f = free.pop()
+            open_flow(network, f, path, size, math.inf, at)
+            begun[f] = at
+    return np.array(times)[count // 20 :]
