@@ -105,9 +105,9 @@ def test_a_relayed_segment_takes_as_long_as_its_hops() -> None:
 @pytest.mark.parametrize("load", [0.5, 0.8])
 def test_processor_sharing(law: str, load: float) -> None:
     """G: M/G/1-PS. Mean time in the system is (S/C)/(1 - load), whatever the law of the sizes."""
-    count = 10_000
+    count = 8_000
     times = [sojourns(law, load, count, seed).mean() for seed in range(12)]
-    agree(times, 1 / (1 - load), within=0.06 if load < 0.8 else 0.25)
+    agree(times, 1 / (1 - load), within=0.08 if load < 0.8 else 0.3)
 
 
 def sojourns(law: str, load: float, count: int, seed: int) -> np.ndarray:
