@@ -69,7 +69,7 @@ def _upload_imbalances(trace: Trace, p2p: pd.DataFrame, tolerance: float) -> Ite
         return
     last = trace["samples"].sort_values("at").groupby("viewer").last()
     out = p2p.groupby("from_viewer")["bytes"].sum()
-    ended = p2p["ended_at"].fillna(np.inf) <= p2p["from_viewer"].map(last["at"]).fillna(-np.inf)
+    ended = p2p["ended_at"].fillna(np.inf) <= p2p["from_viewer"].map(last["at"]).astype(float).fillna(-np.inf)
     before = p2p[ended].groupby("from_viewer")["bytes"].sum()
     for viewer, row in last.iterrows():
         counted, least, most = float(row["uploaded"]), float(before.get(viewer, 0)), float(out.get(viewer, 0))

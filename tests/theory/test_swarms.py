@@ -100,7 +100,7 @@ def test_nobody_prefetches_in_a_round(count: int, nobody: float) -> None:
         }
     )
     fetched = []
-    for replication in range(600):
+    for replication in range(400):
         totals = run(scenario, replication=replication).totals
         fetched.append(totals.viewers["http_transfers"].sum() - count)
     assert min(fetched) >= 0
