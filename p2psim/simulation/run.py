@@ -210,10 +210,10 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
     slots = _slots(scenario, segments)
     rows = chosen.http_slots + chosen.p2p_slots + 1
     size = float(round(stream.bitrate * stream.segment))
-    loaders = allocate(count, slots, max(_REQUESTS, 2 * rows), policy.maxPeers)
+    loaders = allocate(max(1, count), slots, max(_REQUESTS, 2 * rows), policy.maxPeers)
     loaders.size[0, 0] = size
-    loaders.random[:] = kernel_streams(seed, count, replication, "loader")
-    loaders.viewer["uploads"] = people.uploads
+    loaders.random[:count] = kernel_streams(seed, count, replication, "loader")
+    loaders.viewer["uploads"][:count] = people.uploads
     seat = records(count, SEAT)
     for name in ("border", "border_at", "urgent_at", "check_at"):
         seat[name] = np.inf
