@@ -162,6 +162,8 @@ class Brain(Generic[C]):
         self._lifetime = options.lifetime
         self.swarms: dict[str, Swarm[C]] = {}
         self.counts = Counts()
+        self.has_room = True
+        """Whether new peers are let in; a caller short of memory unsets it."""
         self._rng = rng
         self._observer = observer
         self._watcher = observer if observer is not None and observer.sees_messages else None
@@ -274,6 +276,8 @@ class Brain(Generic[C]):
         self, presence: Presence[C], swarm: Swarm[C] | None, held: Membership[C] | None, now: float
     ) -> str | None:
         options = self.options
+        if held is None and not self.has_room:
+            return "the tracker has no room for another peer"
         if swarm is None and options.max_swarms and len(self.swarms) >= options.max_swarms:
             return "the tracker has no room for another swarm"
         if held is not None and options.takeover == "silent":
@@ -325,9 +329,9 @@ class Brain(Generic[C]):
     def _offer(self, sends: Sends[C], member: Membership[C], message: Announce) -> None:
         offers = message.offers
         count = min(len(offers), self.options.max_offers)
-        if message.numwant is not None and message.numwant < count:
+        if message.numwant is not None and 0 <= message.numwant < count:
             count = message.numwant
-        if count <= 0:
+        if not count:
             return
         info_hash, peer_id, watcher = message.info_hash, member.peer_id, self._watcher
         receivers = self._matching.choose(member.swarm, member, count, self._rng)

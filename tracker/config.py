@@ -60,8 +60,11 @@ class Options(BrainOptions):
     max_connections: int = 0
     """Connections in all; 0 is no limit."""
 
-    max_memory: float = 0.0
-    """MiB of memory above which no new connection is served; 0 is no limit."""
+    max_memory: float = 2048.0
+    """MiB by which the process may grow; above, no peer is let in, and slow readers are dropped. 0 is no limit."""
+
+    max_refusals: int = 100
+    """Messages of one connection that are refused before it is closed; one a second is forgiven. 0 is no limit."""
 
     max_connections_per_address: int = 0
     """Connections of one IPv4 address or IPv6 /64; 0 is no limit. Behind a proxy, name it in trusted_proxies."""
@@ -150,6 +153,7 @@ class Options(BrainOptions):
 _NOT_NEGATIVE = (
     "max_connections",
     "max_memory",
+    "max_refusals",
     "max_connections_per_address",
     "announce_rate",
     "drain",

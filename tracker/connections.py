@@ -26,6 +26,8 @@ _REQUEST, _OPEN, _CLOSING, _DRAINING, _CLOSED = range(5)
 _BUFFER = 64 * 1024
 _ACCEPTS = 64  # connections accepted before others get their turn
 _SPARE = 8  # codecs kept for the next that need one
+_ROUND = 1024 * 1024  # bytes that wait for the end of a round at most
+_HOARD = 16 * 1024  # bytes of one connection that are worth looking for when memory is short
 
 PATIENCE = 5.0
 """Seconds to wait for the other side to close."""
@@ -92,10 +94,7 @@ class Connection(asyncio.BufferedProtocol):
     def write(self, data: bytes) -> None:
         """Queue bytes for the end of this round."""
         if self.state <= _OPEN:
-            if self.out is None:
-                self.hub.queue(self, data)
-            else:
-                self.out.append(data)
+            self.hub.queue(self, data)
 
     def on_refused(self) -> None:
         """End after a handshake that failed."""
@@ -182,6 +181,7 @@ class Hub:
         self._writer: Codec | None = None
         self._tls = tls
         self._open = 0
+        self._queued = 0
         self.opened = 0
         self._accepted = 0
         self.bytes_received = 0
@@ -242,7 +242,21 @@ class Hub:
     def expire(self, now: float) -> None:
         """Drop those that took too long to ask, or to close."""
         for limit in self._limits.due(now):
-            self.lose(limit.connection)
+            connection = limit.connection
+            if connection.state == _REQUEST and connection.head:
+                self.queue(connection, render(Response(HTTPStatus.REQUEST_TIMEOUT, b"the request took too long\n")))
+                self.drain(connection)
+            else:
+                self.lose(connection)
+
+    def relieve(self) -> None:
+        """Of those for whom much is kept, drop the half for whom most is."""
+        hoards = [(_kept(connection), connection.number, connection) for connection in self._connections]
+        hoards = sorted(hoard for hoard in hoards if hoard[0] > _HOARD)
+        del hoards[: len(hoards) // 2]
+        for _, _, connection in hoards:
+            log.debug("gave up %s: memory is short", connection.address)
+            self.lose(connection)
 
     # accepting
 
@@ -386,14 +400,18 @@ class Hub:
         """Queue bytes for the end of this round."""
         if connection.out is not None:
             connection.out.append(data)
-            return
-        connection.out = [data]
-        if not self._dirty:
-            self._loop.call_soon(self._flush)
-        self._dirty.append(connection)
+        else:
+            connection.out = [data]
+            if not self._dirty:
+                self._loop.call_soon(self._flush)
+            self._dirty.append(connection)
+        self._queued += len(data)
+        if self._queued > _ROUND:  # small questions with long answers, for instance
+            self._flush()
 
     def _flush(self) -> None:
         dirty, self._dirty = self._dirty, []
+        self._queued = 0
         for connection in dirty:
             self._write(connection)
 
@@ -465,3 +483,11 @@ class Hub:
         if connection.limit is not None:
             self._limits.discard(connection.limit)
             connection.limit = None
+
+
+def _kept(connection: Connection) -> int:
+    """Count the bytes that wait to be read by the other side, or for the rest of a message."""
+    kept = connection.transport.get_write_buffer_size()
+    if connection.codec is not None:
+        kept += connection.codec.pending
+    return kept + len(connection.parts or b"") + len(connection.head or b"")

@@ -41,7 +41,7 @@ class Gate:
         self._hashes = HashRule(options.allow_hashes, options.deny_hashes)
         self._secret = options.token_secret
         self._connections = Quota(options.max_connections_per_address)
-        self._announces = Budget(options.announce_rate, options.announce_burst)
+        self._announces: Budget[str] = Budget(options.announce_rate, options.announce_burst)
         self._locator = Locator(options.geo_databases) if options.matching == "locality" else None
         self._is_known = bool(options.max_connections_per_address or options.announce_rate or options.token_secret)
         self.has_message_rules = bool(options.announce_rate or options.token_secret) or not self._hashes.is_open

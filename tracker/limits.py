@@ -2,8 +2,8 @@
 
 import ipaddress
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Generic, TypeAlias, TypeVar
 
 from tracker.errors import OptionError
 
@@ -87,15 +87,18 @@ class Quota:
             del self._held[key]
 
 
-class Budget:
+K = TypeVar("K", bound=Hashable)
+
+
+class Budget(Generic[K]):
     """How often one key may do something: `rate` per second in the long run, `burst` at once; 0 is no limit."""
 
     def __init__(self, rate: float, burst: float):
         self._rate = rate
         self._burst = burst
-        self._spent: dict[str, tuple[float, float]] = {}  # how much, when
+        self._spent: dict[K, tuple[float, float]] = {}  # how much, when
 
-    def spend(self, key: str, now: float) -> bool:
+    def spend(self, key: K, now: float) -> bool:
         """Spend one, if the budget allows."""
         if not self._rate:
             return True
@@ -105,6 +108,10 @@ class Budget:
             return False
         self._spent[key] = (spent, now)
         return True
+
+    def drop(self, key: K) -> None:
+        """Forget what a key has spent."""
+        self._spent.pop(key, None)
 
     def forget(self, now: float) -> None:
         """Drop the keys whose budget is whole again."""

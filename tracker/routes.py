@@ -1,5 +1,7 @@
 """What a tracker answers over HTTP."""
 
+import heapq
+import math
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Protocol
@@ -12,7 +14,9 @@ from tracker.swarm import C, Swarm
 
 __all__ = ["Router", "Source"]
 
-_LISTED = 100  # swarms in the statistics, the largest
+_LISTED_SWARMS = 100  # in the statistics, the largest
+_LISTED_PEERS = 1000  # of one swarm
+_MANY = 1000  # swarms, from where on the largest are looked for once a second at most
 
 
 class Source(Protocol):
@@ -51,6 +55,8 @@ class Router:
         self._source = source
         self._pages = pages
         self._is_public = is_public
+        self._largest: list[dict[str, object]] = []
+        self._largest_at = -math.inf
         self._routes: dict[str, Callable[[Request], Response]] = {
             "/health": lambda _: as_json({"status": "ok"}),
             "/ready": self._ready,
@@ -82,11 +88,16 @@ class Router:
 
     def statistics(self) -> dict[str, object]:
         """Tell how much there is and what was done."""
-        statistics: dict[str, object] = dict(self._source.figures())
-        if self._is_public:
-            largest = sorted(self._swarms.values(), key=len, reverse=True)[:_LISTED]
-            statistics["largest"] = [_summary(swarm) for swarm in largest]
-        return statistics
+        figures = self._source.figures()
+        if not self._is_public:
+            return dict(figures)
+        return {**figures, "largest": self._find_largest(figures["uptime"])}
+
+    def _find_largest(self, now: float) -> list[dict[str, object]]:
+        if len(self._swarms) < _MANY or now - self._largest_at >= 1.0:
+            largest = heapq.nlargest(_LISTED_SWARMS, self._swarms.values(), key=len)
+            self._largest, self._largest_at = [_summary(swarm) for swarm in largest], now
+        return self._largest
 
     def _find(self, request: Request) -> Response:
         path = request.path.rstrip("/") or "/"
@@ -115,7 +126,7 @@ class Router:
         peers = [
             {"peer_id": member.peer_id.encode("latin-1").hex(), "name": readable(member.peer_id)}
             | {"complete": member.is_complete}
-            for member in swarm.members
+            for member in swarm.members[:_LISTED_PEERS]
         ]
         return as_json({**_summary(swarm), "peers": peers})
 

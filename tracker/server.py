@@ -1,6 +1,7 @@
 """The tracker as a server: WebSocket and HTTP on one port."""
 
 import asyncio
+import ctypes
 import logging
 import random
 import resource
@@ -22,6 +23,7 @@ from tracker.events import Observer
 from tracker.gate import Gate, Visitor
 from tracker.http import Request, Response, as_json
 from tracker.ice import ice_servers
+from tracker.limits import Budget
 from tracker.listening import bind
 from tracker.logs import EventLog
 from tracker.matching import UniformRandom
@@ -36,7 +38,7 @@ log = logging.getLogger("tracker")
 
 _TICK = 1.0  # seconds between looks at the clock
 _WAVE = 0.25  # seconds between waves of goodbyes
-_GOING_AWAY, _SERVICE_RESTART, _TRY_AGAIN_LATER = 1001, 1012, 1013
+_GOING_AWAY, _POLICY = 1001, 1008
 
 
 class TrackerServer:
@@ -84,6 +86,8 @@ class TrackerServer:
         self._tick_seconds = min(_TICK, options.ping_interval)
         self._ticks = 0
         self._refused_connections = 0
+        self._memory_at_start = _memory()
+        self._refusals: Budget[Connection] = Budget(1.0 if options.max_refusals else 0.0, options.max_refusals)
         self._is_draining = False
         self._hurry = asyncio.Event()
 
@@ -218,11 +222,11 @@ class TrackerServer:
     def _check_room(self, hub: Hub) -> None:
         options = self.options
         if self._is_draining:
-            raise Refusal("the tracker restarts", close_code=_SERVICE_RESTART)
+            raise Refusal("the tracker goes away", close_code=_GOING_AWAY)
         if options.max_connections and hub.open_count > options.max_connections:
-            raise Refusal("the tracker is full", close_code=_TRY_AGAIN_LATER)
-        if self._is_short_of_memory():
-            raise Refusal("the tracker is short of memory", close_code=_TRY_AGAIN_LATER)
+            raise Refusal("the tracker is full")
+        if not self.brain.has_room:
+            raise Refusal("the tracker is short of memory")
 
     def on_heard(self, connection: Connection) -> None:
         """Know that a WebSocket is alive."""
@@ -231,6 +235,7 @@ class TrackerServer:
     def on_closed(self, connection: Connection) -> None:
         """Forget a WebSocket and its peers."""
         self.brain.disconnect(connection, self._clock())
+        self._refusals.drop(connection)
         if isinstance(connection.visitor, Visitor):
             self._gate.leave(connection.visitor)
             connection.visitor = None
@@ -260,10 +265,13 @@ class TrackerServer:
 
     def _refuse(self, hub: Hub, connection: Connection, refusal: Refusal) -> None:
         # a connection that only sends nonsense is still alive
-        self.brain.heard(connection, self._clock())
+        now = self._clock()
+        self.brain.heard(connection, now)
         failure = self.brain.failure(refusal.info_hash or "", refusal.reason, refusal.action)
         if refusal.info_hash is None:
             hub.close(connection, refusal.close_code, refusal.reason)
+        elif not self._refusals.spend(connection, now):
+            hub.close(connection, _POLICY, f"too many messages that are not served, the last: {refusal.reason}")
         else:
             hub.send(connection, protocol.encode(failure))
 
@@ -289,7 +297,7 @@ class TrackerServer:
         """Tell whether new clients are welcome."""
         limit = self.options.max_connections
         is_full = bool(limit) and self.connection_count >= limit
-        return not self._is_draining and not is_full and not self._is_short_of_memory()
+        return not self._is_draining and not is_full and self.brain.has_room
 
     def ice(self, request: Request) -> Response:
         """Name STUN and TURN servers, to those that may connect."""
@@ -298,9 +306,6 @@ class TrackerServer:
             return as_json({"error": "a valid token is required"}, HTTPStatus.FORBIDDEN)
         servers = ice_servers(options.stun_urls, options.turn_urls, options.turn_secret, now + options.turn_lifetime)
         return as_json({"iceServers": servers, "lifetime": options.turn_lifetime})
-
-    def _is_short_of_memory(self) -> bool:
-        return bool(self.options.max_memory) and _memory() > self.options.max_memory * 2**20
 
     # time
 
@@ -315,9 +320,23 @@ class TrackerServer:
             hub.close(connection, _GOING_AWAY, "nothing was heard for too long", patience=1.0)
         self._ping(hub)
         hub.expire(loop.time())
+        self._watch_memory(hub)
         self._log.flush()
         if self._ticks % 60 == 0:
             self._gate.forget(now)
+
+    def _watch_memory(self, hub: Hub) -> None:
+        """Let nobody in while there is too little memory, and take it from those who make the tracker keep most."""
+        limit = self.options.max_memory * 2**20
+        if not limit:
+            return
+        if self._memory_grown() > limit:
+            hub.relieve()
+            _return_memory()
+        self.brain.has_room = self._memory_grown() <= limit
+
+    def _memory_grown(self) -> int:
+        return _memory() - self._memory_at_start
 
     def _ping(self, hub: Hub) -> None:
         """Ping a part of the connections, so that in every `ping_interval` each has its turn."""
@@ -332,6 +351,12 @@ class TrackerServer:
 def _memory() -> int:
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * resource.getpagesize()
+
+
+def _return_memory() -> None:
+    """Have glibc give back to the system what is free."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _tls_context(options: Options) -> ssl.SSLContext | None:

@@ -69,7 +69,7 @@ class Codec(WSListener):
         Of the request of `user`, with lower-case names; without, a handshake is played that nobody sees.
     """
 
-    __slots__ = ("_max_message", "_protocol", "_sock", "buffer", "is_between_frames", "transport", "user")
+    __slots__ = ("_max_message", "_protocol", "_sock", "buffer", "is_between_frames", "pending", "transport", "user")
 
     def __init__(self, sock: Any, max_message: int, headers: Mapping[str, str] | None = None, user: User | None = None):
         self._sock = sock
@@ -77,6 +77,7 @@ class Codec(WSListener):
         self.user = user
         self.transport: WSTransport | None = None
         self.is_between_frames = True
+        self.pending = 0  # bytes of a frame that is not complete
         # as ws_create_server does it: no timer, no pings and no pongs of its own
         pings = (False, 0, 0, WSAutoPingStrategy.PING_WHEN_IDLE, False)
         self._protocol = WSProtocol(
@@ -97,6 +98,7 @@ class Codec(WSListener):
     def feed_buffer(self, size: int) -> None:
         """Take the first bytes of the buffer."""
         self.is_between_frames = False
+        self.pending += size
         self._protocol.buffer_updated(size)
 
     def feed(self, data: bytes) -> None:
@@ -127,6 +129,7 @@ class Codec(WSListener):
         """Keep what sends."""
         self.transport = transport
         self.is_between_frames = True
+        self.pending = 0
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Put messages together.
@@ -136,6 +139,7 @@ class Codec(WSListener):
         WSProtocolError
             When the frame is not allowed; picows closes with its code.
         """
+        self.pending = frame.tail_size
         self.is_between_frames = not frame.tail_size
         user, kind = self.user, frame.msg_type
         if user is None or transport.is_close_frame_sent:

@@ -50,7 +50,7 @@ def test_the_reply_stands_before_the_offers_it_causes():
         (None, 5, 20, 5),
         (3, 5, 20, 3),
         (0, 5, 20, 0),
-        (-1, 5, 20, 0),
+        (-1, 5, 20, 5),  # as many as usual
         (50, 5, 20, 5),
         (None, 5, 2, 2),
         (None, 30, 20, 9),

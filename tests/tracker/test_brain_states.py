@@ -33,7 +33,7 @@ class TrackerMachine(RuleBasedStateMachine):
         assert first == socket
         assert isinstance(reply, AnnounceReply)
         assert reply.complete + reply.incomplete == len(inside)
-        limit = count if wanted is None else max(0, min(count, wanted))
+        limit = count if wanted is None or wanted < 0 else min(count, wanted)
         assert len(relays) == min(limit, len(others))
         receivers = [to for to, _ in relays]
         assert all(isinstance(relay, OfferRelay) and relay.info_hash == swarm for _, relay in relays)

@@ -21,15 +21,12 @@ from tracker.connections import Connection
 from tracker.server import serve
 from tracker.swarm import Membership, Presence
 
-from .tracker_examples import SWARM, peer, wire_announce
+from .tracker_examples import wire_announce
+from .tracker_hostility import HOSTILE, UPGRADE, mutated, text
 
 pytestmark = pytest.mark.asyncio
 
 DEADLINE = 5.0
-UPGRADE = (
-    b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-)
 
 
 @asynccontextmanager
@@ -71,32 +68,10 @@ async def send_raw(server, data: bytes, *, is_reset: bool = False) -> bytes:
     return answer
 
 
-def text(payload: bytes) -> bytes:
-    return UPGRADE + Frame(Opcode.TEXT, payload).serialize(mask=True)
-
-
-HOSTILE = {
-    "null": b"null",
-    "deep": b'{"action":"announce","offers":' + b"[" * 100_000,
-    "deep objects": b'{"a":' * 40_000,
-    "lone surrogate": b'{"action":"announce","info_hash":"\\ud800' + b"a" * 19 + b'"}',
-    "surrogate in an id": json.dumps(wire_announce(1, peer_id="\ud800" + "a" * 19)).encode(),
-    "huge number": b'{"action":"announce","left":' + b"9" * 100_000 + b"}",
-    "huge exponent": b'{"action":"announce","numwant":1e999999999}',
-    "many keys": b"{" + b",".join(b'"%d":0' % i for i in range(30_000)) + b"}",
-    "same key": b'{"action":"announce","action":"scrape","action":null}',
-    "a mebibyte": b'{"action":"announce","x":"' + b"x" * 2**20 + b'"}',
-    "bad utf-8": b'{"action":"announce","x":"\xff"}',
-    "nul": bytes(1000),
-    "scrape of many": json.dumps({"action": "scrape", "info_hash": ["x" * 20] * 10_000}).encode(),
-    "many offers": json.dumps(wire_announce(2, count=1500)).encode(),
-}
-
-
 @pytest.mark.parametrize("name", HOSTILE)
 async def test_a_hostile_message_harms_nobody_else(name):
     async with watched_tracker() as (server, check):
-        answer = await send_raw(server, text(HOSTILE[name]))
+        answer = await send_raw(server, UPGRADE + text(HOSTILE[name]))
         assert answer.startswith(b"HTTP/1.1 101 ")
         # a reply or a close frame, never silence
         assert len(answer.partition(b"\r\n\r\n")[2]) > 2
@@ -132,24 +107,11 @@ async def test_hostile_bytes_harm_nobody_else(data, is_reset):
 @pytest.mark.parametrize("seed", range(4))
 async def test_random_mutations_of_good_messages(seed):
     rng = random.Random(seed)
-    good = [
-        json.dumps(wire_announce(2, count=3)).encode(),
-        json.dumps({"action": "scrape"}).encode(),
-        json.dumps({**wire_announce(3), "answer": {"sdp": "x"}, "to_peer_id": peer(1), "offer_id": "x"}).encode(),
-        json.dumps({"action": "signal", "info_hash": SWARM, "peer_id": peer(2), "signal": []}).encode(),
-    ]
     async with watched_tracker() as (server, check):
         for round_number in range(25):
             stream = bytearray(UPGRADE)
             for _ in range(10):
-                message = bytearray(rng.choice(good))
-                for _ in range(rng.randrange(4)):
-                    place = rng.randrange(len(message))
-                    message[place : place + rng.randrange(5)] = rng.randbytes(rng.randrange(4))
-                frame = bytearray(Frame(Opcode.TEXT, bytes(message)).serialize(mask=True))
-                if rng.random() < 0.1:
-                    frame[rng.randrange(len(frame))] ^= 1 << rng.randrange(8)
-                stream += frame
+                stream += mutated(rng)
             _, writer = await asyncio.open_connection("127.0.0.1", server.port)
             with suppress(ConnectionError):
                 for start in range(0, len(stream), size := rng.randrange(1, 3000)):
@@ -188,7 +150,9 @@ async def test_slow_readers_do_not_hold_up_or_fill_the_tracker():
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             sock.setblocking(False)
             await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", server.port))
-            await asyncio.get_running_loop().sock_sendall(sock, text(json.dumps(wire_announce(10 + number)).encode()))
+            await asyncio.get_running_loop().sock_sendall(
+                sock, UPGRADE + text(json.dumps(wire_announce(10 + number)).encode())
+            )
             lazy.append(sock)
         offers = [{"offer": {"sdp": "x" * 20_000}, "offer_id": "i" * 20}] * 5
         async with connect(server.url) as eager, asyncio.timeout(20):
@@ -236,7 +200,7 @@ async def test_no_object_outlives_its_connection():
         try:
             before = alive()
             for number in range(200):
-                await send_and_leave(server, text(json.dumps(wire_announce(number, count=2)).encode()))
+                await send_and_leave(server, UPGRADE + text(json.dumps(wire_announce(number, count=2)).encode()))
             async with asyncio.timeout(DEADLINE):
                 while server.socket_count > 1:
                     await asyncio.sleep(0.01)

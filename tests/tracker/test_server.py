@@ -200,7 +200,8 @@ async def test_raw_http():
         assert (await ask(b"GET /health HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
         assert (await ask(b"nonsense\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
         assert (await ask(b"GET / HTTP/1.1\r\nx: " + b"y" * 20_000)).startswith(b"HTTP/1.1 431 ")
-        assert await ask(b"GET / HT") == b""
+        assert (await ask(b"GET / HT")).startswith(b"HTTP/1.1 408 ")
+        assert await ask(b"") == b""
         assert server.connection_count == 0
 
 

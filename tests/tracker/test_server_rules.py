@@ -17,6 +17,7 @@ from tracker.tokens import sign
 
 from .tracker_clients import DEADLINE, client, receive, send, tracker
 from .tracker_examples import OTHER_SWARM, SWARM, peer, wire_announce
+from .tracker_hostility import UPGRADE, text
 
 pytestmark = pytest.mark.asyncio
 
@@ -44,7 +45,6 @@ async def get(server, path: str, **options) -> httpx.Response:
         ({"deny_origins": ("*.evil.example",)}, {"origin": "https://www.evil.example"}, 1008, "origin"),
         ({"require_origin": True}, {}, 1008, "origin"),
         ({"token_secret": "s"}, {}, 1008, "token"),
-        ({"max_memory": 1.0}, {}, 1013, "memory"),
     ],
 )
 async def test_who_may_not_connect_is_told_why(options, how, code, reason):
@@ -90,9 +90,54 @@ async def test_the_tracker_can_be_full():
     async with tracker(max_connections=1) as server:
         assert (await get(server, "/ready")).status_code == 200
         async with client(server) as one, client(server) as two:
-            assert await closed(two) == (1013, "the tracker is full")
+            assert await closed(two) == (1008, "the tracker is full")
             assert (await get(server, "/ready")).status_code == 503
             assert (await tell(one, wire_announce(1)))["incomplete"] == 1
+
+
+async def test_without_memory_nobody_new_is_let_in_and_who_is_there_is_served():
+    async with tracker(max_memory=1e-6, ping_interval=0.05) as server, client(server) as one:
+        await tell(one, wire_announce(1))
+        hoard = bytes(range(256)) * 2**16  # the process grows by 16 MiB
+        async with asyncio.timeout(DEADLINE):
+            while (await get(server, "/ready")).status_code == 200:
+                await asyncio.sleep(0.05)
+        async with client(server) as two:
+            code, reason = await closed(two)
+            assert code == 1008
+            assert "memory" in reason
+        refused = await tell(one, wire_announce(2))
+        assert (refused["action"], refused["info_hash"]) == ("announce", SWARM)
+        assert "no room" in refused["failure reason"]
+        assert (await tell(one, wire_announce(1)))["incomplete"] == 1
+        del hoard
+
+
+async def test_who_only_sends_what_is_refused_is_closed():
+    async with tracker(max_refusals=3) as server, client(server) as good, client(server) as bad:
+        for _ in range(3):
+            assert "peer_id" in (await tell(bad, wire_announce(1, peer_id="short")))["failure reason"]
+        await send(bad, wire_announce(1, peer_id="short"))
+        code, reason = await closed(bad)
+        assert code == 1008
+        assert "peer_id" in reason
+        for _ in range(5):
+            assert (await tell(good, wire_announce(1)))["incomplete"] == 1
+
+
+async def test_short_questions_with_long_answers_are_the_askers_own_problem():
+    async with tracker(max_backlog=200_000) as server, client(server) as good:
+        for number in range(999):
+            await tell(good, wire_announce(1, f"{number:020d}"))
+        before = server.figures()["bytes_sent"]
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
+        writer.write(UPGRADE + 300 * text(b'{"action":"scrape"}'))  # 25 MB of answers, at once
+        async with asyncio.timeout(DEADLINE):
+            while server.brain.counts.scrapes < 20 or server.connection_count > 1:
+                await asyncio.sleep(0.01)
+        assert (await tell(good, wire_announce(1)))["incomplete"] == 1
+        assert server.figures()["bytes_sent"] - before < 1e7  # what the system takes, and little more
+        writer.close()
 
 
 async def test_too_many_announces_are_refused_with_action_and_info_hash():
@@ -210,7 +255,7 @@ async def test_goodbyes_come_in_waves_and_can_be_hurried():
         assert (await get(server, "/ready")).status_code == 503
         assert (await get(server, "/health")).status_code == 200
         async with client(server) as late:
-            assert (await closed(late))[0] == 1012
+            assert (await closed(late))[0] == 1001
         server.hurry()
         async with asyncio.timeout(2.5):
             await closing
