@@ -1,7 +1,4 @@
-"""The client that most players in the field use, against this tracker.
-
-Needs Node.js, and the bittorrent-tracker package: from the folder that NODE_MODULES names, or else from npm.
-"""
+"""The client that most players in the field use, against this tracker."""
 
 import json
 import os
@@ -16,7 +13,6 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-PACKAGE = "bittorrent-tracker@11.2.3"
 INFO_HASH, OTHER_HASH = "ff" * 20, "00" * 20
 DEADLINE = 15.0
 
@@ -27,16 +23,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def client_module(tmp_path_factory) -> Path:
-    modules = os.environ.get("NODE_MODULES")
-    if modules is None:
-        folder = tmp_path_factory.mktemp("npm")
-        command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", PACKAGE]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"npm cannot install {PACKAGE}: {done.stderr.strip()[-200:]}")
-        modules = str(folder / "node_modules")
-    return Path(modules) / "bittorrent-tracker" / "client.js"
+def client_module(node_modules) -> Path:
+    return node_modules / "bittorrent-tracker" / "client.js"
 
 
 @contextmanager

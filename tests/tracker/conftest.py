@@ -1,0 +1,23 @@
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PACKAGES = ("bittorrent-tracker@11.2.3", "p2p-media-loader-core@2.3.1")
+
+
+@pytest.fixture(scope="session")
+def node_modules(tmp_path_factory) -> Path:
+    """Find the clients of the field: in the folder that NODE_MODULES names, or else from npm."""
+    if given := os.environ.get("NODE_MODULES"):
+        return Path(given)
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed")
+    folder = tmp_path_factory.mktemp("npm")
+    command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", *PACKAGES]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"npm cannot install {' '.join(PACKAGES)}: {done.stderr.strip()[-200:]}")
+    return folder / "node_modules"

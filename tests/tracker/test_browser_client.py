@@ -1,0 +1,142 @@
+"""The real p2p-media-loader in Chromium: viewers meet through this tracker, share, and meet again after a restart.
+
+Segments are a few kilobytes of noise that no server has: the browser is told what to see at their addresses.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+CHROMIUM = Path("/usr/bin/chromium")
+SITE = "http://localhost"  # nothing is there
+SEGMENTS, SECONDS, SIZE = 12, 4, 30_000
+DEADLINE = 30.0
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
+]
+
+# a client waits for ten seconds and up to five minutes more before it connects again: fifty times as fast here
+IMPATIENCE = """
+const wait = window.setTimeout;
+window.setTimeout = (callback, ms, ...rest) => wait(callback, ms >= 10000 && ms !== 50000 ? ms / 50 : ms, ...rest);
+"""
+
+PAGE = """<!doctype html><script type="module">
+import { Core } from "/core.js";
+window.watch = (tracker, count, seconds, from, isPlaying) => {
+  const core = new Core({ swarmId: "a test", announceTrackers: [tracker], rtcConfig: { iceServers: [] } });
+  const seen = window.seen = { http: 0, p2p: 0, loaded: 0, peers: 0, warnings: [] };
+  core.addEventListener("onChunkDownloaded", (bytes, source) => { seen[source] += bytes; });
+  core.addEventListener("onPeerConnect", () => { seen.peers += 1; });
+  core.addEventListener("onTrackerWarning", ({ warning }) => seen.warnings.push(String(warning.message ?? warning)));
+  core.setManifestResponseUrl(`${location.origin}/master.m3u8`);
+  core.addStreamIfNoneExists({ runtimeId: "stream", type: "main", index: "one" });
+  const url = (number) => `${location.origin}/segment${number}`;
+  core.updateStream("stream", Array.from({ length: count }, (_, number) => ({
+    runtimeId: url(number), externalId: number, url: url(number),
+    startTime: number * seconds, endTime: (number + 1) * seconds,
+  })));
+  core.updatePlayback(0, 1);
+  const load = (number) => number < count && core.loadSegment(url(number), {
+    onSuccess: () => {
+      seen.loaded += 1;
+      if (isPlaying) core.updatePlayback((number + 1) * seconds, 1);
+      load(number + 1);
+    },
+    onError: (error) => seen.warnings.push(String(error)),
+  });
+  load(from);
+};
+window.isReady = true;
+</script>"""
+
+
+@contextmanager
+def tracker(port: int = 0):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tracker", "--port", str(port), "--json", "--log-level", "error"],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+    )
+    try:
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def wait_for_peers(address: dict, count: int) -> dict:
+    deadline = time.perf_counter() + DEADLINE
+    while (figures := httpx.get(address["http"] + "/tracker/stats").json())["peers"] != count:
+        assert time.perf_counter() < deadline, figures
+        time.sleep(0.1)
+    return figures
+
+
+@pytest.fixture
+def open_page(node_modules):
+    playwright = pytest.importorskip("playwright.sync_api")
+    library = (node_modules / "p2p-media-loader-core/dist/p2p-media-loader-core.es.min.js").read_text(encoding="utf-8")
+
+    def answer(route, *, has_segments: bool):
+        path = route.request.url.removeprefix(SITE)
+        if path == "/":
+            route.fulfill(content_type="text/html", body=PAGE)
+        elif path == "/core.js":
+            route.fulfill(content_type="text/javascript", body=library)
+        elif has_segments and path.startswith("/segment"):
+            route.fulfill(body=path.encode() * (SIZE // len(path)))
+        # anything else is never answered
+
+    with playwright.sync_playwright() as driver:
+        arguments = ["--no-sandbox", "--allow-loopback-in-peer-connection"]
+        # a page that is nowhere may not reach this machine, in newer versions
+        arguments += ["--disable-features=WebRtcHideLocalIpsWithMdns,LocalNetworkAccessChecks"]
+        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=arguments, headless=True)
+
+        def open_one(*, has_segments: bool):
+            page = browser.new_page()
+            page.set_default_timeout(DEADLINE * 1000)
+            page.add_init_script(IMPATIENCE)
+            page.route(f"{SITE}/**", lambda route: answer(route, has_segments=has_segments))
+            page.goto(SITE + "/")
+            page.wait_for_function("window.isReady")
+            return page
+
+        yield open_one
+        browser.close()
+
+
+def test_viewers_meet_share_and_meet_again(open_page):
+    with tracker() as address:
+        seeder, viewer = open_page(has_segments=True), open_page(has_segments=False)
+        seeder.evaluate(f"watch('{address['url']}', {SEGMENTS}, {SECONDS}, 0, true)")
+        seeder.wait_for_function(f"seen.loaded === {SEGMENTS}")
+        # from the first segment that is not in high demand, where HTTP alone would be asked
+        viewer.evaluate(f"watch('{address['url']}', {SEGMENTS}, {SECONDS}, 5, false)")
+        viewer.wait_for_function(f"seen.p2p >= {2 * SIZE}")
+        assert viewer.evaluate("seen.http") == 0
+        figures = wait_for_peers(address, 2)
+        assert figures["offers"] >= 1
+        assert figures["answers"] >= 1
+        assert figures["failures"] == 0
+        viewer.close()
+        wait_for_peers(address, 1)
+        assert seeder.evaluate("seen.warnings") == []
+    seeder.wait_for_function("seen.warnings.length > 0")
+    with tracker(address["port"]):
+        wait_for_peers(address, 1)  # the seeder came back by itself
+        late = open_page(has_segments=False)
+        late.evaluate(f"watch('{address['url']}', {SEGMENTS}, {SECONDS}, 5, false)")
+        late.wait_for_function(f"seen.p2p >= {2 * SIZE}")
+        assert wait_for_peers(address, 2)["failures"] == 0
