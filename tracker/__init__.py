@@ -8,9 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tracker.brain import Brain, BrainOptions
-    from tracker.config import Options
+    from tracker.brain import Brain
     from tracker.events import Observer
+    from tracker.options import BrainOptions, Options
     from tracker.server import TrackerServer, serve
 
 __all__ = ["Brain", "BrainOptions", "Observer", "Options", "TrackerServer", "serve"]
@@ -18,9 +18,9 @@ __all__ = ["Brain", "BrainOptions", "Observer", "Options", "TrackerServer", "ser
 # whoever only needs the brain, such as a simulation, loads no server
 _HOMES = {
     "Brain": "brain",
-    "BrainOptions": "brain",
+    "BrainOptions": "options",
     "Observer": "events",
-    "Options": "config",
+    "Options": "options",
     "TrackerServer": "server",
     "serve": "server",
 }

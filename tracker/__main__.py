@@ -12,10 +12,11 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from tracker.config import Invocation, Options, parse_arguments
+from tracker.config import Invocation, parse_arguments
 from tracker.errors import OptionError, TrackerError
 from tracker.http import info_hash_of
 from tracker.logs import set_up
+from tracker.options import Options
 from tracker.server import serve
 from tracker.tokens import sign
 

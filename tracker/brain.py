@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeAlias, cast
 
 from tracker.deadlines import Deadlines
-from tracker.errors import OptionError
 from tracker.events import Observer
 from tracker.matching import STRATEGIES, Matching, UniformRandom, sample
+from tracker.options import BrainOptions
 from tracker.protocol import (
     Announce,
     AnnounceReply,
@@ -37,88 +37,9 @@ from tracker.protocol import (
 )
 from tracker.swarm import C, Membership, Place, Presence, Swarm
 
-__all__ = ["Brain", "BrainOptions", "Counts", "Sends"]
+__all__ = ["Brain", "Counts", "Sends"]
 
 Sends: TypeAlias = list[tuple[C, Outgoing]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrainOptions:
-    """How a tracker behaves.
-
-    Raises
-    ------
-    OptionError
-        When a value makes no sense.
-    """
-
-    interval: float = 120.0
-    """Seconds between the announces of a peer, as it is told."""
-
-    interval_jitter: float = 0.1
-    """Share by which the interval varies, so that peers of a restarted tracker do not come back together."""
-
-    membership_timeout: float | None = None
-    """Seconds without an announce after which a peer is removed; None is two and a half intervals."""
-
-    heartbeat_timeout: float = 60.0
-    """Seconds of silence (no message, no pong) after which a connection is given up; may be infinite."""
-
-    max_offers: int = 20
-    """Offers of one announce that are passed on."""
-
-    max_peers_per_swarm: int = 0
-    """Peers in one swarm; 0 is no limit."""
-
-    max_swarms: int = 0
-    """Swarms in all; 0 is no limit."""
-
-    max_swarms_per_connection: int = 1000
-    """Peers (ids and swarms) on one connection; a page of many players needs a few dozen. 0 is no limit."""
-
-    max_scrape: int = 1000
-    """Swarms in one reply to a scrape; asking for all gives no more."""
-
-    max_listed: int = 200
-    """Peers in one list of a swarm."""
-
-    matching: str = "random"
-    """Name of the strategy that picks who gets an offer."""
-
-    takeover: str = "always"
-    """When a peer id announced from a second connection moves there: `always`, or once the first is `silent`."""
-
-    def __post_init__(self) -> None:
-        for name in ("interval", "heartbeat_timeout"):
-            _require(getattr(self, name) > 0, name, getattr(self, name), "a positive number of seconds")
-        _require(self.interval < math.inf, "interval", self.interval, "a finite number of seconds")
-        if self.membership_timeout is not None:
-            _require(self.membership_timeout > 0, "membership_timeout", self.membership_timeout, "a positive number")
-        _require(0 <= self.interval_jitter < 1, "interval_jitter", self.interval_jitter, "a share from 0 up to 1")
-        for name in _LIMITS:
-            _require(getattr(self, name) >= 0, name, getattr(self, name), "a whole number, not negative")
-        _require(self.matching in STRATEGIES, "matching", self.matching, "one of " + ", ".join(STRATEGIES))
-        _require(self.takeover in ("always", "silent"), "takeover", self.takeover, "always or silent")
-
-    @property
-    def lifetime(self) -> float:
-        """Seconds that a membership lives after an announce."""
-        return 2.5 * self.interval if self.membership_timeout is None else self.membership_timeout
-
-
-_LIMITS = (
-    "max_offers",
-    "max_peers_per_swarm",
-    "max_swarms",
-    "max_swarms_per_connection",
-    "max_scrape",
-    "max_listed",
-)
-
-
-def _require(is_good: bool, name: str, value: object, accepted: str) -> None:
-    if not is_good:
-        raise OptionError(f"{name} = {value!r}: {accepted} is accepted")
 
 
 @dataclass(slots=True)

@@ -6,7 +6,6 @@ peer share a system call.
 """
 
 import asyncio
-import errno
 import logging
 import socket
 import ssl
@@ -14,7 +13,9 @@ from http import HTTPStatus
 from typing import Protocol, cast
 
 from tracker.deadlines import Deadlines, Expiring
+from tracker.handshake import accept
 from tracker.http import MAX_HEAD, HttpError, Request, Response, parse_request, render
+from tracker.listening import Acceptor
 from tracker.websocket import CLOSE, PING, PONG, TEXT, Codec, WSMsgType
 
 __all__ = ["Connection", "Handler", "Hub"]
@@ -24,7 +25,6 @@ log = logging.getLogger("tracker")
 _REQUEST, _OPEN, _CLOSING, _DRAINING, _CLOSED = range(5)
 
 _BUFFER = 64 * 1024
-_ACCEPTS = 64  # connections accepted before others get their turn
 _SPARE = 8  # codecs kept for the next that need one
 _ROUND = 1024 * 1024  # bytes that wait for the end of a round at most
 _HOARD = 16 * 1024  # bytes of one connection that are worth looking for when memory is short
@@ -95,10 +95,6 @@ class Connection(asyncio.BufferedProtocol):
         """Queue bytes for the end of this round."""
         if self.state <= _OPEN:
             self.hub.queue(self, data)
-
-    def on_refused(self) -> None:
-        """End after a handshake that failed."""
-        self.hub.drain(self)
 
     def on_control(self, kind: WSMsgType, payload: bytes) -> None:
         """Take a control frame."""
@@ -172,18 +168,15 @@ class Hub:
         self._request_timeout = request_timeout
         self._loop = asyncio.get_running_loop()
         self._connections: dict[Connection, None] = {}
-        self._listeners: list[socket.socket] = []
-        self._arriving: set[asyncio.Task[None]] = set()
+        self._acceptor = Acceptor(lambda number: Connection(self, number), tls, request_timeout)
         self._limits: Deadlines[_Limit] = Deadlines()
         self._dirty: list[Connection] = []
         self._buffer = memoryview(bytearray(_BUFFER))
         self._spare: list[Codec] = []
         self._writer: Codec | None = None
-        self._tls = tls
         self._open = 0
         self._queued = 0
         self.opened = 0
-        self._accepted = 0
         self.bytes_received = 0
         self.bytes_sent = 0
 
@@ -195,7 +188,7 @@ class Hub:
     @property
     def socket_count(self) -> int:
         """How many connections there are, of any kind and in any state."""
-        return len(self._connections) + len(self._arriving)
+        return len(self._connections) + self._acceptor.arriving
 
     def connections(self) -> list[Connection]:
         """List the WebSockets."""
@@ -203,22 +196,15 @@ class Hub:
 
     def listen(self, sock: socket.socket) -> None:
         """Accept connections of a listening socket."""
-        sock.setblocking(False)
-        self._listeners.append(sock)
-        self._loop.add_reader(sock, self._accept, sock)
+        self._acceptor.listen(sock)
 
     def stop_listening(self) -> None:
         """Accept no more."""
-        for sock in self._listeners:
-            self._loop.remove_reader(sock)
-            sock.close()
-        self._listeners.clear()
+        self._acceptor.stop()
 
     def shut(self) -> None:
         """Drop everything."""
-        self.stop_listening()
-        for task in self._arriving:
-            task.cancel()
+        self._acceptor.shut()
         for connection in list(self._connections):
             self.lose(connection)
 
@@ -257,44 +243,6 @@ class Hub:
         for _, _, connection in hoards:
             log.debug("gave up %s: memory is short", connection.address)
             self.lose(connection)
-
-    # accepting
-
-    def _accept(self, listener: socket.socket) -> None:
-        for _ in range(_ACCEPTS):
-            try:
-                sock, _address = listener.accept()
-            except (BlockingIOError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                    raise
-                log.error("cannot accept connections: %s", error.strerror)
-                self._rest(listener)
-                return
-            sock.setblocking(False)
-            self._accepted += 1
-            task = self._loop.create_task(self._adopt(sock, self._accepted))
-            self._arriving.add(task)
-            task.add_done_callback(self._arriving.discard)
-
-    async def _adopt(self, sock: socket.socket, number: int) -> None:
-        patience = None if self._tls is None else self._request_timeout
-        try:
-            await self._loop.connect_accepted_socket(
-                lambda: Connection(self, number), sock, ssl=self._tls, ssl_handshake_timeout=patience
-            )
-        except OSError as error:
-            log.debug("a connection ended before it began: %s", error)
-
-    def _rest(self, listener: socket.socket) -> None:
-        """Look away from a listener for a second: its queue stays ready while there is nothing to accept it with."""
-        self._loop.remove_reader(listener)
-        self._loop.call_later(1.0, self._resume, listener)
-
-    def _resume(self, listener: socket.socket) -> None:
-        if listener in self._listeners:
-            self._loop.add_reader(listener, self._accept, listener)
 
     # reading
 
@@ -376,23 +324,23 @@ class Hub:
                 self._upgrade(connection, request, bytes(after))
                 return
         except HttpError as error:
-            response = Response(error.status, error.reason.encode() + b"\n")
+            response = error.response
         self.queue(connection, render(response, has_body=has_body))
         self.drain(connection)
 
     def _upgrade(self, connection: Connection, request: Request, after: bytes) -> None:
-        sock = connection.transport.get_extra_info("socket")
-        codec = Codec(sock, self._max_message, request.headers, connection)
-        if codec.is_broken:
-            codec.discard()
-            return
+        self.queue(connection, accept(request.headers))
         self._stop_waiting(connection)
         connection.state = _OPEN
         self._open += 1
         self.opened += 1
         self.handler.on_open(connection)
-        codec.feed(after)
-        self._put_back(connection, codec)
+        if after:
+            self.room(connection)
+            codec = self._spare.pop()
+            codec.user = connection
+            codec.feed(after)
+            self._put_back(connection, codec)
 
     # writing
 

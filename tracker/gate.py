@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tracker.access import HashRule, OriginRule
-from tracker.config import Options
 from tracker.errors import Refusal
 from tracker.limits import Budget, Quota, client_address, networks, quota_key
 from tracker.locality import Locator
+from tracker.options import Options
 from tracker.protocol import Announce, Incoming, Scrape
 from tracker.swarm import Place
 from tracker.tokens import Claims, verify

@@ -1,8 +1,10 @@
 """As much HTTP as a tracker needs, without input or output: one request, one response, then the connection closes."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from types import MappingProxyType
 from urllib.parse import parse_qsl, unquote, unquote_to_bytes
 
 from tracker.errors import TrackerError
@@ -15,15 +17,6 @@ MAX_HEAD = 16 * 1024
 
 _MAX_HEADERS = 100
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-
-
-class HttpError(TrackerError):
-    """A request that cannot be understood."""
-
-    def __init__(self, status: HTTPStatus, reason: str):
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +38,14 @@ class Response:
     body: bytes = b""
     content_type: str = "text/plain; charset=utf-8"
     headers: dict[str, str] = field(default_factory=dict)
+
+
+class HttpError(TrackerError):
+    """A request that cannot be understood."""
+
+    def __init__(self, status: HTTPStatus, reason: str, headers: Mapping[str, str] = MappingProxyType({})):
+        super().__init__(reason)
+        self.response = Response(status, reason.encode() + b"\n", headers=dict(headers))
 
 
 def as_json(value: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
@@ -93,12 +94,11 @@ def render(response: Response, *, has_body: bool = True) -> bytes:
     status = response.status
     lines = [f"HTTP/1.1 {status.value} {status.phrase}"]
     headers = dict(response.headers)
-    if status is not HTTPStatus.SWITCHING_PROTOCOLS:
-        headers["Connection"] = "close"
-        headers["Content-Length"] = str(len(response.body))
-        if response.body:
-            headers["Content-Type"] = response.content_type
-            headers["X-Content-Type-Options"] = "nosniff"
+    headers["Connection"] = "close"
+    headers["Content-Length"] = str(len(response.body))
+    if response.body:
+        headers["Content-Type"] = response.content_type
+        headers["X-Content-Type-Options"] = "nosniff"
     lines += [f"{name}: {value}" for name, value in headers.items()]
     head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
     return head + response.body if has_body else head

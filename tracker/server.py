@@ -14,21 +14,22 @@ from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path
 
-from tracker import protocol
+from tracker import wire
 from tracker.brain import Brain
-from tracker.config import Options
 from tracker.connections import Connection, Hub
 from tracker.errors import OptionError, PortInUseError, Refusal
 from tracker.events import Observer
 from tracker.gate import Gate, Visitor
+from tracker.handshake import is_asked_for
 from tracker.http import Request, Response, as_json
 from tracker.ice import ice_servers
 from tracker.limits import Budget
 from tracker.listening import bind
 from tracker.logs import EventLog
 from tracker.matching import UniformRandom
+from tracker.options import Options
 from tracker.pages import Pages
-from tracker.protocol import Scrape
+from tracker.protocol import Incoming, Scrape, action_of
 from tracker.routes import Router
 from tracker.websocket import PING
 
@@ -197,7 +198,7 @@ class TrackerServer:
 
     def on_request(self, connection: Connection, request: Request) -> Response | None:
         """Answer a request; None lets it become a WebSocket."""
-        if request.method != "GET" or request.headers.get("upgrade", "").lower() != "websocket":
+        if request.method != "GET" or not is_asked_for(request.headers):
             return self._router.answer(request)
         connection.visitor = request  # until it is open
         return None
@@ -245,7 +246,7 @@ class TrackerServer:
         hub, now = self._hub, self._clock()
         assert hub is not None
         try:
-            message = protocol.decode(data)
+            message = wire.decode(data)
             if self._gate.has_message_rules:
                 self._check(connection, message, now)
         except Refusal as refusal:
@@ -253,15 +254,15 @@ class TrackerServer:
             return
         if not self._is_public and message == Scrape():
             message = Scrape(())
-        send, encode = hub.send, protocol.encode
+        send, encode = hub.send, wire.encode
         for receiver, reply in self.brain.handle(connection, message, now):
             send(receiver, encode(reply))
 
-    def _check(self, connection: Connection, message: protocol.Incoming, now: float) -> None:
+    def _check(self, connection: Connection, message: Incoming, now: float) -> None:
         visitor = connection.visitor
         objection = self._gate.objection(visitor if isinstance(visitor, Visitor) else None, message, now)
         if objection is not None:
-            raise Refusal(objection, action=protocol.action_of(message), info_hash=getattr(message, "info_hash", None))
+            raise Refusal(objection, action=action_of(message), info_hash=getattr(message, "info_hash", None))
 
     def _refuse(self, hub: Hub, connection: Connection, refusal: Refusal) -> None:
         # a connection that only sends nonsense is still alive
@@ -273,7 +274,7 @@ class TrackerServer:
         elif not self._refusals.spend(connection, now):
             hub.close(connection, _POLICY, f"too many messages that are not served, the last: {refusal.reason}")
         else:
-            hub.send(connection, protocol.encode(failure))
+            hub.send(connection, wire.encode(failure))
 
     # what the routes ask
 

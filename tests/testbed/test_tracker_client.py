@@ -9,7 +9,7 @@ import pytest
 from p2psim.testbed.clock import RunClock
 from p2psim.testbed.tracker_client import TrackerClient
 from p2psim.wire.tracker_messages import Offer
-from tracker.config import Options
+from tracker.options import Options
 from tracker.server import serve
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.testbed]

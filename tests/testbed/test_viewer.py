@@ -14,7 +14,7 @@ from p2psim.testbed.tables import read_events
 from p2psim.testbed.timetable import OriginOptions
 from p2psim.testbed.viewer import Surroundings, Viewer, ViewerPlan
 from p2psim.testbed.worker import prepare
-from tracker.config import Options
+from tracker.options import Options
 from tracker.server import serve
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.testbed]

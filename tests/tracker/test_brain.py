@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from tracker.brain import Brain, BrainOptions
-from tracker.errors import OptionError
+from tracker.brain import Brain
+from tracker.options import BrainOptions
 from tracker.protocol import (
     AnnounceReply,
     AnswerRelay,
@@ -273,6 +273,18 @@ def test_limits_refuse_with_a_reason(options, second, reason):
     assert isinstance(tracker.handle("a", announce(1), 0.0)[0][1], AnnounceReply)
 
 
+def test_without_room_nobody_new_is_let_in():
+    tracker = brain()
+    join(tracker, 1)
+    tracker.has_room = False
+    ((_, failure),) = tracker.handle("b", announce(2), 0.0)
+    assert isinstance(failure, Failure)
+    assert "no room" in failure.reason
+    # who is in already is served on, also from a new connection
+    for connection in ("socket 1", "another"):
+        assert tracker.handle(connection, announce(1), 0.0)[0][1].incomplete == 1
+
+
 def test_the_interval_varies_within_its_jitter():
     tracker = brain(interval=100, interval_jitter=0.1)
     told = {tracker.handle("a", announce(1), 0.0)[0][1].interval for _ in range(500)}
@@ -388,27 +400,3 @@ def test_the_same_seed_gives_the_same_tracker():
         return sent
 
     assert run() == run()
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"interval": 0},
-        {"interval_jitter": 1},
-        {"heartbeat_timeout": -1},
-        {"membership_timeout": 0},
-        {"max_offers": -1},
-        {"matching": "psychic"},
-        {"takeover": "never"},
-    ],
-)
-def test_senseless_options_are_refused_by_name(options):
-    ((name, value),) = options.items()
-    with pytest.raises(OptionError, match=name) as caught:
-        BrainOptions(**options)
-    assert repr(value) in str(caught.value)
-
-
-def test_lifetime_follows_the_interval_unless_given():
-    assert BrainOptions(interval=20).lifetime == 50
-    assert BrainOptions(interval=20, membership_timeout=33).lifetime == 33

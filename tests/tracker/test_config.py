@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 import tracker
-from tracker.config import Options, describe_options, parse_arguments
+from tracker.config import describe_options, parse_arguments
 from tracker.errors import OptionError
+from tracker.options import Options
 
 
 def options(arguments=(), environment=None, file=None, tmp_path=None):

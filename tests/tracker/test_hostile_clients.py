@@ -16,8 +16,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.frames import Frame, Opcode
 
-from tracker.config import Options
 from tracker.connections import Connection
+from tracker.options import Options
 from tracker.server import serve
 from tracker.swarm import Membership, Presence
 

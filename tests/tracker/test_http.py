@@ -43,7 +43,7 @@ def test_targets_come_in_several_forms(line, path):
 def test_malformed_requests_have_a_status(head, status):
     with pytest.raises(HttpError) as caught:
         parse_request(head)
-    assert caught.value.status == status
+    assert caught.value.response.status == status
 
 
 @given(st.binary(max_size=300))

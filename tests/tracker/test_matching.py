@@ -127,3 +127,11 @@ def test_one_provider_then_one_country_then_anybody():
         assert [member.presence.connection for member in chosen] == [1, 2, 3][:count]
     swarm.remove(swarm.members[1])
     assert swarm.groups.keys() == {"a", "AS1", "DE", "c", "AS2", "d", "AS3", "FR"}
+
+
+def test_what_is_not_known_of_a_place_is_left_out():
+    swarm = swarm_of([1, 1, 1], [("a", "", "DE"), ("b", "", "DE"), ()])
+    assert swarm.groups.keys() == {"a", "b", "DE"}
+    for member in list(swarm.members):
+        swarm.remove(member)
+    assert not swarm.groups

@@ -6,8 +6,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from tracker.config import Options
 from tracker.errors import OptionError, PortInUseError
+from tracker.options import Options
 from tracker.server import TrackerServer, serve
 
 from .tracker_clients import DEADLINE, client, receive, send, tracker

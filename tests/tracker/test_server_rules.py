@@ -10,8 +10,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import connect
 
-from tracker.config import Options
 from tracker.errors import OptionError
+from tracker.options import Options
 from tracker.server import TrackerServer
 from tracker.tokens import sign
 

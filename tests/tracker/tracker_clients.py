@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from websockets.asyncio.client import connect
 
-from tracker.config import Options
+from tracker.options import Options
 from tracker.server import TrackerServer, serve
 
 DEADLINE = 5.0

@@ -3,8 +3,9 @@
 import json
 import random
 
-from tracker.brain import Brain, BrainOptions
+from tracker.brain import Brain
 from tracker.events import Observer
+from tracker.options import BrainOptions
 from tracker.protocol import Announce, Answer, Offer
 
 SWARM = "swarm-aaaaaaaaaaaaaa"

@@ -1,0 +1,34 @@
+"""Every branch of the tracker's brain is taken by its own tests."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+BRAIN = ("brain", "deadlines", "matching", "options", "protocol", "swarm", "wire")
+TESTS = ("brain", "deadlines", "matching", "options", "protocol", "wire")
+
+
+def test_every_branch_of_the_brain_is_taken(tmp_path):
+    data = f"--data-file={tmp_path / 'coverage'}"
+    include = "--include=" + ",".join(f"tracker/{name}.py" for name in BRAIN)
+    coverage = [sys.executable, "-m", "coverage"]
+    tests = [f"tests/tracker/test_{name}.py" for name in TESTS]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [*coverage, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+
+    command = ("-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
+    ran = run("run", "--rcfile=/dev/null", "--branch", data, include, *command)
+    assert ran.returncode == 0, ran.stdout[-2000:]
+    report = run("report", "--rcfile=/dev/null", data, "--show-missing", "--fail-under=100")
+    print(report.stdout)
+    assert report.returncode == 0, report.stdout
