@@ -26,7 +26,6 @@ _REQUEST, _OPEN, _CLOSING, _DRAINING, _CLOSED = range(5)
 
 _BUFFER = 64 * 1024
 _SPARE = 8  # codecs kept for the next that need one
-_ROUND = 1024 * 1024  # bytes that wait for the end of a round at most
 _HOARD = 16 * 1024  # bytes of one connection that are worth looking for when memory is short
 
 PATIENCE = 5.0
@@ -94,7 +93,10 @@ class Connection(asyncio.BufferedProtocol):
     def write(self, data: bytes) -> None:
         """Queue bytes for the end of this round."""
         if self.state <= _OPEN:
-            self.hub.queue(self, data)
+            if self.out is None:
+                self.hub.queue(self, data)
+            else:
+                self.out.append(data)
 
     def on_control(self, kind: WSMsgType, payload: bytes) -> None:
         """Take a control frame."""
@@ -175,7 +177,6 @@ class Hub:
         self._spare: list[Codec] = []
         self._writer: Codec | None = None
         self._open = 0
-        self._queued = 0
         self.opened = 0
         self.bytes_received = 0
         self.bytes_sent = 0
@@ -297,7 +298,7 @@ class Hub:
         if connection.state not in (_OPEN, _CLOSING):
             connection.parts = None
             codec.discard()
-        elif codec.is_between_frames:
+        elif not codec.pending:
             codec.user = None
             if len(self._spare) < _SPARE:
                 self._spare.append(codec)
@@ -351,15 +352,12 @@ class Hub:
         else:
             connection.out = [data]
             if not self._dirty:
-                self._loop.call_soon(self._flush)
+                self._loop.call_soon(self.flush)
             self._dirty.append(connection)
-        self._queued += len(data)
-        if self._queued > _ROUND:  # small questions with long answers, for instance
-            self._flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what is queued."""
         dirty, self._dirty = self._dirty, []
-        self._queued = 0
         for connection in dirty:
             self._write(connection)
 

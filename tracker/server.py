@@ -29,7 +29,7 @@ from tracker.logs import EventLog
 from tracker.matching import UniformRandom
 from tracker.options import Options
 from tracker.pages import Pages
-from tracker.protocol import Incoming, Scrape, action_of
+from tracker.protocol import Incoming, PeersRequest, Scrape, action_of
 from tracker.routes import Router
 from tracker.websocket import PING
 
@@ -257,6 +257,8 @@ class TrackerServer:
         send, encode = hub.send, wire.encode
         for receiver, reply in self.brain.handle(connection, message, now):
             send(receiver, encode(reply))
+        if type(message) is Scrape or type(message) is PeersRequest:
+            hub.flush()  # a small question with a long answer: who asks much must read much, and at once
 
     def _check(self, connection: Connection, message: Incoming, now: float) -> None:
         visitor = connection.visitor

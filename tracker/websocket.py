@@ -60,15 +60,15 @@ class Codec(WSListener):
         Bytes of one message, however many fragments it has.
     """
 
-    __slots__ = ("_max_message", "_protocol", "_sock", "buffer", "is_between_frames", "pending", "transport", "user")
+    __slots__ = ("_max_message", "_protocol", "_sock", "buffer", "pending", "transport", "user")
 
     def __init__(self, sock: Any, max_message: int):
         self._sock = sock
         self._max_message = max_message
         self.user: User | None = None
         self.transport: WSTransport | None = None
-        self.is_between_frames = True
-        self.pending = 0  # bytes of a frame that is not complete
+        self.pending = 0
+        """Bytes of a frame that is not complete; between two frames, none."""
         # as ws_create_server does it: no timer, no pings and no pongs of its own
         pings = (False, 0, 0, WSAutoPingStrategy.PING_WHEN_IDLE, False)
         self._protocol = WSProtocol(
@@ -88,7 +88,6 @@ class Codec(WSListener):
 
     def feed_buffer(self, size: int) -> None:
         """Take the first bytes of the buffer."""
-        self.is_between_frames = False
         self.pending += size
         self._protocol.buffer_updated(size)
 
@@ -119,7 +118,6 @@ class Codec(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Keep what sends."""
         self.transport = transport
-        self.is_between_frames = True
         self.pending = 0
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -131,7 +129,6 @@ class Codec(WSListener):
             When the frame is not allowed; picows closes with its code.
         """
         self.pending = frame.tail_size
-        self.is_between_frames = not frame.tail_size
         user, kind = self.user, frame.msg_type
         if user is None or transport.is_close_frame_sent:
             return

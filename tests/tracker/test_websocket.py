@@ -52,7 +52,7 @@ def read(*blocks):
         with codec(user) as fresh:
             for block in blocks:
                 fresh.feed(block)
-            return user.seen, b"".join(user.out), not fresh.is_between_frames
+            return user.seen, b"".join(user.out), bool(fresh.pending)
 
     return asyncio.run(run())
 
@@ -100,7 +100,7 @@ def test_a_codec_serves_one_connection_after_the_other():
         one, two = Recorder(), Recorder()
         with codec(one) as lent:
             lent.feed(masked(TEXT, b"start", fin=False))
-            assert lent.is_between_frames
+            assert not lent.pending
             lent.user = two
             lent.feed(masked(BINARY, b"whole"))
             lent.send(TEXT, b"reply")
