@@ -15,9 +15,10 @@ _PLACES = {
     "compare": "p2psim.analysis",
     "measure": "p2psim.testbed",
     "simulate": "p2psim.experiment",
+    "sweep": "p2psim.experiment",
 }
 
-__all__ = ["Scenario", "Trace", "compare", "measure", "simulate"]
+__all__ = ["Scenario", "Trace", "compare", "measure", "simulate", "sweep"]
 
 
 def __getattr__(name: str) -> object:

@@ -15,7 +15,7 @@ import pandas as pd
 from p2psim.analysis.statistics import Interval, ratio, student
 from p2psim.trace import BIN, Totals
 
-__all__ = ["METRICS", "Metric", "Sums", "estimate", "jain", "metrics", "percentile_rate", "sums", "value"]
+__all__ = ["METRICS", "Metric", "Sums", "estimate", "jain", "metrics", "pair", "percentile_rate", "sums", "value"]
 
 Sums = Mapping[str, float]
 """Totals of one replication from which every metric is a value or a ratio; those of the paired `http-only` run
@@ -128,13 +128,14 @@ def estimate(metric: Metric | str, replications: Sequence[Sums], level: float = 
 
 def sums(totals: Totals, baseline: Totals | None = None) -> dict[str, float]:
     """Add up one replication, and beside it its paired `http-only` run."""
-    found = _sums(totals)
-    if baseline is None:
-        return found
-    base = _sums(baseline)
-    found |= {f"base_{name}": number for name, number in base.items()}
-    found |= {f"added_{name}": found[name] - base[name] for name in ("startup", "latency", "stall_ratio")}
-    return found
+    return _sums(totals) if baseline is None else pair(_sums(totals), _sums(baseline))
+
+
+def pair(found: Sums, base: Sums) -> dict[str, float]:
+    """Put the sums of the paired `http-only` run beside those of a run."""
+    against = {f"base_{name}": number for name, number in base.items()}
+    added = {f"added_{name}": found[name] - base[name] for name in ("startup", "latency", "stall_ratio")}
+    return {**found, **against, **added}
 
 
 def percentile_rate(timeline: pd.DataFrame, column: str = "origin", quantile: float = 0.95) -> tuple[float, float]:

@@ -12,7 +12,7 @@ import joblib
 from p2psim.scenario import Scenario
 from p2psim.simulation import Run, run
 
-__all__ = ["BASELINE", "Job", "Progress", "Runs", "jobs_for"]
+__all__ = ["BASELINE", "Job", "Progress", "Runs", "compile_kernels", "jobs_for"]
 
 BASELINE = "http-only"
 """The policy that every saving is measured against."""
@@ -62,7 +62,7 @@ class Runs:
                 yield _run(job, self._within(index, len(jobs)))
                 self._report(index + 1, len(jobs))
             return
-        _compile()
+        compile_kernels()
         pool = joblib.Parallel(n_jobs=min(self.processes, len(jobs)), return_as="generator", batch_size=1)
         for index, made in enumerate(pool(joblib.delayed(_run)(job) for job in jobs)):
             self._report(index + 1, len(jobs))
@@ -80,6 +80,6 @@ def _run(job: Job, progress: Callable[[float], None] | None = None) -> Run:
     return run(job.scenario, seed=job.seed, replication=job.replication, events=job.events, progress=progress)
 
 
-def _compile() -> None:
+def compile_kernels() -> None:
     """Compile in this process, so that the workers find the machine code on disk and do not all make it at once."""
     run(Scenario().replace({"duration": 10.0, "viewers.count": 2, "viewers.over": 1.0}))

@@ -6,9 +6,12 @@ Exit status: 0 all went well, 1 a check said no, 2 bad input or a refusing world
 
 import argparse
 import os
+import signal
 import sys
 import textwrap
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import NoReturn
 
@@ -17,7 +20,7 @@ from p2psim.errors import P2PSimError
 
 __all__ = ["VERBS", "main"]
 
-VERBS = ("validate", "simulate", "measure", "compare")
+VERBS = ("validate", "simulate", "sweep", "measure", "compare")
 """Modules of this package, in the order of the help text."""
 
 _INTRODUCTION = "What does sharing between viewers really save? Simulated, measured, and compared."
@@ -38,18 +41,41 @@ class _MisuseError(P2PSimError):
     """Arguments that argparse refuses."""
 
 
+class _TerminatedError(KeyboardInterrupt):
+    """SIGTERM: what Ctrl-C would do."""
+
+
+@contextmanager
+def _ended_politely() -> Iterator[None]:
+    """Let SIGTERM end the work as Ctrl-C does, with what is done kept."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    del number, frame
+    raise _TerminatedError
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and give its exit status."""
     try:
         arguments = _parser().parse_args(argv)
-        status = int(arguments.execute(arguments))
+        with _ended_politely():
+            status = int(arguments.execute(arguments))
         sys.stdout.flush()
     except P2PSimError as error:
         return _refuse(str(error))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         _stop_workers()
-        print("p2psim: interrupted", file=sys.stderr)
-        return 130
+        print(f"p2psim: {str(interrupt) or 'interrupted'}", file=sys.stderr)
+        return 143 if isinstance(interrupt, _TerminatedError) else 130
     except BrokenPipeError:
         # The reader has gone (``| head``): nothing may be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -70,9 +96,10 @@ def _refuse(message: str) -> int:
 
 def _stop_workers() -> None:
     if "joblib" in sys.modules:
-        from joblib.externals.loky import get_reusable_executor
+        from joblib.externals.loky import reusable_executor
 
-        get_reusable_executor().shutdown(kill_workers=True)
+        if reusable_executor._executor is not None:  # asking by the public name would start workers first
+            reusable_executor._executor.shutdown(kill_workers=True)
 
 
 def _parser() -> argparse.ArgumentParser:

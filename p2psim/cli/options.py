@@ -10,7 +10,16 @@ from p2psim.errors import InputError
 if TYPE_CHECKING:
     from p2psim.scenario import Scenario
 
-__all__ = ["add_common", "add_replications", "add_scenario", "port", "read_points", "read_scenario"]
+__all__ = [
+    "add_common",
+    "add_output",
+    "add_replications",
+    "add_scenario",
+    "port",
+    "read_points",
+    "read_scenario",
+    "whole",
+]
 
 
 def add_scenario(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +33,12 @@ def add_scenario(parser: argparse.ArgumentParser) -> None:
 
 def add_common(parser: argparse.ArgumentParser, out: str) -> None:
     """Add seed, output folder and kind of output."""
-    parser.add_argument("--seed", type=_whole(0), default=1, help="root of all randomness (default 1)")
+    parser.add_argument("--seed", type=whole(0), default=1, help="root of all randomness (default 1)")
+    add_output(parser, out)
+
+
+def add_output(parser: argparse.ArgumentParser, out: str) -> None:
+    """Add output folder and kind of output."""
     parser.add_argument("--out", metavar="FOLDER", help=out)
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output, nothing else")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
@@ -33,13 +47,13 @@ def add_common(parser: argparse.ArgumentParser, out: str) -> None:
 def add_replications(parser: argparse.ArgumentParser, default: int) -> None:
     """Add the number of replications and of processes."""
     parser.add_argument(
-        "--replications", metavar="N", type=_whole(1), default=default,
+        "--replications", metavar="N", type=whole(1), default=default,
         help=f"runs with different randomness (default {default}); 5 or more for a useful interval",
     )  # fmt: skip
     parser.add_argument(
         "--jobs",
         metavar="N",
-        type=_whole(1),
+        type=whole(1),
         help="processes (default: one per processor); results do not depend on it",
     )
 
@@ -86,7 +100,9 @@ def port(text: str) -> int:
     return int(text)
 
 
-def _whole(least: int) -> Callable[[str], int]:
+def whole(least: int) -> Callable[[str], int]:
+    """Give a reader of whole numbers, for argparse."""
+
     def read(text: str) -> int:
         try:
             number = int(text)

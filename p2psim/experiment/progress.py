@@ -1,10 +1,12 @@
-"""A progress bar on standard error, for work that is counted in runs."""
+"""A progress bar in a terminal (on standard error) or a notebook, for work that is counted in runs."""
 
 from types import TracebackType
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 __all__ = ["Bar"]
+
+tqdm.monitor_interval = 0  # no thread that watches slow bars: a process with threads cannot be forked safely
 
 
 class Bar:

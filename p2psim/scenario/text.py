@@ -17,7 +17,7 @@ from p2psim.scenario.presets import bundled, section_presets
 from p2psim.scenario.rules import check
 from p2psim.units import format_quantity, parse_quantity
 
-__all__ = ["digest", "load", "parse", "replaced", "to_toml"]
+__all__ = ["canonical_value", "digest", "kind_of", "load", "parse", "replaced", "to_toml"]
 
 
 def load(path: str | Path) -> Scenario:
@@ -63,6 +63,22 @@ def replaced(scenario: Scenario, changes: Mapping[str, object], canonical: bool 
     for dotted, value in changes.items():
         scenario = _replace(scenario, dotted.split("."), value, dotted, canonical)
     return check(scenario)
+
+
+def kind_of(dotted: str) -> Any:
+    """Type of a field; raises ScenarioError for a name that is none."""
+    kind: Any = Scenario
+    for name in dotted.split("."):
+        hints = typing.get_type_hints(kind, include_extras=True) if dataclasses.is_dataclass(kind) else {}
+        if name not in hints:
+            raise ScenarioError(_unknown(dotted, hints))
+        kind = hints[name]
+    return kind
+
+
+def canonical_value(dotted: str, value: object, canonical: bool = False) -> Any:
+    """Read a value of a field; with `canonical` bare numbers are in canonical units, else units are due."""
+    return _convert(kind_of(dotted), value, dotted, canonical)
 
 
 def to_toml(scenario: Scenario) -> str:

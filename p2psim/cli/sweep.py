@@ -1,0 +1,129 @@
+"""``p2psim sweep``: many scenarios × replications, resumable, here or on a cluster."""
+
+import argparse
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from p2psim.cli.options import add_output, whole
+from p2psim.cli.output import emit, note, print_table, warn
+
+if TYPE_CHECKING:
+    from p2psim.experiment import Sweep
+
+__all__ = ["EXAMPLES", "SUMMARY", "configure", "execute"]
+
+SUMMARY = "run every point of a design, keep each finished run, gather one table"
+EXAMPLES = """\
+  p2psim sweep design.toml --out mine            again after a kill: what is done is kept, the rest is made
+  p2psim sweep design.toml --out mine --status   what is done; runs nothing
+  p2psim sweep design.toml --out mine --dask tcp://head:8786
+  p2psim sweep design.toml --out mine --task $SLURM_ARRAY_TASK_ID/16    then once more without --task, for the table
+
+a design:
+  scenario = "live-24s"
+  replications = 5
+  metrics = ["p2p_ratio", "origin_saving"]
+  [grid]
+  "stream.latency" = ["8 s", "16 s", "24 s"]
+  "access.uplink" = ["2 Mbit/s", "5 Mbit/s"]
+(also [set], [[points]] and [sample]: see p2psim/experiment/design.py)"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("design", metavar="DESIGN", help="a TOML file")
+    parser.add_argument("--replications", metavar="N", type=whole(1), help="instead of the design's")
+    parser.add_argument("--seed", type=whole(0), help="instead of the design's")
+    add_output(parser, out="keep runs and tables there (default: sweep-NAME)")
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--jobs", metavar="N", type=whole(1), help="processes (default: one per processor)")
+    place.add_argument("--dask", metavar="ADDRESS", help="work on a running Dask cluster")
+    parser.add_argument("--task", metavar="K/N", help="only the K-th of N parts, for job arrays")
+    parser.add_argument("--retry", action="store_true", help="make failed runs again")
+    parser.add_argument("--status", action="store_true", help="tell what is done; run nothing")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Run, print, save; status 1 where runs failed."""
+    from p2psim.experiment.design import Design
+    from p2psim.experiment.store import Store
+    from p2psim.experiment.sweep import gathered, sweep
+
+    design = Design.load(arguments.design)
+    changes = {name: getattr(arguments, name) for name in ("replications", "seed")}
+    design = dataclasses.replace(design, **{name: number for name, number in changes.items() if number is not None})
+    folder = arguments.out or f"sweep-{design.name}"
+    if arguments.status:
+        found = gathered(design, Store(folder))
+    else:
+        try:
+            found = sweep(
+                design, folder, jobs=arguments.jobs, dask=arguments.dask, task=arguments.task, retry=arguments.retry,
+                progress=not arguments.quiet,
+            )  # fmt: skip
+        except KeyboardInterrupt as interrupt:
+            done = _counts(gathered(design, Store(folder)))
+            raise type(interrupt)(
+                f"interrupted; {done}, kept in {folder}: the same command goes on from there"
+            ) from None
+    _tell(found, folder, arguments)
+    return 1 if found.count("failed") else 0
+
+
+def _counts(found: "Sweep") -> str:
+    made, failed, pending = (found.count(status) for status in ("ok", "failed", "pending"))
+    return f"{made} runs ok, {failed} failed, {pending} pending"
+
+
+def _tell(found: "Sweep", folder: str, arguments: argparse.Namespace) -> None:
+    failures = found.status[found.status["status"] == "failed"]
+    for row in failures.head(5).to_dict("records"):
+        warn(f"run {row['replication']} of {row['scenario']} ({row['policy']}) failed: {row['reason']}")
+    if arguments.json:
+        emit(_plain(found, folder))
+        return
+    if found.is_complete and not arguments.status:
+        _print(found)
+    note(f"{_counts(found)}; in {folder}")
+
+
+def _plain(found: "Sweep", folder: str) -> dict[str, Any]:
+    design = found.design
+    points = [
+        {
+            "changes": dict(point.changes),
+            "digest": point.scenario.digest,
+            "replications": row["replications"],
+            **{
+                name: {"mean": row[name], "low": row[f"{name}_low"], "high": row[f"{name}_high"]}
+                for name in design.metrics
+            },
+        }
+        for point, row in zip(design.points, found.table.to_dict("records"), strict=True)
+    ]
+    return {
+        "design": design.name,
+        "seed": design.seed,
+        "replications": design.replications,
+        "out": folder,
+        "runs": {status: found.count(status) for status in ("ok", "failed", "pending")},
+        "failures": found.status[found.status["status"] == "failed"].to_dict("records"),
+        "points": points,
+    }
+
+
+def _print(found: "Sweep") -> None:
+    from p2psim.analysis.metrics import METRICS
+    from p2psim.analysis.statistics import Interval
+    from p2psim.analysis.wording import say_interval
+    from p2psim.experiment.factors import say_value
+
+    design, shown = found.design, found.design.metrics[:4]
+    rows = []
+    for row in found.table.to_dict("records"):
+        cells = [say_value(name, row[name]) for name in design.factors]
+        for name in shown:
+            interval = Interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
+            cells.append(say_interval(interval, METRICS[name].unit))
+        rows.append(cells)
+    print_table([*design.factors, *shown], rows, f"{design.name}: {design.replications} replications, 95 % intervals")

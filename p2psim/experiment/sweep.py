@@ -1,0 +1,208 @@
+"""Many scenarios × replications, made anywhere, in any order, and gathered into one table."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import joblib
+import pandas as pd
+
+from p2psim.analysis.metrics import METRICS, estimate, pair, value
+from p2psim.analysis.runs import Job
+from p2psim.analysis.statistics import Interval
+from p2psim.errors import InputError
+from p2psim.experiment.design import Design, Point, baseline
+from p2psim.experiment.progress import Bar
+from p2psim.experiment.store import Outcome, Store
+from p2psim.experiment.workers import Made, cluster, in_processes, in_turn, on_executor
+
+__all__ = ["Sweep", "gathered", "sweep"]
+
+
+def sweep(
+    design: Design | str | Path,
+    out: str | Path | None = None,
+    *,
+    jobs: int | None = None,
+    executor: Executor | None = None,
+    dask: str | None = None,
+    task: str | tuple[int, int] | None = None,
+    retry: bool = False,
+    progress: bool = True,
+) -> "Sweep":
+    """Make all runs of a design that are not made yet.
+
+    Parameters
+    ----------
+    design
+        A design, or the path of one in TOML (`p2psim.experiment.design`).
+    out
+        Folder that keeps each run once it is finished; None: nothing is kept on disk. A sweep that was stopped, even
+        killed, goes on from there.
+    jobs
+        Processes of this machine; None: one per processor.
+    executor
+        Any `concurrent.futures.Executor`, in place of processes of joblib's.
+    dask
+        Address of the scheduler of a running Dask cluster, in their place.
+    task
+        ``"k/n"``: only the k-th of n parts, for job arrays; all parts share `out`.
+    retry
+        Make failed runs again.
+
+    Results do not depend on any of these. A run that fails is reported and ends nothing.
+
+    Raises
+    ------
+    InputError
+        Before any run is made: a design that cannot be understood, a folder that is no sweep's or in use, a cluster
+        that does not answer.
+    """
+    asked = design if isinstance(design, Design) else Design.load(design)
+    if sum(place is not None for place in (jobs, executor, dask)) > 1:
+        raise InputError("jobs, executor, dask: one place to work is accepted")
+    if jobs is not None and jobs < 1:
+        raise InputError(f"jobs = {jobs}: at least 1 is needed")
+    k, n = (1, 1) if task is None else _part(task)
+    if task is not None and out is None:
+        raise InputError(f"task {k}/{n}: needs a folder (out) that all tasks share")
+    store = Store(out)
+    with closing(store):
+        store.open("all" if task is None else f"{k}-of-{n}")
+        if task is None:
+            store.tidy()
+        store.write("design.toml", asked.text)
+        own = asked.jobs()[k - 1 :: n]
+        todo = [job for job in own if _is_open(store, job, retry)]
+        with Bar("sweep", quiet=not progress) as bar, _place(todo, jobs, executor, dask) as made:
+            done = len(own) - len(todo)
+            bar(done, len(own))
+            for job, outcome in made:
+                store.put(job, outcome)
+                done += 1
+                bar(done, len(own))
+        result = gathered(asked, store)
+        if result.is_complete:
+            result.write(store)
+    return result
+
+
+def gathered(design: Design, store: Store) -> "Sweep":
+    """Gather what is there, making nothing."""
+    found = ((job.key, store.get(job)) for job in design.jobs())
+    return Sweep(design, {key: outcome for key, outcome in found if outcome is not None})
+
+
+def _is_open(store: Store, job: Job, retry: bool) -> bool:
+    found = store.get(job)
+    if found is not None and found.sums is None and retry:
+        store.forget(job)
+        found = None
+    return found is None
+
+
+@contextmanager
+def _place(todo: Sequence[Job], jobs: int | None, executor: Executor | None, dask: str | None) -> Iterator[Made]:
+    if dask is not None:
+        with cluster(dask) as pool, closing(on_executor(todo, pool)) as made:
+            yield made
+        return
+    processes = int(joblib.cpu_count()) if jobs is None else jobs
+    if executor is not None:
+        made = on_executor(todo, executor)
+    else:
+        made = in_turn(todo) if processes == 1 or len(todo) < 2 else in_processes(todo, processes)
+    with closing(made):
+        yield made
+
+
+def _part(task: str | tuple[int, int]) -> tuple[int, int]:
+    try:
+        k, n = (int(number) for number in (task.split("/") if isinstance(task, str) else task))
+    except ValueError:
+        k, n = 0, 0
+    if not 1 <= k <= n:
+        raise InputError(f"task {task}: k/n is expected, with 1 ≤ k ≤ n, for example 3/16")
+    return k, n
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What the runs of a design gave, as far as they are made."""
+
+    design: Design
+    outcomes: Mapping[tuple[str, int, int, bool], Outcome] = field(repr=False)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row per point: its factors, how many replications there are, each metric with its 95 % interval."""
+        rows = []
+        for point in self.design.points:
+            found = list(self._sums(point).values())
+            row = {name: _cell(point.changes.get(name)) for name in self.design.factors} | {"replications": len(found)}
+            for name in self.design.metrics:
+                ends = (estimate(name, found) if found else Interval(float("nan"))).to_dict()
+                row |= {name: ends["mean"], f"{name}_low": ends["low"], f"{name}_high": ends["high"]}
+            rows.append(row)
+        return pd.DataFrame(rows)
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """One row per point, replication and metric: the factors, replication, metric, value."""
+        rows = []
+        for point in self.design.points:
+            factors = {name: _cell(point.changes.get(name)) for name in self.design.factors}
+            for replication, found in self._sums(point).items():
+                for name in self.design.metrics:
+                    number = value(METRICS[name], found)
+                    rows.append({**factors, "replication": replication, "metric": name, "value": number})
+        return pd.DataFrame(rows, columns=[*self.design.factors, "replication", "metric", "value"])
+
+    @cached_property
+    def status(self) -> pd.DataFrame:
+        """One row per run: the digest of its scenario, replication, status (pending, ok, failed), reason."""
+        rows = []
+        for job in self.design.jobs():
+            outcome = self.outcomes.get(job.key)
+            status, reason = ("pending", "") if outcome is None else (outcome.status, outcome.reason)
+            rows.append((job.scenario.digest, job.scenario.policy.name, job.replication, status, reason))
+        return pd.DataFrame(rows, columns=["scenario", "policy", "replication", "status", "reason"])
+
+    def count(self, status: str) -> int:
+        """Count runs that are pending, ok or failed."""
+        return int((self.status["status"] == status).sum())
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no run is pending."""
+        return self.count("pending") == 0
+
+    def write(self, store: Store) -> None:
+        """Write the tables beside the runs."""
+        store.write("table.csv", self.table.to_csv(index=False))
+        store.write("runs.csv", self.runs.to_csv(index=False))
+        store.write("status.csv", self.status.to_csv(index=False))
+
+    def _sums(self, point: Point) -> dict[int, Mapping[str, float]]:
+        """Sums of the replications that are there."""
+        found = {}
+        other = baseline(point.scenario) if self.design.is_paired else None
+        for replication in range(self.design.replications):
+            own = self._made(point.scenario.digest, replication)
+            base = None if other is None else self._made(other.digest, replication)
+            if own is not None and (other is None or base is not None):
+                found[replication] = own if base is None else pair(own, base)
+        return found
+
+    def _made(self, digest: str, replication: int) -> Mapping[str, float] | None:
+        outcome = self.outcomes.get((digest, self.design.seed, replication, False))
+        return None if outcome is None else outcome.sums
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, Mapping | tuple | list) else value
