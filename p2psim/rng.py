@@ -4,6 +4,7 @@ Two scenarios that differ in one thing must see the same viewers (common random 
 stream of its own, and the draw of entity *i* never depends on how many others there are.
 """
 
+import math
 import zlib
 from collections.abc import Hashable
 
@@ -45,8 +46,10 @@ def kernel_streams(seed: int, count: int, *key: Hashable) -> NDArray[np.int64]:
 def constant_streams(value: float, count: int) -> NDArray[np.int64]:
     """Give streams that always yield `value`: traces of the real loader were made with such a generator."""
     states = np.zeros((count, 6), np.int64)
+    mantissa, exponent = math.frexp(value)
     states[:, 0] = -1
-    states[:, 1] = round(value * (_M1 + 1))
+    states[:, 1] = int(mantissa * 2.0**53)
+    states[:, 2] = exponent - 53
     return states
 
 
@@ -54,7 +57,7 @@ def constant_streams(value: float, count: int) -> NDArray[np.int64]:
 def uniform(states: NDArray[np.int64], row: int) -> float:
     """Draw from [0, 1) with the stream in `row` (MRG32k3a); a row that begins with -1 is a constant stream."""
     if states[row, 0] == -1:
-        return float(states[row, 1] * _NORM)
+        return math.ldexp(float(states[row, 1]), int(states[row, 2]))
     p1 = (1403580 * states[row, 1] - 810728 * states[row, 0]) % _M1
     states[row, 0] = states[row, 1]
     states[row, 1] = states[row, 2]

@@ -4,6 +4,7 @@ Segments go by their ids on the wire, neighbours by their names. Row 0 is the vi
 neighbours, filled from what they announce.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ from p2psim.policy.storage import reclaim
 __all__ = ["Agent", "Command"]
 
 _ME = 0
+_BLIND = 1.0
 
 
 class Command(NamedTuple):
@@ -42,7 +44,8 @@ class Command(NamedTuple):
 class Agent:
     """State and decisions of one viewer.
 
-    `capacity` bounds how many segments may be in use at once, `neighbours` how many connections.
+    `capacity` bounds how many segments may be in use at once, `neighbours` how many connections; `storage` is in
+    bytes; `meters`, of everything and of HTTP, go on counting from an earlier stream of the page.
     """
 
     def __init__(
@@ -54,12 +57,17 @@ class Agent:
         capacity: int = 512,
         neighbours: int = 64,
         uploads: bool = True,
+        storage: float = math.inf,
+        page_opened_at: float | None = None,
+        meters: tuple[Bandwidth, Bandwidth] | None = None,
     ) -> None:
         self.options = options
+        self._page_opened_at = now if page_opened_at is None else page_opened_at
         self._L = allocate(neighbours + 1, capacity, min(capacity, 64), neighbours, sizes=True)
         self._L.random[_ME] = random
         self._L.viewer["born"][_ME] = now
         self._L.viewer["uploads"][_ME] = uploads
+        self._L.viewer["storage"][_ME] = storage
         self._T = Timeline(start=np.zeros(0), end=np.zeros(0))
         self._base = 0
         self._mean = 1.0
@@ -67,11 +75,11 @@ class Agent:
         self._names: dict[int, str] = {}
         self._spare = list(range(neighbours, 0, -1))
         self._speeds: dict[str, Bandwidth] = {}
+        self._unmeasured: set[str] = set()
         self._out = loader.command_buffer(64, capacity)
         self._scratch = np.zeros(2 * capacity, np.int64)
         self._kept: dict[int, None] = {}
-        self.all = Bandwidth()
-        self.http = Bandwidth()
+        self.all, self.http = meters or (Bandwidth(), Bandwidth())
 
     # -- the stream ---------------------------------------------------------------------------------------------
 
@@ -115,7 +123,7 @@ class Agent:
         new.size[:, used % slots] = old.size[:, used % old.slot.shape[1]]
         for ours, theirs in ((new.viewer, old.viewer), (new.request, old.request), (new.link, old.link)):
             ours[:] = theirs
-        new.random[:] = old.random
+        new.random[:], new.speed[:] = old.random, old.speed
         self._L = new
         self._out = loader.command_buffer(old.request.shape[1], slots)
         self._scratch = np.zeros(2 * slots, np.int64)
@@ -162,6 +170,7 @@ class Agent:
 
     def queue_pass(self, now: float) -> list[Command]:
         """Decide; the commands are to be carried out in order."""
+        self._measure_neighbours(now)
         self.loaded_share = loader.queue_pass(self._L, self.options, self._T, _ME, now, self._out)
         return self._commands()
 
@@ -188,7 +197,8 @@ class Agent:
 
     def hold_left(self, now: float) -> float:
         """Seconds until the initial hold of HTTP ends; 0 if it is not on."""
-        return max(0.0, float(self._L.viewer[_ME].born) + self.options.http_hold - now)
+        left = self.options.http_hold - (now - float(self._L.viewer[_ME].born))
+        return left if left > loader.ROUNDING else 0.0
 
     def _commands(self) -> list[Command]:
         found = []
@@ -222,7 +232,7 @@ class Agent:
     # -- transfers ----------------------------------------------------------------------------------------------
 
     def started(self, source: int, now: float, neighbour: str = "") -> None:
-        """An attempt was begun (as commanded): the bandwidth clocks run."""
+        """An attempt was begun (as commanded): the bandwidth clocks (in milliseconds) run."""
         for meter in self._meters(source, neighbour):
             meter.start(now)
 
@@ -257,7 +267,7 @@ class Agent:
         for meter in self._meters(source, neighbour):
             meter.add(count, now)
         if neighbour in self._speeds:
-            self._set_speed(neighbour)
+            self._unmeasured.add(neighbour)
 
     def succeeded(self, segment: int) -> None:
         """All bytes are there; a pass is due."""
@@ -268,7 +278,9 @@ class Agent:
         link = requests.fail(self._L, _ME, self._index(segment), now, timed_out)
         if link == NOBODY:
             return False
-        self._speeds[self._names[int(self._L.link[_ME, link].neighbour)]].clear()
+        row = int(self._L.link[_ME, link].neighbour)
+        self._L.speed[row] = 0.0
+        self._speeds[self._names[row]].clear()
         return bool(timed_out and self._L.link[_ME, link].strikes >= self.options.p2p_retries)
 
     def _index(self, segment: int) -> int:
@@ -295,6 +307,7 @@ class Agent:
             return False
         row = self._spare.pop()
         self._L.slot["announced"][row] = ABSENT
+        self._L.speed[row] = 0.0
         self._rows[name], self._names[row] = row, name
         self._speeds[name] = Bandwidth()
         return bool(neighbours.connect(self._L, _ME, row))
@@ -324,7 +337,10 @@ class Agent:
         if name in self._rows and segment >= self._base:
             neighbours.set_announced(self._L, self._rows[name], segment - self._base, ABSENT)
 
-    def _set_speed(self, name: str) -> None:
-        row = self._rows[name]
-        link = neighbours.link_to(self._L, _ME, row)
-        self._L.link[_ME, link].speed = self._speeds[name].loading_only(15.0)
+    def _measure_neighbours(self, now: float) -> None:
+        """Bring the speeds up to date; upstream's cache of them is blind in the first second of a page."""
+        if now - self._page_opened_at <= _BLIND:
+            return
+        for name in self._unmeasured & self._rows.keys():
+            self._L.speed[self._rows[name]] = self._speeds[name].loading_only(15.0)
+        self._unmeasured.clear()

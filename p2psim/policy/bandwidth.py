@@ -1,21 +1,22 @@
 """Bandwidth as the loader estimates it: bytes over time, on a clock that stands still while nothing loads.
 
-Seconds and bytes inside; upstream counts in bit/s over milliseconds.
+Results are bytes/s. Times are in milliseconds, as upstream counts them: which of two equal peers is chosen depends on
+the last bit of their figures.
 """
 
 from collections import deque
 
 __all__ = ["Bandwidth", "player_figure"]
 
-_SHORTEST = 1e-3
-"""A span is never taken as shorter, seconds: bytes of one instant would be infinitely fast."""
+_SHORTEST = 1.0
+"""A span is never taken as shorter, milliseconds: bytes of one instant would be infinitely fast."""
 
 
 class Bandwidth:
-    """Samples of one source, or of all."""
+    """Samples of one source, or of all; `now` is in milliseconds."""
 
     def __init__(self, keep: float = 20.0) -> None:
-        self._keep = keep
+        self._keep = keep * 1e3
         self._samples: deque[tuple[float, float, float]] = deque()  # loading clock, wall clock, bytes
         self._active = 0
         self._idle = 0.0
@@ -49,26 +50,28 @@ class Bandwidth:
 
     def loading_only(self, seconds: float, since: float = float("-inf")) -> float:
         """Bytes/s over the last `seconds` of loading time, counting samples not older than `since`."""
+        span = seconds * 1e3
         if not self._samples:
             return 0.0
         newest = first = self._samples[-1][0]
         total = 0.0
         for clock, wall, count in reversed(self._samples):
-            if clock < newest - seconds or wall < since:
+            if clock < newest - span or wall < since:
                 break
             first, total = clock, total + count
-        return total / max(newest - first, _SHORTEST)
+        return total * 1e3 / max(newest - first, _SHORTEST)
 
     def wall(self, seconds: float, now: float, since: float = float("-inf")) -> float:
         """Bytes/s over the last `seconds`, idle time included."""
+        span = seconds * 1e3
         if not self._samples:
             return 0.0
         first, total = now, 0.0
         for _, wall, count in reversed(self._samples):
-            if wall < now - seconds or wall < since:
+            if wall < now - span or wall < since:
                 break
             first, total = wall, total + count
-        return total / max(now - first, _SHORTEST)
+        return total * 1e3 / max(now - first, _SHORTEST)
 
 
 def player_figure(

@@ -24,7 +24,7 @@ def choose_holder(L: Loaders, v: int, segment: int) -> int:
         if _can_serve(L, v, k, slot):
             count += 1
             only = k
-            fastest = max(fastest, float(L.link[v, k].speed))
+            fastest = max(fastest, _speed(L, v, k))
     if count <= 1:
         return only
     draw = uniform(L.random, v)
@@ -39,12 +39,12 @@ def pick_weighted(L: Loaders, v: int, slot: int, floor: float, draw: float) -> i
     total, picked = 0.0, NOBODY
     for k in range(L.viewer[v].degree):
         if _can_serve(L, v, k, slot):
-            total += max(float(L.link[v, k].speed), floor)
+            total += max(_speed(L, v, k), floor)
     left = draw * total
     for k in range(L.viewer[v].degree):
         if _can_serve(L, v, k, slot):
             picked = k
-            left -= max(float(L.link[v, k].speed), floor)
+            left -= max(_speed(L, v, k), floor)
             if left <= 0:
                 return k
     return picked
@@ -57,13 +57,20 @@ def _floor(L: Loaders, v: int, slot: int, fastest: float) -> float:
     unproven, proven = 0, 0.0
     for k in range(L.viewer[v].degree):
         if _can_serve(L, v, k, slot):
-            if L.link[v, k].speed <= floor:
+            if _speed(L, v, k) <= floor:
                 unproven += 1
             else:
-                proven += float(L.link[v, k].speed)
+                proven += _speed(L, v, k)
     if unproven > 0 and proven > 0.0 and unproven * floor > proven:
         return proven / unproven
     return floor
+
+
+@tiny
+def _speed(L: Loaders, v: int, k: int) -> float:
+    if L.speed.shape[0] > 1:
+        return L.speed[L.link[v, k].neighbour]
+    return float(L.link[v, k].speed)
 
 
 @tiny

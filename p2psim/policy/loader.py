@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from p2psim.compiled import entry, index, inner, tiny
 from p2psim.policy.choice import choose_holder
-from p2psim.policy.queue import Windows, in_window, is_offered, queue_end, windows
+from p2psim.policy.queue import Windows, in_window, is_offered, queue_span, windows
 from p2psim.policy.requests import abort, clear_failures, find, forget, loading, make, start
 from p2psim.policy.state import (
     FAILED,
@@ -47,6 +47,7 @@ __all__ = [
     "DELIVER",
     "PASS_INTERVAL",
     "REJECT",
+    "ROUNDING",
     "START_HTTP",
     "START_P2P",
     "STORE",
@@ -66,6 +67,8 @@ START_HTTP, START_P2P, ABORT_HTTP, ABORT_P2P, DELIVER, REJECT, STORE, COMPLETE, 
 
 PASS_INTERVAL = 1.0
 """Reports of the playhead cause a pass at most once per so many seconds."""
+ROUNDING = 1e-9
+"""Seconds by which a difference of two times may be off."""
 _FORGIVEN_AFTER = 60.0
 """Failed attempts are forgotten so long after the last."""
 
@@ -120,45 +123,47 @@ def playhead_moves(L: Loaders, v: int, position: float, rate: float, mean_segmen
     if jump and L.viewer[v].waiting != NOBODY:
         L.viewer[v].urgent = 1
     L.viewer[v].jumped = 1
-    return jump or now - L.viewer[v].passed > PASS_INTERVAL
+    return jump or now - L.viewer[v].passed > PASS_INTERVAL + ROUNDING
 
 
 @tiny
 def hold(L: Loaders, o: Options, v: int, now: float) -> bool:
     """Whether the initial hold of HTTP is on."""
-    return o.http_hold > 0 and now - L.viewer[v].born < o.http_hold
+    return o.http_hold > 0 and now - L.viewer[v].born < o.http_hold - ROUNDING
 
 
 @entry
 def queue_pass(L: Loaders, o: Options, T: Timeline, v: int, now: float, out: Commands) -> float:
     """Run one pass; gives the share of the queue that is loaded. Commands stand in `out` from row 1 on."""
     out[0, 0] = 0
-    w = windows(o, free_percent(L, o, T, v))
-    end, grace = queue_end(L, T, v, w)
-    ratio = _loaded_share(L, v, end)
-    _tidy(L, o, T, v, end, now, out)
+    w = windows(o, free_percent(L, T, v))
+    begin, end, grace = queue_span(L, o, T, v, w)
+    ratio = _loaded_share(L, v, begin, end)
+    _tidy(L, o, T, v, begin, end, now, out)
+    L.viewer[v].passed = now
+    if o.plain:
+        _serve_player(L, o, v, out)
+        return ratio
     held = hold(L, o, v, now)
     if L.viewer[v].waiting != NOBODY and L.viewer[v].urgent != 0:
         _serve_urgent(L, o, v, held, out)
-    for segment in range(L.viewer[v].requested, end):
-        urgent = (grace and segment == L.viewer[v].requested) or in_window(L, T, v, segment, w.high_demand)
+    for segment in range(begin, end):
+        urgent = (grace and segment == begin) or in_window(L, T, v, segment, w.high_demand)
         if not _assign(L, o, T, v, segment, end, urgent, held, w, out):
             break
-    L.viewer[v].passed = now
     return ratio
 
 
 @entry
 def loaded_share(L: Loaders, o: Options, T: Timeline, v: int) -> float:
     """Share of the queue that is loaded."""
-    end, _ = queue_end(L, T, v, windows(o, free_percent(L, o, T, v)))
-    return _loaded_share(L, v, end)
+    begin, end, _ = queue_span(L, o, T, v, windows(o, free_percent(L, T, v)))
+    return _loaded_share(L, v, begin, end)
 
 
 @inner
-def _loaded_share(L: Loaders, v: int, end: int) -> float:
+def _loaded_share(L: Loaders, v: int, head: int, end: int) -> float:
     slots = L.slot.shape[1]
-    head = L.viewer[v].requested
     if end <= head:
         return 0.0
     loaded = 0
@@ -172,7 +177,7 @@ def _loaded_share(L: Loaders, v: int, end: int) -> float:
 
 
 @tiny
-def _tidy(L: Loaders, o: Options, T: Timeline, v: int, end: int, now: float, out: Commands) -> None:
+def _tidy(L: Loaders, o: Options, T: Timeline, v: int, begin: int, end: int, now: float, out: Commands) -> None:
     i = 0
     while i < L.viewer[v].retained:
         segment = L.request[v, i].segment
@@ -180,7 +185,8 @@ def _tidy(L: Loaders, o: Options, T: Timeline, v: int, end: int, now: float, out
         waited = L.viewer[v].waiting == segment
         keep = True
         if status == LOADING:
-            if not (L.viewer[v].requested <= segment < end) and not waited:
+            kept = o.from_playhead and L.viewer[v].first <= segment < begin and T.end[segment] > L.viewer[v].position
+            if not (begin <= segment < end) and not waited and not kept:
                 _abort(L, v, i, out)
                 keep = False
         elif status == SUCCEEDED:
@@ -192,7 +198,7 @@ def _tidy(L: Loaders, o: Options, T: Timeline, v: int, end: int, now: float, out
             keep = False
         if keep:
             L.request[v, i].handled = 1
-            if L.request[v, i].failures > 0 and now - L.request[v, i].failed_at > _FORGIVEN_AFTER:
+            if L.request[v, i].failures > 0 and now - L.request[v, i].failed_at > _FORGIVEN_AFTER + ROUNDING:
                 clear_failures(L, v, i)
             i += 1
         else:
@@ -222,6 +228,16 @@ def _review_failure(L: Loaders, o: Options, v: int, i: int, waited: bool, out: C
         L.viewer[v].waiting = NOBODY
         _say(out, REJECT, L.request[v, i].segment, NOBODY)
     return waited or L.viewer[v].first <= L.request[v, i].segment < L.viewer[v].last
+
+
+@tiny
+def _serve_player(L: Loaders, o: Options, v: int, out: Commands) -> None:
+    """Fetch just what the player asks for."""
+    if L.viewer[v].waiting == NOBODY:
+        return
+    i = find(L, v, L.viewer[v].waiting)
+    if i == NOBODY or (L.request[v, i].status != LOADING and L.request[v, i].http_failures < o.http_retries):
+        start_http(L, v, L.viewer[v].waiting, out)
 
 
 @tiny

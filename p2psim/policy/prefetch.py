@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from p2psim.compiled import entry, tiny
 from p2psim.policy.loader import hold, start_http
-from p2psim.policy.queue import in_window, is_offered, queue_end, windows
+from p2psim.policy.queue import in_window, is_offered, queue_span, windows
 from p2psim.policy.requests import find, loading
 from p2psim.policy.state import HTTP, LOADING, NOBODY, SUCCEEDED, Loaders, Options, Timeline
 from p2psim.policy.storage import free_percent
@@ -33,13 +33,14 @@ def prefetch_round(
     one of N such segments is started with probability 1/n per round and viewer.
     """
     out[0, 0] = 0
-    free = free_percent(L, o, T, v)
+    free = free_percent(L, T, v)
     busy = loading(L, v, HTTP)
     if (
         hold(L, o, v, now)
         or free <= 10.0
         or busy >= o.http_slots
         or L.viewer[v].degree == 0
+        or o.plain
         or L.viewer[v].requested == NOBODY
     ):
         return
@@ -69,9 +70,9 @@ def prefetch_round(
 @tiny
 def _candidates(L: Loaders, o: Options, T: Timeline, v: int, free: float, found: NDArray[np.int64]) -> int:
     w = windows(o, free)
-    end, _ = queue_end(L, T, v, w)
+    begin, end, _ = queue_span(L, o, T, v, w)
     count = 0
-    for segment in range(L.viewer[v].requested, end):
+    for segment in range(begin, end):
         if count == len(found):
             break
         if not in_window(L, T, v, segment, w.http) or L.slot[v, segment % L.slot.shape[1]].stored != 0:

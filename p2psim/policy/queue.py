@@ -6,9 +6,9 @@ Windows are closed at both ends and measured from the playhead at the current ra
 from typing import NamedTuple
 
 from p2psim.compiled import entry, inner, tiny
-from p2psim.policy.state import Loaders, Options, Timeline
+from p2psim.policy.state import NOBODY, Loaders, Options, Timeline
 
-__all__ = ["Windows", "in_window", "is_offered", "queue_end", "windows"]
+__all__ = ["Windows", "in_window", "is_offered", "queue_span", "windows"]
 
 
 class Windows(NamedTuple):
@@ -44,13 +44,23 @@ def is_offered(L: Loaders, v: int, segment: int) -> bool:
 
 
 @entry
-def queue_end(L: Loaders, T: Timeline, v: int, w: Windows) -> tuple[int, bool]:
-    """End of the queue (exclusive; it begins at the last requested segment), and whether its head is urgent by grace.
+def queue_span(L: Loaders, o: Options, T: Timeline, v: int, w: Windows) -> tuple[int, int, bool]:
+    """Begin and end (exclusive) of the queue, and whether its head is urgent by grace.
 
-    The walk stops at the first segment in no window. A head in no window is kept, as urgent, if the next one is in
-    one: the player asks slightly behind a playhead that has moved.
+    It begins at the segment requested last. The walk stops at the first segment in no window. A head in no window is
+    kept, as urgent, if the next one is in one: the player asks slightly behind a playhead that has moved.
     """
-    head, end = L.viewer[v].requested, L.viewer[v].last
+    head = L.viewer[v].requested
+    end, grace = _walk(L, T, v, head, w)
+    if end == head and o.from_playhead and head != NOBODY:
+        head = _to_be_played(L, T, v)
+        end, grace = _walk(L, T, v, head, w)
+    return head, end, grace
+
+
+@inner
+def _walk(L: Loaders, T: Timeline, v: int, head: int, w: Windows) -> tuple[int, bool]:
+    end = L.viewer[v].last
     if head < L.viewer[v].first or head >= end:
         return head, False
     grace = not _actual(L, T, v, head, w)
@@ -60,6 +70,15 @@ def queue_end(L: Loaders, T: Timeline, v: int, w: Windows) -> tuple[int, bool]:
     while segment < end and _actual(L, T, v, segment, w):
         segment += 1
     return segment, grace
+
+
+@tiny
+def _to_be_played(L: Loaders, T: Timeline, v: int) -> int:
+    """Give the first segment of the playlist that is not behind the playhead."""
+    segment = L.viewer[v].first
+    while segment < L.viewer[v].last and T.end[segment] <= L.viewer[v].position:
+        segment += 1
+    return segment
 
 
 @inner

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from p2psim.bundle import Bundle, records
-from p2psim.scenario.model import Policy
+from p2psim.scenario.policy import Policy
 
 __all__ = [
     "ABORTED",
@@ -60,8 +60,13 @@ class Options(Bundle):
     p2p_timeout: float
     http_retries: int
     p2p_retries: int
-    storage: float
     live: bool
+    plain: bool
+    """No scheduler: the player's own loader fetches what it asks for (isP2PDisabled)."""
+    whole_blocks: bool
+    """Announcements with a full block of 256 ids cannot be read."""
+    from_playhead: bool
+    """The queue begins where the player still has to play, and keeps what is loading from there on."""
 
 
 class Timeline(Bundle):
@@ -82,6 +87,8 @@ class Loaders(Bundle):
     """(viewers, requests), in order of their making, see REQUEST."""
     link: Any
     """(viewers, neighbours), in order of connection, see LINK."""
+    speed: F8
+    """Speed of each viewer as a neighbour to the last bit, bytes/s, (viewers,); or (1,) where `link` has it."""
     size: F8
     """Bytes of a stored segment, (viewers, slots); or (1, 1) where all segments are alike."""
     random: NDArray[np.int64]
@@ -95,6 +102,7 @@ VIEWER = np.dtype(
         ("born", "f8"),  # when the loader was made: the clock of the initial hold
         ("passed", "f8"),  # time of the last queue pass
         ("stored_bytes", "f8"),
+        ("storage", "f8"),  # size of the storage, bytes
         ("first", "i8"),  # the playlist as known holds segments first ≤ index < last
         ("last", "i8"),
         ("requested", "i8"),  # segment that the player asked for last
@@ -105,7 +113,6 @@ VIEWER = np.dtype(
         ("announce", "i8"),  # an announcement is due
         ("uploads", "i8"),  # whether the viewer serves others
         ("jumped", "i8"),  # a report of the playhead has come (storage rules wait for it)
-        ("unused", "i8"),
     ]
 )
 SLOT = np.dtype(
@@ -143,22 +150,29 @@ LINK = np.dtype(
 )
 
 
+_PLAIN_TIMEOUT = 10.0
+"""Seconds for which hls.js waits for the first byte."""
+
+
 def options(policy: Policy, live: bool) -> Options:
-    """Turn a scenario's policy into canonical numbers."""
-    p2p = policy.name != "http-only"
+    """Turn a scenario's policy into canonical numbers, as it holds for its main stream."""
+    policy = policy.of_stream("main")
+    p2p, plain = policy.shares, policy.isP2PDisabled
     return Options(
         high_demand_window=float(policy.highDemandTimeWindow),
         http_window=float(policy.httpDownloadTimeWindow),
         p2p_window=float(policy.p2pDownloadTimeWindow),
-        http_slots=policy.simultaneousHttpDownloads,
+        http_slots=1 if plain else policy.simultaneousHttpDownloads,
         p2p_slots=policy.simultaneousP2PDownloads if p2p else 0,
         http_hold=policy.httpDownloadInitialTimeoutMs / 1000 if p2p else 0.0,
-        http_timeout=policy.httpNotReceivingBytesTimeoutMs / 1000,
+        http_timeout=_PLAIN_TIMEOUT if plain else policy.httpNotReceivingBytesTimeoutMs / 1000,
         p2p_timeout=policy.p2pNotReceivingBytesTimeoutMs / 1000,
-        http_retries=policy.httpErrorRetries,
+        http_retries=1 if plain else policy.httpErrorRetries,  # the player itself tries again
         p2p_retries=policy.p2pErrorRetries,
-        storage=float(policy.segmentMemoryStorageLimit * 2.0**20),
         live=live,
+        plain=plain,
+        whole_blocks=policy.announcementBlocks == "upstream",
+        from_playhead=policy.queueStart == "fixed",
     )
 
 
@@ -169,7 +183,7 @@ def timeline(count: int, duration: float) -> Timeline:
 
 
 def allocate(viewers: int, slots: int, requests: int, neighbours: int, *, sizes: bool = False) -> Loaders:
-    """Make empty loaders; `sizes` keeps a size for every stored segment, else one for all.
+    """Make empty loaders; `sizes` keeps each stored segment's size and exact speeds, else one size for all.
 
     Raises ValueError unless all counts are positive.
     """
@@ -180,6 +194,7 @@ def allocate(viewers: int, slots: int, requests: int, neighbours: int, *, sizes:
         slot=records((viewers, slots), SLOT),
         request=records((viewers, requests), REQUEST),
         link=records((viewers, neighbours), LINK),
+        speed=np.zeros(viewers if sizes else 1),
         size=np.zeros((viewers, slots) if sizes else (1, 1)),
         random=np.zeros((viewers, 6), np.int64),
     )
@@ -187,5 +202,6 @@ def allocate(viewers: int, slots: int, requests: int, neighbours: int, *, sizes:
     loaders.viewer["requested"] = loaders.viewer["waiting"] = NOBODY
     loaders.viewer["passed"] = -np.inf
     loaders.viewer["uploads"] = 1
+    loaders.viewer["storage"] = np.inf
     loaders.link["neighbour"] = NOBODY
     return loaders

@@ -11,6 +11,7 @@ from typing import Literal
 from p2psim.scenario.delivery import Cdn, Devices, Hybrid, Relay
 from p2psim.scenario.faults import Fault
 from p2psim.scenario.places import Carrier, Household, Neighbourhood, Regions
+from p2psim.scenario.policy import Policy
 from p2psim.units import Fraction, Rate, Seconds, Size
 
 __all__ = [
@@ -217,28 +218,6 @@ class Player:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """The loader; options carry p2p-media-loader's names and units (a name that ends in Ms is in milliseconds)."""
-
-    name: Literal["p2p-media-loader-2.3", "http-only"] = "p2p-media-loader-2.3"
-    highDemandTimeWindow: Seconds = 15.0
-    httpDownloadInitialTimeoutMs: float = 0.0
-    httpDownloadTimeWindow: Seconds = 3000.0
-    p2pDownloadTimeWindow: Seconds = 6000.0
-    simultaneousHttpDownloads: int = 2
-    simultaneousP2PDownloads: int = 3
-    webRtcMaxMessageSize: int = 65535
-    p2pNotReceivingBytesTimeoutMs: float = 2000.0
-    httpNotReceivingBytesTimeoutMs: float = 3000.0
-    httpErrorRetries: int = 3
-    p2pErrorRetries: int = 3
-    segmentMemoryStorageLimit: float = 4096.0
-    """MiB; 4096 on desktops, 2048 on Android."""
-    maxPeers: int = 50
-    """Connections one viewer keeps; 2.3 itself has no limit, later versions 50, browsers some hundreds."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """Everything that a run depends on, but for its seed."""
 
@@ -255,7 +234,7 @@ class Scenario:
     origin: Origin = Origin()
     network: Network = Network()
     player: Player = Player()
-    policy: Policy = Policy()
+    policy: Policy = field(default_factory=Policy)
     channels: Channels = Channels()
     regions: Regions = field(default_factory=Regions)
     household: Household = field(default_factory=Household)

@@ -11,6 +11,7 @@ import psutil
 
 from p2psim.errors import ScenarioError
 from p2psim.scenario.model import Scenario
+from p2psim.scenario.policy_rules import check_policy
 from p2psim.scenario.presets import NAT_KINDS, access_profiles, crypto_rates, nat_mixes, places
 from p2psim.units import format_quantity
 
@@ -30,7 +31,7 @@ _POSITIVE = {
     "tracker.interval", "tracker.heartbeat", "origin.rate", "origin.per_connection", "network.window",
     "network.channel_rate", "player.buffer", "player.tick", "player.update", "player.estimate", "player.fast",
     "player.slow", "player.margin", "player.margin_up", "viewers.viewing", "viewers.surge", "viewers.surge_decay",
-    "viewers.day", "policy.segmentMemoryStorageLimit", "policy.p2pNotReceivingBytesTimeoutMs",
+    "viewers.day", "policy.p2pNotReceivingBytesTimeoutMs",
     "policy.httpNotReceivingBytesTimeoutMs", "network.goodput", "channels.dwell", "household.lan",
     "neighbourhood.uplink", "neighbourhood.downlink", "cdn.rate", "cdn.cache", "cdn.overflow_rate", "relay.rate",
     "hybrid.check", "faults.lasts",
@@ -52,6 +53,7 @@ def check(scenario: Scenario) -> Scenario:
     _check_mixtures(scenario)
     _check_ladder(scenario)
     _check_faults(scenario)
+    check_policy(scenario.policy, "policy.", _check_numbers)
     return scenario
 
 
@@ -72,7 +74,7 @@ def _check_value(name: str, value: Any, kind: Any) -> None:
     elif isinstance(value, Mapping):
         for key, item in value.items():
             _check_value(f"{name}.{key}", item, typing.get_args(kind)[1])
-    elif isinstance(value, int | float):
+    elif isinstance(value, int | float) and not isinstance(value, bool):
         _check_number(name, value, kind)
 
 
@@ -165,15 +167,6 @@ def _refusals(scenario: Scenario) -> list[tuple[bool, str]]:
         (
             scenario.carrier.count < 1,
             f"carrier.count = {scenario.carrier.count}: at least 1 (carrier.share = 0 switches carriers off)",
-        ),
-        (not 1 <= scenario.policy.maxPeers <= 512, f"policy.maxPeers = {scenario.policy.maxPeers}: 1 to 512"),
-        (
-            not 1 <= scenario.policy.simultaneousHttpDownloads <= 16,
-            f"policy.simultaneousHttpDownloads = {scenario.policy.simultaneousHttpDownloads}: 1 to 16",
-        ),
-        (
-            scenario.policy.simultaneousP2PDownloads > 16,
-            f"policy.simultaneousP2PDownloads = {scenario.policy.simultaneousP2PDownloads}: 0 to 16",
         ),
     ]
 

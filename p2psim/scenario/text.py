@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from p2psim.errors import ScenarioError, UnitError
 from p2psim.scenario.model import SCHEMA, Scenario
+from p2psim.scenario.policy import COMMON_OPTIONS, Policy
 from p2psim.scenario.presets import bundled, section_presets
 from p2psim.scenario.rules import check
 from p2psim.units import format_quantity, parse_quantity
@@ -189,6 +190,8 @@ def _convert(kind: Any, value: object, where: str, canonical: bool = False) -> o
             raise ScenarioError(f"{where} = {value!r}: a section [{where}] is expected")
         return _build(kind, value, f"{where}.", canonical)
     origin = typing.get_origin(kind)
+    if origin is typing.Annotated and typing.get_args(kind)[1] == "overrides":
+        return _overrides(value, where, canonical)
     if origin is typing.Annotated:
         return _quantity(value, typing.get_args(kind)[1], where, canonical)
     if origin is Literal:
@@ -224,6 +227,17 @@ def _plural(kind: Any) -> str:
     return "texts" if kind is str else "numbers"
 
 
+def _overrides(value: object, where: str, canonical: bool) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise ScenarioError(f"{where} = {value!r}: a table of options is expected")
+    hints = typing.get_type_hints(Policy, include_extras=True)
+    known = {name: kind for name, kind in hints.items() if name not in COMMON_OPTIONS}
+    for name in value:
+        if name not in known:
+            raise ScenarioError(_unknown(f"{where}.{name}", known))
+    return {name: _convert(known[name], item, f"{where}.{name}", canonical) for name, item in value.items()}
+
+
 def _number(kind: Any, value: object, where: str) -> float:
     whole = "whole number" if kind is int else "number"
     if isinstance(value, bool) or not isinstance(value, int | float) or (kind is int and value % 1 != 0):
@@ -248,6 +262,9 @@ def _example(dimension: str) -> str:
 
 
 def _spell(kind: Any, value: Any) -> str:
+    if typing.get_origin(kind) is typing.Annotated and typing.get_args(kind)[1] == "overrides":
+        hints = typing.get_type_hints(Policy, include_extras=True)
+        return "{ " + ", ".join(f"{name} = {_spell(hints[name], item)}" for name, item in value.items()) + " }"
     if typing.get_origin(kind) is typing.Annotated:
         dimension = typing.get_args(kind)[1]
         return repr(value) if dimension == "fraction" else json.dumps(format_quantity(value, dimension))

@@ -100,7 +100,7 @@ class Control:
 
     @property
     def _shares(self) -> bool:
-        return self.scenario.policy.name != "http-only"
+        return self.scenario.policy.of_stream("main").shares
 
     # -- happenings ---------------------------------------------------------------------------------------------
 

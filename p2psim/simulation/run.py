@@ -203,7 +203,7 @@ class Simulation:
 
 
 def _plane(scenario: Scenario, people: Population, seed: int, replication: int, events: bool) -> Plane:
-    stream, policy, count = scenario.stream, scenario.policy, len(people)
+    stream, policy, count = scenario.stream, scenario.policy.of_stream("main"), len(people)
     live = stream.kind == "live"
     chosen = options(policy, live)
     segments = _segment_count(scenario)
@@ -213,7 +213,9 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
     loaders = allocate(max(1, count), slots, max(_REQUESTS, 2 * rows), policy.maxPeers)
     loaders.size[0, 0] = size
     loaders.random[:count] = kernel_streams(seed, count, replication, "loader")
-    loaders.viewer["uploads"][:count] = people.uploads
+    loaders.viewer["uploads"][:count] = people.uploads & (not policy.isP2PUploadDisabled)
+    storage = np.where(people.mobile, policy.storage_limit(True), policy.storage_limit(False))
+    loaders.viewer["storage"][:count] = storage
     seat = records(count, SEAT)
     for name in ("border", "border_at", "urgent_at", "check_at"):
         seat[name] = np.inf
@@ -261,7 +263,7 @@ def _slots(scenario: Scenario, segments: int) -> int:
     else:
         # behind the playlist: what is stored back to the window behind the playhead, and what a vanished neighbour
         # is still believed to have until its connection is given up
-        behind = (scenario.policy.highDemandTimeWindow + CONSENT_EXPIRES) / stream.segment
+        behind = (scenario.policy.of_stream("main").highDemandTimeWindow + CONSENT_EXPIRES) / stream.segment
         needed = stream.window + int(np.ceil(behind)) + 4
     return max(16, 1 << int(np.ceil(np.log2(needed))))
 
@@ -292,7 +294,7 @@ def _settings(scenario: Scenario, seed: int, replication: int, size: float, rows
         channel_rate=float(network.channel_rate),
         goodput=float(network.goodput),
         request=float(network.request),
-        chunk=float(scenario.policy.webRtcMaxMessageSize),
+        chunk=float(scenario.policy.of_stream("main").webRtcMaxMessageSize),
         buffer=float(player.buffer),
         tick=float(player.tick),
         update=float(player.update),

@@ -24,6 +24,10 @@ class RunClock:
         """Seconds from the start of the run; negative before it."""
         return time.monotonic() - self._started_at
 
+    def milliseconds(self) -> float:
+        """Milliseconds from the start of the run."""
+        return self.now() * 1e3
+
     def call_soon(self, callback: Callable[..., None], *args: object) -> None:
         """Call in the next round of the event loop."""
         self._loop.call_soon(callback, *args)

@@ -3,6 +3,7 @@
 It keeps the bytes; `p2psim.policy.Agent` keeps the state that decides.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from p2psim.policy import loader as commands
 from p2psim.policy.agent import Agent, Command
-from p2psim.policy.bandwidth import player_figure
+from p2psim.policy.bandwidth import Bandwidth, player_figure
 from p2psim.policy.state import HTTP, P2P, Options
 from p2psim.testbed.exchange import Exchange
 from p2psim.testbed.http import HttpAttempt
@@ -54,13 +55,26 @@ class Loader:
         max_message_size: int = MAX_MESSAGE_SIZE,
         capacity: int = 512,
         neighbours: int = 64,
+        storage: float = math.inf,
+        page_opened_at: float | None = None,
+        meters: tuple[Bandwidth, Bandwidth] | None = None,
         validate: Validator | None = None,
         answers_unknown: bool = False,
         upstream_faults: bool = False,
     ) -> None:
         self.options, self.clock, self.observer = options, clock, observer
         self.uploads, self.max_message_size, self.answers_unknown = uploads, max_message_size, answers_unknown
-        self.agent = Agent(options, random, now=clock.now(), capacity=capacity, neighbours=neighbours, uploads=uploads)
+        self.agent = Agent(
+            options,
+            random,
+            now=clock.now(),
+            capacity=capacity,
+            neighbours=neighbours,
+            uploads=uploads,
+            storage=storage,
+            page_opened_at=page_opened_at,
+            meters=meters,
+        )
         self.upstream_faults = upstream_faults
         self.storage: dict[int, bytes] = {}
         self.level_bitrate = 0.0
@@ -113,7 +127,7 @@ class Loader:
 
     def _figure(self, share: float) -> float:
         return player_figure(
-            self.agent.all, self.agent.http, share, self.level_bitrate, self.level_changed_at, self.clock.now()
+            self.agent.all, self.agent.http, share, self.level_bitrate, self.level_changed_at, self.clock.milliseconds()
         )
 
     # -- decisions ----------------------------------------------------------------------------------------------
@@ -176,7 +190,7 @@ class Loader:
 
     def _start_http(self, segment: int, first_byte: int) -> None:
         self._forget_unless_resumed(segment, first_byte)
-        self.agent.started(HTTP, self.clock.now())
+        self.agent.started(HTTP, self.clock.milliseconds())
         attempt = HttpAttempt(self, segment, first_byte)
         self._http[segment] = attempt
         self.observer.attempt_started(segment, "http", "", first_byte)
@@ -184,7 +198,7 @@ class Loader:
 
     def _start_p2p(self, order: Command) -> None:
         self._forget_unless_resumed(order.segment, order.first_byte)
-        self.agent.started(P2P, self.clock.now(), order.neighbour)
+        self.agent.started(P2P, self.clock.milliseconds(), order.neighbour)
         self.observer.attempt_started(order.segment, "p2p", order.neighbour, order.first_byte)
         self._exchanges[order.neighbour].request(order.segment, order.first_byte)
 
@@ -193,7 +207,7 @@ class Loader:
             self._partial.pop(segment, None)
 
     def _aborted(self, segment: int, source: int, peer: str) -> None:
-        self.agent.stopped(source, self.clock.now(), peer)
+        self.agent.stopped(source, self.clock.milliseconds(), peer)
         self.observer.attempt_ended(segment, SOURCES[source], peer, "abort")
 
     def _deliver(self, segment: int) -> None:
@@ -225,7 +239,7 @@ class Loader:
     def take_bytes(self, segment: int, data: bytes, source: int, peer: str) -> None:
         """Bytes came for a segment."""
         self._partial.setdefault(segment, bytearray()).extend(data)
-        self.agent.received(segment, len(data), source, self.clock.now(), peer)
+        self.agent.received(segment, len(data), source, self.clock.milliseconds(), peer)
         self.observer.bytes_received(segment, SOURCES[source], peer, len(data))
 
     def note_waste(self, peer: str, count: int) -> None:
@@ -239,7 +253,7 @@ class Loader:
     def succeed(self, segment: int, source: int, peer: str) -> None:
         """A segment is complete."""
         self._http.pop(segment, None)
-        self.agent.stopped(source, self.clock.now(), peer)
+        self.agent.stopped(source, self.clock.milliseconds(), peer)
         self.agent.succeeded(segment)
         self.observer.attempt_ended(segment, SOURCES[source], peer, "loaded")
         self.request_pass()
@@ -247,7 +261,7 @@ class Loader:
     def fail_quietly(self, segment: int, source: int, peer: str, *, timed_out: bool = False) -> bool:
         """An attempt failed; True if its peer has timed out too often."""
         self._http.pop(segment, None)
-        self.agent.stopped(source, self.clock.now(), peer)
+        self.agent.stopped(source, self.clock.milliseconds(), peer)
         return self.agent.failed(segment, self.clock.now(), timed_out=timed_out)
 
     def report_failure(self, segment: int, source: int, peer: str, error: str) -> None:
@@ -291,6 +305,11 @@ class Loader:
         self._exchanges.pop(exchange.peer, None)
         self.agent.disconnect(exchange.peer)
         self.observer.peer_closed(exchange.peer)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has stopped for good."""
+        return self._closed
 
     @property
     def peers(self) -> list[str]:

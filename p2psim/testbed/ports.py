@@ -22,6 +22,9 @@ class Clock(Protocol):
     def now(self) -> float:
         """Seconds from the start of the run."""
 
+    def milliseconds(self) -> float:
+        """The same in milliseconds; figures of bandwidth need them to the last bit."""
+
     def call_soon(self, callback: Callable[..., None], *args: object) -> None:
         """Call once the present callback has returned, in order of asking."""
 

@@ -80,10 +80,11 @@ class Viewer:
     def __init__(self, plan: ViewerPlan, around: Surroundings) -> None:
         self._plan, self._around = plan, around
         self._scenario, self._clock = around.scenario, around.clock
+        self._policy = around.scenario.policy.of_stream("main")
         self._notes = ViewerNotes(around.journal, around.clock, plan.name)
         rng = stream(around.seed, 0, "peer", plan.index)
         self._rng = rng
-        self._peer_id = new_peer_id(rng)
+        self._peer_id = new_peer_id(rng, self._policy.trackerClientVersionPrefix)
         self._links = Links(Uplink(self._clock, _rate(plan.uplink)), Downlink(self._clock, _rate(plan.downlink)))
         self._segments = SegmentMap()
         self._offset = 0.0
@@ -129,21 +130,24 @@ class Viewer:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._reload(web, found.url, media))
             tasks.create_task(self._sample())
-            if self._scenario.policy.name != "http-only":
+            if self._policy.shares:
                 tasks.create_task(self._signal(signals, found))
 
     def _set_up(self, web: aiohttp.ClientSession, media: MediaPlaylist, bitrate: float) -> None:
-        scenario, plan, is_live = self._scenario, self._plan, not media.is_ended
+        scenario, plan, policy, is_live = self._scenario, self._plan, self._policy, not media.is_ended
         self._fetcher = HttpFetcher(web, self._addresses.__getitem__, self._links.downlink, self._notes.late_http)
         self._loader = Loader(
-            options(scenario.policy, is_live),
+            options(policy, is_live),
             self._clock,
             self._fetcher,
             self._notes,
             kernel_streams(self._around.seed, plan.index + 1, 0, "policy")[plan.index],
-            uploads=plan.uploads,
-            max_message_size=scenario.policy.webRtcMaxMessageSize,
-            neighbours=scenario.policy.maxPeers,
+            uploads=plan.uploads and not policy.isP2PUploadDisabled,
+            max_message_size=policy.webRtcMaxMessageSize,
+            neighbours=policy.maxPeers,
+            storage=policy.storage_limit(plan.device == "mobile"),
+            answers_unknown=True,
+            upstream_faults=policy.announcementBlocks == "upstream",
         )
         self._loader.level_bitrate = bitrate
         self._player = Player(
@@ -171,12 +175,12 @@ class Viewer:
             self._notes,
             self._rng,
             around.gate,
-            most=self._scenario.policy.maxPeers,
+            most=self._policy.maxPeers,
         )
         self._tracker = TrackerClient(
             signals,
             around.tracker,
-            found.info_hash(manifest_swarm_id(around.master)),
+            found.info_hash(self._policy.swarmId or manifest_swarm_id(around.master)),
             self._peer_id,
             self._pool,
             self._notes,

@@ -4,16 +4,18 @@ It repeats, step by step, what the program did that recorded the real p2p-media-
 same events at the same virtual milliseconds.
 """
 
+import dataclasses
 import heapq
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from p2psim.policy.bandwidth import Bandwidth
 from p2psim.policy.state import options
 from p2psim.rng import constant_streams
-from p2psim.scenario.model import Policy
+from p2psim.scenario.policy import Policy
 from p2psim.testbed.loader import Loader
 from p2psim.testbed.ports import FetchEvents
 from p2psim.wire import (
@@ -28,6 +30,7 @@ from p2psim.wire import (
     encode,
     is_command,
 )
+from tests.policy.behaviour import Behaviour, behaviour
 
 SECOND = 1000.0
 NAMES = {
@@ -38,7 +41,6 @@ NAMES = {
     SegmentAbsent: "absent",
     CancelSegmentRequest: "cancel",
 }
-Behaviour = Callable[[int, float], str]
 
 
 class VirtualClock:
@@ -54,11 +56,15 @@ class VirtualClock:
     def now(self) -> float:
         return self.ms / SECOND
 
+    def milliseconds(self) -> float:
+        return self.ms
+
     def call_soon(self, callback: Callable[..., None], *args: object) -> None:
         self._micro.append((callback, args))
 
     def call_later(self, delay: float, callback: Callable[..., None], *args: object) -> "VirtualTimer":
-        return self.after(delay * SECOND, lambda: callback(*args))
+        # whole milliseconds are whole again: the recorder never saw seconds
+        return self.after(round(delay * SECOND, 6), lambda: callback(*args))
 
     def after(self, ms: float, action: Callable[[], None]) -> "VirtualTimer":
         self._serial += 1
@@ -107,14 +113,21 @@ class VirtualTimer:
         self.clock.kill(self.serial)
 
 
+class TooManyEventsError(Exception):
+    """The loader runs in circles."""
+
+
 @dataclass
 class Notes:
     """The trace: what happened, in the recorder's words."""
 
     clock: VirtualClock
+    most: int = 1_000_000
     events: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, ev: str, **details: Any) -> None:
+        if len(self.events) >= self.most:
+            raise TooManyEventsError
         # JavaScript rounds halves up
         self.events.append({"t": math.floor(self.clock.ms + 0.5), "ev": ev, **details})
 
@@ -143,52 +156,65 @@ class FakeHttp:
     """Each request has the full rate to itself; pieces of 100 ms."""
 
     def __init__(self, notes: Notes, size: int, rate: float, latency: float, behaviour: Behaviour) -> None:
-        self._notes, self._size, self._rate, self._latency = notes, size, rate, latency
-        self._behaviour = behaviour
+        self.notes, self.size, self.rate, self.latency, self.behaviour = notes, size, rate, latency, behaviour
 
     def __call__(self, segment: int, first_byte: int, events: FetchEvents) -> Callable[[], None]:
-        notes, clock = self._notes, self._notes.clock
-        notes.add("http_start", id=segment, range=f"bytes={first_byte}-" if first_byte else None)
-        state = {"dead": False, "sent": first_byte}
+        return _Response(self, segment, first_byte, events).abort
 
-        def abort() -> None:
-            if not state["dead"]:
-                state["dead"] = True
-                notes.add("http_abort", id=segment, at_byte=state["sent"])
 
-        def read() -> None:
-            if state["dead"]:
-                return
-            left = self._size - state["sent"]
-            if left <= 0:
-                events.finished()
-                return
-            step = min(100.0, left / self._rate * SECOND)
-            clock.after(step, piece)
+class _Response:
+    def __init__(self, server: FakeHttp, segment: int, first_byte: int, events: FetchEvents) -> None:
+        self._server, self._segment, self._events = server, segment, events
+        self._notes, self._clock = server.notes, server.notes.clock
+        self._dead = False
+        self._notes.add("http_start", id=segment, range=f"bytes={first_byte}-" if first_byte else None)
+        self._mode = server.behaviour(segment, self._clock.ms)
+        self._is_part = first_byte > 0 and self._mode != "whole"
+        self._first = self._sent = first_byte if self._is_part else 0
+        half = (server.size - self._first) // 2
+        self._end = self._first + half if self._mode in ("truncate", "drop") else server.size
+        if self._mode != "hang":
+            self._clock.after(server.latency, self._respond)
 
-        def piece() -> None:
-            if state["dead"]:
-                return
-            count = min(math.floor(self._rate * 0.1 + 0.5), self._size - state["sent"])
-            state["sent"] += count
-            events.chunk(bytes(count))
-            read()
+    def abort(self) -> None:
+        if not self._dead:
+            self._dead = True
+            self._notes.add("http_abort", id=self._segment, at_byte=self._sent)
 
-        def respond() -> None:
-            if state["dead"]:
-                return
-            if mode == "error":
-                state["dead"] = True
-                events.headers(500, None, None)
-                return
-            partial = (first_byte, self._size - 1) if first_byte else None
-            if events.headers(206 if first_byte else 200, self._size - first_byte, partial):
-                read()
+    def _respond(self) -> None:
+        if self._dead:
+            return
+        if self._mode in ("error", "refuse"):
+            self._dead = True
+            self._events.headers(500 if self._mode == "error" else 416, None, None)
+            return
+        size, first = self._server.size, self._first + (1 if self._mode == "badrange" else 0)
+        part = (first, size - 1) if self._is_part else None
+        if self._events.headers(206 if self._is_part else 200, size - self._first, part):
+            self._read()
+        else:
+            self._dead = True
 
-        mode = self._behaviour(segment, clock.ms)
-        if mode != "hang":
-            clock.after(self._latency, respond)
-        return abort
+    def _read(self) -> None:
+        if self._dead:
+            return
+        if self._sent >= self._end:
+            self._dead = True
+            if self._mode == "drop":
+                self._events.broken("network")
+            else:
+                self._events.finished()
+            return
+        left = self._server.size - self._sent
+        self._clock.after(min(100.0, left / self._server.rate * SECOND), self._give)
+
+    def _give(self) -> None:
+        if self._dead:
+            return
+        count = min(math.floor(self._server.rate * 0.1 + 0.5), self._end - self._sent)
+        self._sent += count
+        self._events.chunk(bytes(count))
+        self._read()
 
 
 class FakePeer:
@@ -197,27 +223,38 @@ class FakePeer:
     def __init__(self, world: "World", name: str, spec: dict[str, Any], behaviour: Behaviour) -> None:
         self.peer, self._world, self._spec, self._behaviour = name, world, spec, behaviour
         self._clock, self._notes = world.clock, world.notes
+        self._loader: Loader | None = None
         self._down = False
         self._turn = 0
         self._joiner = CommandJoiner()
 
     def open(self) -> None:
-        self._world.loader.channel_opened(self)
+        clients = self._world.clients
+        place = self._spec.get("client", 0)
+        if place >= len(clients) or clients[place].is_closed:
+            return
+        self._loader = clients[place]
+        self._loader.channel_opened(self)
         self._notes.add("peer_connect", peer=self.peer)
         self.announce(self._spec.get("have", []), [])
 
     def announce(self, stored: list[int], loading: list[int]) -> None:
-        if not self._down:
-            for message in encode(SegmentsAnnouncement(tuple(stored), tuple(loading)), upstream_faults=True):
-                self._world.loader.channel_message(self.peer, message)
+        self._tell(encode(SegmentsAnnouncement(tuple(stored), tuple(loading)), upstream_faults=True))
 
     def ask(self, segment: int, request: int, first_byte: int) -> None:
         self._say(SegmentRequest(segment, request, first_byte))
 
+    def leave(self) -> None:
+        if self._loader is not None and not self._down:
+            self._loader.channel_closed(self.peer)
+
     def _say(self, command: Any) -> None:
-        if not self._down:
-            for message in encode(command):
-                self._world.loader.channel_message(self.peer, message)
+        self._tell(encode(command))
+
+    def _tell(self, messages: Iterable[bytes]) -> None:
+        for message in messages:
+            if self._loader is not None and not self._down:
+                self._loader.channel_message(self.peer, message)
 
     def _later(self, ms: float, turn: int, action: Callable[[], None]) -> None:
         self._clock.after(ms, lambda: action() if not self._down and turn == self._turn else None)
@@ -262,10 +299,18 @@ class FakePeer:
         for offset in range(0, total, 65535):
             count = min(65535, total - offset)
             at += count / self._spec["rate"] * SECOND
-            if mode == "stall" and offset > total / 2:
+            if offset > total / 2 and mode == "stall":
                 return
-            self._later(at, turn, lambda n=count: self._world.loader.channel_message(self.peer, b"\7" * n))
-        done = SegmentDataSendingCompleted(request.segment, request.request)
+            if offset > total / 2 and mode == "short":
+                break
+            if offset > total / 2 and mode == "leave":
+                self._later(at, turn, self.leave)
+                return
+            self._later(at, turn, lambda n=count: self._tell([b"\7" * n]))
+        if mode == "overflow":
+            self._later(at, turn, lambda: self._tell([b"\7" * 9]))
+        named = request.segment + 1 if mode == "wrongid" else request.segment
+        done = SegmentDataSendingCompleted(named, request.request)
         self._later(at + 0.001, turn, lambda: self._say(done))
 
     def close(self) -> None:
@@ -277,24 +322,34 @@ class FakePeer:
 class World:
     """One scenario of the recorder's."""
 
-    def __init__(self, params: dict[str, Any], http: Behaviour, peers: list[Behaviour]) -> None:
+    def __init__(self, params: dict[str, Any], most_events: int = 1_000_000) -> None:
         self.params = params
         self.clock = VirtualClock()
-        self.notes = Notes(self.clock)
+        self.notes = Notes(self.clock, most_events)
         self.size = params.get("segBytes", 500_000)
         self._duration = params.get("segDur", 4)
-        live = params.get("live")
+        self._http = FakeHttp(
+            self.notes,
+            self.size,
+            params.get("httpRate", 2_000_000),
+            params.get("httpLatency", 50),
+            behaviour(params.get("httpBehaviour")),
+        )
+        self.clients: list[Loader] = []
+        self.loader: Loader | None = None
+        self._meters = Bandwidth(), Bandwidth()
+        self._open_channel()
+        self._rate = 1.0
+        self._paused = False
+        self.stall_ticks = 0
+
+    def _open_channel(self) -> None:
+        params, live = self.params, self.params.get("live")
         self._low = live["first"] if live else 0
         self._high = live["first"] + live["window"] if live else params.get("segments", 20)
-        self._http = FakeHttp(
-            self.notes, self.size, params.get("httpRate", 2_000_000), params.get("httpLatency", 50), http
-        )
-        self._peer_behaviours = peers
-        self.loader: Loader = None  # type: ignore[assignment]
         self._next = self._high - 1 - math.floor(live.get("latency", 18) / self._duration) if live else 0
         self._position = float(self._next * self._duration)
         self._busy = self._played = False
-        self.stall_ticks = 0
 
     def run(self) -> list[dict[str, Any]]:
         params, clock = self.params, self.clock
@@ -306,8 +361,16 @@ class World:
         clock.every(250, self._tick)
         for seek in params.get("seeks", []):
             clock.after(seek["at"], lambda s=seek: self._seek(s))
+        for change in params.get("rates", []):
+            clock.after(change["at"], lambda c=change: self._set_rate(c["rate"]))
+        for pause in params.get("pauses", []):
+            clock.after(pause["at"], lambda: self._pause(True))
+            clock.after(pause["until"], lambda: self._pause(False))
+        for zap in params.get("zaps", []):
+            clock.after(zap["at"], self._zap)
         clock.run_until(params.get("until", 30_000))
-        self.loader.close()
+        if self.loader is not None:
+            self.loader.close()
         return self.notes.events
 
     # -- stream -------------------------------------------------------------------------------------------------
@@ -326,7 +389,7 @@ class World:
     # -- peers --------------------------------------------------------------------------------------------------
 
     def _arrange_peer(self, number: int, spec: dict[str, Any]) -> None:
-        peer = FakePeer(self, f"-PM0203-peer0000000{number}", spec, self._peer_behaviours[number])
+        peer = FakePeer(self, f"-PM0203-peer0000000{number}", spec, behaviour(spec.get("behaviour")))
         self.clock.after(spec.get("at", 100), peer.open)
         follow = spec.get("follow")
         if follow and self.params.get("live"):
@@ -335,33 +398,34 @@ class World:
             self.clock.after(said["at"], lambda s=said: peer.announce(s.get("l", []), s.get("p", [])))
         for wish in spec.get("requests", []):
             self.clock.after(wish["at"], lambda w=wish: peer.ask(w["id"], w.get("r", 1), w.get("from", 0)))
+        if "leaves" in spec:
+            self.clock.after(spec["leaves"], peer.leave)
 
     def _followed(self, lag: int) -> list[int]:
         return [i for i in range(self._low, self._high) if i <= self._high - 1 - lag]
 
     # -- player -------------------------------------------------------------------------------------------------
 
-    def _make_loader(self) -> None:
-        config = self.params.get("config", {})
-        policy = Policy(**{"maxPeers": 64, **config})
-        chosen = options(policy, live=bool(self.params.get("live")))
-        random = constant_streams(self.params.get("random", 0.5), 1)[0]
-        self.loader = Loader(
-            chosen,
+    def _make_loader(self) -> "Loader":
+        policy = dataclasses.replace(Policy(maxPeers=64), **self.params.get("config", {}))
+        loader = Loader(
+            options(policy, live=bool(self.params.get("live"))),
             self.clock,
             self._http,
             self.notes,
-            random,
-            uploads=not self._upload_disabled,
+            constant_streams(self.params.get("random", 0.5), 1)[0],
+            uploads=not policy.isP2PUploadDisabled,
+            max_message_size=policy.webRtcMaxMessageSize,
+            storage=policy.storage_limit(mobile=False),
+            page_opened_at=0.0,
+            meters=self._meters,
             capacity=1024,
             upstream_faults=True,
         )
-        self.loader.level_bitrate = self.params.get("bitrate", 0) / 8
-        self.loader.playlist(self._items())
-
-    @property
-    def _upload_disabled(self) -> bool:
-        return bool(self.params.get("uploadDisabled", False))
+        loader.level_bitrate = self.params.get("bitrate", 0) / 8
+        loader.playlist(self._items())
+        self.clients.append(loader)
+        return loader
 
     def _pump(self) -> None:
         buffer = self.params.get("playerBuffer", 15)
@@ -373,14 +437,25 @@ class World:
         self.clock.call_soon(self._request, segment)
 
     def _request(self, segment: int) -> None:
+        if not self._low <= segment < self._high:
+            # thrown behind an await and caught behind another one
+            said = f"Not found segment with id: http://o/seg{segment}.ts"
+            self._behind(4, lambda: self.notes.add("throw", m=said))
+            return
         if self.loader is None:
-            self._make_loader()
+            self.loader = self._make_loader()
             self.loader.agent.start_at(segment * float(self._duration))
         self.loader.load(
             segment,
             lambda _data, bandwidth: self._delivered(segment, bandwidth),
             lambda why: self._refused(segment, why),
         )
+
+    def _behind(self, microtasks: int, action: Callable[[], None]) -> None:
+        if microtasks == 0:
+            action()
+        else:
+            self.clock.call_soon(self._behind, microtasks - 1, action)
 
     def _delivered(self, segment: int, bandwidth: float) -> None:
         self._busy, self._played = False, True
@@ -395,20 +470,42 @@ class World:
             self.clock.after(1000, self._pump)
 
     def _tick(self) -> None:
-        if self._played:
-            if self._position + 0.25 <= self._next * self._duration:
-                self._position += 0.25
+        if self._played and not self._paused:
+            if self._position + 0.25 * self._rate <= self._next * self._duration:
+                self._position += 0.25 * self._rate
             else:
                 self.stall_ticks += 1
-            self.loader.playhead(self._position, 1)
+            self._report()
         self._pump()
+
+    def _report(self) -> None:
+        if self.loader is not None:
+            self.loader.playhead(self._position, self._rate)
 
     def _seek(self, seek: dict[str, Any]) -> None:
         self._position = float(seek["to"])
         self._next = math.floor(self._position / self._duration)
         self.notes.add("seek", to=seek["to"])
         if self._busy:
-            self.loader.abort(seek.get("abort", self._next))
+            if self.loader is not None:
+                self.loader.abort(seek.get("abort", self._next))
             self._busy = False
-        self.loader.playhead(self._position, 1)
+        self._report()
+        self._pump()
+
+    def _set_rate(self, rate: float) -> None:
+        self._rate = rate
+        self.notes.add("rate", rate=rate)
+        self._report()
+
+    def _pause(self, paused: bool) -> None:
+        self._paused = paused
+        self.notes.add("pause" if paused else "resume")
+
+    def _zap(self) -> None:
+        self.notes.add("zap")
+        if self.loader is not None:
+            self.loader.close()
+            self.loader = None
+        self._open_channel()
         self._pump()

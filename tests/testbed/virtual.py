@@ -14,6 +14,9 @@ class VirtualClock:
     def now(self) -> float:
         return self.time
 
+    def milliseconds(self) -> float:
+        return self.time * 1e3
+
     def call_soon(self, callback: Callable[..., None], *args: object) -> None:
         self.call_later(0.0, callback, *args)
 
