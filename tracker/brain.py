@@ -97,7 +97,9 @@ class Brain(Generic[C]):
 
     def connect(self, connection: C, now: float, place: Place = ()) -> None:
         """Know a connection before its first message; `place` is where it is, for matching by locality."""
-        self._presence(connection, now, place)
+        presence = self._presence(connection, now)
+        if presence.place != place:
+            presence.move(place)
 
     def heard(self, connection: C, now: float) -> None:
         """Note a sign of life that is no message, such as a pong."""
@@ -132,10 +134,10 @@ class Brain(Generic[C]):
             self._remove(member, "expired")
         return silent
 
-    def _presence(self, connection: C, now: float, place: Place = ()) -> Presence[C]:
+    def _presence(self, connection: C, now: float) -> Presence[C]:
         presence = self._presences.get(connection)
         if presence is None:
-            presence = self._presences[connection] = Presence(connection, now + self._heartbeat, place)
+            presence = self._presences[connection] = Presence(connection, now + self._heartbeat)
             self._silences.add(presence)
         return presence
 

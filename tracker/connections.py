@@ -26,6 +26,7 @@ _REQUEST, _OPEN, _CLOSING, _DRAINING, _CLOSED = range(5)
 
 _BUFFER = 64 * 1024
 _SPARE = 8  # codecs kept for the next that need one
+_LOOK = 2 * 1024 * 1024  # bytes received from one look at the memory to the next
 _HOARD = 16 * 1024  # bytes of one connection that are worth looking for when memory is short
 
 PATIENCE = 5.0
@@ -139,6 +140,10 @@ class Handler(Protocol):
         """Forget a WebSocket."""
         ...
 
+    def on_volume(self) -> None:
+        """Know that much was received since the last time, so that much may be kept."""
+        ...
+
 
 class Hub:
     """All connections of a server.
@@ -179,6 +184,7 @@ class Hub:
         self._open = 0
         self.opened = 0
         self.bytes_received = 0
+        self._look_at = 0
         self.bytes_sent = 0
 
     @property
@@ -263,6 +269,9 @@ class Hub:
     def on_data(self, connection: Connection, size: int) -> None:
         """Take what stands in the room that was given."""
         self.bytes_received += size
+        if self.bytes_received > self._look_at:
+            self._look_at = self.bytes_received + _LOOK
+            self._loop.call_soon(self.handler.on_volume)
         if connection.state in (_OPEN, _CLOSING):
             codec, connection.codec = connection.codec or self._spare.pop(), None
             codec.user = connection

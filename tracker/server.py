@@ -241,6 +241,16 @@ class TrackerServer:
             self._gate.leave(connection.visitor)
             connection.visitor = None
 
+    def on_volume(self) -> None:
+        """Let nobody in while there is too little memory, and take it from those who make the tracker keep most."""
+        hub, limit = self._hub, self.options.max_memory * 2**20
+        if hub is None or not limit:
+            return
+        if self._memory_grown() > limit:
+            hub.relieve()
+            _return_memory()
+        self.brain.has_room = self._memory_grown() <= limit
+
     def on_message(self, connection: Connection, data: bytes) -> None:
         """Serve a message."""
         hub, now = self._hub, self._clock()
@@ -323,20 +333,10 @@ class TrackerServer:
             hub.close(connection, _GOING_AWAY, "nothing was heard for too long", patience=1.0)
         self._ping(hub)
         hub.expire(loop.time())
-        self._watch_memory(hub)
+        self.on_volume()
         self._log.flush()
         if self._ticks % 60 == 0:
             self._gate.forget(now)
-
-    def _watch_memory(self, hub: Hub) -> None:
-        """Let nobody in while there is too little memory, and take it from those who make the tracker keep most."""
-        limit = self.options.max_memory * 2**20
-        if not limit:
-            return
-        if self._memory_grown() > limit:
-            hub.relieve()
-            _return_memory()
-        self.brain.has_room = self._memory_grown() <= limit
 
     def _memory_grown(self) -> int:
         return _memory() - self._memory_at_start

@@ -29,12 +29,21 @@ class Presence(Expiring, Generic[C]):
 
     __slots__ = ("connection", "first", "place", "size")
 
-    def __init__(self, connection: C, expires: float, place: Place = ()):
+    def __init__(self, connection: C, expires: float):
         super().__init__(expires)
         self.connection = connection
         self.first: Membership[C] | None = None
         self.size = 0  # memberships
-        self.place = place
+        self.place: Place = ()
+
+    def move(self, place: Place) -> None:
+        """Note where the connection is, also for the swarms that it is in."""
+        members = self.memberships()
+        for member in members:
+            member.swarm.leave_groups(member)
+        self.place = tuple(dict.fromkeys(place))
+        for member in members:
+            member.swarm.join_groups(member)
 
     def memberships(self) -> "list[Membership[C]]":
         """List what the connection takes part in."""
@@ -125,9 +134,7 @@ class Swarm(Generic[C]):
         self.by_id[peer_id] = member
         presence.first = member
         presence.size += 1
-        for name in presence.place:
-            if name:
-                self.groups.setdefault(name, Group()).add(member)
+        self.join_groups(member)
         return member
 
     def remove(self, member: Membership[C]) -> None:
@@ -137,9 +144,7 @@ class Swarm(Generic[C]):
         if last is not member:
             self.members[member.index] = last
             last.index = member.index
-        for name in member.presence.place:
-            if name:
-                self._ungroup(member, name)
+        self.leave_groups(member)
         self.set_complete(member, False)
         self._unchain(member)
 
@@ -148,11 +153,20 @@ class Swarm(Generic[C]):
         self.complete += is_complete - member.is_complete
         member.is_complete = is_complete
 
-    def _ungroup(self, member: Membership[C], name: str) -> None:
-        group = self.groups[name]
-        group.remove(member)
-        if not group.members:
-            del self.groups[name]
+    def join_groups(self, member: Membership[C]) -> None:
+        """Let a member into the groups of its place."""
+        for name in member.presence.place:
+            if name:
+                self.groups.setdefault(name, Group()).add(member)
+
+    def leave_groups(self, member: Membership[C]) -> None:
+        """Let a member go from the groups of its place."""
+        for name in member.presence.place:
+            if name:
+                group = self.groups[name]
+                group.remove(member)
+                if not group.members:
+                    del self.groups[name]
 
     @staticmethod
     def _unchain(member: Membership[C]) -> None:

@@ -273,6 +273,16 @@ def test_limits_refuse_with_a_reason(options, second, reason):
     assert isinstance(tracker.handle("a", announce(1), 0.0)[0][1], AnnounceReply)
 
 
+def test_a_tracker_matches_by_places_when_told_to():
+    tracker = brain(matching="locality")
+    for number in range(40):
+        tracker.heard(number, 0.0)
+        tracker.connect(number, 0.0, (f"home {number // 2}", f"region {number % 2}"))
+        tracker.handle(number, announce(number), 0.0)
+    offered = Counter(to for _ in range(50) for to, _ in tracker.handle(8, announce(8, offers=offers(1)), 0.0)[1:])
+    assert offered[9] > 25  # who shares the home; a quarter goes anywhere
+
+
 def test_without_room_nobody_new_is_let_in():
     tracker = brain()
     join(tracker, 1)

@@ -15,7 +15,8 @@ def swarm_of(sizes, places=()) -> Swarm:
     """Build a swarm where connection i is at `places[i]` and holds `sizes[i]` peers."""
     swarm = Swarm("x" * 20)
     for connection, (size, place) in enumerate(zip_longest(sizes, places, fillvalue=())):
-        presence = Presence(connection, 0.0, place)
+        presence = Presence(connection, 0.0)
+        presence.move(place)
         for number in range(size):
             swarm.add(f"{connection}.{number}", presence, 0.0)
     return swarm
@@ -132,6 +133,8 @@ def test_one_provider_then_one_country_then_anybody():
 def test_what_is_not_known_of_a_place_is_left_out():
     swarm = swarm_of([1, 1, 1], [("a", "", "DE"), ("b", "", "DE"), ()])
     assert swarm.groups.keys() == {"a", "b", "DE"}
+    swarm.members[1].presence.move(("", "AS1", "FR"))
+    assert {name: len(group.members) for name, group in swarm.groups.items()} == {"a": 1, "DE": 1, "AS1": 1, "FR": 1}
     for member in list(swarm.members):
         swarm.remove(member)
     assert not swarm.groups
