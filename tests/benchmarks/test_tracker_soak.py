@@ -9,6 +9,7 @@ import os
 import resource
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import threading
@@ -66,7 +67,7 @@ class Tracker:
         address = json.loads(self.process.stdout.readline())
         self.port = address["port"]
         self._http = httpx.Client(base_url=address["http"], timeout=10)
-        self.slowest = 0.0
+        self.waits = []
 
     def __enter__(self):
         return self
@@ -78,7 +79,7 @@ class Tracker:
 
     def figures(self) -> dict:
         answer = self._http.get("/tracker/stats")
-        self.slowest = max(self.slowest, answer.elapsed.total_seconds())
+        self.waits.append(answer.elapsed.total_seconds())
         return answer.json()
 
     def wait(self, condition: Callable[[dict], bool], deadline: float) -> float:
@@ -121,7 +122,9 @@ def test_ten_thousand_viewers(load, open_files):
             full = [sample for sample in watch.samples if sample["peers"] >= PEERS]
             early, late = full[len(full) // 5], full[-1]
             tenths = [round(sample["memory"] / 2**20, 1) for sample in full[:: max(1, len(full) // 10)]]
-            print(json.dumps({**result, "slowest_http": tracker.slowest, "mebibytes_of_memory": tenths}))
+            waits = sorted(tracker.waits)
+            http = {"median": statistics.median(waits), "95 %": waits[int(0.95 * len(waits))], "most": waits[-1]}
+            print(json.dumps({**result, "seconds_for_http": http, "mebibytes_of_memory": tenths}))
             assert result["lost"] == 0
             assert result["open"] > peers - RESTLESS / 2
             # but for those that went away before it came
@@ -130,7 +133,7 @@ def test_ten_thousand_viewers(load, open_files):
             assert max(sample["peers"] for sample in full) <= peers
             # it goes up when a busy machine lets messages pile up; with a leak, it would by a fifth in five minutes
             assert late["memory"] < 1.08 * early["memory"] + 1e6
-            assert tracker.slowest < 2.0
+            assert http["95 %"] < 2.0
 
             tracker.process.send_signal(signal.SIGTERM)
             tracker.process.wait(timeout=30)

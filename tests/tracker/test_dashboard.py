@@ -71,6 +71,7 @@ def test_it_shows_the_tracker_live(tracker, page):
         }
         assert shown == {"swarms": "2", "connections": "2", "offers": "1", "answers": "1", "failures": "0"}
         assert re.fullmatch(r"\d+ MiB", page.inner_text("#memory"))
+        page.wait_for_function("document.querySelector('#work').textContent.endsWith(' % of a core')")
         assert page.locator("#list tr").count() == 2
         page.get_by_role("button", name=SWARM).click()
         page.wait_for_function("document.querySelectorAll('#members li').length === 2")
@@ -79,6 +80,11 @@ def test_it_shows_the_tracker_live(tracker, page):
         page.wait_for_function("document.querySelectorAll('#members li').length === 1")
         assert page.inner_text("#members li") == evil
         page.wait_for_function("document.querySelector('#rates polyline').getAttribute('points').split(' ').length > 1")
+        for chart in ("rates", "traffic", "population"):
+            assert page.inner_text(f"#{chart} .axis span:first-child") == "28 s ago"
+        assert float(page.inner_text("#population .top")) == 3
+        # what was announced in two looks, over the seconds between them
+        assert float(page.inner_text("#rates .top").replace(",", "")) > 0
         # nothing sticks out sideways
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         if folder := os.environ.get("SCREENSHOTS"):

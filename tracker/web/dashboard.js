@@ -9,6 +9,7 @@ const element = (id) => document.getElementById(id);
 const count = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 
 const rates = new Chart(element("rates"), ["Announces", "Offers", "Answers"]);
+const traffic = new Chart(element("traffic"), ["In", "Out"]);
 const population = new Chart(element("population"), ["Peers"]);
 let before = null;
 let chosen = null;
@@ -44,7 +45,10 @@ function showRates(now) {
   // a tracker that began anew counts from zero
   if (before !== null && now.uptime > before.uptime) {
     const seconds = now.uptime - before.uptime;
-    rates.add(["announces", "offers", "answers"].map((name) => (now[name] - before[name]) / seconds));
+    const rate = (name) => (now[name] - before[name]) / seconds;
+    rates.add(["announces", "offers", "answers"].map(rate));
+    traffic.add(["bytes_received", "bytes_sent"].map((name) => rate(name) / 1000));
+    element("work").textContent = `${Math.round(rate("cpu") * 100)} % of a core`;
   }
   population.add([now.peers]);
   before = now;
@@ -57,7 +61,7 @@ function row(swarm) {
   button.textContent = swarm.name;
   button.addEventListener("click", () => {
     chosen = swarm;
-    showMembers();
+    showMembers().then(() => element("detail").scrollIntoView({ block: "nearest" }));
   });
   for (const content of [button, swarm.size, swarm.complete]) {
     line.insertCell().append(content);
