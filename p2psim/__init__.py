@@ -13,12 +13,13 @@ _PLACES = {
     "Scenario": "p2psim.scenario",
     "Trace": "p2psim.trace",
     "compare": "p2psim.analysis",
+    "difference": "p2psim.experiment",
     "measure": "p2psim.testbed",
     "simulate": "p2psim.experiment",
     "sweep": "p2psim.experiment",
 }
 
-__all__ = ["Scenario", "Trace", "compare", "measure", "simulate", "sweep"]
+__all__ = ["Scenario", "Trace", "compare", "difference", "measure", "simulate", "sweep"]
 
 
 def __getattr__(name: str) -> object:

@@ -54,10 +54,12 @@ class Story:
     def state(self, viewer: str, at: float, state: str, latency: float = math.nan) -> None:
         self.rows.add("playback", viewer=viewer, at=at, state=state, position=0.0, buffer=0.0, latency=latency)
 
-    def connection(self, viewer: str, other: str, opened: float, closed: float = math.nan) -> None:
+    def connection(
+        self, viewer: str, other: str, opened: float, closed: float = math.nan, outcome: str = "open"
+    ) -> None:
         self.rows.add(
             "connections", viewer=viewer, other=other, initiated_at=opened, opened_at=opened, closed_at=closed,
-            path="host", outcome="open",
+            path="host", outcome=outcome,
         )  # fmt: skip
 
     def sample(self, viewer: str, at: float, peers: int = 0, uploaded: int = 0) -> None:

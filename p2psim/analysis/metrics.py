@@ -12,10 +12,22 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from p2psim.analysis.statistics import Interval, ratio, student
+from p2psim.analysis.statistics import Interval, bootstrap_ratio, paired, ratio, ratio_difference, student
 from p2psim.trace import BIN, Totals
 
-__all__ = ["METRICS", "Metric", "Sums", "estimate", "jain", "metrics", "pair", "percentile_rate", "sums", "value"]
+__all__ = [
+    "METRICS",
+    "Metric",
+    "Sums",
+    "estimate",
+    "estimate_difference",
+    "jain",
+    "metrics",
+    "pair",
+    "percentile_rate",
+    "sums",
+    "value",
+]
 
 Sums = Mapping[str, float]
 """Totals of one replication from which every metric is a value or a ratio; those of the paired `http-only` run
@@ -114,16 +126,45 @@ def value(metric: Metric, found: Sums) -> float:
     return 1 - quotient if metric.complement else quotient
 
 
-def estimate(metric: Metric | str, replications: Sequence[Sums], level: float = 0.95) -> Interval:
-    """Estimate a metric over replications: ratio of totals with a jackknife interval, or Student's t."""
+def estimate(
+    metric: Metric | str,
+    replications: Sequence[Sums],
+    level: float = 0.95,
+    rng: np.random.Generator | None = None,
+) -> Interval:
+    """Estimate a metric over replications: ratio of totals with a jackknife interval, or Student's t.
+
+    With `rng`, by the bootstrap (`p2psim.analysis.statistics.bootstrap_ratio`).
+    """
     metric = METRICS[metric] if isinstance(metric, str) else metric
-    over = [found[metric.over] for found in replications]
-    if not metric.under:
-        return student(over, level)
-    interval = ratio(over, [found[metric.under] for found in replications], level)
+    over, under = _parts(metric, replications)
+    if rng is not None:
+        interval = bootstrap_ratio(over, under, rng, level)
+    else:
+        interval = ratio(over, under, level) if metric.under else student(over, level)
     if metric.complement:
         return interval.mapped(-1.0, 1.0)
     return interval.clipped(0.0, 1.0) if metric.unit == "share" and not metric.paired else interval
+
+
+def estimate_difference(
+    metric: Metric | str, replications: Sequence[Sums], others: Sequence[Sums], level: float = 0.95
+) -> Interval:
+    """Estimate by how much a metric exceeds its value in others, replication by replication."""
+    metric = METRICS[metric] if isinstance(metric, str) else metric
+    over, under = _parts(metric, replications)
+    other_over, other_under = _parts(metric, others)
+    interval = (
+        ratio_difference(over, under, other_over, other_under, level)
+        if metric.under
+        else paired(over, other_over, level)
+    )
+    return interval.mapped(-1.0) if metric.complement else interval
+
+
+def _parts(metric: Metric, replications: Sequence[Sums]) -> tuple[list[float], list[float]]:
+    over = [found[metric.over] for found in replications]
+    return over, [found[metric.under] if metric.under else 1.0 for found in replications]
 
 
 def sums(totals: Totals, baseline: Totals | None = None) -> dict[str, float]:

@@ -5,20 +5,33 @@ in the order in which they were asked for.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import joblib
 
 from p2psim.scenario import Scenario
-from p2psim.simulation import Run, run
+from p2psim.simulation import Checkpoint, Run, run
+from p2psim.simulation.checkpoint import read_run, write_run
 
-__all__ = ["BASELINE", "Job", "Progress", "Runs", "compile_kernels", "jobs_for"]
+__all__ = ["BASELINE", "Job", "Keep", "Progress", "Runs", "compile_kernels", "jobs_for"]
 
 BASELINE = "http-only"
 """The policy that every saving is measured against."""
 
 Progress = Callable[[float, int], None]
 """Told how many runs are done (a fraction of the one under way included), and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Where finished runs are kept, and those under way saved now and again."""
+
+    folder: Path
+    every: float = 600.0
+    """Simulated seconds."""
 
 
 class Job(NamedTuple):
@@ -43,9 +56,12 @@ def jobs_for(scenario: Scenario, seed: int, replications: int, events: bool = Fa
 class Runs:
     """Makes runs and keeps them for the session; `processes` None: one per processor."""
 
-    def __init__(self, processes: int | None = None, progress: Progress | None = None) -> None:
+    def __init__(
+        self, processes: int | None = None, progress: Progress | None = None, keep: Keep | None = None
+    ) -> None:
         self.processes = processes if processes is not None else joblib.cpu_count()
-        self._progress = progress
+        self.progress = progress
+        self._keep = keep
         self._done: dict[tuple[str, int, int, bool], Run] = {}
 
     def make(self, jobs: Iterable[Job]) -> list[Run]:
@@ -59,25 +75,33 @@ class Runs:
     def _simulate(self, jobs: Sequence[Job]) -> Iterator[Run]:
         if self.processes == 1 or len(jobs) < 2:
             for index, job in enumerate(jobs):
-                yield _run(job, self._within(index, len(jobs)))
+                yield _run(job, self._keep, self._within(index, len(jobs)))
                 self._report(index + 1, len(jobs))
             return
         compile_kernels()
         pool = joblib.Parallel(n_jobs=min(self.processes, len(jobs)), return_as="generator", batch_size=1)
-        for index, made in enumerate(pool(joblib.delayed(_run)(job) for job in jobs)):
+        for index, made in enumerate(pool(joblib.delayed(_run)(job, self._keep) for job in jobs)):
             self._report(index + 1, len(jobs))
             yield made
 
     def _within(self, index: int, total: int) -> Callable[[float], None] | None:
-        return None if self._progress is None else lambda done: self._report(index + done, total)
+        return None if self.progress is None else lambda done: self._report(index + done, total)
 
     def _report(self, done: float, total: int) -> None:
-        if self._progress is not None:
-            self._progress(done, total)
+        if self.progress is not None:
+            self.progress(done, total)
 
 
-def _run(job: Job, progress: Callable[[float], None] | None = None) -> Run:
-    return run(job.scenario, seed=job.seed, replication=job.replication, events=job.events, progress=progress)
+def _run(job: Job, keep: Keep | None = None, progress: Callable[[float], None] | None = None) -> Run:
+    make = partial(run, job.scenario, seed=job.seed, replication=job.replication, events=job.events, progress=progress)
+    if keep is None:
+        return make()
+    name = keep.folder / "-".join(str(part) for part in job.key)
+    done, state = name.with_suffix(".run"), name.with_suffix(".state")
+    if not done.exists():
+        write_run(make(checkpoint=Checkpoint(state, keep.every)), done)
+        state.unlink(missing_ok=True)
+    return read_run(done)
 
 
 def compile_kernels() -> None:

@@ -1,4 +1,4 @@
-"""Intervals over replications, and the test of equivalence.
+"""Intervals over replications, when to stop replicating, and the test of equivalence.
 
 Every interval is two-sided at `level` (0.95). From one replication comes no interval: its ends are NaN.
 """
@@ -11,10 +11,31 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-__all__ = ["Equivalence", "Interval", "bootstrap", "difference", "equivalence", "paired", "ratio", "student"]
+__all__ = [
+    "FEW",
+    "Equivalence",
+    "FewReplicationsWarning",
+    "Interval",
+    "bootstrap",
+    "bootstrap_ratio",
+    "difference",
+    "equivalence",
+    "is_precise",
+    "paired",
+    "ratio",
+    "ratio_difference",
+    "replications_for",
+    "student",
+]
 
+FEW = 5
+"""Fewer replications than this give intervals that are wide and rest on little."""
 LEVEL = 0.95
 Values = Sequence[float] | NDArray[np.float64]
+
+
+class FewReplicationsWarning(UserWarning):
+    """Intervals were asked of fewer than `FEW` replications."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +106,78 @@ def ratio(numerators: Values, denominators: Values, level: float = LEVEL) -> Int
     rest = under.sum() - under
     if n == 1 or (rest == 0).any():
         return Interval(whole)
-    pseudo = n * whole - (n - 1) * (over.sum() - over) / rest
-    return _interval(whole, float(pseudo.std(ddof=1)) / math.sqrt(n), n - 1, level)
+    return _jackknifed(whole, (over.sum() - over) / rest, level)
+
+
+def ratio_difference(
+    over: Values, under: Values, other_over: Values, other_under: Values, level: float = LEVEL
+) -> Interval:
+    """Estimate the difference of two ratios of totals whose replications belong together (common random numbers).
+
+    The jackknife leaves a replication out of both, so what both share cancels.
+    """
+    sums = np.array([over, under, other_over, other_under], float)
+    sums = sums[:, np.isfinite(sums).all(axis=0)]
+    if sums.shape[1] == 0 or not (sums.sum(axis=1)[[1, 3]]).all():
+        return Interval(math.nan)
+    totals = sums.sum(axis=1)
+    whole = float(totals[0] / totals[1] - totals[2] / totals[3])
+    rest = totals[:, None] - sums
+    if sums.shape[1] == 1 or (rest[[1, 3]] == 0).any():
+        return Interval(whole)
+    return _jackknifed(whole, rest[0] / rest[1] - rest[2] / rest[3], level)
+
+
+def bootstrap_ratio(
+    numerators: Values,
+    denominators: Values,
+    rng: np.random.Generator,
+    level: float = LEVEL,
+    resamples: int = 2000,
+) -> Interval:
+    """Estimate a ratio of totals by the bias-corrected and accelerated bootstrap (BCa; Efron 1987) over replications.
+
+    With all denominators 1 it is the BCa interval of a mean. It follows a skewed distribution better than Student's t
+    but needs some twenty replications to reach its level: from ten it covers about 90 %.
+    """
+    over, under = np.asarray(numerators, float), np.asarray(denominators, float)
+    good = np.isfinite(over) & np.isfinite(under)
+    over, under = over[good], under[good]
+    if len(over) < 2 or under.sum() == 0:
+        return ratio(over, under)
+    whole = float(over.sum() / under.sum())
+    if np.ptp(over / np.where(under == 0, np.nan, under)) == 0:
+        return Interval(whole, whole, whole, 0.0, math.inf)
+    found = stats.bootstrap(
+        (over, under), _ratio_of_totals, paired=True, vectorized=True, confidence_level=level, n_resamples=resamples,
+        method="BCa", rng=rng,
+    )  # fmt: skip
+    low, high = (float(end) for end in found.confidence_interval)
+    return Interval(whole, low, high, float(found.standard_error), math.inf)
+
+
+def _ratio_of_totals(over: NDArray[np.float64], under: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = over.sum(axis=axis) / under.sum(axis=axis)
+    return found
+
+
+def is_precise(estimate: Interval, precision: float) -> bool:
+    """Whether half the width of the interval is at most `precision` of the estimate."""
+    half = (estimate.high - estimate.low) / 2
+    return bool(math.isfinite(half) and half <= precision * abs(estimate.mean))
+
+
+def replications_for(estimate: Interval, made: int, precision: float) -> int:
+    """Tell with how many replications to look again: the half-width shrinks as 1/√n; at most half as many more at once.
+
+    Looking again and again and stopping at the first interval that is narrow enough makes it cover a little less than
+    it says: see the tests for how much.
+    """
+    half = (estimate.high - estimate.low) / 2
+    if not math.isfinite(half) or estimate.mean == 0:
+        return made + max(1, made // 2)
+    needed = math.ceil(made * (half / (precision * abs(estimate.mean))) ** 2)
+    return max(made + 1, min(needed, made + max(1, made // 2)))
 
 
 def bootstrap(
@@ -131,6 +222,13 @@ def equivalence(estimate: Interval, margin: float, alpha: float = 0.05) -> Equiv
     sides = [(margin - estimate.mean) / estimate.error, (margin + estimate.mean) / estimate.error]
     p_value = float(max(stats.t.sf(side, estimate.freedom) for side in sides))
     return Equivalence(margin, estimate.mean - reach, estimate.mean + reach, p_value, p_value < alpha)
+
+
+def _jackknifed(whole: float, without: NDArray[np.float64], level: float) -> Interval:
+    """Give the interval of an estimate, from what it is without each of its replications."""
+    n = len(without)
+    pseudo = n * whole - (n - 1) * without
+    return _interval(whole, float(pseudo.std(ddof=1)) / math.sqrt(n), n - 1, level)
 
 
 def _interval(mean: float, error: float, freedom: float, level: float) -> Interval:

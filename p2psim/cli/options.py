@@ -18,6 +18,7 @@ __all__ = [
     "port",
     "read_points",
     "read_scenario",
+    "share",
     "whole",
 ]
 
@@ -98,6 +99,17 @@ def port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"{text!r}: a port from 1 to 65535 is expected")
     return int(text)
+
+
+def share(text: str) -> float:
+    """Read a share between 0 and 1 (``0.02`` or ``2 %``), for argparse."""
+    try:
+        number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        number = -1.0
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: a share between 0 and 1 is expected, for example 2 %")
+    return number
 
 
 def whole(least: int) -> Callable[[str], int]:

@@ -1,9 +1,20 @@
 """``p2psim simulate``: replications of a scenario, summarised."""
 
 import argparse
+import math
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from p2psim.cli.options import add_common, add_replications, add_scenario, read_scenario
-from p2psim.cli.output import emit, note, print_table
+from p2psim.cli.options import add_common, add_replications, add_scenario, read_scenario, share, whole
+from p2psim.cli.output import emit, note, print_table, warn
+from p2psim.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from p2psim.experiment import Results
+    from p2psim.scenario import Scenario
 
 __all__ = ["EXAMPLES", "SUMMARY", "configure", "execute"]
 
@@ -12,7 +23,10 @@ EXAMPLES = """\
   p2psim simulate live-24s
   p2psim simulate mine.toml --replications 20 --out results
   p2psim simulate live-24s --set stream.latency="40 s" --set viewers.count=200 --json
-  p2psim simulate live-24s --events --out results    # the full trace of each replication too"""
+  p2psim simulate live-24s --events --out results    # the full trace of each replication too
+  p2psim simulate live-24s --precision "2 %"         # as many replications as that takes
+  p2psim simulate thousand-for-an-hour --checkpoint long --every "10 min"
+  p2psim simulate thousand-for-an-hour --checkpoint long --resume    # after a kill: to the same result"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,22 +39,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--no-baseline", action="store_false", dest="baseline",
         help="do not simulate the same viewers without P2P; leaves out the metrics that need it",
     )  # fmt: skip
+    parser.add_argument(
+        "--intervals", choices=("student", "bootstrap"), default="student",
+        help="Student's t (of the jackknife, for ratios of totals), or the BCa bootstrap",
+    )  # fmt: skip
+    stopping = parser.add_argument_group("as many replications as needed")
+    stopping.add_argument(
+        "--precision", metavar="SHARE", type=share,
+        help='go on until half the interval is at most this share of the mean, for example "2 %%"',
+    )  # fmt: skip
+    stopping.add_argument("--metric", default="p2p_ratio", help="of this metric (default p2p_ratio)")
+    stopping.add_argument("--most", metavar="N", type=whole(2), default=200, help="but at most N replications (200)")
+    saving = parser.add_argument_group("long runs")
+    saving.add_argument("--checkpoint", metavar="FOLDER", help="keep finished runs there, and save those under way")
+    saving.add_argument("--every", metavar="TIME", default="10 min", help='of simulated time (default "10 min")')
+    saving.add_argument("--resume", action="store_true", help="go on with what is in the checkpoint")
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Simulate, print, save."""
-    from p2psim.analysis.metrics import METRICS
-    from p2psim.analysis.statistics import Interval
-    from p2psim.analysis.wording import say, say_interval
-    from p2psim.experiment import simulate
-    from p2psim.report import write_results
-
     scenario = read_scenario(arguments)
-    results = simulate(
-        scenario, arguments.replications, arguments.seed, arguments.jobs, arguments.events, not arguments.quiet
-    )
-    summary = results.summary(arguments.baseline)
+    results, summary = _simulated(scenario, arguments)
+    _remark(results, arguments)
     if arguments.out:
+        from p2psim.report import write_results
+
         folder = results.save(arguments.out, arguments.baseline)
         write_results(folder / "report.html", results, arguments.baseline)
         note(f"saved in {folder}", arguments.quiet)
@@ -49,13 +72,77 @@ def execute(arguments: argparse.Namespace) -> int:
             row["metric"]: {end: row[end] for end in ("mean", "low", "high")} for row in summary.to_dict("records")
         }
         run = {"scenario": scenario.name, "digest": scenario.digest, "seed": arguments.seed}
-        emit({**run, "replications": arguments.replications, **metrics})
-        return 0
+        emit({**run, "replications": len(results.runs), **metrics})
+    else:
+        _print(scenario, summary, len(results.runs), arguments)
+    return 0
+
+
+def _simulated(scenario: "Scenario", arguments: argparse.Namespace) -> "tuple[Results, pd.DataFrame]":
+    from p2psim.experiment import simulate
+    from p2psim.units import parse_quantity
+
+    every = parse_quantity(arguments.every, "time")
+    if not 0 < every < math.inf:
+        raise InputError(f"--every {arguments.every}: a time above 0 is expected")
+    _check_folder(arguments)
+    try:
+        results = simulate(
+            scenario, arguments.replications, arguments.seed, arguments.jobs, arguments.events, not arguments.quiet,
+            precision=arguments.precision, metric=arguments.metric, most=arguments.most,
+            checkpoint=arguments.checkpoint, every=every,
+        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what it says is said below, for a reader of the command's output
+            return results, results.summary(arguments.baseline, arguments.intervals)
+    except KeyboardInterrupt as interrupt:
+        if arguments.checkpoint is None:
+            raise
+        text = f"interrupted; what is done is kept in {arguments.checkpoint}: the same command with --resume goes on"
+        raise type(interrupt)(text) from None
+
+
+def _check_folder(arguments: argparse.Namespace) -> None:
+    if arguments.checkpoint is None:
+        if arguments.resume:
+            raise InputError("--resume: --checkpoint FOLDER is needed, as it was given before")
+        return
+    begun = any(Path(arguments.checkpoint).glob("*.*"))
+    if begun and not arguments.resume:
+        raise InputError(f"{arguments.checkpoint}: holds a simulation; --resume goes on with it, or give a new folder")
+    if arguments.resume and not begun:
+        raise InputError(f"{arguments.checkpoint}: nothing is saved there; leave out --resume to begin")
+
+
+def _remark(results: "Results", arguments: argparse.Namespace) -> None:
+    """Say what a reader of the table should know."""
+    from p2psim.analysis.statistics import FEW, is_precise
+
+    made, scenario = len(results.runs), results.scenario
+    if made < FEW:
+        warn(f"{made} replications: intervals rest on very little; {FEW} or more are advised")
+    if arguments.precision is not None and not is_precise(results.interval(arguments.metric), arguments.precision):
+        warn(f"{arguments.metric} is not as precise as asked after {made} replications; --most allows more")
+    if scenario.viewers.arrivals in ("poisson", "diurnal"):
+        settled = results.warmup()
+        if math.isnan(settled):
+            note("warm-up: no steady state within the run (MSER-5 of p2p_ratio); a longer duration may show one")
+        elif settled > scenario.warmup:
+            note(
+                f"warm-up: p2p_ratio settles after about {settled:g} s (MSER-5), {scenario.warmup:g} s are cut; "
+                f'--set warmup="{settled:g} s" for a study of the steady state'
+            )
+
+
+def _print(scenario: "Scenario", summary: "pd.DataFrame", made: int, arguments: argparse.Namespace) -> None:
+    from p2psim.analysis.metrics import METRICS
+    from p2psim.analysis.statistics import Interval
+    from p2psim.analysis.wording import say, say_interval
+
     rows = []
     for row in summary.to_dict("records"):
         interval = Interval(row["mean"], row["low"], row["high"])
         _, _, ends = say_interval(interval, row["unit"]).partition(" (")
         rows.append([row["metric"], say(row["mean"], row["unit"]), ends.rstrip(")"), METRICS[row["metric"]].text])
-    title = f"{scenario.name}: {arguments.replications} replications from seed {arguments.seed}"
+    title = f"{scenario.name}: {made} replications from seed {arguments.seed}"
     print_table(["metric", "mean", "95 % interval", ""], rows, title)
-    return 0

@@ -1,8 +1,9 @@
 """Questions asked of the simulator: replications, sweeps, and their results."""
 
 from p2psim.experiment.design import Design
+from p2psim.experiment.difference import difference, differences
 from p2psim.experiment.progress import Bar
 from p2psim.experiment.results import Results, simulate
 from p2psim.experiment.sweep import Sweep, sweep
 
-__all__ = ["Bar", "Design", "Results", "Sweep", "simulate", "sweep"]
+__all__ = ["Bar", "Design", "Results", "Sweep", "difference", "differences", "simulate", "sweep"]

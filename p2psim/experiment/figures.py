@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from p2psim.analysis.steady import welch
+
 if TYPE_CHECKING:
     from p2psim.experiment.results import Results
 
@@ -36,11 +38,21 @@ class Figures:
         table = viewers.assign(p2p_share=viewers["bytes_p2p"] / received.where(received > 0))
         return _draw("distribution", table, ax, column="p2p_share")
 
+    def graph(self, at: float, by: str = "nat", ax: Any = None, replication: int = 0) -> Any:
+        """The swarm at a time, viewers coloured by an attribute; needs ``events=True``."""
+        return _draw("graph", self._results.graph(at, replication), ax, by=by)
+
+    def welch(self, quantity: str = "p2p_ratio", window: float = 60.0, ax: Any = None) -> Any:
+        """Where the warm-up ends: a quantity smoothed over seconds, and what MSER-5 would cut."""
+        table = welch(self._results.timeline, quantity, window)
+        cut = self._results.scenario.warmup
+        return _draw("welch", table, ax, name=quantity, detected=self._results.warmup(quantity), cut=cut)
+
     @staticmethod
     def _one(table: pd.DataFrame, replication: int) -> pd.DataFrame:
         return table[table["replication"] == replication]
 
 
-def _draw(figure: str, table: pd.DataFrame, ax: Any, **options: Any) -> Any:
+def _draw(figure: str, table: Any, ax: Any, **options: Any) -> Any:
     # By name: figures and experiments are siblings, neither imports the other.
     return getattr(import_module("p2psim.plots"), figure)(table, ax=ax, **options)

@@ -4,8 +4,10 @@ from p2psim.plots.claims import claims
 from p2psim.plots.comparison import scatter
 from p2psim.plots.curve import curve
 from p2psim.plots.distribution import distribution
+from p2psim.plots.graph import graph
 from p2psim.plots.raster import raster
 from p2psim.plots.style import COLOURS, sheet
 from p2psim.plots.timeline import timeline
+from p2psim.plots.welch import welch
 
-__all__ = ["COLOURS", "claims", "curve", "distribution", "raster", "scatter", "sheet", "timeline"]
+__all__ = ["COLOURS", "claims", "curve", "distribution", "graph", "raster", "scatter", "sheet", "timeline", "welch"]

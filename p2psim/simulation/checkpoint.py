@@ -14,11 +14,12 @@ import io
 import json
 import pickle
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
@@ -28,9 +29,11 @@ from p2psim.simulation.clock import Clock
 from p2psim.trace.files import SCRATCH, replacing
 
 if TYPE_CHECKING:
-    from p2psim.simulation.run import Simulation
+    from p2psim.simulation.run import Run, Simulation
 
-__all__ = ["Checkpoint", "fingerprint", "read_state", "write_state"]
+__all__ = ["Checkpoint", "fingerprint", "read_run", "read_state", "write_run", "write_state"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,25 +65,40 @@ def fingerprint() -> str:
 
 
 def write_state(simulation: "Simulation", path: str | Path) -> None:
-    """Save a run; raises CheckpointError where part of it is no data."""
-    head = {
-        "kind": _KIND,
-        "format": _FORMAT,
-        "fingerprint": fingerprint(),
-        "scenario": simulation.control.scenario.digest,
-        "seed": simulation.control.seed,
-        "replication": simulation.control.replication,
-        "at": float(simulation.control.env.now),
-    }
-    target = Path(path)
+    """Save a run under way; raises CheckpointError where part of it is no data."""
+    control = simulation.control
+    _write(simulation, Path(path), lambda file: _Pickler(file, 5), at=float(control.env.now))
+
+
+def read_state(path: str | Path) -> "Simulation":
+    """Restore a run under way; raises CheckpointError for a file that is none, damaged, or of other code."""
+    from p2psim.simulation.run import Simulation
+
+    return _read(Path(path), Simulation)
+
+
+def write_run(made: "Run", path: str | Path) -> None:
+    """Save a finished run."""
+    _write(made, Path(path), lambda file: pickle.Pickler(file, protocol=5))
+
+
+def read_run(path: str | Path) -> "Run":
+    """Read a finished run; raises CheckpointError for a file that is none, damaged, or of other code."""
+    from p2psim.simulation.run import Run
+
+    return _read(Path(path), Run)
+
+
+def _write(content: object, target: Path, pickler: Callable[[IO[bytes]], Any], **more: object) -> None:
+    head = {"kind": _KIND, "format": _FORMAT, "fingerprint": fingerprint(), "holds": type(content).__name__, **more}
     for left in target.parent.glob(f".{target.name}-*{SCRATCH}"):
-        left.unlink()  # by a run that was killed while it saved
+        left.unlink()  # by a process that was killed while it saved
     with replacing(target) as file:
         file.write(json.dumps(head).encode() + b"\n")
         body = _Checked(file)
         with pa.CompressedOutputStream(pa.PythonFile(body, "w"), "zstd") as packed:
             try:
-                _Pickler(cast("IO[bytes]", packed), protocol=5).dump(simulation)
+                pickler(cast("IO[bytes]", packed)).dump(content)
             except (TypeError, AttributeError, pickle.PicklingError) as error:
                 raise CheckpointError(
                     f"this run cannot be saved: {error}; only behaviours scheduled with Clock.after can"
@@ -88,17 +106,18 @@ def write_state(simulation: "Simulation", path: str | Path) -> None:
         file.write(body.checksum)
 
 
-def read_state(path: str | Path) -> "Simulation":
-    """Restore a run; raises CheckpointError for a file that is none, damaged, or of other code."""
-    head, body = _parts(Path(path))
+def _read(path: Path, kind: type[T]) -> T:
+    head, body = _parts(path)
     if head.get("format") != _FORMAT or head.get("fingerprint") != fingerprint():
         raise CheckpointError(f"{path}: saved by another version of p2psim; only the one that saved a run continues it")
     try:
         with pa.CompressedInputStream(pa.BufferReader(body), "zstd") as packed:
-            restored: Simulation = pickle.load(io.BufferedReader(cast("io.RawIOBase", packed)))
+            found = pickle.load(io.BufferedReader(cast("io.RawIOBase", packed)))
     except (pickle.UnpicklingError, OSError, EOFError, ValueError) as error:
         raise CheckpointError(f"{path}: damaged ({error})") from None
-    return restored
+    if not isinstance(found, kind):
+        raise CheckpointError(f"{path}: holds a {type(found).__name__}, not a {kind.__name__}")
+    return found
 
 
 def _parts(path: Path) -> tuple[dict[str, Any], memoryview]:

@@ -84,7 +84,8 @@ def run(
     prepare
         Called before the clock starts, to add SimPy processes of your own to `Control.env`.
     checkpoint
-        Where to save the run now and again. A run saved there before is continued, and `prepare` not called.
+        Where to save the run now and again. A run saved there before is continued, and `prepare` not called. The file
+        stays until you remove it.
 
     Raises
     ------
@@ -97,10 +98,7 @@ def run(
         if prepare is not None:
             prepare(simulation.control)
     simulation.turn(scenario.duration, progress, checkpoint)
-    result = simulation.result()
-    if checkpoint is not None:
-        checkpoint.path.unlink(missing_ok=True)
-    return result
+    return simulation.result()
 
 
 def _saved(

@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from p2psim.analysis.statistics import bootstrap, difference, equivalence, paired, ratio, student
+from p2psim.analysis.statistics import (
+    Interval,
+    bootstrap,
+    bootstrap_ratio,
+    difference,
+    equivalence,
+    is_precise,
+    paired,
+    ratio,
+    ratio_difference,
+    replications_for,
+    student,
+)
 from p2psim.rng import stream
 
 
@@ -101,3 +113,104 @@ def test_equivalence_of_one_run_is_never_shown() -> None:
 def test_equivalence_without_any_spread() -> None:
     assert equivalence(student([0.05] * 4), 0.1).equivalent
     assert not equivalence(student([0.2] * 4), 0.1).equivalent
+
+
+# -- coverage of a known truth ----------------------------------------------------------------------------------------
+# Tolerances are three standard errors of a binomial share, sqrt(0.95 * 0.05 / trials), beside what theory says is lost.
+
+TRIALS = 1500
+
+
+def covers(found: Interval, truth: float) -> bool:
+    return found.low <= truth <= found.high
+
+
+@pytest.mark.parametrize("n", [5, 10, 30])
+def test_student_covers_a_normal_mean(n: int) -> None:
+    rng = stream(1, "student", n)
+    hits = sum(covers(student(rng.normal(3, 2, n)), 3) for _ in range(TRIALS))
+    assert hits / TRIALS == pytest.approx(0.95, abs=0.017)
+
+
+@pytest.mark.parametrize(("n", "expected"), [(10, 0.90), (20, 0.92), (50, 0.94)])
+def test_the_bootstrap_covers_a_skewed_ratio_of_totals(n: int, expected: float) -> None:
+    """BCa is second-order right: its error falls as 1/n, and is some points for few replications."""
+    rng, trials = stream(1, "bca", n), 300
+    hits = 0
+    for _ in range(trials):
+        under = rng.exponential(1, n) + 0.5
+        over = 0.4 * under + rng.exponential(0.1, n)  # truth: 0.4 + 0.1 / 1.5
+        hits += covers(bootstrap_ratio(over, under, rng, resamples=600), 0.4 + 0.1 / 1.5)
+    assert hits / trials == pytest.approx(expected, abs=0.04)
+
+
+def test_the_bootstrap_of_a_ratio_agrees_with_the_jackknife_where_nothing_is_skewed() -> None:
+    rng = stream(2, "bca")
+    under = rng.normal(10, 1, 60)
+    over = 0.5 * under + rng.normal(0, 0.3, 60)
+    one, other = bootstrap_ratio(over, under, rng), ratio(over, under)
+    assert one.mean == other.mean
+    assert one.low == pytest.approx(other.low, abs=0.1 * (other.high - other.low))
+    assert one.high == pytest.approx(other.high, abs=0.1 * (other.high - other.low))
+
+
+def test_the_bootstrap_of_a_constant_is_a_point() -> None:
+    found = bootstrap_ratio([1, 2, 3], [2, 4, 6], stream(1, "b"))
+    assert (found.mean, found.low, found.high) == (0.5, 0.5, 0.5)
+
+
+def test_a_paired_difference_of_ratios_covers_the_truth_and_is_far_narrower() -> None:
+    rng, n = stream(3, "paired"), 10
+    hits, narrow, wide = 0, 0.0, 0.0
+    for _ in range(TRIALS):
+        under = rng.exponential(1, n) + 1
+        common = rng.normal(0, 0.2, n)  # what chance does to both alike
+        a = under * (0.6 + common) + rng.normal(0, 0.02, n)
+        b = under * (0.5 + common) + rng.normal(0, 0.02, n)
+        found = ratio_difference(a, under, b, under)
+        hits += covers(found, 0.1)
+        narrow += found.high - found.low
+        apart = [ratio(each, under) for each in (a, b)]
+        wide += math.hypot(*(each.high - each.low for each in apart))
+    assert hits / TRIALS == pytest.approx(0.95, abs=0.025)
+    assert narrow < wide / 5
+
+
+def test_a_paired_difference_of_equals_is_nothing() -> None:
+    found = ratio_difference([1, 2, 3], [4, 5, 6], [1, 2, 3], [4, 5, 6])
+    assert (found.mean, found.low, found.high) == (0.0, 0.0, 0.0)
+
+
+def replicate(rng: np.random.Generator, draw: str, precision: float, begin: int) -> tuple[int, Interval]:
+    """What `simulate` does with a precision, on numbers instead of runs; the mean of both is 10."""
+    values = np.empty(0)
+    count = begin
+    while True:
+        more = count - len(values)
+        drawn = rng.normal(10, 2, more) if draw == "normal" else 8 + rng.exponential(2, more)
+        values = np.append(values, drawn)
+        found = student(values)
+        if is_precise(found, precision):
+            return count, found
+        count = replications_for(found, count, precision)
+
+
+@pytest.mark.parametrize(("draw", "begin", "least"), [("normal", 10, 0.92), ("skewed", 10, 0.88), ("normal", 3, 0.85)])
+def test_stopping_at_a_precision_gives_it_and_covers_little_less(draw: str, begin: int, least: float) -> None:
+    rng = stream(4, draw, begin)
+    ended = [replicate(rng, draw, 0.05, begin) for _ in range(TRIALS)]
+    for _, found in ended:
+        assert (found.high - found.low) / 2 <= 0.05 * found.mean
+    # n = (1.96 * 2 / 0.5)**2 = 61 would do if the spread were known
+    assert np.mean([count for count, _ in ended]) == pytest.approx(62, rel=0.15)
+    covered = np.mean([covers(found, 10) for _, found in ended])
+    assert least <= covered <= 0.965
+
+
+def test_replications_grow_by_half_at_most_and_by_one_at_least() -> None:
+    wide, narrow = Interval(1.0, 0.0, 2.0), Interval(1.0, 0.979, 1.021)
+    assert replications_for(wide, 10, 0.02) == 15
+    assert replications_for(narrow, 10, 0.02) == 12
+    assert replications_for(Interval(1.0, 0.98, 1.02), 10, 0.02) == 11
+    assert replications_for(Interval(0.0, -1.0, 1.0), 10, 0.02) == 15
+    assert not is_precise(Interval(1.0), 0.5)

@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -14,6 +16,9 @@ from p2psim.cli.main import VERBS
 from p2psim.scenario import bundled
 
 SMALL = ["live-24s", "--set", "duration=40 s", "--set", "viewers.count=4", "--set", "viewers.over=3 s", "--jobs", "1"]
+
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_help_lists_every_command(capsys) -> None:
@@ -41,7 +46,7 @@ def test_simulate_prints_a_table(capsys) -> None:
     shown = capsys.readouterr()
     assert re.search(r"^p2p_ratio +[\d.]+ %", shown.out, re.MULTILINE)
     assert re.search(r"^origin_saving ", shown.out, re.MULTILINE)
-    assert shown.err == ""
+    assert shown.err == "p2psim: warning: 2 replications: intervals rest on very little; 5 or more are advised\n"
 
 
 def test_simulate_json_is_one_object_and_nothing_else(capsys) -> None:
@@ -177,3 +182,59 @@ def test_help_is_quick_because_nothing_heavy_is_loaded() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert found.stdout.splitlines()[-1] == "set()"
+
+
+# -- long simulations -------------------------------------------------------------------------------------------------
+
+
+def test_a_killed_simulation_resumes_to_the_same_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep = tmp_path / "long"
+    arguments = ["simulate", "live-24s", "--set", 'duration="200 s"', "--set", "viewers.count=60", "--replications"]
+    arguments += ["2", "--jobs", "1", "--json", "--quiet"]
+    saving = ["--checkpoint", str(keep), "--every", "10 s"]
+    command = [sys.executable, "-m", "p2psim", *arguments, *saving]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT) as process:
+        while not list(keep.glob("*.state")):
+            assert process.poll() is None
+            time.sleep(0.002)
+        process.kill()
+    assert list(keep.glob("*.state"))
+    assert main([*arguments, *saving]) == 2
+    assert "--resume goes on with it" in capsys.readouterr().err
+    assert main([*arguments, *saving, "--resume"]) == 0
+    resumed = capsys.readouterr().out
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == resumed
+    assert not list(keep.glob("*.state"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--resume"], "--checkpoint FOLDER is needed"),
+        (["--resume", "--checkpoint", "{}/none"], "nothing is saved there"),
+        (["--checkpoint", "{}/new", "--every", "soon"], "soon"),
+        (["--checkpoint", "{}/new", "--every", "0 s"], "above 0"),
+        (["--precision", "2"], "between 0 and 1"),
+        (["--precision", "2 %", "--metric", "speed"], "'speed'"),
+    ],
+)
+def test_what_makes_no_sense_for_long_runs_is_refused(
+    arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["simulate", "live-24s", *(each.format(tmp_path) for each in arguments)]) == 2
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert shown.err.count("\n") == 1
+    assert not shown.out
+
+
+def test_precision_and_warmup_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["simulate", "live-24s", "--set", "duration=60 s", "--set", "viewers.count=8", "--quiet"]
+    arguments += ["--set", "viewers.arrivals=poisson", "--set", "viewers.viewing=30 s", "--no-baseline", "--jobs", "1"]
+    assert main([*arguments, "--replications", "2", "--precision", "0.1 %", "--most", "3"]) == 0
+    said = capsys.readouterr()
+    assert "3 replications from seed 1" in said.out
+    assert "not as precise as asked after 3 replications" in said.err
+    assert "3 replications: intervals rest on very little" in said.err
+    assert "warm-up: " in said.err

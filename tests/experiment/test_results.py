@@ -1,12 +1,16 @@
 """Replications of a small scenario, really simulated."""
 
+import dataclasses
 import math
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from p2psim import Scenario, Trace, simulate
 from p2psim.analysis.metrics import METRICS
+from p2psim.analysis.statistics import FewReplicationsWarning
 from p2psim.errors import InputError
 from p2psim.experiment import Results
 from p2psim.trace import TIMELINE, VIEWER_TOTALS, discrepancies
@@ -109,3 +113,59 @@ def test_progress_is_told_to_the_end(capsys) -> None:
     shown = capsys.readouterr()
     assert "simulating" in shown.err
     assert shown.out == ""
+
+
+def test_few_replications_are_warned_of(results: Results) -> None:
+    with pytest.warns(FewReplicationsWarning, match="3 replications"):
+        results.summary()
+
+
+def test_the_bootstrap_gives_the_same_means_and_other_intervals(results: Results) -> None:
+    one, other = (results.summary(method=method).set_index("metric") for method in ("student", "bootstrap"))
+    pd.testing.assert_series_equal(one["mean"], other["mean"])
+    assert not one["low"].equals(other["low"])
+    pd.testing.assert_frame_equal(other.reset_index(), results.summary(method="bootstrap"))  # drawn from the seed
+    with pytest.raises(InputError, match="student, bootstrap"):
+        results.summary(method="magic")
+
+
+def test_replications_go_on_until_the_interval_is_narrow_enough() -> None:
+    found = simulate(small(), 3, jobs=1, progress=False, precision=0.08, metric="origin_rate", most=60)
+    interval = found.interval("origin_rate")
+    assert 3 < len(found.runs) < 60
+    assert (interval.high - interval.low) / 2 <= 0.08 * interval.mean
+    again = simulate(small(), len(found.runs), jobs=1, progress=False)
+    pd.testing.assert_frame_equal(again.summary(), found.summary())
+
+
+def test_replications_end_at_the_most() -> None:
+    assert len(simulate(small(), 2, jobs=1, progress=False, precision=1e-9, most=4).runs) == 4
+
+
+@pytest.mark.parametrize("wrong", [{"precision": 0.0}, {"precision": 2.0}, {"precision": 0.1, "metric": "speed"}])
+def test_a_precision_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        simulate(small(), 2, progress=False, **wrong)
+
+
+def test_a_simulation_goes_on_from_its_checkpoint(tmp_path: Path, results: Results) -> None:
+    keep = {"jobs": 1, "events": True, "progress": False, "checkpoint": tmp_path, "every": 5.0}
+    first = simulate(small(), 2, **keep)  # type: ignore[arg-type]
+    kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert len(kept) == 2
+    found = simulate(small(), 3, **keep)  # type: ignore[arg-type]
+    assert kept.items() <= {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}.items()
+    pd.testing.assert_frame_equal(found.viewers, results.viewers)
+    pd.testing.assert_frame_equal(found.segments, results.segments)
+    assert len(first.runs) == 2
+
+
+def test_warmup_and_batches_of_a_long_run() -> None:
+    steady = small().replace({"duration": 300.0, "viewers.over": 20.0})
+    found = simulate(steady, 2, jobs=1, progress=False)
+    assert 0 < found.warmup("viewers") <= 40  # everybody has come after 20 s
+    later = dataclasses.replace(found, scenario=steady.replace({"warmup": 60.0}))
+    batches = later.batches("p2p_ratio", replication=1, batches=10)
+    run = found.timeline[(found.timeline["replication"] == 1) & (found.timeline["at"] >= 60)]
+    assert batches.interval.mean == pytest.approx(run["p2p"].sum() / (run["p2p"] + run["http"]).sum())
+    assert batches.interval.low < batches.interval.mean < batches.interval.high

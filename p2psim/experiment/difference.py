@@ -1,0 +1,70 @@
+"""Two scenarios compared, viewer by viewer the same (common random numbers)."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from p2psim.analysis.metrics import METRICS, estimate_difference
+from p2psim.analysis.statistics import Interval
+from p2psim.errors import InputError
+from p2psim.experiment.results import Results, simulate
+from p2psim.scenario import Scenario
+
+__all__ = ["difference", "differences"]
+
+Compared = Results | Scenario | str | Path
+
+
+def difference(
+    a: Compared, b: Compared, metric: str = "p2p_ratio", *, replications: int = 10, seed: int = 1
+) -> Interval:
+    """Estimate ``a - b`` of a metric with its 95 % interval.
+
+    Replication *i* of both has the same seed, so both see the same viewers as far as the scenarios agree, and what
+    chance does to both alike cancels.
+
+    Parameters
+    ----------
+    a, b
+        Results of the same seed and as many replications, or scenarios, which are simulated.
+
+    Raises
+    ------
+    InputError
+        For results that do not belong together, or a metric that is not known.
+    """
+    if metric not in METRICS:
+        raise InputError(f"metric = {metric!r}: accepted: {', '.join(METRICS)}")
+    one, other = _paired(a, b, replications, seed)
+    is_paired = METRICS[metric].paired
+    return estimate_difference(metric, one.sums(is_paired), other.sums(is_paired))
+
+
+def differences(
+    a: Compared, b: Compared, *, replications: int = 10, seed: int = 1, baseline: bool = False
+) -> pd.DataFrame:
+    """Give the difference of every metric; columns metric, a, b, difference, low, high, unit."""
+    one, other = _paired(a, b, replications, seed)
+    sums, others = one.sums(baseline), other.sums(baseline)
+    rows = []
+    for name, metric in METRICS.items():
+        if baseline or not metric.paired:
+            found = estimate_difference(metric, sums, others)
+            values = {"a": one.interval(name).mean, "b": other.interval(name).mean, "difference": found.mean}
+            rows.append({"metric": name, **values, "low": found.low, "high": found.high, "unit": metric.unit})
+    return pd.DataFrame(rows)
+
+
+def _paired(a: Compared, b: Compared, replications: int, seed: int) -> tuple[Results, Results]:
+    known = next((each for each in (a, b) if isinstance(each, Results)), None)
+    count, root = (replications, seed) if known is None else (len(known.runs), known.seed)
+    one, other = (
+        each if isinstance(each, Results) else simulate(each, count, root, progress=known is None or known.progress)
+        for each in (a, b)
+    )
+    if (one.seed, len(one.runs)) != (other.seed, len(other.runs)):
+        raise InputError(
+            f"{len(one.runs)} replications of seed {one.seed} against {len(other.runs)} of seed {other.seed}: "
+            "only the same number of replications of the same seed can be paired"
+        )
+    return one, other
