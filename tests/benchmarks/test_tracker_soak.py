@@ -26,8 +26,8 @@ PEERS = int(os.environ.get("SOAK_PEERS", "10000"))
 RESTLESS = PEERS // 10
 """How many more come and go meanwhile."""
 HEARTBEAT = 60.0 if SECONDS >= 300 else 10.0
-LATE = 5.0
-"""Seconds that a tracker on a busy machine may take beyond the time it promises."""
+LATE = 30.0
+"""Seconds that a busy machine may take beyond the time that is promised."""
 
 pytestmark = [
     pytest.mark.slow,
@@ -66,7 +66,7 @@ class Tracker:
         )
         address = json.loads(self.process.stdout.readline())
         self.port = address["port"]
-        self._http = httpx.Client(base_url=address["http"], timeout=10)
+        self._http = httpx.Client(base_url=address["http"], timeout=LATE)
         self.waits = []
 
     def __enter__(self):
@@ -136,7 +136,7 @@ def test_ten_thousand_viewers(load, open_files):
             assert http["95 %"] < 2.0
 
             tracker.process.send_signal(signal.SIGTERM)
-            tracker.process.wait(timeout=30)
+            tracker.process.wait(timeout=LATE)
             with Tracker(tracker.port) as restarted:
                 back = restarted.wait(lambda figures: figures["peers"] >= peers, 10 + LATE)
                 # whoever waited longest asked last

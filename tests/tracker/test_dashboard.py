@@ -71,7 +71,7 @@ def test_it_shows_the_tracker_live(tracker, page):
         }
         assert shown == {"swarms": "2", "connections": "2", "offers": "1", "answers": "1", "failures": "0"}
         assert re.fullmatch(r"\d+ MiB", page.inner_text("#memory"))
-        page.wait_for_function("document.querySelector('#work').textContent.endsWith(' % of a core')")
+        page.wait_for_function("document.querySelector('#work').textContent.endsWith(' %')")
         assert page.locator("#list tr").count() == 2
         page.get_by_role("button", name=SWARM).click()
         page.wait_for_function("document.querySelectorAll('#members li').length === 2")

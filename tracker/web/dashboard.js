@@ -48,7 +48,7 @@ function showRates(now) {
     const rate = (name) => (now[name] - before[name]) / seconds;
     rates.add(["announces", "offers", "answers"].map(rate));
     traffic.add(["bytes_received", "bytes_sent"].map((name) => rate(name) / 1000));
-    element("work").textContent = `${Math.round(rate("cpu") * 100)} % of a core`;
+    element("work").textContent = `${Math.round(rate("cpu") * 100)} %`;
   }
   population.add([now.peers]);
   before = now;

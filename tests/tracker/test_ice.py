@@ -1,0 +1,60 @@
+"""What /tracker/ice hands out opens a real relay: coturn."""
+
+import asyncio
+import shutil
+import socket
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from aioice import turn
+from aioice.stun import TransactionFailed
+
+from .tracker_clients import DEADLINE, tracker
+
+pytestmark = [
+    pytest.mark.asyncio,
+    pytest.mark.skipif(shutil.which("turnserver") is None, reason="coturn is not installed"),
+]
+
+
+@asynccontextmanager
+async def relay(secret: str, folder):
+    with socket.socket(type=socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    arguments = "-n --no-cli --no-tls --no-dtls -L 127.0.0.1 -E 127.0.0.1 --use-auth-secret -r here -m 1".split()
+    arguments += ["--static-auth-secret", secret, "-p", str(port), "--simple-log"]
+    arguments += ["--log-file", str(folder / "log"), "--pidfile", str(folder / "pid"), "--userdb", str(folder / "db")]
+    process = await asyncio.create_subprocess_exec(
+        "turnserver", *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        yield port
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def allocate(port: int, username: str, password: str) -> str:
+    """Ask a relay for an address; it may still be starting."""
+    async with asyncio.timeout(40):
+        transport, _ = await turn.create_turn_endpoint(
+            asyncio.DatagramProtocol, ("127.0.0.1", port), username, password, transport="udp"
+        )
+    address = transport.get_extra_info("sockname")[0]
+    transport.close()
+    await asyncio.sleep(0.1)  # until it has told the relay
+    return address
+
+
+async def test_the_passwords_are_what_coturn_expects(tmp_path):
+    async with relay("north", tmp_path) as port:
+        address = f"turn:127.0.0.1:{port}?transport=udp"
+        async with tracker(turn_urls=(address,), turn_secret="north", turn_lifetime=60.0) as server:
+            async with httpx.AsyncClient(timeout=DEADLINE) as http:
+                (entry,) = (await http.get(server.http_url + "/tracker/ice")).json()["iceServers"]
+            assert entry["urls"] == [address]
+            assert await allocate(port, entry["username"], entry["credential"]) == "127.0.0.1"
+            with pytest.raises(TransactionFailed):
+                await allocate(port, entry["username"], "guessed")
