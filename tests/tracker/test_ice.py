@@ -23,7 +23,21 @@ async def relay(secret: str, folder):
     with socket.socket(type=socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    arguments = "-n --no-cli --no-tls --no-dtls -L 127.0.0.1 -E 127.0.0.1 --use-auth-secret -r here -m 1".split()
+    arguments = [
+        "-n",
+        "--no-cli",
+        "--no-tls",
+        "--no-dtls",
+        "-L",
+        "127.0.0.1",
+        "-E",
+        "127.0.0.1",
+        "--use-auth-secret",
+        "-r",
+        "here",
+        "-m",
+        "1",
+    ]
     arguments += ["--static-auth-secret", secret, "-p", str(port), "--simple-log"]
     arguments += ["--log-file", str(folder / "log"), "--pidfile", str(folder / "pid"), "--userdb", str(folder / "db")]
     process = await asyncio.create_subprocess_exec(
