@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import socket
 from contextlib import asynccontextmanager
+from itertools import chain
 
 import httpx
 import pytest
@@ -23,23 +24,11 @@ async def relay(secret: str, folder):
     with socket.socket(type=socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    arguments = [
-        "-n",
-        "--no-cli",
-        "--no-tls",
-        "--no-dtls",
-        "-L",
-        "127.0.0.1",
-        "-E",
-        "127.0.0.1",
-        "--use-auth-secret",
-        "-r",
-        "here",
-        "-m",
-        "1",
-    ]
-    arguments += ["--static-auth-secret", secret, "-p", str(port), "--simple-log"]
-    arguments += ["--log-file", str(folder / "log"), "--pidfile", str(folder / "pid"), "--userdb", str(folder / "db")]
+    flags = ["-n", "--no-cli", "--no-tls", "--no-dtls", "--use-auth-secret", "--simple-log"]
+    files = {"--log-file": "log", "--pidfile": "pid", "--userdb": "db"}
+    values = {"-L": "127.0.0.1", "-E": "127.0.0.1", "-p": str(port), "-r": "here", "-m": "1"}
+    values |= {"--static-auth-secret": secret, **{flag: str(folder / name) for flag, name in files.items()}}
+    arguments = [*flags, *chain.from_iterable(values.items())]
     process = await asyncio.create_subprocess_exec(
         "turnserver", *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
     )
