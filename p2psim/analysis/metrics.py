@@ -71,6 +71,14 @@ METRICS: Mapping[str, Metric] = {
     "origin_rate_p95": Metric(text="95th percentile of the origin's rate", unit="rate", over="origin_rate_p95"),
     "origin_rate_bin": Metric(text="width of the bins of that percentile", unit="time", over="origin_rate_bin"),
     "relay_bytes": Metric(text="bytes through relays", unit="size", over="relay_bytes"),
+    "far_share": Metric(text="share of P2P from other regions", unit="share", over="far_bytes", under="p2p_bytes"),
+    "cache_hits": Metric(
+        text="1 - bytes from the origin to edges / bytes from edges", unit="points", over="fill_bytes",
+        under="edge_bytes", complement=True,
+    ),
+    "second_share": Metric(
+        text="share of HTTP from a second CDN", unit="share", over="second_bytes", under="http_bytes"
+    ),
     "wasted_bytes": Metric(text="bytes received and never played", unit="size", over="wasted_bytes"),
     "wasted_http": Metric(text="of these over HTTP", unit="size", over="wasted_http"),
     "wasted_p2p": Metric(text="of these from peers", unit="size", over="wasted_p2p"),
@@ -83,6 +91,10 @@ METRICS: Mapping[str, Metric] = {
     "latency": Metric(text="behind live while playing", unit="time", over="latency_sum", under="latency_weight"),
     "peers": Metric(text="connected peers per viewer", unit="number", over="peer_seconds", under="viewer_seconds"),
     "swarm": Metric(text="viewers in the swarm", unit="number", over="viewer_seconds", under="swarm_seconds"),
+    "bitrate": Metric(text="bitrate played", unit="rate", over="played_bytes", under="played_seconds"),
+    "switches": Metric(text="changes of quality per viewer", unit="number", over="switch_count", under="viewer_count"),
+    "zaps": Metric(text="changes of channel per viewer", unit="number", over="zap_count", under="viewer_count"),
+    "zap_time": Metric(text="zap to first frame", unit="time", over="zap_wait_sum", under="zap_count"),
     "wait": Metric(text="request to first byte", unit="time", over="wait_sum", under="transfer_count"),
     "http_wait": Metric(text="the same over HTTP", unit="time", over="http_wait_sum", under="http_count"),
     "p2p_wait": Metric(text="the same from peers", unit="time", over="p2p_wait_sum", under="p2p_count"),
@@ -203,7 +215,9 @@ def _sums(totals: Totals) -> dict[str, float]:
     timeline = totals.timeline[totals.timeline["at"] >= warmup]
     viewers = totals.viewers[totals.viewers["watched"] > 0]
     late = viewers[viewers["joined_at"] >= warmup]
-    found = _flows(timeline) | _audience(timeline) | _experience(viewers) | _waits(viewers)
+    found = (
+        _flows(timeline) | _delivery(totals, timeline) | _audience(timeline) | _experience(viewers) | _waits(viewers)
+    )
     found |= _beginning(late if len(late) else viewers)
     found["stall_ratio"] = _divide(found["stalled_seconds"], found["viewer_seconds"])
     given = viewers["bytes_uploaded"] / (viewers["bytes_http"] + viewers["bytes_p2p"]).clip(lower=1.0)
@@ -222,6 +236,18 @@ def _flows(timeline: pd.DataFrame) -> dict[str, float]:
         "seconds": len(timeline) * BIN,
         "origin_rate_p95": rate,
         "origin_rate_bin": width,
+    }
+
+
+def _delivery(totals: Totals, timeline: pd.DataFrame) -> dict[str, float]:
+    far, filled, second = (float(timeline[name].sum()) for name in ("far", "filled", "second"))
+    has_edges = totals.scenario.cdn.edges != "none"
+    served = float(timeline["origin"].sum()) - second
+    return {
+        "far_bytes": far,
+        "fill_bytes": filled,
+        "edge_bytes": served if has_edges else 0.0,
+        "second_bytes": second,
     }
 
 
@@ -245,6 +271,10 @@ def _experience(viewers: pd.DataFrame) -> dict[str, float]:
         "latency_weight": weight,
         "latency": _divide(latency, weight),
         "relay_bytes": float(viewers["bytes_relayed"].sum()),
+        "played_seconds": float(viewers["played"].sum()),
+        "switch_count": float(viewers["switches"].sum()),
+        "zap_count": float(viewers["zaps"].sum()),
+        "zap_wait_sum": float(viewers["zap_wait"].sum()),
         "wasted_http": float(viewers["wasted_http"].sum()),
         "wasted_p2p": float(viewers["wasted_p2p"].sum()),
         "wasted_bytes": float(viewers["wasted_http"].sum() + viewers["wasted_p2p"].sum()),

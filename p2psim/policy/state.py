@@ -146,6 +146,8 @@ LINK = np.dtype(
         ("mirror", "i2"),  # place of the viewer in the list of its neighbour
         ("busy", "u1"),  # the neighbour is sending us a segment
         ("strikes", "u1"),  # time-outs of the neighbour since its last success
+        ("relayed", "u1"),  # the connection goes through a relay (simulation)
+        ("unused", "u1", (3,)),
     ]
 )
 

@@ -77,6 +77,6 @@ class Hybrid:
     viewers: int = 0
     """Only while at least so many watch: CDN alone below, peers at the peaks."""
     load: Fraction = 0.0
-    """Only while viewers fetch more than this share of what origin or edges can carry."""
+    """Only while viewers fetch, from peers too, at least this share of what origin or edges can carry."""
     check: Seconds = 10.0
     """How often audience and load are looked at."""

@@ -7,7 +7,7 @@ from p2psim.units import Fraction, Seconds
 
 __all__ = ["Fault", "FaultKind"]
 
-FaultKind = Literal["origin", "uplinks", "partition", "tracker", "relay"]
+FaultKind = Literal["origin", "edges", "relay", "uplinks", "partition", "tracker"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,8 +15,9 @@ class Fault:
     """A disturbance that begins at `at` and is over after `lasts`."""
 
     what: FaultKind = "origin"
-    """`origin`: it and all edges carry only the share `left`; `uplinks`: those of a `share` of the homes do;
-    `partition`: nobody in `region` reaches anybody outside of it; `tracker`: gone, its memory too; `relay`: as origin.
+    """`origin`, `edges`, `relay`: carries only the share `left`; `uplinks`: those of a `share` of the homes do;
+    `partition`: nobody in `region` reaches a peer outside of it; `tracker`: gone, its memory too. An origin behind
+    edges still serves through them what they have cached.
     """
     at: Seconds = 0.0
     lasts: Seconds = 30.0

@@ -237,6 +237,11 @@ def _check_faults(scenario: Scenario) -> None:
     for i, fault in enumerate(scenario.faults):
         if fault.at >= scenario.duration:
             raise ScenarioError(f"faults[{i}].at = {fault.at:g} s: the run of {scenario.duration:g} s is over by then")
+        carried = {"origin": scenario.origin.rate, "edges": scenario.cdn.rate, "relay": scenario.relay.rate}
+        if fault.left > 0 and math.isinf(carried.get(fault.what, 0.0)):
+            raise ScenarioError(f"faults[{i}].left = {fault.left:g}: what is left of an unlimited rate is unlimited; 0")
+        if fault.what == "edges" and scenario.cdn.edges == "none":
+            raise ScenarioError(f"faults[{i}].what = 'edges': there are none (cdn.edges = 'none')")
         if fault.what == "partition" and fault.region not in scenario.regions.mix:
             known = ", ".join(scenario.regions.mix) or "none, as regions.mix is empty"
             raise ScenarioError(f"faults[{i}].region = {fault.region!r}: no place of the audience; accepted: {known}")

@@ -1,10 +1,24 @@
 """The control plane: SimPy owns the clock and everything that a person would call a happening.
 
-Viewers come and go, announce themselves to the real tracker's brain, and meet whom it offers them to. A behaviour is
-added by writing a SimPy process on `Control.env`; the data plane runs between the events.
+Viewers come and go, announce themselves to the real tracker's brain, and meet whom it offers them to. The data plane
+runs between the events.
+
+A behaviour of one's own is a SimPy process: a generator that waits (``yield control.env.timeout(30)``) and then acts,
+by the verbs of `Control`: `zap`, `leave`, `set_uplink`, `disconnect`, `switch_p2p`, `set_origin` and so on. It is
+started before the clock is::
+
+    def break_at_half_time(control):
+        def break_():
+            yield control.env.timeout(300)
+            for viewer in control.viewers():
+                control.zap(viewer, channel=1)
+        control.env.process(break_())
+
+    run(scenario, prepare=break_at_half_time)
 
 What is built in here schedules itself with `Clock.after`, a method and its arguments: a run can be saved at any time
-because all that is still to come is data (`p2psim.simulation.checkpoint`).
+because all that is still to come is data (`p2psim.simulation.checkpoint`). A generator is not, so a run with a process
+of one's own cannot be saved, unless that too uses ``control.env.after``.
 """
 
 from dataclasses import dataclass, field
@@ -12,24 +26,28 @@ from typing import Any
 
 import numpy as np
 
-from p2psim.network.latency import pair_rtt
-from p2psim.network.nat import reachability
+from p2psim.errors import ScenarioError
 from p2psim.rng import stream
 from p2psim.scenario import Population, Scenario
-from p2psim.scenario.population import CRASH
+from p2psim.scenario.population import CLEAN, CRASH, channel_shares, region_names
+from p2psim.simulation import faults, hybrid
 from p2psim.simulation.clock import Clock
-from p2psim.simulation.kernel import arrive, depart, later_connect
-from p2psim.simulation.plane import AWAY, GONE, Plane
+from p2psim.simulation.edges import ORIGIN_RATE
+from p2psim.simulation.kernel import arrive, change_capacity, cut, cut_all, depart, later_connect, turn_to
+from p2psim.simulation.plane import AWAY, CRASHED, GONE, N_SWITCHED, Plane
+from p2psim.simulation.reach import Reach
+from p2psim.simulation.routes import round_trip
 from tracker.brain import Brain
 from tracker.options import BrainOptions
 from tracker.protocol import Announce, AnnounceReply, Answer, Offer, OfferRelay
 
 __all__ = ["Announcement", "Attempt", "Control"]
 
-INFO_HASH = "p2psim-one-channel-0"
 _PING = 25.0
 """Seconds between the tracker's pings; a viewer that is there answers."""
 _SWEEP = 1.0
+_RECONNECT_AT_LEAST, _RECONNECT_AT_MOST, _RECONNECT_SPREAD = 10.0, 3600.0, 300.0
+"""How long a tracker client waits to reconnect: doubled each time, and at random (bittorrent-tracker)."""
 
 
 @dataclass(slots=True)
@@ -41,6 +59,7 @@ class Attempt:
     initiated_at: float
     opens_at: float
     outcome: str
+    path: str = ""
 
 
 @dataclass(slots=True)
@@ -82,19 +101,32 @@ class Control:
         )
         self.brain: Brain[int] = Brain(options, rng)
         self._luck = stream(self.seed, self.replication, "connections")
-        self._reaches = reachability()
+        self._reach = Reach(self.scenario, self.population, self.seed, self.replication)
         self._states = self.plane.seat["state"]
         self._degrees = self.plane.L.viewer["degree"]
         self._received = np.zeros((len(self.population), 2), np.int64)
+        self._turns = np.zeros(len(self.population), np.int64)
         for v in range(len(self.population)):
             self.env.after(float(self.population.joined_at[v]), self._come, v)
         if self._shares:
             self.env.after(_SWEEP, self._keep_house, _PING)
+            hybrid.schedule(self)
+        faults.schedule(self)
 
     brain: Brain[int] = field(init=False)
+    p2p_on: bool = field(init=False, default=True)
+    tracker_up: bool = field(init=False, default=True)
+    isolated: set[int] = field(init=False, default_factory=set)
+    """Regions that are cut off from all others."""
     _luck: np.random.Generator = field(init=False)
-    _reaches: Any = field(init=False)
+    _reach: Reach = field(init=False)
     _received: Any = field(init=False)
+    _turns: Any = field(init=False)
+    """How often a viewer's tracker client was started or stopped: tells what was scheduled by which."""
+    _swarms: dict[int, str] = field(init=False, default_factory=dict)
+    """Viewer → info hash announced last."""
+    _places: set[int] = field(init=False, default_factory=set)
+    _zapping: dict[int, np.random.Generator] = field(init=False, default_factory=dict)
     _states: Any = field(init=False)
     _degrees: Any = field(init=False)
 
@@ -105,54 +137,228 @@ class Control:
     # -- happenings ---------------------------------------------------------------------------------------------
 
     def _come(self, v: int) -> None:
-        """A viewer comes, will announce itself, and will leave."""
+        """A viewer comes, will announce itself, may zap, and will leave."""
         people, now = self.population, float(self.env.now)
         arrive(self.plane, v, now)
         if people.left_at[v] < self.scenario.duration:
             self.env.after(max(0.0, float(people.left_at[v]) - now), self._go, v)
-        if self._shares:
-            # the tracker client starts with the first segment request
-            self.env.after(2 * self.scenario.origin.latency, self._make_offers, v, "started")
+        if np.isfinite(self.scenario.channels.dwell):
+            self._zapping[v] = stream(self.seed, self.replication, "zapping", v)
+            self.env.after(self._zapping[v].exponential(self.scenario.channels.dwell), self._zap_on, v)
+        self._start_announcing(v)
 
     def _go(self, v: int) -> None:
-        crash = bool(self.population.departure[v] == CRASH)
-        depart(self.plane, v, crash, float(self.env.now))
-        if not crash:
-            self.brain.disconnect(v, self.env.now)
+        if self._states[v] < GONE:
+            self.leave(v, crash=bool(self.population.departure[v] == CRASH))
 
-    def _make_offers(self, v: int, event: str) -> None:
+    def _zap_on(self, v: int) -> None:
+        """A viewer turns to another channel, chosen by popularity, and will do so again."""
+        if not self.is_present(v):
+            return
+        rng, channels = self._zapping[v], self.scenario.channels
+        weights = np.cumsum(
+            np.where(np.arange(channels.count) == self.channel_of(v), 0.0, channel_shares(self.scenario))
+        )
+        self.zap(v, int(np.searchsorted(weights, rng.random() * weights[-1], side="right")))
+        self.env.after(rng.exponential(channels.dwell), self._zap_on, v)
+
+    def _start_announcing(self, v: int) -> None:
+        """The tracker client starts with the first segment request."""
+        self._turns[v] += 1
+        if self.shares(v):
+            self.env.after(2 * self.scenario.origin.latency, self._make_offers, v, "started", int(self._turns[v]))
+
+    def _stop_announcing(self, v: int) -> None:
+        """The tracker client says goodbye."""
+        self._turns[v] += 1
+        swarm = self._swarms.pop(v, None)
+        if swarm is not None and self.tracker_up:
+            self.brain.handle(v, Announce(swarm, peer_id(v), "stopped", [], 0), self.env.now)
+
+    def _make_offers(self, v: int, event: str, turn: int) -> None:
         """The tracker client prepares its offers, and sends them."""
-        if self.is_present(v):
+        if self.is_present(v) and turn == self._turns[v]:
             wait = self.scenario.network.gather + self.scenario.tracker.latency
-            self.env.after(wait, self._arrive_at_tracker, v, event, self.env.now)
+            self.env.after(wait, self._arrive_at_tracker, v, event, turn, self.env.now)
 
-    def _arrive_at_tracker(self, v: int, event: str, began: float) -> None:
+    def _arrive_at_tracker(self, v: int, event: str, turn: int, began: float) -> None:
         """An announce reaches the tracker, which says when the next is due."""
-        if self.is_present(v):
-            interval = self._announce(v, event, began)
-            self.env.after(max(0.0, interval - self.scenario.network.gather), self._make_offers, v, "")
+        if not self.is_present(v) or turn != self._turns[v]:
+            return
+        if not self.tracker_up:
+            self._reconnect(v, turn, 0)
+            return
+        interval = self._announce(v, event, began)
+        self.env.after(max(0.0, interval - self.scenario.network.gather), self._make_offers, v, "", turn)
+
+    def _reconnect(self, v: int, turn: int, tries: int) -> None:
+        """The tracker client has lost its connection and will try again."""
+        wait = min(2.0**tries * _RECONNECT_AT_LEAST, _RECONNECT_AT_MOST)
+        luck = stream(self.seed, self.replication, "reconnect", v, turn, tries).random()
+        self.env.after(wait + luck * _RECONNECT_SPREAD, self._connect_again, v, turn, tries + 1)
+
+    def _connect_again(self, v: int, turn: int, tries: int) -> None:
+        if not self.is_present(v) or turn != self._turns[v]:
+            return
+        if self.tracker_up:
+            self._make_offers(v, "started", turn)
+        else:
+            self._reconnect(v, turn, tries)
 
     def _keep_house(self, next_ping: float) -> None:
         """The tracker pings its clients and drops the silent ones."""
-        if self.env.now >= next_ping:
+        if self.env.now >= next_ping and self.tracker_up:
             next_ping += _PING
             for v in np.flatnonzero((self._states != AWAY) & (self._states < GONE)).tolist():
                 self.brain.heard(v, self.env.now)
         self.brain.expire(self.env.now)
         self.env.after(_SWEEP, self._keep_house, next_ping)
 
-    # -- the tracker --------------------------------------------------------------------------------------------
+    # -- verbs --------------------------------------------------------------------------------------------------
+
+    def viewers(self) -> list[int]:
+        """List who is watching now."""
+        people, now = self.population, self.env.now
+        here = (people.joined_at <= now) & (now < people.left_at) & (self._states < GONE)
+        found: list[int] = np.flatnonzero(here).tolist()
+        return found
 
     def is_present(self, v: int) -> bool:
-        """Whether a viewer has come and not left."""
+        """Whether a viewer has not left."""
         return bool(self._states[v] < GONE) and self.env.now < self.population.left_at[v]
+
+    def neighbours(self, v: int) -> list[int]:
+        """List to whom a viewer is connected."""
+        found: list[int] = self.plane.L.link["neighbour"][v, : int(self._degrees[v])].tolist()
+        return found
+
+    def channel_of(self, v: int) -> int:
+        """Channel that a viewer watches."""
+        return int(self.plane.seat["channel"][v])
+
+    def shares(self, v: int) -> bool:
+        """Whether a viewer takes part in peer-to-peer now."""
+        return self._shares and self.p2p_on and bool(self.population.p2p[v])
+
+    def zap(self, v: int, channel: int) -> None:
+        """Let a viewer turn to another channel: it leaves one swarm, and joins another after the playlist has come."""
+        if not 0 <= channel < self.scenario.channels.count:
+            raise ScenarioError(
+                f"channel {channel}: 0 to {self.scenario.channels.count - 1} are there (channels.count)"
+            )
+        if self.is_present(v):
+            self._stop_announcing(v)
+            turn_to(self.plane, v, channel, float(self.env.now))
+            self._start_announcing(v)
+
+    def leave(self, v: int, crash: bool = False) -> None:
+        """Let a viewer leave, with a goodbye or without."""
+        now = float(self.env.now)
+        depart(self.plane, v, crash, now)
+        self._turns[v] += 1
+        if now < self.population.left_at[v]:
+            self.population.left_at[v] = now
+            self.population.departure[v] = CRASH if crash else CLEAN
+        if not crash:
+            self.brain.disconnect(v, now)
+
+    def disconnect(self, a: int, b: int) -> None:
+        """Break the connection of two viewers."""
+        cut(self.plane, a, b, float(self.env.now))
+
+    def set_uplink(self, v: int, rate: float) -> None:
+        """Change what the uplink of a viewer's home carries, bytes/s."""
+        if self._states[v] != CRASHED:
+            self._set_link(int(self.plane.site["up"][v]), rate)
+
+    def set_downlink(self, v: int, rate: float) -> None:
+        """Change what the downlink of a viewer's home carries, bytes/s."""
+        self._set_link(int(self.plane.site["down"][v]), rate)
+
+    def set_origin(self, rate: float) -> None:
+        """Change what the origin carries, bytes/s: to viewers, or to edges where there are any."""
+        self.plane.clock[ORIGIN_RATE] = rate
+        if self.plane.s.edges == 0:
+            self._set_link(self.plane.s.origin, rate)
+
+    def set_edges(self, rate: float) -> None:
+        """Change what each edge carries, bytes/s."""
+        for edge in range(self.plane.s.edges):
+            self._set_link(self.plane.s.first_edge + edge, rate)
+
+    def set_relay(self, rate: float) -> None:
+        """Change what the relay carries, bytes/s."""
+        self._set_link(self.plane.s.relay, rate)
+
+    def stop_tracker(self) -> None:
+        """Let the tracker go down; it forgets everybody, and its clients lose their connections."""
+        self.tracker_up = False
+        self.brain = Brain(self.brain.options, stream(self.seed, self.replication, "tracker", float(self.env.now)))
+        self._swarms.clear()
+        self._places.clear()
+        for v in self.viewers():
+            self._turns[v] += 1
+            if self.shares(v):
+                self._reconnect(v, int(self._turns[v]), 0)
+
+    def start_tracker(self) -> None:
+        """Let the tracker come back; clients reconnect when they next try."""
+        self.tracker_up = True
+
+    def isolate(self, region: str) -> None:
+        """Cut a region off: viewers there and elsewhere lose each other."""
+        self.isolated.add(self._region(region))
+        where = self.population.region
+        for v in self.viewers():
+            for other in self.neighbours(v):
+                if where[v] != where[other] and not self.isolated.isdisjoint((int(where[v]), int(where[other]))):
+                    self.disconnect(v, other)
+
+    def rejoin(self, region: str) -> None:
+        """Let a region that was cut off reach the others again."""
+        self.isolated.discard(self._region(region))
+
+    def switch_p2p(self, on: bool) -> None:
+        """Switch peer-to-peer on or off for everybody; off, all connections are closed."""
+        if on == self.p2p_on:
+            return
+        self.p2p_on = on
+        for v in self.viewers():
+            if on:
+                self._start_announcing(v)
+            else:
+                self._stop_announcing(v)
+                cut_all(self.plane, v, float(self.env.now))
+
+    def note_switches(self) -> None:
+        """Take note of who changed to another quality, which is another swarm."""
+        count = int(self.plane.counts[N_SWITCHED])
+        self.plane.counts[N_SWITCHED] = 0
+        ahead = float(self.plane.clock[0]) - self.env.now
+        for v in dict.fromkeys(self.plane.switched[:count].tolist()):
+            self._stop_announcing(v)
+            if self.shares(v):
+                self.env.after(max(0.0, ahead), self._make_offers, v, "started", int(self._turns[v]))
+
+    def _region(self, name: str) -> int:
+        names = region_names(self.scenario)
+        if name not in names:
+            raise ScenarioError(f"region {name!r}: accepted: {', '.join(names)}")
+        return names.index(name)
+
+    def _set_link(self, link: int, rate: float) -> None:
+        change_capacity(self.plane, link, float(rate), float(self.env.now))
+
+    # -- the tracker --------------------------------------------------------------------------------------------
 
     def _announce(self, v: int, event: str, began: float) -> float:
         """An announce reaches the tracker; gives the interval that it answers."""
         degree = int(self._degrees[v])
         room = self.scenario.policy.maxPeers - degree
         offers = [Offer(v, i) for i in range(self.scenario.tracker.offers if room > 0 else 0)]
-        message = Announce(INFO_HASH, peer_id(v), event, offers, len(offers))
+        swarm = self._swarms[v] = self._swarm(v)
+        self._say_place(v)
+        message = Announce(swarm, peer_id(v), event, offers, len(offers))
         received, answered = self._received[v].tolist()
         interval, known = self.scenario.tracker.interval, 0
         for receiver, sent in self.brain.handle(v, message, self.env.now):
@@ -174,28 +380,49 @@ class Control:
         if self._degrees[receiver] >= self.scenario.policy.maxPeers:
             self._note(v, receiver, began, float("nan"), "refused")
             return
-        answer = Answer(INFO_HASH, peer_id(receiver), peer_id(v), offer.offer_id, receiver)
+        answer = Answer(offer.info_hash, peer_id(receiver), peer_id(v), offer.offer_id, receiver)
         if self.brain.handle(receiver, answer, self.env.now):
             self._received[v, 1] += 1
-        people, nat = self.population, self.scenario.nat
-        lucky = nat.failure == 0 or self._luck.random() >= nat.failure
-        if not (self._reaches[people.nat[v], people.nat[receiver]] and lucky):
+        failure = self.scenario.nat.failure
+        lucky = failure == 0 or self._luck.random() >= failure
+        path = self._way(v, receiver) if lucky else ""
+        if not path:
             self._note(v, receiver, began, float("nan"), "failed")
             return
-        opens = self.env.now + self._handshake(v, receiver)
-        self._note(v, receiver, began, opens, "open")
-        later_connect(self.plane, v, receiver, float(opens))
+        opens = self.env.now + self._handshake(v, receiver, path == "relay")
+        self._note(v, receiver, began, opens, "open", path)
+        later_connect(self.plane, v, receiver, int(path == "relay"), float(opens))
 
-    def _handshake(self, v: int, receiver: int) -> float:
+    def _way(self, v: int, other: int) -> str:
+        """How two viewers would reach each other now; empty: not at all."""
+        where = self.population.region
+        if self.isolated and where[v] != where[other] and {int(where[v]), int(where[other])} & self.isolated:
+            return ""
+        path = self._reach.way(v, other)
+        return path or ("relay" if self._reach.relay(v, other) else "")
+
+    def _swarm(self, v: int) -> str:
+        """Info hash of what a viewer watches: each channel in each quality is a swarm of its own."""
+        seat = self.plane.seat
+        return f"p2psim-{seat['channel'][v]:08d}-{seat['level'][v]:04d}"
+
+    def _say_place(self, v: int) -> None:
+        """Let the tracker know where a viewer is, as a real one looks it up from the address."""
+        if self.scenario.tracker.matching == "locality" and v not in self._places:
+            self._places.add(v)
+            people = self.population
+            place = f"home {people.home[v]}", f"region {people.region[v]}"
+            self.brain.connect(v, self.env.now, place)
+
+    def _handshake(self, v: int, receiver: int, relayed: bool) -> float:
         """From the offer at the tracker to the open channel: two more hops to and from it, then ICE, DTLS and SCTP."""
         network, tracker = self.scenario.network, self.scenario.tracker
-        s = self.plane.s
-        rtt = float(pair_rtt(s.rtt, s.rtt_spread, s.rtt_key, v, receiver))
+        rtt = float(round_trip(self.plane, v, receiver, relayed))
         return 3 * tracker.latency + network.gather + network.handshake_trips * rtt + network.handshake
 
-    def _note(self, v: int, other: int, began: float, opens: float, outcome: str) -> None:
+    def _note(self, v: int, other: int, began: float, opens: float, outcome: str, path: str = "") -> None:
         if self.keep:
-            self.attempts.append(Attempt(v, other, began, opens, outcome))
+            self.attempts.append(Attempt(v, other, began, opens, outcome, path))
 
 
 def peer_id(v: int) -> str:

@@ -3,7 +3,7 @@
 import math
 
 from p2psim.compiled import entry, index, inner, tiny
-from p2psim.network.sharing import next_finish
+from p2psim.network.sharing import next_finish, stage_capacity
 from p2psim.network.sharing import settle as share
 from p2psim.policy.loader import (
     ABORT_HTTP,
@@ -39,6 +39,7 @@ from p2psim.simulation.calendar import (
     pop,
     push,
 )
+from p2psim.simulation.parting import lose_consent, part
 from p2psim.simulation.plane import (
     AWAY,
     BIN_PEERS,
@@ -52,13 +53,14 @@ from p2psim.simulation.plane import (
     N_PASSES,
     N_PLAYED,
     N_STATES,
+    N_SWITCHED,
     N_TRANSFERS,
     PLAYING,
     STALLED,
     STARTING,
     Plane,
 )
-from p2psim.simulation.swarm import hear, leave, lose_consent, meet, part, stop_watching, tell
+from p2psim.simulation.swarm import hear, leave, meet, stop_watching, tell, zap
 from p2psim.simulation.transfers import (
     ABORTED,
     ASKED,
@@ -78,17 +80,37 @@ from p2psim.simulation.transfers import (
 )
 from p2psim.simulation.viewing import check, deliver, dry, media_end, position_at, reported_position, take_seat
 
-__all__ = ["DONE", "FULL", "advance", "arrive", "close_run", "depart", "later_connect", "start_clock"]
+__all__ = [
+    "CALL",
+    "DONE",
+    "FULL",
+    "advance",
+    "arrive",
+    "change_capacity",
+    "close_run",
+    "cut",
+    "cut_all",
+    "depart",
+    "later_connect",
+    "start_clock",
+    "turn_to",
+]
 
-DONE, FULL = 0, 1
+DONE, FULL, CALL = 0, 1, 2
 _ROOM = 4096
 """Entries that the logs keep free: more than one step of the clock can write."""
 
 
 @entry
 def advance(P: Plane, until: float) -> int:
-    """Run until just before `until`; FULL if logs or calendar have to be emptied or enlarged first."""
+    """Run until just before `until`.
+
+    FULL if logs or calendar have to be emptied or enlarged first; CALL if viewers have changed to another quality, of
+    which the control plane has to tell the tracker.
+    """
     while True:
+        if P.counts[N_SWITCHED] > 0:
+            return CALL
         share(P.N, P.clock[0])
         at = min(next_event(P), next_finish(P.N))
         if P.counts[N_DIRTY] > 0 and at > P.clock[0]:
@@ -131,6 +153,34 @@ def arrive(P: Plane, v: int, now: float) -> None:
 
 
 @entry
+def turn_to(P: Plane, v: int, channel: int, now: float) -> None:
+    """A viewer zaps to another channel."""
+    P.clock[0] = max(P.clock[0], now)
+    zap(P, v, channel, now)
+
+
+@entry
+def change_capacity(P: Plane, link: int, capacity: float, now: float) -> None:
+    """A link carries more or less from now on."""
+    P.clock[0] = max(P.clock[0], now)
+    stage_capacity(P.N, link, capacity)
+
+
+@entry
+def cut(P: Plane, a: int, b: int, now: float) -> None:
+    """A connection is lost."""
+    P.clock[0] = max(P.clock[0], now)
+    part(P, a, b, now)
+
+
+@entry
+def cut_all(P: Plane, v: int, now: float) -> None:
+    """A viewer closes all its connections."""
+    P.clock[0] = max(P.clock[0], now)
+    lose_consent(P, v, now)
+
+
+@entry
 def depart(P: Plane, v: int, crash: bool, now: float) -> None:
     """A viewer leaves."""
     P.clock[0] = max(P.clock[0], now)
@@ -138,9 +188,9 @@ def depart(P: Plane, v: int, crash: bool, now: float) -> None:
 
 
 @entry
-def later_connect(P: Plane, a: int, b: int, at: float) -> bool:
-    """Schedule the opening of a connection; False if the calendar is full."""
-    return push(P, at, CONNECT, a, b, 0)
+def later_connect(P: Plane, a: int, b: int, relayed: int, at: float) -> bool:
+    """Schedule the opening of a connection, direct or through a relay; False if the calendar is full."""
+    return push(P, at, CONNECT, a, b, relayed)
 
 
 @tiny
@@ -153,7 +203,7 @@ def _handle(P: Plane) -> None:
         _tick(P, now)
         return
     if kind == CONNECT:
-        meet(P, v, a, now)
+        meet(P, v, a, b, now)
         return
     if kind == CONSENT:
         lose_consent(P, v, now)
@@ -177,6 +227,8 @@ def _handle(P: Plane) -> None:
         check(P, v, now)
     elif kind == URGENT:
         _meet_border(P, v, now)
+    elif a != P.seat[v].visit:
+        return  # of a channel that the viewer has left
     elif kind == PREFETCH:
         _prefetch(P, v, now)
     elif kind == RELOAD:
@@ -214,13 +266,14 @@ def _reload(P: Plane, v: int, now: float) -> None:
         _extend(P, v, last)
     if P.seat[v].state == AWAY:
         take_seat(P, v, now)
-        push(P, now + prefetch_delay(P.L, v), PREFETCH, v, 0, 0)
+        push(P, now + prefetch_delay(P.L, v), PREFETCH, v, index(P.seat[v].visit), 0)
         check(P, v, now)
     elif news:
         check(P, v, now)
         mark(P, v)
     if P.s.live:
-        push(P, asked + reload_delay(P.s.segment, news) + P.s.origin_latency, RELOAD, v, 0, 0)
+        again = asked + reload_delay(P.s.segment, news) + P.s.origin_latency
+        push(P, again, RELOAD, v, index(P.seat[v].visit), 0)
 
 
 @tiny
@@ -278,7 +331,7 @@ def _prefetch(P: Plane, v: int, now: float) -> None:
     sync(P, v, now)
     prefetch_round(P.L, P.o, P.T, v, now, P.out, P.scratch)
     _carry_out(P, v, now)
-    push(P, now + prefetch_delay(P.L, v), PREFETCH, v, 0, 0)
+    push(P, now + prefetch_delay(P.L, v), PREFETCH, v, index(P.seat[v].visit), 0)
 
 
 @inner
@@ -423,6 +476,8 @@ def _forget_warmup(P: Plane, now: float) -> None:
     for v in range(len(P.seat)):
         seat = P.seat[v]
         seat.bytes_http, seat.bytes_p2p, seat.bytes_up = 0.0, 0.0, 0.0
+        tally = P.tally[v]
+        tally.bytes_relayed, tally.bytes_far, tally.zap_wait, tally.zaps, tally.switches = 0.0, 0.0, 0.0, 0, 0
         seat.played_http, seat.played_p2p = 0.0, 0.0
         seat.http_wait, seat.p2p_wait, seat.http_time, seat.p2p_time = 0.0, 0.0, 0.0, 0.0
         seat.http_transfers, seat.p2p_transfers = 0, 0

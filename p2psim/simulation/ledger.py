@@ -7,16 +7,21 @@ import numpy as np
 import pandas as pd
 
 from p2psim.scenario import Population, Scenario
-from p2psim.scenario.population import viewer_name
+from p2psim.scenario.population import device_names, region_names, viewer_name
 from p2psim.simulation.control import Announcement, Attempt
 from p2psim.simulation.plane import (
     AWAY,
+    BIN_FAR,
+    BIN_FILLED,
     BIN_HTTP,
     BIN_ORIGIN,
     BIN_P2P,
     BIN_PEERS,
+    BIN_RELAYED,
+    BIN_SECOND,
     BIN_STALLED,
     BIN_VIEWERS,
+    STARTING,
     Plane,
 )
 from p2psim.trace import table
@@ -51,12 +56,13 @@ def _viewer_totals(scenario: Scenario, people: Population, plane: Plane) -> pd.D
     counted_from = np.maximum(people.joined_at, scenario.warmup)
     frame = {
         "viewer": names(len(people))[:-1],
-        **_who(people),
+        **_who(scenario, people),
         "left_at": left,
         "bytes_http": seat["bytes_http"],
         "bytes_p2p": seat["bytes_p2p"],
         "bytes_uploaded": seat["bytes_up"],
-        "bytes_relayed": np.zeros(len(people)),
+        "bytes_relayed": plane.tally["bytes_relayed"],
+        "bytes_far": plane.tally["bytes_far"],
         "wasted_http": np.maximum(0.0, seat["bytes_http"] - seat["played_http"]),
         "wasted_p2p": np.maximum(0.0, seat["bytes_p2p"] - seat["played_p2p"]),
         "bytes_played": seat["played_http"] + seat["played_p2p"],
@@ -73,11 +79,15 @@ def _viewer_totals(scenario: Scenario, people: Population, plane: Plane) -> pd.D
         "p2p_wait": seat["p2p_wait"],
         "http_time": seat["http_time"],
         "p2p_time": seat["p2p_time"],
+        "switches": plane.tally["switches"],
+        "zaps": plane.tally["zaps"],
+        "zap_wait": plane.tally["zap_wait"],
     }
     return pd.DataFrame(frame)[seat["state"] != AWAY].reset_index(drop=True)
 
 
-def _who(people: Population) -> dict[str, Any]:
+def _who(scenario: Scenario, people: Population) -> dict[str, Any]:
+    regions, devices = np.array(region_names(scenario), object), np.array(device_names(), object)
     return {
         "joined_at": people.joined_at,
         "left_at": people.left_at,
@@ -85,8 +95,10 @@ def _who(people: Population) -> dict[str, Any]:
         "nat": people.nat_names,
         "uplink": people.uplink,
         "downlink": people.downlink,
-        "device": np.where(people.mobile, "mobile", "desktop"),
+        "device": devices[people.device],
         "actor": "simulated",
+        "region": regions[people.region],
+        "home": people.home,
     }
 
 
@@ -102,6 +114,10 @@ def _timeline(scenario: Scenario, plane: Plane) -> pd.DataFrame:
             "http": bins[:, BIN_HTTP],
             "p2p": bins[:, BIN_P2P],
             "origin": bins[:, BIN_ORIGIN],
+            "relayed": bins[:, BIN_RELAYED],
+            "far": bins[:, BIN_FAR],
+            "filled": bins[:, BIN_FILLED],
+            "second": bins[:, BIN_SECOND],
         }
     )
 
@@ -117,13 +133,16 @@ def tables(
     """Tables of the event trace; `logs` holds the drained logs of the plane."""
     who = names(len(people))
     left = np.where(np.isnan(plane.seat["left_at"]), scenario.duration, plane.seat["left_at"])
-    transfers = _transfers(who, logs["transfers"])
+    transfers = _transfers(scenario, plane, who, logs["transfers"])
+    channel = _channels(scenario)
     return {
         "viewers": table(
-            "viewers", {"viewer": who[:-1], "channel": [_STREAM] * len(people), **_who(people), "left_at": left}
+            "viewers",
+            {"viewer": who[:-1], "channel": channel[people.channel], **_who(scenario, people), "left_at": left}
+            | {"neighbourhood": people.neighbourhood, "carrier": people.carrier},
         ),
         "transfers": transfers,
-        "segments": _segments(scenario, plane, who, left, logs["played"]),
+        "segments": _segments(scenario, plane, who, left, logs["played"], logs["states"]),
         "connections": _connections(who, attempts, logs["connections"]),
         "announces": _announces(who, announcements),
         "playback": _playback(who, logs["states"]),
@@ -132,44 +151,61 @@ def tables(
     }
 
 
-def _transfers(who: np.ndarray[Any, Any], log: np.ndarray[Any, Any]) -> pd.DataFrame:
+def _channels(scenario: Scenario) -> np.ndarray[Any, Any]:
+    """Names of the channels: the first has the name of an only one."""
+    return np.array([_STREAM, *(f"channel-{k}" for k in range(2, scenario.channels.count + 1))], object)
+
+
+def _transfers(scenario: Scenario, plane: Plane, who: np.ndarray[Any, Any], log: np.ndarray[Any, Any]) -> pd.DataFrame:
+    over_http = log["source"] == 1
+    second = plane.s.first_edge + plane.s.edges
+    edges = np.where(
+        log["via"] == second, "second", np.char.add("edge-", (log["via"] - plane.s.first_edge).astype(str))
+    )
     found = table(
         "transfers",
         {
             "viewer": who[log["viewer"]],
-            "stream": [_STREAM] * len(log),
+            "stream": _channels(scenario)[log["channel"]],
             "segment": log["segment"],
-            "source": np.where(log["source"] == 1, "http", "p2p"),
+            "source": np.where(over_http, "http", "p2p"),
             "from_viewer": who[log["other"]],
-            "relayed": np.zeros(len(log), bool),
+            "relayed": ~over_http & (log["via"] == 1),
             "started_at": log["started_at"],
             "first_byte_at": log["first_byte_at"],
             "ended_at": log["ended_at"],
             "bytes": log["bytes"].astype(np.int64),
             "first_byte": log["first_byte"],
             "outcome": _OUTCOMES[log["outcome"]],
+            "quality": log["level"],
+            "server": np.where(over_http, edges if plane.s.edges else "origin", ""),
         },
     )
     return found.sort_values(["started_at", "viewer", "segment"], kind="stable", ignore_index=True)
 
 
 def _segments(
-    scenario: Scenario, plane: Plane, who: np.ndarray[Any, Any], left: np.ndarray[Any, Any], log: np.ndarray[Any, Any]
+    scenario: Scenario,
+    plane: Plane,
+    who: np.ndarray[Any, Any],
+    left: np.ndarray[Any, Any],
+    log: np.ndarray[Any, Any],
+    states: np.ndarray[Any, Any],
 ) -> pd.DataFrame:
     length = scenario.stream.segment
     live = scenario.stream.kind == "live"
     available = (log["segment"] + 1 - scenario.stream.window) * length if live else np.full(len(log), -np.inf)
-    shown = log["played_at"] <= left[log["viewer"]]
-    size = plane.s.size
+    shown = (log["played_at"] <= left[log["viewer"]]) & (log["played_at"] <= _next_start(log, states))
+    size = plane.size[log["level"]]
     http = np.minimum(log["http"], size)
     return table(
         "segments",
         {
             "viewer": who[log["viewer"]],
-            "stream": [_STREAM] * len(log),
+            "stream": _channels(scenario)[log["channel"]],
             "segment": log["segment"],
-            "quality": np.zeros(len(log), np.int64),
-            "size": np.full(len(log), int(size)),
+            "quality": log["level"],
+            "size": size.astype(np.int64),
             "available_at": available,
             "requested_at": log["asked_at"],
             "completed_at": log["done_at"],
@@ -179,6 +215,18 @@ def _segments(
             "bytes_p2p": (size - http).astype(np.int64),
         },
     )
+
+
+def _next_start(log: np.ndarray[Any, Any], states: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """When a viewer next began anew, on another channel: what it held by then is never shown."""
+    found = np.full(len(log), np.inf)
+    begun = states[states["state"] == STARTING]
+    counts = np.bincount(begun["viewer"], minlength=1)
+    for v in np.flatnonzero(counts > 1):
+        mine = np.flatnonzero(log["viewer"] == v)
+        starts = np.append(np.sort(begun["at"][begun["viewer"] == v]), np.inf)
+        found[mine] = starts[np.searchsorted(starts, log["done_at"][mine], side="right")]
+    return found
 
 
 def _connections(who: np.ndarray[Any, Any], attempts: Sequence[Attempt], log: np.ndarray[Any, Any]) -> pd.DataFrame:
@@ -196,7 +244,7 @@ def _connections(who: np.ndarray[Any, Any], attempts: Sequence[Attempt], log: np
                 until = min((t for t in closed.get(pair, ()) if t >= when), default=float("nan"))
             else:
                 outcome = "duplicate"
-        rows.append((who[attempt.viewer], who[attempt.other], attempt.initiated_at, when, until, "host", outcome))
+        rows.append((who[attempt.viewer], who[attempt.other], attempt.initiated_at, when, until, attempt.path, outcome))
     columns = ("viewer", "other", "initiated_at", "opened_at", "closed_at", "path", "outcome")
     return table("connections", dict(zip(columns, _transposed(rows, len(columns)), strict=True)))
 

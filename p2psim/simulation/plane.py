@@ -11,12 +11,18 @@ from p2psim.policy.state import Loaders, Options, Timeline
 
 __all__ = [
     "AWAY",
+    "BINS",
+    "BIN_FAR",
+    "BIN_FILLED",
     "BIN_HTTP",
     "BIN_ORIGIN",
     "BIN_P2P",
     "BIN_PEERS",
+    "BIN_RELAYED",
+    "BIN_SECOND",
     "BIN_STALLED",
     "BIN_VIEWERS",
+    "CACHED",
     "CONNECTION",
     "CRASHED",
     "ENDED",
@@ -24,6 +30,7 @@ __all__ = [
     "FETCH",
     "GONE",
     "KEPT",
+    "METER",
     "N_CONNECTIONS",
     "N_DIRTY",
     "N_EVENTS",
@@ -32,13 +39,16 @@ __all__ = [
     "N_PLAYED",
     "N_SERIAL",
     "N_STATES",
+    "N_SWITCHED",
     "N_TRANSFERS",
     "PLAYED",
     "PLAYING",
     "SEAT",
+    "SITE",
     "STALLED",
     "STARTING",
     "STATE",
+    "TALLY",
     "TRANSFER",
     "XFER",
     "Plane",
@@ -92,9 +102,53 @@ SEAT = np.dtype(
         ("ticks", "i8"),
         ("stalls", "i8"),
         ("failures", "i8"),
-        ("unused", "f8", (4,)),
+        ("channel", "i4"),
+        ("level", "i4"),
+        ("visit", "i4"),  # tells this channel's events from those of channels before
+        ("epoch", "i4"),  # tells this swarm's news from those of swarms before
+        ("unused", "f8", (2,)),
     ]
 )
+
+TALLY = np.dtype(
+    [
+        ("bytes_relayed", "f8"),
+        ("bytes_far", "f8"),  # from other regions
+        ("zapped_at", "f8"),
+        ("zap_wait", "f8"),  # from zapping to the first frame, summed up
+        ("switches", "i4"),  # of quality
+        ("zaps", "i4"),
+    ]
+)
+"""The part of a viewer's account that is written seldom."""
+
+SITE = np.dtype(
+    [
+        ("up", "i4"),  # links, -1 for none
+        ("down", "i4"),
+        ("shared_up", "i4"),
+        ("shared_down", "i4"),
+        ("crypto", "i4"),
+        ("edge", "i4"),
+        ("region", "i4"),
+        ("home", "i4"),
+    ]
+)
+"""Where a viewer is in the network."""
+
+METER = np.dtype(
+    [
+        ("got", "f8"),  # bytes of transfers that ended
+        ("loading", "f8"),  # seconds in which anything was loading, up to `since`
+        ("since", "f8"),  # when the first of what is loading now was asked for
+        ("got_then", "f8"),  # the same at the last look
+        ("loading_then", "f8"),
+    ]
+)
+"""What a viewer's bandwidth is measured by."""
+
+CACHED = np.dtype([("ready", "f8"), ("used", "f8"), ("size", "f8"), ("segment", "i8")])
+"""An object at an edge: complete from `ready` on, asked for at `used` last; segment -1: none."""
 
 XFER = np.dtype(
     [
@@ -108,15 +162,16 @@ XFER = np.dtype(
         ("first_byte", "i8"),
         ("serial", "i8"),  # tells this use of the row from earlier ones
         ("state", "i8"),  # 0 free, 1 asked, 2 flowing
-        ("source", "i8"),
+        ("source", "i4"),
+        ("via", "i4"),  # HTTP: link of what serves; P2P: whether through a relay
     ]
 )
 
-KEPT = np.dtype([("http", "f4"), ("p2p", "f4"), ("told", "u1"), ("unused", "u1", (3,))])
+KEPT = np.dtype([("http", "f4"), ("p2p", "f4"), ("told", "u1"), ("level", "u1"), ("unused", "u1", (2,))])
 """Of a segment in a slot: its bytes by source, and what neighbours were told."""
 
 FETCH = np.dtype([("asked_at", "f8"), ("done_at", "f8")])
-"""Of a segment in a slot: first attempt and completion; kept where every event is logged."""
+"""Of a segment in a slot: first attempt and completion."""
 
 TRANSFER = np.dtype(
     [
@@ -130,6 +185,10 @@ TRANSFER = np.dtype(
         ("bytes", "f8"),
         ("first_byte", "i4"),
         ("outcome", "i4"),
+        ("channel", "i4"),
+        ("level", "i4"),
+        ("via", "i4"),
+        ("unused", "i4"),
     ]
 )
 PLAYED = np.dtype(
@@ -142,6 +201,8 @@ PLAYED = np.dtype(
         ("played_at", "f8"),
         ("http", "f8"),
         ("p2p", "f8"),
+        ("channel", "i4"),
+        ("level", "i4"),
     ]
 )
 STATE = np.dtype(
@@ -149,10 +210,22 @@ STATE = np.dtype(
 )
 CONNECTION = np.dtype([("a", "i4"), ("b", "i4"), ("at", "f8"), ("change", "i4"), ("unused", "i4")])
 
-N_EVENTS, N_SERIAL, N_DIRTY, N_TRANSFERS, N_PLAYED, N_STATES, N_CONNECTIONS, N_PASSES, N_HANDLED = range(9)
+N_EVENTS, N_SERIAL, N_DIRTY, N_TRANSFERS, N_PLAYED, N_STATES, N_CONNECTIONS, N_PASSES, N_HANDLED, N_SWITCHED = range(10)
 """Places in `Plane.counts`."""
 
-BIN_VIEWERS, BIN_STALLED, BIN_PEERS, BIN_HTTP, BIN_P2P, BIN_ORIGIN = range(6)
+BINS = 10
+(
+    BIN_VIEWERS,
+    BIN_STALLED,
+    BIN_PEERS,
+    BIN_HTTP,
+    BIN_P2P,
+    BIN_ORIGIN,
+    BIN_RELAYED,
+    BIN_FAR,
+    BIN_FILLED,
+    BIN_SECOND,
+) = range(BINS)
 """Columns of `Plane.bins`."""
 
 
@@ -161,12 +234,31 @@ class Settings(Bundle):
 
     live: bool
     segment: float
-    size: float  # bytes of a segment
     window: int
     latency: float
     origin_latency: float
     origin_rate: float  # of one connection
-    rtt: float
+    fill_rate: float  # of one connection of an edge to the origin
+    edges: int
+    first_edge: int  # link of the first edge; the second CDN's comes after the last
+    edge_latency: float
+    miss_latency: float
+    cache: float  # room of an edge, bytes
+    coalesce: bool
+    overflow: float  # load of an edge from which the second CDN takes over; 0: there is none
+    overflow_latency: float
+    relay: int  # link
+    relay_latency: float
+    lan_rate: float
+    lan_rtt: float
+    homes: bool  # whether viewers share homes
+    dead: int  # link without capacity
+    levels: int
+    estimate: float  # quality choice, see `p2psim.policy.quality`
+    fast: float
+    slow: float
+    margin: float
+    margin_up: float
     rtt_spread: float
     rtt_key: int
     channel_window: float
@@ -196,10 +288,20 @@ class Plane(Bundle):
     kept: Any  # (viewers, slots)
     fetch: Any  # (viewers, slots), or (1, 1) where events are not logged
     calendar: Any  # heap of events
+    tally: Any  # (viewers,)
+    site: Any  # (viewers,)
+    rtt: NDArray[np.float64]  # (regions, regions)
+    size: NDArray[np.float64]  # (levels,) bytes of a segment
+    bitrate: NDArray[np.float64]  # (levels,)
+    cached: Any  # (edges, objects)
+    room: NDArray[np.float64]  # (edges,) bytes cached
+    guess: NDArray[np.float64]  # (viewers or 1, 3): bandwidth averages fast and slow, seconds of loading
+    meter: Any  # (viewers or 1,)
+    switched: NDArray[np.int64]  # viewers who changed level, for the control plane
     counts: NDArray[np.int64]
-    clock: NDArray[np.float64]  # now; time of the next event
+    clock: NDArray[np.float64]  # now; when the origin has done all fills; its rate
     dirty: NDArray[np.int64]
-    bins: NDArray[np.float64]  # (seconds, 6): viewers, stalled, connections, http, p2p, origin
+    bins: NDArray[np.float64]  # (seconds, BINS)
     out: NDArray[np.int64]
     scratch: NDArray[np.int64]
     path: NDArray[np.int64]

@@ -10,18 +10,23 @@ from p2psim.bundle import records
 from p2psim.errors import CheckpointError
 from p2psim.network import sharing
 from p2psim.policy.loader import command_buffer
+from p2psim.policy.quality import best_level
 from p2psim.policy.state import allocate, options, timeline
 from p2psim.rng import kernel_streams
 from p2psim.scenario import Population, Scenario, populate
 from p2psim.simulation import ledger
 from p2psim.simulation.checkpoint import Checkpoint, read_state, write_state
 from p2psim.simulation.control import Control
-from p2psim.simulation.kernel import FULL, advance, close_run, start_clock
+from p2psim.simulation.kernel import CALL, DONE, advance, close_run, start_clock
+from p2psim.simulation.links import Links, lay_links, region_rtt
 from p2psim.simulation.plane import (
+    BINS,
+    CACHED,
     CONNECTION,
     EVENT,
     FETCH,
     KEPT,
+    METER,
     N_CONNECTIONS,
     N_PLAYED,
     N_STATES,
@@ -29,6 +34,7 @@ from p2psim.simulation.plane import (
     PLAYED,
     SEAT,
     STATE,
+    TALLY,
     TRANSFER,
     XFER,
     Plane,
@@ -132,27 +138,33 @@ class Simulation:
         """Go on until a time, saving the run between two happenings of the control plane."""
         env = self.control.env
         told = saved = float(env.now)
-        while (at := env.peek()) < end:
-            while checkpoint is not None and at > saved + 2 * checkpoint.every:
-                saved += checkpoint.every
-                self._advance(saved)
-                write_state(self, checkpoint.path)
-            self._advance(at)
-            env.step()
+        while True:
+            at = min(float(env.peek()), end)
+            is_pause = checkpoint is not None and at < end and at > saved + 2 * checkpoint.every
+            if not self._advance(saved + checkpoint.every if checkpoint is not None and is_pause else at):
+                continue  # something new may come first
+            if at >= end:
+                break
+            if not is_pause:
+                env.step()
             if progress is not None and env.now - told > end / 200:
                 told = float(env.now)
                 progress(told / end)
-            if checkpoint is not None and env.now - saved >= checkpoint.every:
-                saved = float(env.now)
+            if checkpoint is not None and (is_pause or env.now - saved >= checkpoint.every):
+                saved = saved + checkpoint.every if is_pause else float(env.now)
                 write_state(self, checkpoint.path)
-        self._advance(end)
         if progress is not None:
             progress(1.0)
 
-    def _advance(self, until: float) -> None:
-        while advance(self.control.plane, float(until)) == FULL:
+    def _advance(self, until: float) -> bool:
+        """Advance the data plane; False if it has made something happen on the clock that may come before `until`."""
+        while (found := advance(self.control.plane, float(until))) != DONE:
+            if found == CALL:
+                self.control.note_switches()
+                return False
             self._drain()
             self._enlarge()
+        return True
 
     def _enlarge(self) -> None:
         plane = self.control.plane
@@ -207,9 +219,11 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
     segments = _segment_count(scenario)
     slots = _slots(scenario, segments)
     rows = chosen.http_slots + chosen.p2p_slots + 1
-    size = float(round(stream.bitrate * stream.segment))
+    bitrate = np.array(stream.ladder or (stream.bitrate,), float)
+    size = np.round(bitrate * stream.segment)
+    links = lay_links(scenario, people)
     loaders = allocate(max(1, count), slots, max(_REQUESTS, 2 * rows), policy.maxPeers)
-    loaders.size[0, 0] = size
+    loaders.size[0, 0] = size[-1]
     loaders.random[:count] = kernel_streams(seed, count, replication, "loader")
     loaders.viewer["uploads"][:count] = people.uploads & (not policy.isP2PUploadDisabled)
     storage = np.where(people.mobile, policy.storage_limit(True), policy.storage_limit(False))
@@ -219,26 +233,38 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
         seat[name] = np.inf
     seat["first_frame"] = np.nan
     seat["passed"] = -np.inf
+    seat["channel"] = people.channel
+    seat["level"] = best_level(bitrate, 0, scenario.player.estimate, 1.0, 1.0, 0.0, np.inf) if len(bitrate) > 1 else 0
     fetch = np.full((count, slots) if events else (1, 1), np.nan, FETCH).view(np.recarray)
     logged = _LOG_ROWS if events else 1
     return Plane(
         L=loaders,
-        N=sharing.allocate(_capacities(scenario, people), count * rows, 2),
+        N=sharing.allocate(links.capacity, count * rows, links.longest),
         o=chosen,
         T=timeline(segments, stream.segment),
-        s=_settings(scenario, seed, replication, size, rows, events),
+        s=_settings(scenario, people, links, seed, replication, rows, events),
         seat=seat,
+        tally=records(count, TALLY),
+        site=links.site,
+        rtt=region_rtt(scenario),
+        size=size,
+        bitrate=bitrate,
+        cached=_caches(scenario, links, slots if links.edges else 0),
+        room=np.zeros(links.edges + 1),
+        guess=np.zeros((count if len(bitrate) > 1 else 1, 3)),
+        meter=records(count if len(bitrate) > 1 else 1, METER),
+        switched=np.zeros(2 * count if len(bitrate) > 1 else 1, np.int64),
         xfer=records(count * rows, XFER),
         kept=records((count, slots), KEPT),
         fetch=fetch,
         calendar=records(max(16384, 12 * count), EVENT),
-        counts=np.zeros(9, np.int64),
-        clock=np.zeros(2),
+        counts=np.zeros(10, np.int64),
+        clock=np.array([0.0, 0.0, scenario.origin.rate]),
         dirty=np.zeros(2 * count + 64, np.int64),
-        bins=np.zeros((int(np.ceil(scenario.duration)) + 1, 6)),
+        bins=np.zeros((int(np.ceil(scenario.duration)) + 1, BINS)),
         out=command_buffer(max(_REQUESTS, 2 * rows), slots),
         scratch=np.zeros(2 * slots + 16, np.int64),
-        path=np.full(2, -1, np.int64),
+        path=np.full(links.longest, -1, np.int64),
         transfers=records(logged, TRANSFER),
         played=records(logged, PLAYED),
         states=records(logged, STATE),
@@ -266,26 +292,45 @@ def _slots(scenario: Scenario, segments: int) -> int:
     return max(16, 1 << int(np.ceil(np.log2(needed))))
 
 
-def _capacities(scenario: Scenario, people: Population) -> np.ndarray[Any, Any]:
-    """Links: the origin, then uplink and downlink of each viewer."""
-    capacity = np.empty(1 + 2 * len(people))
-    capacity[0] = scenario.origin.rate
-    capacity[1::2] = people.uplink
-    capacity[2::2] = people.downlink
-    return capacity
+def _caches(scenario: Scenario, links: Links, slots: int) -> np.ndarray[Any, Any]:
+    objects = scenario.channels.count * max(1, len(scenario.stream.ladder)) * slots
+    caches = records((max(1, links.edges), max(1, objects)), CACHED)
+    caches["segment"] = -1
+    return caches
 
 
-def _settings(scenario: Scenario, seed: int, replication: int, size: float, rows: int, events: bool) -> Settings:
-    stream, network, player = scenario.stream, scenario.network, scenario.player
+def _settings(
+    scenario: Scenario, people: Population, links: Links, seed: int, replication: int, rows: int, events: bool
+) -> Settings:
+    stream, network, player, cdn = scenario.stream, scenario.network, scenario.player, scenario.cdn
     return Settings(
         live=stream.kind == "live",
         segment=float(stream.segment),
-        size=size,
         window=stream.window,
         latency=float(stream.latency),
         origin_latency=float(scenario.origin.latency),
-        origin_rate=float(scenario.origin.per_connection),
-        rtt=float(network.rtt),
+        origin_rate=float(scenario.origin.per_connection) if links.edges == 0 else float("inf"),
+        fill_rate=float(scenario.origin.per_connection),
+        edges=links.edges,
+        first_edge=links.first_edge,
+        edge_latency=float(cdn.latency),
+        miss_latency=float(cdn.origin_latency),
+        cache=float(cdn.cache),
+        coalesce=cdn.coalesce,
+        overflow=float(cdn.overflow),
+        overflow_latency=float(cdn.overflow_latency),
+        relay=links.relay,
+        relay_latency=float(scenario.relay.latency),
+        lan_rate=float(scenario.household.lan),
+        lan_rtt=float(scenario.household.rtt),
+        homes=len(np.unique(people.home)) < len(people),
+        dead=links.dead,
+        levels=max(1, len(stream.ladder)),
+        estimate=float(player.estimate),
+        fast=float(player.fast),
+        slow=float(player.slow),
+        margin=float(player.margin),
+        margin_up=float(player.margin_up),
         rtt_spread=float(network.rtt_spread),
         rtt_key=(seed * 1009 + replication) % 2147483647,
         channel_window=float(network.window),

@@ -5,19 +5,21 @@ import math
 from p2psim.compiled import index, inner, tiny
 from p2psim.network.sharing import stage_capacity
 from p2psim.policy.loader import abort_all
-from p2psim.policy.neighbours import connect, count, disconnect
+from p2psim.policy.neighbours import connect, count
 from p2psim.policy.requests import find, loading
 from p2psim.policy.state import ABSENT, FETCHING, HTTP, LOADING, NOBODY, P2P, STORED
-from p2psim.simulation.calendar import ANNOUNCED, CONSENT, push
-from p2psim.simulation.plane import AWAY, CRASHED, GONE, N_CONNECTIONS, STALLED, Plane
-from p2psim.simulation.transfers import ABORTED, FAILED, give_up, mark
-from p2psim.simulation.viewing import settle
+from p2psim.simulation.calendar import ANNOUNCED, CONSENT, RELOAD, push
+from p2psim.simulation.parting import OPENED, abort_transfers, change_swarm, freeze, log_connection, lose_consent
+from p2psim.simulation.plane import AWAY, CRASHED, GONE, PLAYING, STALLED, STARTING, Plane
+from p2psim.simulation.transfers import mark
+from p2psim.simulation.viewing import log_state, settle
 
-__all__ = ["CONSENT_EXPIRES", "hear", "leave", "lose_consent", "meet", "part", "stop_watching", "tell"]
+__all__ = ["CONSENT_EXPIRES", "hear", "leave", "meet", "stop_watching", "tell", "zap"]
 
 CONSENT_EXPIRES = 30.0
 """Seconds after which a connection to a vanished peer is given up (RFC 7675)."""
-_OPENED, _CLOSED = 1, 0
+_TAG = 4
+"""News of a segment is its state, and how often the viewer changed swarms times this."""
 
 
 @tiny
@@ -26,7 +28,9 @@ def tell(P: Plane, v: int, now: float) -> None:
     me = P.L.viewer[v]
     me.announce = 0
     slots = P.L.slot.shape[1]
-    arrival = now + P.s.rtt / 2
+    region = P.site[v].region
+    arrival = now + P.rtt[region, region] / 2
+    tag = _TAG * P.seat[v].epoch
     for segment in range(max(0, me.last - slots), me.last):
         state = STORED if P.L.slot[v, segment % slots].stored != 0 else ABSENT
         if state == ABSENT and me.first <= segment:
@@ -36,12 +40,15 @@ def tell(P: Plane, v: int, now: float) -> None:
         kept = P.kept[v, segment % slots]
         if kept.told != state:
             kept.told = state
-            push(P, arrival, ANNOUNCED, v, segment, state)
+            push(P, arrival, ANNOUNCED, v, segment, tag + state)
 
 
 @tiny
-def hear(P: Plane, v: int, segment: int, state: int, now: float) -> None:
+def hear(P: Plane, v: int, segment: int, news: int, now: float) -> None:
     """An announcement reaches the neighbours of `v`; those for whom it changes anything decide anew."""
+    state = news % _TAG
+    if news // _TAG != P.seat[v].epoch:
+        return  # of a swarm that the viewer has left
     slot = segment % P.L.slot.shape[1]
     old = P.L.slot[v, slot].announced
     if old == state:
@@ -75,35 +82,22 @@ def _matters(P: Plane, n: int, segment: int, state: int, now: float) -> bool:
 
 
 @tiny
-def meet(P: Plane, a: int, b: int, now: float) -> bool:
-    """A connection opens; False if one of them has left, is full, or knows the other already."""
+def meet(P: Plane, a: int, b: int, relayed: int, now: float) -> bool:
+    """A connection opens; False if one has left the swarm, is full, or knows the other already."""
     for v in (a, b):
         if P.seat[v].state == AWAY or P.seat[v].state >= GONE:
             return False
+    if P.seat[a].channel != P.seat[b].channel or P.seat[a].level != P.seat[b].level:
+        return False
     if not connect(P.L, a, b):
         return False
-    _log(P, a, b, _OPENED, now)
+    if relayed == 1:
+        P.L.link[a, P.L.viewer[a].degree - 1].relayed = 1
+        P.L.link[b, P.L.viewer[b].degree - 1].relayed = 1
+    log_connection(P, a, b, OPENED, now)
     mark(P, a)
     mark(P, b)
     return True
-
-
-@inner
-def part(P: Plane, a: int, b: int, now: float) -> None:
-    """A connection closes; what was being sent over it fails."""
-    _cut(P, a, b, now)
-    _cut(P, b, a, now)
-    if disconnect(P.L, a, b):
-        _log(P, a, b, _CLOSED, now)
-
-
-@inner
-def _cut(P: Plane, v: int, other: int, now: float) -> None:
-    row, busy = v * P.s.rows, P.seat[v].busy
-    while busy != 0:
-        if busy & 1 and P.xfer[row].source == P2P and P.xfer[row].other == other:
-            give_up(P, v, row, FAILED, now)
-        row, busy = row + 1, busy >> 1
 
 
 @tiny
@@ -117,7 +111,10 @@ def leave(P: Plane, v: int, crash: bool, now: float) -> None:
     seat.left_at = now
     if crash:
         seat.state = CRASHED
-        stage_capacity(P.N, 1 + 2 * v, 0.0)
+        if P.s.homes:
+            freeze(P, v, now)
+        else:
+            stage_capacity(P.N, index(P.site[v].up), 0.0)
         push(P, now + CONSENT_EXPIRES, CONSENT, v, 0, 0)
     else:
         seat.state = GONE
@@ -125,21 +122,10 @@ def leave(P: Plane, v: int, crash: bool, now: float) -> None:
 
 
 @inner
-def lose_consent(P: Plane, v: int, now: float) -> None:
-    """Close all connections of a viewer."""
-    while P.L.viewer[v].degree > 0:
-        part(P, v, index(P.L.link[v, P.L.viewer[v].degree - 1].neighbour), now)
-
-
-@inner
 def stop_watching(P: Plane, v: int, now: float) -> None:
     """Close a viewer's account: what is under way counts up to here."""
     seat = P.seat[v]
-    row, busy = v * P.s.rows, P.seat[v].busy
-    while busy != 0:
-        if busy & 1:
-            give_up(P, v, row, ABORTED, now)
-        row, busy = row + 1, busy >> 1
+    abort_transfers(P, v, now)
     if seat.state == STALLED:
         seat.stalled += now - seat.stall_began
     settle(P, v, now)
@@ -152,16 +138,34 @@ def _take_back_unplayed(P: Plane, v: int) -> None:
     seat = P.seat[v]
     segment = seat.next - 1
     while segment >= seat.origin_index and P.T.start[segment] > seat.position and not math.isnan(seat.first_frame):
-        from_http = min(P.kept[v, segment % P.kept.shape[1]].http, P.s.size)
+        kept = P.kept[v, segment % P.kept.shape[1]]
+        size = P.size[kept.level]
+        from_http = min(kept.http, size)
         seat.played_http -= from_http
-        seat.played_p2p -= P.s.size - from_http
+        seat.played_p2p -= size - from_http
         segment -= 1
 
 
-@inner
-def _log(P: Plane, a: int, b: int, change: int, now: float) -> None:
-    if P.s.events:
-        n = P.counts[N_CONNECTIONS]
-        P.counts[N_CONNECTIONS] = n + 1
-        entry = P.connections[n]
-        entry.a, entry.b, entry.at, entry.change = a, b, now, change
+@tiny
+def zap(P: Plane, v: int, channel: int, now: float) -> None:
+    """A viewer turns to another channel: it begins anew there, in another swarm."""
+    seat, me = P.seat[v], P.L.viewer[v]
+    if seat.state >= GONE:
+        return
+    if seat.state == STALLED:
+        seat.stalled += now - seat.stall_began
+    settle(P, v, now)
+    if seat.state == PLAYING or seat.state == STALLED:
+        _take_back_unplayed(P, v)
+    change_swarm(P, v, now)
+    me.first, me.last, me.requested, me.jumped = 0, 0, NOBODY, 0
+    seat.state = STARTING
+    log_state(P, v, now)
+    seat.state, seat.channel = AWAY, channel
+    seat.next = seat.origin_index  # nothing to take back
+    seat.border, seat.border_at, seat.urgent_at, seat.check_at = math.inf, math.inf, math.inf, math.inf
+    seat.failures = 0
+    seat.visit += 1
+    P.tally[v].zaps += 1
+    P.tally[v].zapped_at = now
+    push(P, now + 2 * P.s.origin_latency, RELOAD, v, index(seat.visit), 0)

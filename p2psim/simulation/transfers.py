@@ -3,12 +3,25 @@
 import math
 
 from p2psim.compiled import inner, tiny
-from p2psim.network.latency import pair_rtt
 from p2psim.network.sharing import left_at, stage_close, stage_open
+from p2psim.policy.neighbours import link_to
 from p2psim.policy.requests import fail, find, succeed
 from p2psim.policy.state import HTTP, NOBODY, P2P
 from p2psim.simulation.calendar import BEGIN, CHECK, push
-from p2psim.simulation.plane import BIN_HTTP, BIN_ORIGIN, BIN_P2P, CRASHED, N_DIRTY, N_TRANSFERS, Plane
+from p2psim.simulation.edges import respond
+from p2psim.simulation.plane import (
+    BIN_FAR,
+    BIN_HTTP,
+    BIN_ORIGIN,
+    BIN_P2P,
+    BIN_RELAYED,
+    BIN_SECOND,
+    CRASHED,
+    N_DIRTY,
+    N_TRANSFERS,
+    Plane,
+)
+from p2psim.simulation.routes import channel_cap, lay_path, round_trip
 
 __all__ = [
     "ABORTED",
@@ -53,10 +66,12 @@ def ask(P: Plane, v: int, segment: int, source: int, other: int, first_byte: flo
     row, bit = v * P.s.rows, 1
     while P.seat[v].busy & bit:
         row, bit = row + 1, bit << 1
+    if P.s.levels > 1 and P.seat[v].busy == 0:
+        P.meter[v].since = now
     P.seat[v].busy |= bit
     x = P.xfer[row]
     x.started_at, x.first_byte_at = now, math.nan
-    x.asked, x.booked, x.checked = P.s.size - first_byte, 0.0, 0.0
+    x.asked, x.booked, x.checked = P.size[P.seat[v].level] - first_byte, 0.0, 0.0
     x.segment, x.other, x.first_byte, x.source = segment, other, int(first_byte), source
     x.serial += 1
     x.state = ASKED
@@ -64,9 +79,11 @@ def ask(P: Plane, v: int, segment: int, source: int, other: int, first_byte: flo
         fetch = P.fetch[v, segment % P.fetch.shape[1]]
         fetch.asked_at = now if math.isnan(fetch.asked_at) else fetch.asked_at
     if source == HTTP:
-        wait, limit = P.s.origin_latency, P.o.http_timeout
+        wait, limit = respond(P, v, row, segment, now), P.o.http_timeout
     else:
-        wait = pair_rtt(P.s.rtt, P.s.rtt_spread, P.s.rtt_key, v, other) + P.s.request
+        link = link_to(P.L, v, other)
+        x.via = P.L.link[v, link].relayed if link != NOBODY else 0
+        wait = round_trip(P, v, other, x.via == 1) + P.s.request
         limit = P.o.p2p_timeout
     push(P, now + wait, BEGIN, v, row, x.serial)
     push(P, now + limit, CHECK, v, row, x.serial)
@@ -76,7 +93,6 @@ def ask(P: Plane, v: int, segment: int, source: int, other: int, first_byte: flo
 def begin(P: Plane, v: int, row: int, now: float) -> None:
     """The first byte arrives: the flow shares the links from now on."""
     x = P.xfer[row]
-    P.path[0], P.path[1] = P.s.origin, 1 + 2 * v + 1
     cap = P.s.origin_rate
     if x.source == P2P:
         other = x.other
@@ -85,9 +101,8 @@ def begin(P: Plane, v: int, row: int, now: float) -> None:
         if P.L.slot[other, x.segment % P.L.slot.shape[1]].stored == 0:
             give_up(P, v, row, FAILED, now)  # the neighbour has dropped it meanwhile
             return
-        rtt = pair_rtt(P.s.rtt, P.s.rtt_spread, P.s.rtt_key, v, other)
-        cap = min(P.s.channel_rate, P.s.channel_window / rtt if rtt > 0 else math.inf)
-        P.path[0] = 1 + 2 * other
+        cap = channel_cap(P, v, other, x.via == 1)
+    lay_path(P, v, row)
     x.first_byte_at = now
     x.state = FLOWING
     stage_open(P.N, row, P.path, x.asked / P.s.goodput, cap / P.s.goodput, now)
@@ -114,8 +129,14 @@ def book(P: Plane, row: int, total: float, now: float) -> None:
     if x.source == HTTP:
         P.bins[second, BIN_HTTP] += fresh
         P.bins[second, BIN_ORIGIN] += fresh
+        if P.s.overflow > 0.0 and x.via == P.s.first_edge + P.s.edges:
+            P.bins[second, BIN_SECOND] += fresh
     else:
         P.bins[second, BIN_P2P] += fresh
+        if x.via == 1:
+            P.bins[second, BIN_RELAYED] += fresh
+        if P.site[x.other].region != P.site[row // P.s.rows].region:
+            P.bins[second, BIN_FAR] += fresh
 
 
 @inner
@@ -207,10 +228,18 @@ def _end(P: Plane, v: int, row: int, got: float, outcome: int, now: float) -> No
         P.seat[v].bytes_p2p += got
         P.seat[x.other].bytes_up += got
         kept.p2p += got
+        if x.via == 1:
+            P.tally[v].bytes_relayed += got
+        if P.site[x.other].region != P.site[v].region:
+            P.tally[v].bytes_far += got
     if P.s.events:
         _log(P, v, row, got, outcome, now)
     x.state = FREE
     P.seat[v].busy &= ~(1 << (row - v * P.s.rows))
+    if P.s.levels > 1:
+        P.meter[v].got += got
+        if P.seat[v].busy == 0:
+            P.meter[v].loading += now - P.meter[v].since
 
 
 @tiny
@@ -221,3 +250,4 @@ def _log(P: Plane, v: int, row: int, got: float, outcome: int, now: float) -> No
     entry.viewer, entry.segment, entry.source, entry.other = v, x.segment, x.source, x.other
     entry.started_at, entry.first_byte_at, entry.ended_at = x.started_at, x.first_byte_at, now
     entry.bytes, entry.first_byte, entry.outcome = got, x.first_byte, outcome
+    entry.channel, entry.level, entry.via = P.seat[v].channel, P.seat[v].level, x.via

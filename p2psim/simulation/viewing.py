@@ -2,15 +2,27 @@
 
 import math
 
-from p2psim.compiled import inner, tiny
+from p2psim.compiled import index, inner, tiny
 from p2psim.policy.loader import player_requests
 from p2psim.policy.player import SLACK, dry_at, is_dry, next_index, playhead, start_index, start_position, wants_next
+from p2psim.policy.quality import best_level, estimate, learn
 from p2psim.policy.state import NOBODY
 from p2psim.simulation.calendar import DRY, PLAYER, push
-from p2psim.simulation.plane import ENDED, N_PLAYED, N_STATES, PLAYING, STALLED, STARTING, Plane
-from p2psim.simulation.transfers import mark
+from p2psim.simulation.parting import change_swarm
+from p2psim.simulation.plane import ENDED, N_PLAYED, N_STATES, N_SWITCHED, PLAYING, STALLED, STARTING, Plane
+from p2psim.simulation.transfers import mark, usable
 
-__all__ = ["check", "deliver", "dry", "media_end", "position_at", "reported_position", "settle", "take_seat"]
+__all__ = [
+    "check",
+    "deliver",
+    "dry",
+    "log_state",
+    "media_end",
+    "position_at",
+    "reported_position",
+    "settle",
+    "take_seat",
+]
 
 
 @inner
@@ -48,7 +60,7 @@ def take_seat(P: Plane, v: int, now: float) -> None:
     seat.next, seat.origin_index = index, index
     seat.buffer_end = P.T.start[index]
     me.position, me.born = P.T.start[index], now
-    _log_state(P, v, now)
+    log_state(P, v, now)
 
 
 @inner
@@ -71,10 +83,29 @@ def check(P: Plane, v: int, now: float) -> None:
             seat.check_at = at
             push(P, at, PLAYER, v, 0, 0)
         return
+    if P.s.levels > 1:
+        _choose_level(P, v, now)
     segment = seat.next
     if player_requests(P.L, v, segment):
         deliver(P, v, segment, now)
     mark(P, v)
+
+
+@tiny
+def _choose_level(P: Plane, v: int, now: float) -> None:
+    """Let the player choose the quality of the segment it asks for; another quality is another swarm."""
+    seat = P.seat[v]
+    bandwidth = estimate(P.guess, v, P.s.estimate, P.s.fast, P.s.slow)
+    buffered = math.inf if P.s.live else seat.buffer_end - position_at(P, v, now)
+    level = best_level(P.bitrate, index(seat.level), bandwidth, P.s.margin, P.s.margin_up, P.s.segment, buffered)
+    if level == seat.level:
+        return
+    change_swarm(P, v, now)
+    seat.level = level
+    if seat.next != seat.origin_index or not math.isnan(seat.first_frame):
+        P.tally[v].switches += 1
+    P.switched[P.counts[N_SWITCHED]] = v
+    P.counts[N_SWITCHED] += 1
 
 
 @tiny
@@ -101,9 +132,13 @@ def deliver(P: Plane, v: int, segment: int, now: float) -> None:
     seat.buffer_end = P.T.end[segment]
     seat.next = segment + 1
     kept = P.kept[v, segment % P.kept.shape[1]]
-    from_http = min(kept.http, P.s.size)
+    size = P.size[seat.level]
+    from_http = min(kept.http, size)
     seat.played_http += from_http
-    seat.played_p2p += P.s.size - from_http
+    seat.played_p2p += size - from_http
+    if P.s.levels > 1:
+        kept.level = seat.level
+        _measure(P, v, size, now)
     if late:
         _go_on(P, v, now)
     if P.s.events:
@@ -112,15 +147,40 @@ def deliver(P: Plane, v: int, segment: int, now: float) -> None:
 
 
 @tiny
+def _measure(P: Plane, v: int, size: float, now: float) -> None:
+    """Tell the player how fast its segment came.
+
+    As the real loader does: not how long this one took, but what all transfers brought while anything was loading.
+    """
+    meter = P.meter[v]
+    got, loading = meter.got, meter.loading
+    row, busy = v * P.s.rows, P.seat[v].busy
+    if busy != 0:
+        loading += now - meter.since
+    while busy != 0:
+        if busy & 1:
+            got += usable(P, row, now)
+        row, busy = row + 1, busy >> 1
+    fresh, seconds = got - meter.got_then, loading - meter.loading_then
+    if fresh <= 0.0 or seconds <= 0.0:
+        return  # it was there already
+    meter.got_then, meter.loading_then = got, loading
+    learn(P.guess, v, size, size * seconds / fresh, P.s.fast, P.s.slow)
+
+
+@tiny
 def _go_on(P: Plane, v: int, now: float) -> None:
     seat = P.seat[v]
     if seat.state == STARTING:
-        seat.first_frame = now
+        if math.isnan(seat.first_frame):
+            seat.first_frame = now
+        else:
+            P.tally[v].zap_wait += now - P.tally[v].zapped_at
         seat.updates_from = now
     else:
         seat.stalled += now - seat.stall_began
     seat.state, seat.anchor = PLAYING, now
-    _log_state(P, v, now)
+    log_state(P, v, now)
 
 
 @tiny
@@ -136,7 +196,7 @@ def dry(P: Plane, v: int, now: float) -> None:
         seat.state = STALLED
         seat.stall_began = now
         seat.stalls += 1
-    _log_state(P, v, now)
+    log_state(P, v, now)
 
 
 @inner
@@ -150,7 +210,8 @@ def settle(P: Plane, v: int, now: float) -> None:
 
 
 @inner
-def _log_state(P: Plane, v: int, now: float) -> None:
+def log_state(P: Plane, v: int, now: float) -> None:
+    """Note a change of the player's state."""
     if not P.s.events:
         return
     n = P.counts[N_STATES]
@@ -171,3 +232,4 @@ def _log_played(P: Plane, v: int, segment: int, due: float, played: float) -> No
     entry.viewer, entry.segment = v, segment
     entry.asked_at, entry.done_at, entry.due_at, entry.played_at = fetch.asked_at, fetch.done_at, due, played
     entry.http, entry.p2p = kept.http, kept.p2p
+    entry.channel, entry.level = P.seat[v].channel, kept.level

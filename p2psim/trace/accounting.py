@@ -92,6 +92,8 @@ def _segment_imbalances(trace: Trace, tolerance: float) -> Iterator[str]:
 def _viewers(trace: Trace, states: pd.DataFrame, links: pd.DataFrame) -> pd.DataFrame:
     base = trace["viewers"].set_index("viewer")
     out = base[["joined_at", "departure", "nat", "uplink", "downlink", "device", "actor"]].copy()
+    out["region"] = base.get("region", "")
+    out["home"] = base["home"] if "home" in base else np.arange(len(base))
     out["left_at"] = base["left_at"].fillna(trace.manifest.duration)
     out["watched"] = (out["left_at"] - out["joined_at"].clip(lower=trace.scenario.warmup)).clip(lower=0.0)
     transfers, warmup = _counted(trace), trace.scenario.warmup
@@ -99,6 +101,7 @@ def _viewers(trace: Trace, states: pd.DataFrame, links: pd.DataFrame) -> pd.Data
         *_received(transfers, warmup),
         _uploaded(transfers),
         _played(trace, out),
+        _switches(trace),
         _watching(states, out, warmup),
         _peers(trace, links, out),
     ]
@@ -122,7 +125,7 @@ def _viewers(trace: Trace, states: pd.DataFrame, links: pd.DataFrame) -> pd.Data
 
 def _counted(trace: Trace) -> pd.DataFrame:
     """Give the transfers with a column `counted`: their bytes after the warm-up."""
-    rows, warmup = trace["transfers"], trace.scenario.warmup
+    rows, warmup = _marked(trace), trace.scenario.warmup
     begin = rows["first_byte_at"].fillna(rows["started_at"])
     end = np.maximum(rows["ended_at"].fillna(trace.manifest.duration), begin)
     lasts = (end - begin).clip(lower=1e-9)
@@ -149,8 +152,31 @@ def _received(transfers: pd.DataFrame, warmup: float) -> Iterator[pd.DataFrame]:
 
 def _uploaded(transfers: pd.DataFrame) -> pd.DataFrame:
     p2p = transfers[transfers["source"] == "p2p"]
-    relayed = p2p[p2p["relayed"]].groupby("viewer")["counted"].sum()
-    return pd.DataFrame({"bytes_uploaded": p2p.groupby("from_viewer")["counted"].sum(), "bytes_relayed": relayed})
+    found = {"bytes_uploaded": p2p.groupby("from_viewer")["counted"].sum()}
+    for name in ("relayed", "far"):
+        found[f"bytes_{name}"] = p2p[p2p[name]].groupby("viewer")["counted"].sum()
+    return pd.DataFrame(found)
+
+
+def _marked(trace: Trace) -> pd.DataFrame:
+    """Give the transfers with columns that say whether one came from another region, or from a second CDN."""
+    rows = trace["transfers"]
+    far = pd.Series(False, index=rows.index)
+    if "region" in trace["viewers"]:
+        region = trace["viewers"].set_index("viewer")["region"]
+        far = (rows["source"] == "p2p") & (rows["viewer"].map(region) != rows["from_viewer"].map(region))
+    second = rows["server"] == "second" if "server" in rows else pd.Series(False, index=rows.index)
+    return rows.assign(far=far, second=second)
+
+
+def _switches(trace: Trace) -> pd.DataFrame:
+    """Count the changes of quality between segments that were played one after another."""
+    rows = trace["segments"]
+    rows = rows[rows["played_at"] >= trace.scenario.warmup].sort_values(["viewer", "played_at"], kind="stable")
+    groups = rows.groupby("viewer")
+    same_stream = groups["stream"].shift() == rows["stream"]
+    changed = same_stream & (groups["quality"].shift() != rows["quality"])
+    return pd.DataFrame({"switches": changed.groupby(rows["viewer"]).sum()})
 
 
 def _played(trace: Trace, viewers: pd.DataFrame) -> pd.DataFrame:
@@ -229,8 +255,9 @@ def _timeline(trace: Trace, states: pd.DataFrame, links: pd.DataFrame) -> pd.Dat
     viewers = trace["viewers"]
     watching = _present(at, viewers["joined_at"], viewers["left_at"].fillna(duration))
     stalled = states[states["state"] == "stalled"]
-    transfers = trace["transfers"]
+    transfers = _marked(trace)
     flows = {source: _spread(transfers[transfers["source"] == source], bins, duration) for source in ("http", "p2p")}
+    flows |= {name: _spread(transfers[transfers[name]], bins, duration) for name in ("relayed", "far", "second")}
     columns = {
         "at": at,
         "viewers": watching,
@@ -239,6 +266,10 @@ def _timeline(trace: Trace, states: pd.DataFrame, links: pd.DataFrame) -> pd.Dat
         "http": flows["http"],
         "p2p": flows["p2p"],
         "origin": _sent(trace, bins, duration) if len(trace["origin"]) else flows["http"],
+        "relayed": flows["relayed"],
+        "far": flows["far"],
+        "filled": np.zeros(bins),  # what edges fetch is no event of a trace
+        "second": flows["second"],
     }
     return _typed(pd.DataFrame(columns), TIMELINE)
 

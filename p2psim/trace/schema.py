@@ -1,7 +1,9 @@
 """What is observed: the tables of a trace, the same for simulated and measured runs.
 
 Times are seconds from the start of the run, sizes bytes, rates bytes per second. A time that did not come is NaN.
-Columns may be added in later versions, none is renamed.
+Columns may be added in later versions, none is renamed. A simulated trace has more of them: of viewers their `region`,
+`home`, `neighbourhood` and `carrier` (numbers, -1: none); of transfers the `quality` and, over HTTP, the `server`
+(origin, edge-N, second).
 """
 
 from collections.abc import Mapping

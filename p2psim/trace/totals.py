@@ -27,10 +27,13 @@ VIEWER_TOTALS: Mapping[str, str] = MappingProxyType(
         "downlink": "float",
         "device": "str",
         "actor": "str",
+        "region": "str",  # empty where there is but one
+        "home": "int",
         "bytes_http": "float",  # media bytes received over HTTP, waste included
         "bytes_p2p": "float",  # media bytes received from peers, waste included
         "bytes_uploaded": "float",
         "bytes_relayed": "float",  # part of bytes_p2p that came through a relay
+        "bytes_far": "float",  # part of bytes_p2p that came from another region
         "wasted_http": "float",  # received and never played
         "wasted_p2p": "float",
         "bytes_played": "float",  # size of the segments whose play began
@@ -47,6 +50,9 @@ VIEWER_TOTALS: Mapping[str, str] = MappingProxyType(
         "p2p_wait": "float",
         "http_time": "float",  # sum over completed transfers of request → end
         "p2p_time": "float",
+        "switches": "int",  # changes to another quality
+        "zaps": "int",  # changes to another channel
+        "zap_wait": "float",  # sum over zaps of the time to the first frame
     }
 )
 
@@ -58,7 +64,11 @@ TIMELINE: Mapping[str, str] = MappingProxyType(
         "peers": "float",  # connections per viewer at the start of the bin
         "http": "float",  # media bytes received over HTTP during the bin
         "p2p": "float",
-        "origin": "float",  # media bytes sent by the origin during the bin
+        "origin": "float",  # media bytes sent during the bin by the origin or, where there are any, by edges
+        "relayed": "float",  # part of p2p that came through a relay
+        "far": "float",  # part of p2p that came from another region
+        "filled": "float",  # sent by the origin to edges
+        "second": "float",  # part of http that a second CDN sent
     }
 )
 

@@ -180,7 +180,7 @@ def test_from_outside_a_number_needs_its_unit() -> None:
         ("[devices]\nmix = { toaster = 1.0 }", "no device 'toaster'"),
         ('[devices]\np2p_off = ["toaster"]', "no device 'toaster'"),
         ("[devices]\nencryption = 1", "true or false"),
-        ('[[faults]]\nwhat = "flood"', "'origin', 'uplinks'"),
+        ('[[faults]]\nwhat = "flood"', "accepted: 'origin', 'edges'"),
         ('[[faults]]\nat = "1 h"', "faults[0].at = 3600 s: the run of 120 s is over"),
         ('[[faults]]\nlast = "1 s"', "faults[0].last: no such field; did you mean 'lasts'"),
         ('[[faults]]\nwhat = "partition"', "accepted: none, as regions.mix is empty"),

@@ -1,0 +1,96 @@
+"""How neighbours part: one of them leaves, is lost, or goes over to another swarm."""
+
+import math
+
+from p2psim.compiled import index, inner, tiny
+from p2psim.network.sharing import stage_close, stage_open
+from p2psim.policy.loader import abort_all
+from p2psim.policy.neighbours import disconnect
+from p2psim.policy.state import ABSENT, NOBODY, P2P
+from p2psim.simulation.plane import N_CONNECTIONS, Plane
+from p2psim.simulation.transfers import ABORTED, FAILED, FLOWING, give_up
+
+__all__ = ["CLOSED", "OPENED", "abort_transfers", "change_swarm", "freeze", "log_connection", "lose_consent", "part"]
+
+OPENED, CLOSED = 1, 0
+
+
+@inner
+def part(P: Plane, a: int, b: int, now: float) -> None:
+    """A connection closes; what was being sent over it fails."""
+    _cut(P, a, b, now)
+    _cut(P, b, a, now)
+    if disconnect(P.L, a, b):
+        log_connection(P, a, b, CLOSED, now)
+
+
+@inner
+def _cut(P: Plane, v: int, other: int, now: float) -> None:
+    row, busy = v * P.s.rows, P.seat[v].busy
+    while busy != 0:
+        if busy & 1 and P.xfer[row].source == P2P and P.xfer[row].other == other:
+            give_up(P, v, row, FAILED, now)
+        row, busy = row + 1, busy >> 1
+
+
+@inner
+def abort_transfers(P: Plane, v: int, now: float) -> None:
+    """End all that a viewer is loading; its loader has settled the requests already."""
+    row, busy = v * P.s.rows, P.seat[v].busy
+    while busy != 0:
+        if busy & 1:
+            give_up(P, v, row, ABORTED, now)
+        row, busy = row + 1, busy >> 1
+
+
+@inner
+def lose_consent(P: Plane, v: int, now: float) -> None:
+    """Close all connections of a viewer."""
+    while P.L.viewer[v].degree > 0:
+        part(P, v, index(P.L.link[v, P.L.viewer[v].degree - 1].neighbour), now)
+
+
+@tiny
+def freeze(P: Plane, v: int, now: float) -> None:
+    """Let nothing more come from a viewer whose uplink others use: what it sends hangs."""
+    for k in range(P.L.viewer[v].degree):
+        n = index(P.L.link[v, k].neighbour)
+        for row in range(n * P.s.rows, (n + 1) * P.s.rows):
+            if P.xfer[row].state == FLOWING and P.xfer[row].source == P2P and P.xfer[row].other == v:
+                left = stage_close(P.N, row, now)
+                for p in range(len(P.path)):
+                    P.path[p] = NOBODY
+                P.path[0] = P.s.dead
+                stage_open(P.N, row, P.path, left, math.inf, now)
+
+
+@inner
+def change_swarm(P: Plane, v: int, now: float) -> None:
+    """Leave all neighbours and forget all segments: those of another channel or quality are other objects.
+
+    The real loader goes on serving the old quality for 30 s after a switch; this one does not.
+    """
+    abort_all(P.L, v, P.out)
+    abort_transfers(P, v, now)
+    lose_consent(P, v, now)
+    P.seat[v].epoch += 1
+    me, slots = P.L.viewer[v], P.L.slot.shape[1]
+    me.retained, me.waiting, me.urgent, me.announce, me.stored_bytes = 0, NOBODY, 0, 0, 0.0
+    for slot in range(slots):
+        P.L.slot[v, slot].stored = 0
+        P.L.slot[v, slot].announced = ABSENT
+        P.kept[v, slot].told = ABSENT
+    for segment in range(P.seat[v].next, me.last):
+        P.kept[v, segment % slots].http, P.kept[v, segment % slots].p2p = 0.0, 0.0
+        if P.s.events:
+            P.fetch[v, segment % slots].asked_at, P.fetch[v, segment % slots].done_at = math.nan, math.nan
+
+
+@inner
+def log_connection(P: Plane, a: int, b: int, change: int, now: float) -> None:
+    """Note that a connection opened or closed."""
+    if P.s.events:
+        n = P.counts[N_CONNECTIONS]
+        P.counts[N_CONNECTIONS] = n + 1
+        entry = P.connections[n]
+        entry.a, entry.b, entry.at, entry.change = a, b, now, change

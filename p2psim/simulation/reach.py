@@ -1,0 +1,53 @@
+"""Which way two viewers reach each other: within their home, directly, through a relay, or not at all."""
+
+import zlib
+
+import numpy as np
+
+from p2psim.network.nat import BLOCKED, PUBLIC, reachability, twice_translated
+from p2psim.scenario import Population, Scenario
+from p2psim.scenario.population import HAIRPIN, HOST, NOWHERE
+
+__all__ = ["Reach"]
+
+
+class Reach:
+    """Rules and luck of a population; ways are named as in the trace (host, srflx, relay), "" for none."""
+
+    def __init__(self, scenario: Scenario, people: Population, seed: int, replication: int) -> None:
+        self._people, self._relay = people, scenario.relay
+        self._key = f"{seed}/{replication}/relay"
+        self._kind = _kinds(people)
+        self._direct = reachability()
+
+    def way(self, a: int, b: int) -> str:
+        """Best way between two viewers without a relay."""
+        people = self._people
+        if people.home[a] == people.home[b] and a != b:
+            return {HOST: "host", HAIRPIN: "srflx"}.get(int(people.within[a]), "")
+        kinds = self._kind[a], self._kind[b]
+        if BLOCKED in kinds:
+            return ""
+        if people.ipv6[a] and people.ipv6[b]:
+            return "host"  # two firewalls, no translation
+        carrier = people.carrier[a]
+        if carrier != NOWHERE and carrier == people.carrier[b] and not people.carrier_hairpin[carrier]:
+            return ""
+        if not self._direct[kinds]:
+            return ""
+        return "host" if kinds == (PUBLIC, PUBLIC) else "srflx"
+
+    def relay(self, a: int, b: int) -> bool:
+        """Whether a relay is there for a pair that has no other way: a property of the pair."""
+        share = self._relay.share
+        if share == 0 or (not self._relay.blocked and BLOCKED in (self._kind[a], self._kind[b])):
+            return False
+        return zlib.crc32(f"{self._key}/{min(a, b)}/{max(a, b)}".encode()) < share * 2**32
+
+
+def _kinds(people: Population) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
+    """NAT of each viewer as seen from outside, through both layers."""
+    kinds = people.nat.copy()
+    for v in np.flatnonzero(people.carrier != NOWHERE):
+        kinds[v] = twice_translated(int(people.nat[v]), int(people.carrier_nat[people.carrier[v]]))
+    return kinds
