@@ -113,13 +113,14 @@ def advance(P: Plane, until: float) -> int:
             return CALL
         share(P.N, P.clock[0])
         at = min(next_event(P), next_finish(P.N))
-        if P.counts[N_DIRTY] > 0 and at > P.clock[0]:
-            _run_passes(P, P.clock[0])
-            continue
-        if at >= until:
+        passes_due = P.counts[N_DIRTY] > 0 and at > P.clock[0]
+        if at >= until and not passes_due:
             break
         if _crowded(P):
             return FULL
+        if passes_due:
+            _run_passes(P, P.clock[0])
+            continue
         P.clock[0] = max(P.clock[0], at)
         P.counts[N_HANDLED] += 1
         if next_finish(P.N) <= next_event(P):
@@ -350,21 +351,26 @@ def _report_playhead(P: Plane, v: int, now: float) -> None:
 
 @tiny
 def _run_passes(P: Plane, now: float) -> None:
-    """Run the passes that are due; a pass may make another one due, of the same viewer or of a neighbour."""
+    """Run passes that are due, while there is room; one may make another due, of the same viewer or a neighbour."""
     done = 0
-    while done < P.counts[N_DIRTY]:
+    while done < P.counts[N_DIRTY] and not _crowded(P):
         v = P.dirty[done]
         done += 1
         P.seat[v].dirty = 0
         if P.seat[v].state >= STARTING and P.seat[v].state < GONE and P.L.viewer[v].requested >= 0:
             _pass(P, v, now)
         if done >= len(P.dirty) // 2:
-            rest = P.counts[N_DIRTY] - done
-            for i in range(rest):
-                P.dirty[i] = P.dirty[done + i]
-            P.counts[N_DIRTY] = rest
+            _forget_done(P, done)
             done = 0
-    P.counts[N_DIRTY] = 0
+    _forget_done(P, done)
+
+
+@inner
+def _forget_done(P: Plane, done: int) -> None:
+    rest = P.counts[N_DIRTY] - done
+    for i in range(rest):
+        P.dirty[i] = P.dirty[done + i]
+    P.counts[N_DIRTY] = rest
 
 
 @tiny
@@ -495,8 +501,11 @@ def start_clock(P: Plane) -> None:
 
 
 @entry
-def close_run(P: Plane, end: float) -> None:
-    """The run is over: what is under way counts up to here."""
-    for v in range(len(P.seat)):
+def close_run(P: Plane, first: int, end: float) -> int:
+    """The run is over: what is under way counts up to here. Gives the viewer to go on with once logs are emptied."""
+    for v in range(first, len(P.seat)):
+        if _crowded(P):
+            return v
         if P.seat[v].state != AWAY and P.seat[v].state < GONE:
             stop_watching(P, v, end)
+    return len(P.seat)

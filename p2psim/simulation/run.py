@@ -50,7 +50,6 @@ _LOGS = {"transfers": N_TRANSFERS, "played": N_PLAYED, "states": N_STATES, "conn
 _LOG_ROWS = 32768
 _REQUESTS = 16
 """Requests a simulated viewer retains: those loading, and the latest that failed."""
-_STEP = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +192,9 @@ class Simulation:
         """Close the books at the end of the scenario."""
         control = self.control
         scenario, people, plane = control.scenario, control.population, control.plane
-        close_run(control.plane, scenario.duration)
+        closed = 0
+        while (closed := close_run(control.plane, closed, scenario.duration)) < len(people):
+            self._drain()
         plane.seat["left_at"] = np.where(plane.seat["left_at"] > 0, plane.seat["left_at"], np.nan)
         totals = ledger.totals(scenario, people, plane, control.seed, control.replication)
         trace = None
