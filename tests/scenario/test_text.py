@@ -127,6 +127,7 @@ def test_from_outside_a_number_needs_its_unit() -> None:
         ('[stream]\nlatency = "2 min"', "the playlist holds only 60 s"),
         ('[stream]\nlatency = "1 s"', "at least one segment"),
         ("[stream]\nwindow = 2", "at least 3"),
+        ("[policy]\nsimultaneousP2PDownloads = 70", "at most 60"),
         ("[network]\ngoodput = 1.1", "at most 1"),
         ("[network]\nrtt_spread = nan", "nan"),
         ("[policy]\nmaxPeers = 0", "1 to 512"),
