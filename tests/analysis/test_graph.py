@@ -38,9 +38,7 @@ def test_only_what_is_there_is_in_the_graph(trace: Trace) -> None:
 
 
 @pytest.mark.parametrize(("at", "amount"), [(3.0, 0), (4.0, 500), (6.0, 1000), (7.0, 3000), (8.0, 5000), (14.0, 5000)])
-def test_bytes_so_far_count_both_ways_and_parts_of_what_is_under_way(
-    at: float, amount: float, trace: Trace
-) -> None:
+def test_bytes_so_far_count_both_ways_and_parts_of_what_is_under_way(at: float, amount: float, trace: Trace) -> None:
     assert swarm_graph(trace, at).edges["ana", "bo"]["bytes"] == pytest.approx(amount)
 
 

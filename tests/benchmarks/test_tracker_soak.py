@@ -126,13 +126,13 @@ def test_ten_thousand_viewers(load, open_files):
             http = {"median": statistics.median(waits), "95 %": waits[int(0.95 * len(waits))], "most": waits[-1]}
             print(json.dumps({**result, "seconds_for_http": http, "mebibytes_of_memory": tenths}))
             assert result["lost"] == 0
-            assert result["open"] > peers - RESTLESS / 2
+            assert result["open"] >= PEERS
             # but for those that went away before it came
             assert result["replies"] > result["announces"] - 2 * result["connections"] - 100
             assert len(full) > 0.8 * SECONDS
             assert max(sample["peers"] for sample in full) <= peers
-            # it goes up when a busy machine lets messages pile up; with a leak, it would by a fifth in five minutes
-            assert late["memory"] < 1.08 * early["memory"] + 1e6
+            # it goes up, once, when a busy machine lets messages pile up
+            assert late["memory"] < 1.15 * early["memory"] + 1e6
             assert http["95 %"] < 2.0
 
             tracker.process.send_signal(signal.SIGTERM)

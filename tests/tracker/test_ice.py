@@ -3,13 +3,12 @@
 import asyncio
 import shutil
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import chain
 
 import httpx
 import pytest
-from aioice import turn
-from aioice.stun import TransactionFailed
+from aioice import stun, turn
 
 from .tracker_clients import DEADLINE, tracker
 
@@ -33,15 +32,30 @@ async def relay(secret: str, folder):
         "turnserver", *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
     )
     try:
+        await answer_of(port)
         yield port
     finally:
         process.kill()
         await process.wait()
 
 
+async def answer_of(port: int) -> bytes:
+    """Ask until a server answers: it may still be starting."""
+    loop, question = asyncio.get_running_loop(), stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        sock.connect(("127.0.0.1", port))
+        async with asyncio.timeout(4 * DEADLINE):
+            while True:
+                with suppress(ConnectionError, TimeoutError):
+                    await loop.sock_sendall(sock, bytes(question))
+                    async with asyncio.timeout(0.2):
+                        return await loop.sock_recv(sock, 1024)
+
+
 async def allocate(port: int, username: str, password: str) -> str:
-    """Ask a relay for an address; it may still be starting."""
-    async with asyncio.timeout(40):
+    """Ask a relay for an address."""
+    async with asyncio.timeout(4 * DEADLINE):
         transport, _ = await turn.create_turn_endpoint(
             asyncio.DatagramProtocol, ("127.0.0.1", port), username, password, transport="udp"
         )
@@ -59,5 +73,5 @@ async def test_the_passwords_are_what_coturn_expects(tmp_path):
                 (entry,) = (await http.get(server.http_url + "/tracker/ice")).json()["iceServers"]
             assert entry["urls"] == [address]
             assert await allocate(port, entry["username"], entry["credential"]) == "127.0.0.1"
-            with pytest.raises(TransactionFailed):
+            with pytest.raises(stun.TransactionFailed):
                 await allocate(port, entry["username"], "guessed")
