@@ -27,8 +27,7 @@ def graph(swarm: "nx.Graph[str]", ax: Axes | None = None, by: str = "nat") -> Ax
         Attribute of viewers that their colour shows.
     """
     ax = axes_for(ax, height=4.4)
-    # far nodes of small components would squeeze the rest together: place components within one circle
-    places = nx.spring_layout(swarm, seed=1, k=1.6 / np.sqrt(max(1, len(swarm))), iterations=80)
+    places = _places(swarm)
     amounts = np.array([data["bytes"] for _, _, data in swarm.edges(data=True)], float)
     share = amounts / amounts.max() if amounts.any() else np.zeros(len(amounts))
     nx.draw_networkx_edges(
@@ -41,6 +40,18 @@ def graph(swarm: "nx.Graph[str]", ax: Axes | None = None, by: str = "nat") -> Ax
     )
     ax.set_axis_off()
     return ax
+
+
+def _places(swarm: "nx.Graph[str]") -> dict[str, Any]:
+    """Place the largest component in the middle and the others, loners mostly, on a circle around it."""
+    largest, *others = sorted(nx.connected_components(swarm), key=lambda part: (-len(part), min(part))) or [set[str]()]
+    spread = 2.0 / np.sqrt(max(1, len(largest)))
+    places: dict[str, Any] = dict(nx.spring_layout(swarm.subgraph(sorted(largest)), seed=1, k=spread, iterations=80))
+    for i, part in enumerate(others):
+        angle = 2 * np.pi * i / len(others)
+        centre = 1.25 * np.array([np.cos(angle), np.sin(angle)])
+        places |= nx.spring_layout(swarm.subgraph(sorted(part)), seed=1, scale=0.08, center=centre)
+    return places
 
 
 def _label(ax: Axes, swarm: "nx.Graph[str]", places: Any, by: str) -> None:

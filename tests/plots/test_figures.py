@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
@@ -140,3 +141,38 @@ def test_meanings_that_meet_differ_even_without_colour() -> None:
     for meanings in (("http", "p2p"), ("http", "p2p", "both", "nothing")):
         for one, two in itertools.combinations(meanings, 2):
             assert abs(luminance(plots.COLOURS[one]) - luminance(plots.COLOURS[two])) > 0.02, (one, two)
+
+
+def swarm() -> "nx.Graph[str]":
+    graph: nx.Graph[str] = nx.Graph(at=60.0)
+    for name, nat in (("a", "open"), ("b", "open"), ("c", "symmetric"), ("d", "symmetric")):
+        graph.add_node(name, nat=nat)
+    graph.add_edge("a", "b", bytes=2e6)
+    graph.add_edge("b", "c", bytes=1e6)
+    return graph
+
+
+def test_a_graph_shows_every_viewer_and_connection() -> None:
+    ax = plots.graph(swarm())
+    lines, dots = ax.collections
+    assert len(dots.get_offsets()) == 4
+    assert len(lines.get_segments()) == 2
+    assert lines.get_linewidths()[0] > lines.get_linewidths()[1]
+    assert labels(ax) == ["open", "symmetric"]
+    assert ax.get_title(loc="left") == "4 viewers, 2 connections, 3 MB so far, t = 60 s"
+    # the loner stands outside, the others inside
+    radii = np.hypot(*dots.get_offsets().T)
+    assert radii[3] > 1.2
+    assert radii[:3].max() <= 1.01
+
+
+def test_an_empty_swarm_is_drawn() -> None:
+    assert "0 viewers" in plots.graph(nx.Graph(at=0.0)).get_title(loc="left")
+
+
+def test_welch_marks_the_end_of_the_warmup() -> None:
+    table = pd.DataFrame({"at": [0.0, 1.0, 2.0], "value": [3.0, 1.0, 1.0], "smooth": [2.0, 1.5, 1.0]})
+    ax = plots.welch(table, name="viewers", detected=1.0, cut=2.0)
+    assert labels(ax) == ["each second", "moving average", "MSER-5: 1 s", "cut: 2 s"]
+    assert [line.get_xdata()[0] for line in ax.lines[2:]] == [1.0, 2.0]
+    assert "no steady state" in plots.welch(table).get_title(loc="left")
