@@ -34,6 +34,26 @@ CHURN = Scenario(name="churn").replace(
     }
 )
 
+RICH = CHURN.replace(
+    {
+        "viewers.arrivals": "poisson",
+        "channels.count": 40,
+        "channels.dwell": "20 s",
+        "regions.mix": {"sao-paulo": 0.6, "tokyo": 0.4},
+        "household.shares": (0.5, 0.5),
+        "neighbourhood.viewers": 10,
+        "neighbourhood.uplink": "20 Mbit/s",
+        "carrier.share": 0.3,
+        "cdn.edges": "regions",
+        "stream.ladder": (60_000.0, 125_000.0),
+        "faults": (
+            {"what": "tracker", "at": 30.0, "lasts": 20.0},
+            {"what": "origin", "at": 60.0, "lasts": 8.0},
+            {"what": "partition", "at": 80.0, "lasts": 20.0, "region": "tokyo"},
+        ),
+    }
+)
+
 
 def assert_same(one: Run, other: Run) -> None:
     pd.testing.assert_frame_equal(one.totals.viewers, other.totals.viewers, check_exact=True)
@@ -47,15 +67,18 @@ def assert_same(one: Run, other: Run) -> None:
 
 @pytest.mark.parametrize("at", [0.0, 3.7, 41.0, 119.0])
 @pytest.mark.parametrize("events", [False, True])
-def test_a_restored_run_ends_as_an_uninterrupted_one(at: float, events: bool, tmp_path: Path) -> None:
-    whole = run(CHURN, seed=5, replication=2, events=events)
-    begun = Simulation(CHURN, 5, 2, events)
+@pytest.mark.parametrize("scenario", [CHURN, RICH], ids=["churn", "rich"])
+def test_a_restored_run_ends_as_an_uninterrupted_one(
+    scenario: Scenario, at: float, events: bool, tmp_path: Path
+) -> None:
+    whole = run(scenario, seed=5, replication=2, events=events)
+    begun = Simulation(scenario, 5, 2, events)
     begun.turn(at)
     write_state(begun, tmp_path / "state")
     restored = read_state(tmp_path / "state")
-    restored.turn(CHURN.duration)
+    restored.turn(scenario.duration)
     assert_same(restored.result(), whole)
-    begun.turn(CHURN.duration)  # to have been saved changes nothing
+    begun.turn(scenario.duration)  # to have been saved changes nothing
     assert_same(begun.result(), whole)
 
 
