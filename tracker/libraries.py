@@ -14,10 +14,15 @@ from typing import Final
 
 from tracker.http import Response
 
-__all__ = ["CDN", "Libraries"]
+__all__ = ["CDN", "Libraries", "packages"]
 
 CDN: Final = "https://cdn.jsdelivr.net/npm"
 _FOREVER: Final = "public, max-age=31536000, immutable"  # the version is part of the address
+
+
+def packages() -> list[str]:
+    """Name what npm is to install, with versions."""
+    return [f"{package}@{entry['version']}" for package, entry in _table().items()]
 
 
 class Libraries:
@@ -26,13 +31,18 @@ class Libraries:
     def __init__(self, folder: str) -> None:
         self._found: dict[str, Path] = {}
         self._elsewhere: dict[str, str] = {}
-        for package, entry in json.loads((files("tracker") / "web" / "libraries.json").read_bytes()).items():
+        for package, entry in _table().items():
             name = f"{package}@{entry['version']}.js"
             path = Path(folder) / package / entry["file"]
             if folder and _is_it(path, entry["integrity"]):
                 self._found[name] = path
             else:
                 self._elsewhere[name] = f"{CDN}/{package}@{entry['version']}/{entry['file']}"
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing has to come from elsewhere."""
+        return not self._elsewhere
 
     def answer(self, name: str) -> Response | None:
         """Give the file, or say where it is."""
@@ -42,6 +52,11 @@ class Libraries:
             return Response(HTTPStatus.OK, path.read_bytes(), "text/javascript; charset=utf-8", headers)
         address = self._elsewhere.get(name)
         return None if address is None else Response(HTTPStatus.FOUND, headers={"Location": address})
+
+
+def _table() -> dict[str, dict[str, str]]:
+    table: dict[str, dict[str, str]] = json.loads((files("tracker") / "web" / "libraries.json").read_bytes())
+    return table
 
 
 def _is_it(path: Path, integrity: str) -> bool:

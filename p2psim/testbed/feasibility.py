@@ -9,7 +9,15 @@ from p2psim.errors import PortInUseError, ScenarioError, TestbedError, TrackerUn
 from p2psim.scenario import Scenario
 from p2psim.scenario.presets import nat_mixes
 
-__all__ = ["ENFORCED", "MAX_MEASURED", "NOT_ENFORCED", "check_feasible", "check_port", "check_tracker"]
+__all__ = [
+    "ENFORCED",
+    "MAX_MEASURED",
+    "NOT_ENFORCED",
+    "NOT_ENFORCED_IN_BROWSERS",
+    "check_feasible",
+    "check_port",
+    "check_tracker",
+]
 
 MAX_MEASURED: Final = 60
 """Viewers of one run; a machine of two cores carries some twenty at 1 Mbit/s."""
@@ -29,6 +37,14 @@ NOT_ENFORCED: Final = {
     "nat": "everybody reaches everybody",
 }
 """What is as the machine makes it."""
+
+NOT_ENFORCED_IN_BROWSERS: Final = {
+    "browsers.downlink": "not limited",
+    "browsers.tracker.latency": "the loopback's own",
+    "browsers.joining": "a viewer joins when its page has loaded the player; before, nothing is asked of the origin",
+    "browsers.crash": "the page's process is killed, and its socket to the tracker closes with it",
+}
+"""What else is as it is for viewers in a browser."""
 
 _OPEN: Final = "open"
 _TIMEOUT: Final = 5.0

@@ -5,14 +5,18 @@ import json
 import math
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, Final, Self, TextIO
 
-__all__ = ["Journal", "digest"]
+__all__ = ["DIGEST_DIGITS", "Journal", "digest"]
+
+
+DIGEST_DIGITS: Final = 16
+"""Of a SHA-256 in hexadecimal: how many tell a segment's bytes."""
 
 
 def digest(data: bytes) -> str:
-    """Tell a segment's bytes by 16 hexadecimal digits of their SHA-256."""
-    return hashlib.sha256(data).hexdigest()[:16]
+    """Tell a segment's bytes by the first digits of their SHA-256."""
+    return hashlib.sha256(data).hexdigest()[:DIGEST_DIGITS]
 
 
 class Journal:

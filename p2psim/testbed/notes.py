@@ -2,16 +2,15 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from p2psim.testbed.connection import Connection
 from p2psim.testbed.journal import Journal, digest
 from p2psim.testbed.player import State
 from p2psim.testbed.pool import Outcome
 from p2psim.testbed.ports import Clock
 from p2psim.wire import is_command
 
-__all__ = ["ViewerNotes"]
+__all__ = ["LinkFacts", "ViewerNotes"]
 
 _OUTCOMES: Final = {
     "loaded": "completed",
@@ -21,6 +20,42 @@ _OUTCOMES: Final = {
 }
 _ANSWER_BEGINS: Final = b"cstr\x02"
 """How a SegmentData command starts on the wire."""
+
+
+class LinkFacts(Protocol):
+    """What is written down about a connection."""
+
+    @property
+    def peer(self) -> str:
+        """The other's id."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this viewer offered it."""
+
+    @property
+    def initiated_at(self) -> float:
+        """When it was begun; the others are NaN for what did not come."""
+
+    @property
+    def answered_at(self) -> float:
+        """When the answer was there."""
+
+    @property
+    def opened_at(self) -> float:
+        """When its channel opened."""
+
+    @property
+    def closed_at(self) -> float:
+        """When it ended."""
+
+    @property
+    def sent(self) -> int:
+        """Segment bytes that left."""
+
+    @property
+    def received(self) -> int:
+        """Segment bytes that came."""
 
 
 @dataclass(slots=True)
@@ -75,6 +110,12 @@ class ViewerNotes:
         self._open[segment, source] = transfer
         self._last[source, peer if source == "p2p" else str(segment)] = transfer
         self._segment(segment)
+
+    def attempt_resumed(self, segment: int, source: str, first_byte: int) -> None:
+        """The attempt under way goes on from a byte that was not known when it began."""
+        transfer = self._open.get((segment, source))
+        if transfer is not None:
+            transfer.first_byte = first_byte
 
     def bytes_received(self, segment: int, source: str, peer: str, count: int) -> None:
         """Segment bytes came; those of no download under way belong to the last one from that peer."""
@@ -145,9 +186,14 @@ class ViewerNotes:
 
     def segment_held(self, segment: int, data: bytes) -> None:
         """The viewer has all of a segment."""
+        if not self._segment(segment).digest:
+            self.segment_hashed(segment, len(data), digest(data))
+
+    def segment_hashed(self, segment: int, size: int, hashed: str) -> None:
+        """The viewer has all of a segment, told by its digest (see `journal.digest`)."""
         noted = self._segment(segment)
         if not noted.digest:
-            noted.size, noted.digest = len(data), digest(data)
+            noted.size, noted.digest = size, hashed
 
     def segment_due(self, segment: int, at: float) -> None:
         """The playhead has come to the segment, and it is not there."""
@@ -183,7 +229,7 @@ class ViewerNotes:
 
     # -- connections --------------------------------------------------------------------------------------------
 
-    def connection_over(self, connection: Connection, outcome: Outcome) -> None:
+    def connection_over(self, connection: LinkFacts, outcome: Outcome) -> None:
         """Write a connection down: its bytes at both ends, the rest where it was offered."""
         self.write("link", peer=connection.peer, sent=connection.sent, received=connection.received)
         if connection.is_ours:
@@ -193,7 +239,7 @@ class ViewerNotes:
                 outcome=outcome,
             )  # fmt: skip
 
-    def message_came(self, connection: Connection, message: bytes, is_wanted: bool) -> None:
+    def message_came(self, connection: LinkFacts, message: bytes, is_wanted: bool) -> None:
         """Count what comes too late for the loader, and see when a peer begins to answer."""
         if not is_command(message):
             if not is_wanted:

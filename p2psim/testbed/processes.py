@@ -33,11 +33,13 @@ class ChildFailedError(TestbedError):
 class Child:
     """A Python module run as a process: ``with Child("tracker", ["-m", "tracker"], logs) as child``.
 
-    What it says on standard error goes to ``NAME.log`` in the folder `logs`.
+    What it says on standard error goes to ``NAME.log`` in the folder `logs`. With `has_family` the CPU of the processes
+    that it starts counts as its own.
     """
 
-    def __init__(self, name: str, arguments: Sequence[str], logs: Path) -> None:
+    def __init__(self, name: str, arguments: Sequence[str], logs: Path, *, has_family: bool = False) -> None:
         self.name = name
+        self._has_family = has_family
         self._arguments = arguments
         self._log_path = logs / f"{name}.log"
         self._log: IO[bytes] | None = None
@@ -124,8 +126,9 @@ class Child:
         if self._running.poll() is not None:
             raise self.failure()
         with contextlib.suppress(psutil.Error):
-            times = psutil.Process(self.pid).cpu_times()
-            self.cpu = times.user + times.system
+            process = psutil.Process(self.pid)
+            family = [process, *(process.children(recursive=True) if self._has_family else [])]
+            self.cpu = max(self.cpu, sum(_cpu(member) for member in family))
 
     def failure(self) -> ChildFailedError:
         """Say how it ended."""
@@ -158,6 +161,14 @@ class Child:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
         self._process, self._log = None, None
+
+
+def _cpu(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.Error:  # gone by now
+        return 0.0
+    return float(times.user + times.system)
 
 
 def _die_with_parent() -> None:

@@ -19,7 +19,16 @@ import psutil
 from p2psim.errors import TestbedError
 from p2psim.scenario import Population, Scenario, populate
 from p2psim.scenario.population import viewer_name
-from p2psim.testbed.feasibility import ENFORCED, NOT_ENFORCED, check_feasible, check_port, check_tracker
+from p2psim.testbed.browser_page import check_for_browsers, in_browsers
+from p2psim.testbed.chromium import check_browser, find_libraries
+from p2psim.testbed.feasibility import (
+    ENFORCED,
+    NOT_ENFORCED,
+    NOT_ENFORCED_IN_BROWSERS,
+    check_feasible,
+    check_port,
+    check_tracker,
+)
 from p2psim.testbed.journal import digest
 from p2psim.testbed.media import ClipOptions, ladder, make_clip
 from p2psim.testbed.processes import Child
@@ -80,6 +89,9 @@ def measure(
         nothing is left running.
     """
     check_feasible(scenario)
+    if scenario.viewers.browsers:
+        check_for_browsers(scenario)
+        check_browser()
     for port in (origin_port, tracker_port):
         check_port(port)
     if tracker_url is not None:
@@ -139,7 +151,7 @@ class _Run:
     # -- starting -----------------------------------------------------------------------------------------------
 
     def _start(self, name: str, *arguments: str) -> Child:
-        child = self._stack.enter_context(Child(name, arguments, self._folder))
+        child = self._stack.enter_context(Child(name, arguments, self._folder, has_family=name == "browser"))
         self._children[name] = child
         return child
 
@@ -155,10 +167,11 @@ class _Run:
 
     def _start_tracker(self, port: int) -> str:
         tracker = self._scenario.tracker
+        libraries = str(find_libraries()) if self._scenario.viewers.browsers else ""
         child = self._start(
             "tracker", "-m", "tracker", "--host", "127.0.0.1", "--port", str(port), "--json", "--log-level", "warning",
             "--interval", repr(tracker.interval), "--heartbeat-timeout", repr(tracker.heartbeat),
-            "--matching", tracker.matching,
+            "--matching", tracker.matching, "--libraries", libraries,
         )  # fmt: skip
         return str(child.hear(_START_TIMEOUT)["url"])
 
@@ -166,14 +179,19 @@ class _Run:
         path = self._folder / "scenario.toml"
         path.write_text(self._scenario.to_toml(), encoding="utf-8")
         plans = _plans(self._population)
+        pages = in_browsers(len(plans), self._scenario.viewers.browsers)
+        others = [plan for plan in plans if plan.index not in pages]
+        shares = [(f"worker-{number}", "p2psim.testbed.worker", others[number::count]) for number in range(count)]
+        shares.append(("browser", "p2psim.testbed.browser", [plan for plan in plans if plan.index in pages]))
         workers = []
-        for number in range(min(count, len(plans))):
-            name = f"worker-{number}"
+        for name, module, viewers in shares:
+            if not viewers:
+                continue
             task = Task(
-                scenario=str(path), seed=self._seed, viewers=plans[number::count], master=master, tracker=tracker,
+                scenario=str(path), seed=self._seed, viewers=viewers, master=master, tracker=tracker,
                 journal=str(self._folder / f"{name}.jsonl"),
             )  # fmt: skip
-            child = self._start(name, "-m", "p2psim.testbed.worker")
+            child = self._start(name, "-m", module)
             child.say(msgspec.json.encode(task))
             workers.append(child)
         return workers
@@ -227,7 +245,7 @@ class _Run:
             name=scenario.name,
             recorded_on=datetime.now(UTC).date().isoformat(),
             versions=versions(),
-            notes=_notes(ledger, meter, statistics, workers),
+            notes=_notes(ledger, meter, statistics, workers, scenario.viewers.browsers),
         )
         self._progress(1.0)
         return Trace(manifest, scenario, rows.tables())
@@ -268,13 +286,13 @@ class _Meter:
         }
 
 
-def _notes(ledger: Ledger, meter: _Meter, statistics: Any, workers: list[str]) -> dict[str, Any]:
+def _notes(ledger: Ledger, meter: _Meter, statistics: Any, workers: list[str], browsers: int) -> dict[str, Any]:
     return {
         "network": "loopback of one machine",
         "processes": len(workers),
         "cpu": meter.to_dict(),
         "enforced": dict(ENFORCED),
-        "not_enforced": dict(NOT_ENFORCED),
+        "not_enforced": NOT_ENFORCED | (NOT_ENFORCED_IN_BROWSERS if browsers else {}),
         "tracker": statistics,
         "bytes": ledger.to_dict(),
         "unhandled_errors": meter.errors,

@@ -119,8 +119,8 @@ class _Tabulation:
         rates = {name: math.inf if math.isnan(event[name]) else event[name] for name in ("uplink", "downlink")}
         self._rows.add(
             "viewers", viewer=event["viewer"], joined_at=event["joined_at"], left_at=event["left_at"],
-            departure=event["departure"], channel=_STREAM, nat="public", device=event["device"], actor="aiortc",
-            peer_id=event["peer_id"], **rates,
+            departure=event["departure"], channel=_STREAM, nat="public", device=event["device"],
+            actor=event.get("actor", "aiortc"), peer_id=event["peer_id"], **rates,
         )  # fmt: skip
 
     def _add_transfers(self) -> None:

@@ -18,7 +18,7 @@ from p2psim.trace.totals import BIN, TIMELINE, VIEWER_TOTALS, Totals
 __all__ = ["discrepancies", "media_responses", "totals"]
 
 Floats = NDArray[np.float64]
-_NO_MEDIA = (".m3u8", ".key")
+_NO_MEDIA = (".m3u8", ".key", ".bin", ".json")
 
 
 def totals(trace: Trace) -> Totals:

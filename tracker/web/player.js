@@ -18,6 +18,7 @@ const OPTIONS = [
   "highDemandTimeWindow", "httpDownloadInitialTimeoutMs", "httpDownloadTimeWindow", "p2pDownloadTimeWindow",
   "simultaneousHttpDownloads", "simultaneousP2PDownloads", "webRtcMaxMessageSize", "p2pNotReceivingBytesTimeoutMs",
   "p2pInactiveLoaderDestroyTimeoutMs", "httpNotReceivingBytesTimeoutMs", "httpErrorRetries", "p2pErrorRetries",
+  "segmentMemoryStorageLimit",
 ];
 
 export const IDLE = { video: "idle", tracker: "none", p2p: "none", why: "", error: "", detail: "", quality: "", step: "" };
@@ -50,7 +51,7 @@ export class Player extends EventTarget {
   #session = null;
   #timer = 0;
 
-  /** Settings: tracker (WebSocket address), and optionally latency (s), ice (false: none), p2p, upload, options. */
+  /** Settings: tracker (WebSocket address), and optionally latency and buffer (s), ice (false: none), p2p, upload, options. */
   constructor(video, settings) {
     super();
     this.#video = video;
@@ -191,15 +192,15 @@ class Session {
     if (this.#isClosed) return;
     this.#traffic = new Traffic();
     this.#tell({ step: "stream" });
-    const latency = this.#settings.latency > 0 ? { liveSyncDuration: this.#settings.latency } : {};
+    const wishes = this.#wishes();
     if (why) {
       this.#tell({ p2p: "inactive", why });
-      this.#hls = new Hls(latency);
+      this.#hls = new Hls(wishes);
       this.#hls.on("hlsFragLoaded", (_, { frag }) => this.#traffic.downloaded(frag.stats.loaded, "http"));
     } else {
       this.#tell({ p2p: "connecting", tracker: "connecting" });
       const created = (hls) => this.#share(hls.p2pEngine);
-      this.#hls = new Hls({ ...latency, p2p: { core: this.#coreOptions(iceServers), onHlsJsCreated: created } });
+      this.#hls = new Hls({ ...wishes, p2p: { core: this.#coreOptions(iceServers), onHlsJsCreated: created } });
     }
     this.#hls.config.fLoader = copying(this.#hls.config.fLoader);
     this.#watchOver(this.#hls);
@@ -207,6 +208,14 @@ class Session {
     document.dispatchEvent(new CustomEvent("streamopened", { detail }));
     this.#hls.loadSource(address);
     this.#hls.attachMedia(this.#video);
+  }
+
+  #wishes() {
+    const { latency, buffer } = this.#settings;
+    return {
+      ...(latency > 0 ? { liveSyncDuration: latency } : {}),
+      ...(buffer > 0 ? { maxBufferLength: buffer, maxMaxBufferLength: buffer } : {}),
+    };
   }
 
   #watchOver(hls) {
