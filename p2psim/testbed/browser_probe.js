@@ -291,9 +291,8 @@
     engine.addEventListener("onTrackerWarning", ({ warning }) => write("warning", { text: String(warning) }));
     const validate = engine.getConfig().core.mainStream.validateP2PSegment;
     const validateP2PSegment = async (url, range, data) => {
-      const hashed = digest(numbers.get(url), data);
       const isValid = validate === undefined || (await validate(url, range, data));
-      await hashed;
+      if (isValid) await digest(numbers.get(url), data);
       return isValid;
     };
     engine.applyDynamicConfig({ core: { validateP2PSegment } });
@@ -317,6 +316,25 @@
     hls.on("hlsError", (_, { details, fatal }) => write("error", { text: details, fatal }));
   }
 
+  /** Without p2p-media-loader it is hls.js that loads. */
+  function followLoading(hls) {
+    hls.on("hlsFragLoading", (_, { frag }) => {
+      attempts += 1;
+      write("start", { segment: frag.sn, url: frag.url, source: "http", peer: "" });
+    });
+    hls.on("hlsFragLoaded", (_, { frag }) => {
+      attempts -= 1;
+      const { loaded, loading } = frag.stats;
+      write("chunk", { t: loading.first, url: frag.url, count: loaded });
+      write("end", { t: loading.end, segment: frag.sn, source: "http", peer: "", outcome: "loaded" });
+    });
+    hls.on("hlsError", (_, { frag, details }) => {
+      if (!details.startsWith("fragLoad")) return;
+      attempts -= 1;
+      write("end", { segment: frag.sn, source: "http", peer: "", outcome: "http-error" });
+    });
+  }
+
   function place() {
     const { buffered, currentTime: position } = stream.video;
     let end = position;
@@ -335,7 +353,8 @@
     stream = detail;
     write("opened");
     followHls(stream.hls);
-    if (stream.engine !== null) followEngine(stream.engine);
+    if (stream.engine === null) followLoading(stream.hls);
+    else followEngine(stream.engine);
     for (const state of ["playing", "waiting", "ended"]) {
       stream.video.addEventListener(state, () => write(state, place()));
     }

@@ -4,6 +4,7 @@
 // For analytics and tests, the document hears of each stream that begins: an event "streamopened" whose detail has
 // hls, engine (null without sharing) and video.
 
+import { isConnected, watchSocket } from "./sockets.js";
 import { Hashes, keyOf } from "./hashes.js";
 import { loadHls, loadSharingHls } from "./libraries.js";
 import { kindOf, webAddress } from "./source.js";
@@ -105,8 +106,6 @@ class Session {
   #touched = new Set(); // segments of which peers sent a part
   #mediaRecoveries = 0;
   #listeners = new AbortController();
-  #isTrackerInDoubt = false;
-  #isAsking = false;
 
   constructor(video, channel, settings, tell) {
     this.#video = video;
@@ -131,7 +130,6 @@ class Session {
   }
 
   read() {
-    if (this.#traffic !== null && this.#isTrackerInDoubt) void this.#askTracker();
     return this.#traffic?.read() ?? null;
   }
 
@@ -201,8 +199,8 @@ class Session {
       this.#tell({ p2p: "connecting", tracker: "connecting" });
       const created = (hls) => this.#share(hls.p2pEngine);
       this.#hls = new Hls({ ...wishes, p2p: { core: this.#coreOptions(iceServers), onHlsJsCreated: created } });
+      this.#hls.config.fLoader = copying(this.#hls.config.fLoader);
     }
-    this.#hls.config.fLoader = copying(this.#hls.config.fLoader);
     this.#watchOver(this.#hls);
     const detail = { hls: this.#hls, engine: this.#hls.p2pEngine ?? null, video: this.#video };
     document.dispatchEvent(new CustomEvent("streamopened", { detail }));
@@ -273,12 +271,14 @@ class Session {
 
   #share(engine) {
     this.#traffic.follow(engine);
-    engine.addEventListener("onPeerConnect", () => this.#tell({ p2p: "active", tracker: "ready", why: "" }));
+    engine.addEventListener("onPeerConnect", () => this.#tell({ p2p: "active" }));
     engine.addEventListener("onPeerClose", () => {
-      if (this.#traffic.peers === 0) this.#tell({ p2p: "alone" });
+      if (this.#traffic.peers === 0) this.#tell({ p2p: isConnected(this.#settings.tracker) ? "alone" : "inactive" });
     });
-    engine.addEventListener("onTrackerWarning", () => this.#lostTracker());
-    engine.addEventListener("onTrackerError", () => this.#lostTracker());
+    // what a tracker warns of is that it does not serve this stream, or cannot be reached
+    for (const event of ["onTrackerWarning", "onTrackerError"]) {
+      engine.addEventListener(event, () => this.#tell({ tracker: "failed", why: "tracker" }));
+    }
     engine.addEventListener("onSegmentStart", ({ segment, downloadSource }) => {
       if (downloadSource === "p2p") this.#touched.add(segment.url);
     });
@@ -286,7 +286,8 @@ class Session {
     engine.addEventListener("onSegmentError", ({ error }) => {
       if (error.type === "p2p-segment-validation-failed") this.#showFalseData();
     });
-    void this.#askTracker();
+    watchSocket(this.#settings.tracker, () => this.#seeTracker(), this.#listeners.signal);
+    if (isConnected(this.#settings.tracker)) this.#seeTracker();
   }
 
   #showFalseData() {
@@ -331,23 +332,12 @@ class Session {
 
   // -- the tracker ------------------------------------------------------------------------------------------------------
 
-  #lostTracker() {
-    this.#isTrackerInDoubt = true;
-    const p2p = this.#traffic.peers > 0 ? "active" : "inactive";
-    this.#tell({ tracker: "failed", p2p, why: "tracker" });
-  }
-
-  /** See whether the tracker is there: the library tells only when it is not. */
-  async #askTracker() {
-    if (this.#isAsking) return;
-    this.#isAsking = true;
-    const isThere = (await this.#fetchFromTracker("/health")) !== null;
-    this.#isAsking = false;
-    if (!isThere) return;
-    const wasLost = this.#isTrackerInDoubt;
-    this.#isTrackerInDoubt = false;
-    if (this.#traffic.peers > 0) this.#tell({ tracker: "ready", p2p: "active", why: "" });
-    else this.#tell({ tracker: wasLost ? "connecting" : "ready", p2p: wasLost ? "connecting" : "alone", why: "" });
+  /** See how the tracker's socket is. */
+  #seeTracker() {
+    const isThere = isConnected(this.#settings.tracker);
+    const hasPeers = this.#traffic.peers > 0;
+    if (isThere) this.#tell({ tracker: "ready", p2p: hasPeers ? "active" : "alone", why: "" });
+    else this.#tell({ tracker: "failed", p2p: hasPeers ? "active" : "inactive", why: "tracker" });
   }
 
   async #fetchFromTracker(path) {

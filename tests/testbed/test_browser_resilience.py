@@ -1,0 +1,156 @@
+"""Playback goes on, whatever breaks: no stall is longer than one segment.
+
+The pages keep only a few seconds ahead and leave the rest to their peers, so that a fault is felt.
+"""
+
+import hashlib
+import signal
+import urllib.request
+
+import pytest
+
+from tests.browsing import SEGMENT, Visitor, chromium, needs_chromium, serving, tracking
+
+pytestmark = [*needs_chromium, pytest.mark.testbed, pytest.mark.slow]
+
+SHARING = {"latency": 20, "buffer": 6, "highDemandTimeWindow": 5}
+"""Enough time for peers, and little in store."""
+
+NO_WEBRTC = "delete globalThis.RTCPeerConnection; delete globalThis.RTCDataChannel;"
+
+POLLUTING = """
+const send = RTCDataChannel.prototype.send;
+RTCDataChannel.prototype.send = function (data) {
+  const bytes = new Uint8Array(data.buffer ?? data).slice();
+  if (bytes.length > 500) bytes.fill(7, 100, 400);
+  send.call(this, bytes);
+};
+"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def origin():
+    with serving() as found:
+        yield found
+
+
+@pytest.fixture
+def tracker():
+    with tracking() as found:
+        yield found
+
+
+@pytest.fixture
+def visit(browser):
+    visitors = []
+
+    def come(**options):
+        visitors.append(Visitor(browser, **options))
+        return visitors[-1]
+
+    yield come
+    for visitor in visitors:
+        visitor.context.close()
+
+
+def source(origin, name):
+    return f"{origin[1]['master']}?viewer={name}"
+
+
+def two_that_share(visit, tracker, origin, **options):
+    """Two visitors, the second of whom has got something from the first."""
+    first = visit(**options).watch(tracker[1], source(origin, "a"), **SHARING).until(video="playing")
+    second = visit().watch(tracker[1], source(origin, "b"), **SHARING).until(video="playing", p2p="green")
+    second.until_figure("share", 1)
+    return first, second
+
+
+def test_the_tracker_is_killed(visit, tracker, origin):
+    visitors = two_that_share(visit, tracker, origin)
+    tracker[0].kill()
+    before = [visitor.figure("downloaded") * visitor.figure("share") for visitor in visitors]
+    for visitor in visitors:
+        visitor.until(tracker="red")
+    visitors[1].wait(8)
+    for visitor in visitors:
+        assert visitor.longest_stall <= SEGMENT
+        assert visitor.figure("peers") == 1  # who was found stays
+        assert visitor.errors == []
+    after = [visitor.figure("downloaded") * visitor.figure("share") for visitor in visitors]
+    assert sum(after) > sum(before)  # and goes on sharing
+
+
+def test_a_peer_is_killed_amid_a_segment(visit, tracker, origin):
+    # a segment takes this peer seven seconds
+    slow = visit(uplink=35_000.0).watch(tracker[1], source(origin, "a"), **SHARING).until(video="playing")
+    other = visit(is_probed=True).watch(tracker[1], source(origin, "b"), **SHARING).until(video="playing", p2p="green")
+    other.page.wait_for_function(
+        """() => {
+          globalThis.events = [...(globalThis.events ?? []), ...probe.drain()];
+          const peers = globalThis.events.filter(({ kind, source }) => kind === "bytes" || source === "p2p");
+          return peers.at(-1)?.kind === "bytes";
+        }"""
+    )
+    slow.crash()
+    other.wait(8)
+    assert other.longest_stall <= SEGMENT
+    assert other.errors == []
+
+
+def test_every_peer_pollutes(visit, tracker, origin):
+    for name in ("a", "b"):
+        visit(scripts=(POLLUTING,)).watch(tracker[1], source(origin, name), **SHARING).until(video="playing")
+    honest = visit(is_probed=True).watch(tracker[1], source(origin, "c"), **SHARING).until(video="playing")
+    honest.page.get_by_text("Data that a viewer sent was false").wait_for()
+    honest.wait(8)
+    assert honest.longest_stall <= SEGMENT
+    assert honest.errors == []
+    events = honest.page.evaluate("probe.drain()")
+    assert [event for event in events if event.get("outcome") == "p2p-segment-validation-failed"]
+    held = {event["segment"]: event["digest"] for event in events if event["kind"] == "held"}
+    assert len(held) >= 8
+    for number, digest in held.items():
+        address = origin[1]["master"].replace("master.m3u8", f"360p-1000k/{number}.ts")
+        with urllib.request.urlopen(address, timeout=5) as response:
+            assert hashlib.sha256(response.read()).hexdigest() == digest
+
+
+def test_webrtc_is_disabled(visit, tracker, origin):
+    visitor = visit(scripts=(NO_WEBRTC,)).watch(tracker[1], source(origin, "a"), **SHARING)
+    visitor.until(video="playing", p2p="red")
+    visitor.page.get_by_text("This browser has no WebRTC").wait_for()
+    visitor.wait(6)
+    assert visitor.longest_stall <= SEGMENT
+    assert visitor.position > 5
+    assert visitor.figure("downloaded") > 0.5
+    assert visitor.errors == []
+
+
+@pytest.mark.parametrize("fault", ["refuses", "is silent", "fails"])
+def test_the_origin_is_away_for_three_seconds(visit, tracker, origin, fault):
+    visitors = two_that_share(visit, tracker, origin)
+    pattern = "**/main/**"
+    if fault == "is silent":
+        origin[0].send_signal(signal.SIGSTOP)
+    for visitor in visitors:
+        if fault == "refuses":
+            visitor.context.route(pattern, lambda route: route.abort("connectionrefused"))
+        elif fault == "fails":
+            visitor.context.route(pattern, lambda route: route.fulfill(status=503))
+    visitors[0].wait(3)
+    origin[0].send_signal(signal.SIGCONT)
+    for visitor in visitors:
+        visitor.context.unroute(pattern)
+    before = [visitor.position for visitor in visitors]
+    visitors[0].wait(9)
+    for visitor, position in zip(visitors, before, strict=True):
+        assert visitor.longest_stall <= SEGMENT
+        assert visitor.position > position + 6
+        visitor.until(video="playing")
+        assert visitor.errors == []
