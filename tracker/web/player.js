@@ -105,6 +105,7 @@ class Session {
   #mustValidate = false;
   #touched = new Set(); // segments of which peers sent a part
   #mediaRecoveries = 0;
+  #hasFailed = false;
   #listeners = new AbortController();
 
   constructor(video, channel, settings, tell) {
@@ -142,6 +143,7 @@ class Session {
   }
 
   #fail(error, detail = "") {
+    this.#hasFailed = true;
     this.#tell({ video: "error", error, detail });
   }
 
@@ -151,7 +153,12 @@ class Session {
     const states = { playing: "playing", pause: "paused", ended: "ended", waiting: "buffering" };
     const { signal } = this.#listeners;
     for (const [event, state] of Object.entries(states)) {
-      this.#video.addEventListener(event, () => this.#tell({ video: state, error: "", step: "buffering" }), { signal });
+      const follow = () => {
+        if (this.#hasFailed && event !== "playing") return;
+        this.#hasFailed = false;
+        this.#tell({ video: state, error: "", step: "buffering" });
+      };
+      this.#video.addEventListener(event, follow, { signal });
     }
     this.#video.addEventListener(
       "error",
