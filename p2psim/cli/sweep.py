@@ -14,6 +14,7 @@ __all__ = ["EXAMPLES", "SUMMARY", "configure", "execute"]
 
 SUMMARY = "run every point of a design, keep each finished run, gather one table"
 EXAMPLES = """\
+  p2psim sweep latency                           a bundled design
   p2psim sweep design.toml --out mine            again after a kill: what is done is kept, the rest is made
   p2psim sweep design.toml --out mine --status   what is done; runs nothing
   p2psim sweep design.toml --out mine --dask tcp://head:8786
@@ -31,7 +32,7 @@ a design:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("design", metavar="DESIGN", help="a TOML file")
+    parser.add_argument("design", metavar="DESIGN", help="a TOML file, or the name of a bundled design")
     parser.add_argument("--replications", metavar="N", type=whole(1), help="instead of the design's")
     parser.add_argument("--seed", type=whole(0), help="instead of the design's")
     add_output(parser, out="keep runs and tables there (default: sweep-NAME)")

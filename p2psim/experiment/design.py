@@ -42,7 +42,7 @@ from p2psim.analysis.metrics import METRICS
 from p2psim.analysis.runs import BASELINE, Job
 from p2psim.errors import DesignError, ScenarioError
 from p2psim.experiment.factors import Changes, flat, grid_points, listed_points, sampled_points, say_changes
-from p2psim.scenario import Scenario
+from p2psim.scenario import Scenario, bundled
 from p2psim.scenario.text import replaced
 
 __all__ = ["Design", "Point", "baseline"]
@@ -128,8 +128,11 @@ class Design:
 
     @staticmethod
     def load(path: str | Path) -> "Design":
-        """Read a design file; raises DesignError or ScenarioError in one line."""
+        """Read a design file, or a bundled design by its name; raises DesignError or ScenarioError in one line."""
         file = Path(path)
+        if not file.exists() and not file.suffix and len(file.parts) == 1:
+            known = {found.stem: found for found in bundled("designs")}
+            file = known.get(file.name, file)
         try:
             text = file.read_text(encoding="utf-8")
             data = tomllib.loads(text)

@@ -112,11 +112,11 @@ def section_presets(section: str) -> Mapping[str, Mapping[str, object]]:
 
 
 def bundled(kind: str) -> list[Path]:
-    """List bundled scenarios (``"scenarios"``) or measured traces (``"traces"``), sorted by name."""
+    """List bundled ``scenarios``, ``designs`` of sweeps, or measured ``traces``, sorted by name."""
     folder = DATA / kind
-    pattern = "*.toml" if kind == "scenarios" else "*/manifest.json"
-    found = sorted(folder.glob(pattern))
-    return found if kind == "scenarios" else [path.parent for path in found]
+    if kind == "traces":
+        return [path.parent for path in sorted(folder.glob("*/manifest.json"))]
+    return sorted(folder.glob("*.toml"))
 
 
 def _read(name: str) -> Mapping[str, Mapping[str, object]]:

@@ -8,7 +8,7 @@ import pytest
 
 from p2psim.errors import DesignError, InputError
 from p2psim.experiment import Design
-from p2psim.scenario import Scenario
+from p2psim.scenario import Scenario, bundled
 
 BASE = Scenario(name="base").replace({"duration": "30 s", "viewers.count": 4})
 
@@ -115,6 +115,13 @@ def test_what_makes_no_sense_is_refused_in_one_line(change: str, said: str, tmp_
     assert said in str(caught.value)
     assert "design.toml" in str(caught.value)
     assert "\n" not in str(caught.value).strip()
+
+
+@pytest.mark.parametrize("file", bundled("designs"), ids=lambda file: file.stem)
+def test_bundled_designs_are_found_by_name(file: Path) -> None:
+    assert Design.load(file.stem) == Design.load(file)
+    with pytest.raises(DesignError, match="cannot be read"):
+        Design.load(f"{file.stem}s")
 
 
 @pytest.mark.parametrize("arguments", [{}, {"grid": {"viewers.count": list(range(1, 200)), "duration": [9.0] * 9999}}])

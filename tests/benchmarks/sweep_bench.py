@@ -1,0 +1,52 @@
+"""How much faster two workers make a sweep: ``python tests/benchmarks/sweep_bench.py [rounds]``.
+
+Each round runs the same sweep with one worker and with two, as a user would (`p2psim sweep`, start-up included), and
+compares the tables. Other work on the machine spoils the ratio: the load is printed beside it.
+"""
+
+import filecmp
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+DESIGN = """
+scenario = "c05-thousand"
+replications = 8
+metrics = ["p2p_ratio"]
+[set]
+"viewers.count" = 500
+[grid]
+"stream.latency" = ["20 s", "24 s", "28 s"]
+"""
+
+
+def main(rounds: int) -> None:
+    """Print seconds and ratio of each round."""
+    ratios = []
+    with tempfile.TemporaryDirectory() as folder:
+        design = Path(folder) / "design.toml"
+        design.write_text(DESIGN, encoding="utf-8")
+        _sweep(design, Path(folder) / "warm", jobs=1)  # compiles, if nobody has
+        for number in range(rounds):
+            outs = [Path(folder) / f"{jobs}-{number}" for jobs in (1, 2)]
+            one, two = (_sweep(design, out, jobs) for jobs, out in zip((1, 2), outs, strict=True))
+            same = filecmp.cmp(outs[0] / "runs.csv", outs[1] / "runs.csv", shallow=False)
+            ratios.append(one / two)
+            load = os.getloadavg()[0]
+            print(f"one {one:6.1f} s  two {two:6.1f} s  ratio {one / two:.2f}  same bits {same}  load {load:.1f}")
+    print(f"median ratio {statistics.median(ratios):.2f}")
+
+
+def _sweep(design: Path, out: Path, jobs: int) -> float:
+    command = [sys.executable, "-m", "p2psim", "sweep", str(design), "--out", str(out), "--jobs", str(jobs), "--quiet"]
+    began = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
