@@ -5,14 +5,13 @@ the same `ViewerNotes`, so that both end in the same tables.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from p2psim.testbed.journal import DIGEST_DIGITS, Journal
 from p2psim.testbed.notes import ViewerNotes
 from p2psim.testbed.player import State
-from p2psim.testbed.ports import Timer
 from p2psim.wire import SegmentRequest, decode
 
 __all__ = ["BrowserNotes"]
@@ -25,19 +24,13 @@ _MARK: Final = 4
 
 
 class _ToldClock:
-    """Shows the time of what is being told (see `p2psim.testbed.ports.Clock`)."""
+    """Shows the time of what is being told (see `p2psim.testbed.ports.Timepiece`)."""
 
     def __init__(self) -> None:
         self.at = 0.0
 
     def now(self) -> float:
         return self.at
-
-    def call_soon(self, callback: Callable[..., None], *args: object) -> None:
-        raise NotImplementedError
-
-    def call_later(self, delay: float, callback: Callable[..., None], *args: object) -> Timer:
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)

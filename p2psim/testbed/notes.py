@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 from p2psim.testbed.journal import Journal, digest
 from p2psim.testbed.player import State
 from p2psim.testbed.pool import Outcome
-from p2psim.testbed.ports import Clock
+from p2psim.testbed.ports import Timepiece
 from p2psim.wire import is_command
 
 __all__ = ["LinkFacts", "ViewerNotes"]
@@ -85,7 +85,7 @@ class _Segment:
 class ViewerNotes:
     """Observes everything about one viewer, and counts its segment bytes."""
 
-    def __init__(self, journal: Journal, clock: Clock, viewer: str) -> None:
+    def __init__(self, journal: Journal, clock: Timepiece, viewer: str) -> None:
         self.viewer = viewer
         self.downloaded = {"http": 0, "p2p": 0}
         self._journal = journal

@@ -6,7 +6,7 @@ The same loader runs on asyncio, aiohttp and aiortc, and in tests on a virtual c
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Channel", "Clock", "FetchEvents", "Fetcher", "Observer", "Timer"]
+__all__ = ["Channel", "Clock", "FetchEvents", "Fetcher", "Observer", "Timepiece", "Timer"]
 
 
 class Timer(Protocol):
@@ -16,11 +16,15 @@ class Timer(Protocol):
         """Let it not come."""
 
 
-class Clock(Protocol):
-    """Time and its callbacks."""
+class Timepiece(Protocol):
+    """Time."""
 
     def now(self) -> float:
         """Seconds from the start of the run."""
+
+
+class Clock(Timepiece, Protocol):
+    """Time and its callbacks."""
 
     def milliseconds(self) -> float:
         """The same in milliseconds; figures of bandwidth need them to the last bit."""
