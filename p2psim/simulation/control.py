@@ -391,7 +391,15 @@ class Control:
             return
         opens = self.env.now + self._handshake(v, receiver, path == "relay")
         self._note(v, receiver, began, opens, "open", path)
-        later_connect(self.plane, v, receiver, int(path == "relay"), float(opens))
+        if self.scenario.regions.mix:
+            self.env.after(opens - self.env.now, self._open, v, receiver, path)
+        else:
+            later_connect(self.plane, v, receiver, int(path == "relay"), float(opens))
+
+    def _open(self, v: int, other: int, path: str) -> None:
+        """A connection opens, unless one of the two regions was cut off meanwhile."""
+        if self._way(v, other):
+            later_connect(self.plane, v, other, int(path == "relay"), float(self.env.now))
 
     def _way(self, v: int, other: int) -> str:
         """How two viewers would reach each other now; empty: not at all."""

@@ -270,6 +270,8 @@ def _reload(P: Plane, v: int, now: float) -> None:
         push(P, now + prefetch_delay(P.L, v), PREFETCH, v, index(P.seat[v].visit), 0)
         check(P, v, now)
     elif news:
+        if me.waiting != NOBODY and me.waiting < me.first:
+            me.waiting = NOBODY  # gone from the playlist: hls.js seeks to live, and its loader is aborted
         check(P, v, now)
         mark(P, v)
     if P.s.live:

@@ -1,0 +1,201 @@
+"""Faults, and modes in which peers help a CDN only at times."""
+
+from typing import Any
+
+import pytest
+
+from p2psim.simulation import Checkpoint, run
+from p2psim.trace import TABLES
+from tests.simulation.audience import SMALL, found, moved, play
+
+
+def fault(what: str, at: float, lasts: float, **more: Any) -> dict[str, Any]:
+    return {"faults": [{"what": what, "at": at, "lasts": lasts, **more}]}
+
+
+def test_a_dead_origin_sends_nothing_and_comes_back() -> None:
+    result = play({"policy.name": "http-only", **fault("origin", 40, 30)})
+    line = result.totals.timeline["http"]
+    assert line[41:70].sum() == 0
+    assert line[30:40].sum() > 0
+    assert line[71:80].sum() > 0
+    # 15 s are buffered, so 30 s of silence stall everybody for 15 s, and until the player tries again (at most 8 s)
+    assert result.totals.viewers["stalled"].min() > 14
+    assert result.totals.viewers["stalled"].max() < 25
+
+
+def test_peers_carry_an_audience_over_a_dead_origin() -> None:
+    """What is there already goes round; a live stream cannot go on without its source."""
+    dead = fault("origin", 40, 12)
+    assert found(play(dead))["stall_ratio"] <= found(play({**dead, "policy.name": "http-only"}))["stall_ratio"]
+
+
+def test_an_origin_may_be_weakened() -> None:
+    line = play({"policy.name": "http-only", **fault("origin", 40, 30, left=0.1)}).totals.timeline["http"]
+    assert line[41:70].max() <= 0.1 * 5e6 * 0.97 * 1.001
+
+
+def test_edges_go_on_with_what_they_have_cached() -> None:
+    vod = {"policy.name": "http-only", "cdn.edges": "one", "stream.kind": "vod", "stream.length": "60 s"}
+    vod |= {"viewers.count": 2, "viewers.arrivals": "recorded", "viewers.joins": (0.0, 70.0)}
+    late = play({**vod, **fault("origin", 65, 35)}).totals
+    assert late.viewers["stalled"].sum() == 0
+    assert late.timeline["filled"][66:].sum() == 0
+    hit = play({**vod, **fault("edges", 65, 35)}).totals
+    assert hit.viewers["startup"].isna().tolist() == [False, True]
+    cold = play({**vod, **fault("origin", 10, 90)}).totals
+    assert cold.viewers["stalled"].iloc[0] > 50
+
+
+def test_a_viewer_whose_segment_has_left_the_playlist_goes_on_behind_live() -> None:
+    result = play({"viewers.count": 1, "policy.name": "http-only", **fault("origin", 40, 40)})
+    assert result.trace is not None
+    last = result.trace["playback"].iloc[-1]
+    assert (last["state"], round(last["latency"])) == ("playing", 26)
+
+
+def test_collapsed_uplinks_send_nothing() -> None:
+    """Half of the homes cannot send for half a minute."""
+    result = play({"viewers.count": 40, **fault("uplinks", 40, 30, share=0.5)})
+    rows = moved(result)
+    flowing = rows[(rows["first_byte_at"] > 41) & (rows["ended_at"] < 69)]
+    senders = flowing["from_viewer"].nunique()
+    assert 10 <= senders <= 30
+    whole = play({"viewers.count": 40, **fault("uplinks", 40, 30)})
+    rows = moved(whole)
+    assert rows[(rows["first_byte_at"] > 40.01) & (rows["ended_at"] < 69.9)].empty
+    assert len(rows[rows["first_byte_at"] > 71]) > 20
+
+
+def test_a_partition_keeps_regions_apart() -> None:
+    regions = {"regions.mix": {"sao-paulo": 0.5, "tokyo": 0.5}, "viewers.count": 24, "tracker.interval": "10 s"}
+    result = play({**regions, **fault("partition", 40, 40, region="tokyo")})
+    assert result.trace is not None
+    region = result.trace["viewers"].set_index("viewer")["region"]
+    rows = moved(result)
+    across = rows[rows["viewer"].map(region) != rows["from_viewer"].map(region)]
+    assert len(across.query("ended_at < 40")) > 10
+    assert across.query("started_at > 40 and ended_at < 80").empty
+    assert len(across.query("started_at > 82")) > 0
+    assert rows["bytes"].sum() > across["bytes"].sum() == result.totals.viewers["bytes_far"].sum()
+
+
+def test_without_a_tracker_nobody_meets() -> None:
+    """Who has met stays together; who comes during the outage stays alone until the tracker is back."""
+    early = {"viewers.arrivals": "recorded", "viewers.count": 6, "viewers.joins": (0, 1, 2, 40, 41, 42)}
+    result = play({**early, **fault("tracker", 20, 70)})
+    assert result.trace is not None
+    opened = result.trace["connections"].query("outcome == 'open'")
+    assert opened["opened_at"].max() < 20
+    assert {*opened["viewer"], *opened["other"]} == {"v0000", "v0001", "v0002"}
+    assert moved(result).query("started_at > 30")["viewer"].nunique() == 3
+    assert result.trace["announces"]["at"].max() < 20
+
+
+def test_clients_come_back_when_they_next_try() -> None:
+    """At the earliest 10 s, at the latest 310 s after they lost the tracker, if it is back by then."""
+    result = play({"duration": "400 s", **fault("tracker", 20, 5)})
+    assert result.trace is not None
+    again = result.trace["announces"].query("at > 20 and event == 'started'")
+    assert sorted(again["viewer"].unique()) == [f"v{v:04d}" for v in range(12)]
+    assert again["at"].min() > 30
+    assert again["at"].max() < 331
+
+
+def test_a_dead_relay_relays_nothing() -> None:
+    result = play({"nat.shares": {"symmetric": 1.0}, "relay.share": 1.0, **fault("relay", 40, 60)})
+    rows = moved(result)
+    assert len(rows.query("ended_at < 40")) > 0
+    assert rows.query("first_byte_at > 40.01").empty
+
+
+# -- when peers help -------------------------------------------------------------------------------------------------
+
+
+def test_peers_may_help_at_certain_hours_only() -> None:
+    result = play({"hybrid.begins": "30 s", "hybrid.ends": "60 s"})
+    rows = moved(result)
+    assert rows["started_at"].min() > 30
+    assert rows["ended_at"].max() < 61
+    assert len(rows) > 20
+
+
+def test_peers_may_help_large_audiences_only() -> None:
+    assert found(play({"hybrid.viewers": 13}))["p2p_ratio"] == 0
+    helped = play({"hybrid.viewers": 12, "hybrid.check": "5 s"})
+    assert found(helped)["p2p_ratio"] > 0.3
+    assert moved(helped)["started_at"].min() > 10  # when the twelfth has come
+
+
+def test_peers_may_help_from_a_load_on() -> None:
+    """Twelve viewers of 1 Mbit/s are 30 % of 40 Mbit/s, more at the start."""
+    assert found(play({"hybrid.load": 0.2}))["p2p_ratio"] > 0.3
+    assert found(play({"hybrid.load": 0.95}))["p2p_ratio"] < 0.2
+
+
+def test_a_class_of_devices_may_be_kept_from_peers() -> None:
+    result = play({"devices.mix": {"desktop": 0.5, "tv": 0.5}, "devices.p2p_off": ["tv"], "viewers.count": 20})
+    viewers = result.totals.viewers.set_index("device")
+    assert viewers.loc["tv", ["bytes_p2p", "bytes_uploaded", "peers"]].to_numpy().sum() == 0
+    assert (viewers.loc["desktop", "bytes_p2p"] > 0).all()
+
+
+EVERYTHING = {
+    "channels.count": 2,
+    "channels.dwell": "30 s",
+    "stream.ladder": ["500 kbit/s", "2 Mbit/s"],
+    "household.shares": (0.5, 0.5),
+    "neighbourhood.viewers": 6,
+    "neighbourhood.uplink": "20 Mbit/s",
+    "regions.mix": {"rio": 0.5, "recife": 0.5},
+    "tracker.matching": "locality",
+    "carrier.share": 0.5,
+    "nat.mix": "mixed",
+    "relay.share": 0.5,
+    "cdn.edges": "regions",
+    "cdn.rate": "30 Mbit/s",
+    "cdn.overflow": 0.8,
+    "devices.encryption": True,
+    "hybrid.viewers": 3,
+    "viewers.viewing": "60 s",
+    "viewers.arrivals": "flash",
+    "viewers.surge_at": "20 s",
+    "viewers.surge": 3.0,
+    "viewers.crash": 0.5,
+    "faults": [
+        {"what": "origin", "at": 20, "lasts": 3},
+        {"what": "edges", "at": 30, "lasts": 5, "left": 0.5},
+        {"what": "uplinks", "at": 40, "lasts": 10, "share": 0.5, "left": 0.1},
+        {"what": "partition", "at": 50, "lasts": 10, "region": "rio"},
+        {"what": "tracker", "at": 60, "lasts": 5},
+    ],
+}
+
+
+def test_everything_at_once_balances() -> None:
+    result = play(EVERYTHING)
+    viewers, line = result.totals.viewers, result.totals.timeline
+    assert viewers["bytes_p2p"].sum() == viewers["bytes_uploaded"].sum() > 0
+    assert line["p2p"].sum() == pytest.approx(viewers["bytes_p2p"].sum())
+    assert line["far"].sum() == pytest.approx(viewers["bytes_far"].sum())
+    assert line["relayed"].sum() == pytest.approx(viewers["bytes_relayed"].sum())
+    assert line["http"].sum() == pytest.approx(viewers["bytes_http"].sum())
+    assert (viewers["bytes_played"] <= viewers["bytes_http"] + viewers["bytes_p2p"] + 1e-6).all()
+    assert (viewers["played"] <= viewers["watched"] + 1e-6).all()
+
+
+def test_everything_at_once_is_the_same_again_and_after_a_pause(tmp_path) -> None:
+    first = play(EVERYTHING)
+    kept = tmp_path / "run.checkpoint"
+    again = play(EVERYTHING, checkpoint=Checkpoint(kept, every=7.0))
+    assert first.trace is not None
+    assert again.trace is not None
+    for name in TABLES:
+        assert first.trace[name].equals(again.trace[name]), name
+    assert first.totals.viewers.equals(again.totals.viewers)
+    assert first.totals.timeline.equals(again.totals.timeline)
+
+
+def test_keeping_events_changes_nothing() -> None:
+    quiet = run(SMALL.replace(EVERYTHING), seed=2)
+    assert quiet.totals.viewers.equals(play(EVERYTHING).totals.viewers)
