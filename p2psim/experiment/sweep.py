@@ -13,7 +13,7 @@ import joblib
 import pandas as pd
 
 from p2psim.analysis.metrics import METRICS, estimate, pair, value
-from p2psim.analysis.runs import Job
+from p2psim.analysis.runs import Job, compile_kernels
 from p2psim.analysis.statistics import Interval
 from p2psim.errors import InputError
 from p2psim.experiment.design import Design, Point, baseline
@@ -114,6 +114,8 @@ def _place(todo: Sequence[Job], jobs: int | None, executor: Executor | None, das
         return
     processes = int(joblib.cpu_count()) if jobs is None else jobs
     if executor is not None:
+        if todo:
+            compile_kernels()  # its workers may be of this machine, and would all do it
         made = on_executor(todo, executor)
     else:
         made = in_turn(todo) if processes == 1 or len(todo) < 2 else in_processes(todo, processes)

@@ -1,13 +1,14 @@
 """Files that are there whole or not at all."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-__all__ = ["SCRATCH", "replacing", "sync_folder"]
+__all__ = ["SCRATCH", "replace_folder", "replacing", "sync"]
 
 SCRATCH = ".part"
 """How the names of files end that a killed program may leave behind; they begin with a dot."""
@@ -29,12 +30,25 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         scratch.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on disk."""
-    number = os.open(folder, os.O_RDONLY)
+def replace_folder(new: Path, target: Path) -> None:
+    """Put a folder in the place of another, which may be there; a kill leaves one of them whole, or none."""
+    for path in new.iterdir():
+        sync(path)
+    sync(new)
+    old = new.with_name(f"{new.name}-old")
+    if target.exists():
+        target.rename(old)
+    new.replace(target)
+    sync(target.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def sync(path: Path) -> None:
+    """Have a folder's names, or a file's content, on disk."""
+    number = os.open(path, os.O_RDONLY)
     try:
         os.fsync(number)
     finally:

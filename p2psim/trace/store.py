@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from p2psim.errors import ScenarioError, TraceError
 from p2psim.scenario import Scenario
+from p2psim.trace.files import replace_folder
 from p2psim.trace.manifest import FORMAT, Manifest
 from p2psim.trace.schema import TABLES
 
@@ -69,13 +70,11 @@ class Trace:
         scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
             self._fill(scratch)
-            if target.exists():
-                shutil.rmtree(target)
-            scratch.replace(target)
+            scratch.chmod(0o755)
+            replace_folder(scratch, target)
         except BaseException:
             shutil.rmtree(scratch, ignore_errors=True)
             raise
-        target.chmod(0o755)
         return target
 
     def _fill(self, folder: Path) -> None:
