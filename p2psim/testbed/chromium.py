@@ -10,7 +10,7 @@ from typing import Final
 from p2psim.errors import MissingToolError
 from tracker.libraries import Libraries, packages
 
-__all__ = ["FLAGS", "check_browser", "find_chromium", "find_libraries"]
+__all__ = ["FLAGS", "browser_versions", "check_browser", "find_chromium", "find_libraries"]
 
 FLAGS: Final = (
     "--no-sandbox",  # root has none
@@ -58,6 +58,12 @@ def _install() -> Path:
         last = (done.stderr.strip().splitlines() or ["other files than expected"])[-1]
         raise MissingToolError(f"{' '.join(command)}: {last}")
     return folder
+
+
+def browser_versions() -> list[str]:
+    """Tell what the pages run on and what they run."""
+    done = subprocess.run([find_chromium(), "--version"], capture_output=True, text=True, timeout=30, check=False)
+    return [done.stdout.strip(), *packages()]
 
 
 def check_browser() -> None:

@@ -20,7 +20,7 @@ from p2psim.errors import TestbedError
 from p2psim.scenario import Population, Scenario, populate
 from p2psim.scenario.population import viewer_name
 from p2psim.testbed.browser_page import check_for_browsers, in_browsers
-from p2psim.testbed.chromium import check_browser, find_libraries
+from p2psim.testbed.chromium import browser_versions, check_browser, find_libraries
 from p2psim.testbed.feasibility import (
     ENFORCED,
     NOT_ENFORCED,
@@ -293,6 +293,7 @@ def _notes(ledger: Ledger, meter: _Meter, statistics: Any, workers: list[str], b
         "cpu": meter.to_dict(),
         "enforced": dict(ENFORCED),
         "not_enforced": NOT_ENFORCED | (NOT_ENFORCED_IN_BROWSERS if browsers else {}),
+        **({"browser": browser_versions()} if browsers else {}),
         "tracker": statistics,
         "bytes": ledger.to_dict(),
         "unhandled_errors": meter.errors,

@@ -79,6 +79,7 @@ class TestMixedSwarm:
         for table in ("announces", "samples", "playback", "connections", "segments"):
             assert set(browsers.index) <= set(trace[table]["viewer"]) | set(trace["connections"]["other"]), table
         assert "browsers.downlink" in trace.manifest.notes["not_enforced"]
+        assert trace.manifest.notes["browser"][0].startswith("Chromium ")
 
     def test_the_figures_on_the_page_are_those_of_the_trace(self, run):
         trace, logs = run

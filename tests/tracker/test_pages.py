@@ -12,7 +12,7 @@ from hatchling.builders.wheel import WheelBuilder
 
 from tracker.channels import read_channels
 from tracker.errors import OptionError
-from tracker.libraries import CDN, Libraries
+from tracker.libraries import CDN, Libraries, packages
 from tracker.pages import Pages
 
 WEB = files("tracker") / "web"
@@ -126,3 +126,8 @@ def test_the_pages_are_part_of_the_wheel(tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if name.startswith("tracker/web/")}
     assert names == {f"tracker/web/{path.name}" for path in Path(str(WEB)).iterdir()}
+
+
+def test_the_readme_installs_the_versions_that_are_served():
+    readme = (Path(__file__).parents[2] / "tracker" / "README.md").read_text("utf-8")
+    assert f"npm install --ignore-scripts {' '.join(packages())}\n" in readme
