@@ -1,6 +1,9 @@
-"""From whom a segment is fetched: at random, in proportion to what each holder has delivered lately."""
+"""From whom a segment is fetched: at random, in proportion to what each holder has delivered lately.
 
-from p2psim.compiled import entry, tiny
+Where viewers remember how often a neighbour failed them (`Policy.reputation`), only those who did so least are asked.
+"""
+
+from p2psim.compiled import entry, index, tiny
 from p2psim.policy.state import NOBODY, STORED, Loaders
 from p2psim.rng import uniform
 
@@ -20,8 +23,9 @@ def choose_holder(L: Loaders, v: int, segment: int) -> int:
     if L.slot[v, slot].holders <= 0:
         return NOBODY
     count, only, fastest = 0, NOBODY, 0.0
+    least = _least_blame(L, v, slot)
     for k in range(L.viewer[v].degree):
-        if _can_serve(L, v, k, slot):
+        if _can_serve(L, v, k, slot, least):
             count += 1
             only = k
             fastest = max(fastest, _speed(L, v, k))
@@ -37,12 +41,13 @@ def choose_holder(L: Loaders, v: int, segment: int) -> int:
 def pick_weighted(L: Loaders, v: int, slot: int, floor: float, draw: float) -> int:
     """Pick an idle holder with probability proportional to max(speed, floor); `draw` is from [0, 1)."""
     total, picked = 0.0, NOBODY
+    least = _least_blame(L, v, slot)
     for k in range(L.viewer[v].degree):
-        if _can_serve(L, v, k, slot):
+        if _can_serve(L, v, k, slot, least):
             total += max(_speed(L, v, k), floor)
     left = draw * total
     for k in range(L.viewer[v].degree):
-        if _can_serve(L, v, k, slot):
+        if _can_serve(L, v, k, slot, least):
             picked = k
             left -= max(_speed(L, v, k), floor)
             if left <= 0:
@@ -55,8 +60,9 @@ def _floor(L: Loaders, v: int, slot: int, fastest: float) -> float:
     # upstream counts in bit/s and never goes below 1 bit/s
     floor = max(0.125, _UNPROVEN * fastest)
     unproven, proven = 0, 0.0
+    least = _least_blame(L, v, slot)
     for k in range(L.viewer[v].degree):
-        if _can_serve(L, v, k, slot):
+        if _can_serve(L, v, k, slot, least):
             if _speed(L, v, k) <= floor:
                 unproven += 1
             else:
@@ -76,8 +82,9 @@ def _speed(L: Loaders, v: int, k: int) -> float:
 @tiny
 def _nth_holder(L: Loaders, v: int, slot: int, n: int) -> int:
     seen, last = 0, NOBODY
+    least = _least_blame(L, v, slot)
     for k in range(L.viewer[v].degree):
-        if _can_serve(L, v, k, slot):
+        if _can_serve(L, v, k, slot, least):
             last = k
             if seen == n:
                 return k
@@ -86,6 +93,19 @@ def _nth_holder(L: Loaders, v: int, slot: int, n: int) -> int:
 
 
 @tiny
-def _can_serve(L: Loaders, v: int, k: int, slot: int) -> bool:
-    """Whether a neighbour is idle and announced the segment of a slot as stored."""
-    return L.link[v, k].busy == 0 and L.slot[L.link[v, k].neighbour, slot].announced == STORED
+def _least_blame(L: Loaders, v: int, slot: int) -> int:
+    """Failures of those who failed least, of the neighbours that could serve."""
+    least = 255
+    for k in range(L.viewer[v].degree):
+        if L.link[v, k].blame < least and _can_serve(L, v, k, slot, 255):
+            least = index(L.link[v, k].blame)
+            if least == 0:
+                break
+    return least
+
+
+@tiny
+def _can_serve(L: Loaders, v: int, k: int, slot: int, least: int) -> bool:
+    """Whether a neighbour is idle, announced the segment of a slot as stored, and failed at most `least` times."""
+    link = L.link[v, k]
+    return link.busy == 0 and link.blame <= least and L.slot[link.neighbour, slot].announced == STORED

@@ -34,6 +34,7 @@ def connect(L: Loaders, a: int, b: int) -> bool:
         L.link[v, k].span = 0.0
         L.link[v, k].strikes = 0
         L.link[v, k].relayed = 0
+        L.link[v, k].blame = 0
         L.viewer[v].degree += 1
     _count(L, a, b, 1)
     _count(L, b, a, 1)
@@ -112,6 +113,7 @@ def _remove(L: Loaders, v: int, gone: int) -> None:
         L.link[v, k].span = L.link[v, k + 1].span
         L.link[v, k].strikes = L.link[v, k + 1].strikes
         L.link[v, k].relayed = L.link[v, k + 1].relayed
+        L.link[v, k].blame = L.link[v, k + 1].blame
         L.link[L.link[v, k].neighbour, L.link[v, k].mirror].mirror = k
     L.link[v, last].neighbour = NOBODY
     L.viewer[v].degree = last

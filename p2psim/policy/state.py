@@ -65,6 +65,8 @@ class Options(Bundle):
     """No scheduler: the player's own loader fetches what it asks for (isP2PDisabled)."""
     whole_blocks: bool
     """Announcements with a full block of 256 ids cannot be read."""
+    reputation: bool
+    """Viewers remember who failed them, and ask such neighbours last."""
     from_playhead: bool
     """The queue begins where the player still has to play, and keeps what is loading from there on."""
 
@@ -147,7 +149,8 @@ LINK = np.dtype(
         ("busy", "u1"),  # the neighbour is sending us a segment
         ("strikes", "u1"),  # time-outs of the neighbour since its last success
         ("relayed", "u1"),  # the connection goes through a relay (simulation)
-        ("unused", "u1", (3,)),
+        ("blame", "u1"),  # failures of the neighbour, where viewers remember them
+        ("unused", "u1", (2,)),
     ]
 )
 
@@ -174,6 +177,7 @@ def options(policy: Policy, live: bool) -> Options:
         live=live,
         plain=plain,
         whole_blocks=policy.announcementBlocks == "upstream",
+        reputation=policy.reputation,
         from_playhead=policy.queueStart == "fixed",
     )
 

@@ -99,6 +99,9 @@ class Policy:
     """2.3 begins its queue at the segment that the player asked for last: what is loading before it is aborted, and
     once it has left the playlist the queue is empty. `fixed`: what is loading and still to be played goes on, and the
     queue begins with the first segment of the playlist that is still to be played."""
+    reputation: bool = False
+    """Viewers remember which connected peers failed them, by time-outs, broken transfers or invalid bytes, and ask them
+    only for what nobody better can send (simulated viewers only)."""
     maxPeers: int = 50
     """Connections one viewer keeps; 2.3 itself has no limit, later versions 50, browsers some hundreds."""
 

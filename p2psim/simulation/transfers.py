@@ -209,6 +209,8 @@ def give_up(P: Plane, v: int, row: int, outcome: int, now: float) -> bool:
     if outcome == ABORTED or i == NOBODY:
         return False
     link = fail(P.L, v, i, now, outcome == STALLED)
+    if P.o.reputation and link != NOBODY:
+        P.L.link[v, link].blame = min(255, P.L.link[v, link].blame + 1)
     mark(P, v)
     return outcome == STALLED and link != NOBODY and P.L.link[v, link].strikes >= P.o.p2p_retries
 

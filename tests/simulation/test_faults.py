@@ -109,6 +109,16 @@ def test_a_dead_relay_relays_nothing() -> None:
     assert rows.query("first_byte_at > 40.01").empty
 
 
+def test_reputation_spares_requests_to_who_cannot_send() -> None:
+    """Half of the uplinks are dead: who remembers asks each of them once, the others up to ten times."""
+    dead = {"viewers.count": 24, **fault("uplinks", 40, 60, share=0.5), "policy.p2pErrorRetries": 10}
+    hung = [
+        (play({**dead, "policy.reputation": remembers}).trace["transfers"]["outcome"] == "stalled").sum()
+        for remembers in (False, True)
+    ]
+    assert 0 < hung[1] < 0.9 * hung[0]
+
+
 # -- when peers help -------------------------------------------------------------------------------------------------
 
 
