@@ -86,6 +86,10 @@ METRICS: Mapping[str, Metric] = {
         text="time stalled / time watching", unit="share", over="stalled_seconds", under="viewer_seconds"
     ),
     "stalls": Metric(text="stalls per viewer", unit="number", over="stall_count", under="viewer_count"),
+    "poisoned": Metric(
+        text="segments played per viewer that were not the origin's", unit="number", over="poisoned_segments",
+        under="viewer_count",
+    ),
     "startup": Metric(text="join to first frame", unit="time", over="startup_sum", under="startup_count"),
     "startup_p95": Metric(text="its 95th percentile", unit="time", over="startup_p95"),
     "latency": Metric(text="behind live while playing", unit="time", over="latency_sum", under="latency_weight"),
@@ -265,6 +269,7 @@ def _experience(viewers: pd.DataFrame) -> dict[str, float]:
     latency, weight = float((seen["latency"] * seen["played"]).sum()), float(seen["played"].sum())
     return {
         "viewer_count": float(len(viewers)),
+        "poisoned_segments": float(viewers["poisoned"].sum()),
         "stall_count": float(viewers["stalls"].sum()),
         "played_bytes": float(viewers["bytes_played"].sum()),
         "latency_sum": latency,

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from p2psim.policy import loader, neighbours, prefetch, requests
 from p2psim.policy.bandwidth import Bandwidth
+from p2psim.policy.election import peer_hash
 from p2psim.policy.state import (
     ABSENT,
     FETCHING,
     HTTP,
     NOBODY,
+    P2P,
     STORED,
     Options,
     Timeline,
@@ -45,7 +47,8 @@ class Agent:
     """State and decisions of one viewer.
 
     `capacity` bounds how many segments may be in use at once, `neighbours` how many connections; `storage` is in
-    bytes; `meters`, of everything and of HTTP, go on counting from an earlier stream of the page.
+    bytes; `meters`, of everything and of HTTP, go on counting from an earlier stream of the page. `name` is the
+    viewer's own among its peers.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Agent:
         storage: float = math.inf,
         page_opened_at: float | None = None,
         meters: tuple[Bandwidth, Bandwidth] | None = None,
+        name: str = "",
     ) -> None:
         self.options = options
         self._page_opened_at = now if page_opened_at is None else page_opened_at
@@ -68,6 +72,7 @@ class Agent:
         self._L.viewer["born"][_ME] = now
         self._L.viewer["uploads"][_ME] = uploads
         self._L.viewer["storage"][_ME] = storage
+        self._L.identity[_ME] = peer_hash(name)
         self._T = Timeline(start=np.zeros(0), end=np.zeros(0))
         self._base = 0
         self._mean = 1.0
@@ -88,7 +93,7 @@ class Agent:
         if not segments:
             return
         if len(self._T.start) == 0:
-            self._base = segments[0][0]
+            self._base = self._L.first_id[0] = segments[0][0]
             self._mean = sum(end - start for _, start, end in segments) / len(segments)
         first, last = segments[0][0] - self._base, segments[-1][0] + 1 - self._base
         if last > len(self._T.start):
@@ -123,7 +128,8 @@ class Agent:
         new.size[:, used % slots] = old.size[:, used % old.slot.shape[1]]
         for ours, theirs in ((new.viewer, old.viewer), (new.request, old.request), (new.link, old.link)):
             ours[:] = theirs
-        new.random[:], new.speed[:] = old.random, old.speed
+        for name in ("random", "speed", "identity", "fetch_time", "first_id"):
+            getattr(new, name)[:] = getattr(old, name)
         self._L = new
         self._out = loader.command_buffer(old.request.shape[1], slots)
         self._scratch = np.zeros(2 * slots, np.int64)
@@ -166,17 +172,24 @@ class Agent:
         me = self._L.viewer[_ME]
         return bool(me.first <= segment - self._base < me.last)
 
+    @property
+    def listing(self) -> range:
+        """Ids of the segments in the playlist."""
+        me = self._L.viewer[_ME]
+        return range(int(me.first) + self._base, int(me.last) + self._base)
+
     # -- decisions ----------------------------------------------------------------------------------------------
 
     def queue_pass(self, now: float) -> list[Command]:
         """Decide; the commands are to be carried out in order."""
         self._measure_neighbours(now)
         self.loaded_share = loader.queue_pass(self._L, self.options, self._T, _ME, now, self._out)
-        return self._commands()
+        found = self._commands()
+        return found + self.prefetch_round(now) if self.options.election else found
 
     def prefetch_delay(self) -> float:
         """Draw the time to the next prefetch round, seconds."""
-        return float(prefetch.prefetch_delay(self._L, _ME))
+        return float(prefetch.prefetch_delay(self._L, self.options, _ME))
 
     def prefetch_round(self, now: float) -> list[Command]:
         """Run a prefetch round."""
@@ -213,6 +226,8 @@ class Agent:
             if kind == loader.START_P2P:
                 first = int(self._L.request[_ME, requests.find(self._L, _ME, index)].bytes)
             source = link if kind in (loader.STORE, loader.COMPLETE) else 0
+            if kind == loader.COMPLETE and source == P2P:
+                name = self._names[int(self._L.link[_ME, self._row(segment).link].neighbour)]
             found.append(Command(kind, segment, name, first, source))
         self._kept = {segment: None for segment in self._kept if self.holds(segment)}
         return found
@@ -271,6 +286,10 @@ class Agent:
 
     def succeeded(self, segment: int) -> None:
         """All bytes are there; a pass is due."""
+        row = self._row(segment)
+        speed = self.http.loading_only(15.0)
+        if row.source == HTTP and speed > 0:
+            self._L.fetch_time[_ME] = float(row.bytes) / speed
         requests.succeed(self._L, _ME, self._index(segment))
 
     def failed(self, segment: int, now: float, *, timed_out: bool = False) -> bool:
@@ -308,6 +327,7 @@ class Agent:
         row = self._spare.pop()
         self._L.slot["announced"][row] = ABSENT
         self._L.speed[row] = 0.0
+        self._L.identity[row] = peer_hash(name)
         self._rows[name], self._names[row] = row, name
         self._speeds[name] = Bandwidth()
         return bool(neighbours.connect(self._L, _ME, row))

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from p2psim.compiled import entry, index, inner, tiny
 from p2psim.policy.choice import choose_holder
+from p2psim.policy.custom import BY_HTTP, BY_P2P, STANDARD, call_decision
 from p2psim.policy.queue import Windows, in_window, is_offered, queue_span, windows
 from p2psim.policy.requests import abort, clear_failures, find, forget, loading, make, start
 from p2psim.policy.state import (
@@ -32,12 +33,14 @@ from p2psim.policy.state import (
     LOADING,
     NOBODY,
     P2P,
+    SPOILED,
     SUCCEEDED,
     Loaders,
     Options,
     Timeline,
 )
 from p2psim.policy.storage import free_percent, store
+from p2psim.rng import uniform
 
 __all__ = [
     "ABORT_HTTP",
@@ -216,6 +219,8 @@ def _hand_over(L: Loaders, o: Options, T: Timeline, v: int, i: int, waited: bool
     if L.size.shape[1] > 1:
         L.size[v, segment % L.size.shape[1]] = L.request[v, i].bytes
     store(L, o, T, v, segment)
+    if L.request[v, i].spoiled != 0:
+        L.slot[v, segment % L.slot.shape[1]].stored = SPOILED
     _say(out, STORE, segment, index(L.request[v, i].source))
     _announce(L, v, out)
 
@@ -274,6 +279,9 @@ def _assign(
     status = L.request[v, i].status if i != NOBODY else IDLE
     if status == SUCCEEDED:
         return True
+    if o.decide != 0:
+        _obey(L, o, T, v, i, segment, end, urgent, held, w, out)
+        return True
     if urgent:
         _assign_urgent(L, o, v, i, segment, end, held, out)
         return True
@@ -283,6 +291,42 @@ def _assign(
     if status != LOADING and is_offered(L, v, segment) and in_window(L, T, v, segment, w.p2p):
         _start_p2p(L, v, segment, out)
     return True
+
+
+@tiny
+def _obey(
+    L: Loaders, o: Options, T: Timeline, v: int, i: int, segment: int, end: int, urgent: bool, held: bool, w: Windows,
+    out: Commands,
+) -> None:  # fmt: skip
+    """Do with one segment what the user's own function says."""
+    state = int(L.request[v, i].source) if i != NOBODY and L.request[v, i].status == LOADING else 0
+    tried = L.request[v, i].http_failures if i != NOBODY else 0
+    facts = L.facts
+    facts[0], facts[1], facts[2], facts[3] = T.start[segment], T.end[segment], L.viewer[v].position, L.viewer[v].rate
+    facts[4] = w.high_demand
+    facts[5] = L.slot[v, segment % L.slot.shape[1]].holders
+    facts[6] = L.slot[v, segment % L.slot.shape[1]].fetchers
+    facts[7] = L.viewer[v].degree
+    facts[8] = 1.0 if urgent else 0.0
+    facts[9] = state
+    facts[10] = tried
+    facts[11] = o.http_slots - loading(L, v, HTTP)
+    facts[12] = o.p2p_slots - loading(L, v, P2P)
+    facts[13] = 1.0 if held else 0.0
+    facts[14] = 1.0 if L.viewer[v].waiting == segment else 0.0
+    facts[15] = uniform(L.random, v)
+    choice = call_decision(o.decide, facts)
+    if choice == STANDARD:
+        if urgent:
+            _assign_urgent(L, o, v, i, segment, end, held, out)
+        elif state == 0 and facts[12] > 0 and is_offered(L, v, segment) and in_window(L, T, v, segment, w.p2p):
+            _start_p2p(L, v, segment, out)
+    elif choice == BY_HTTP and state != HTTP and _free_slot(L, v, HTTP, o.http_slots, segment, end, out):
+        if state == P2P:
+            _abort(L, v, i, out)
+        start_http(L, v, segment, out)
+    elif choice == BY_P2P and state == 0 and _free_slot(L, v, P2P, o.p2p_slots, segment, end, out):
+        _start_p2p(L, v, segment, out)
 
 
 @tiny

@@ -6,6 +6,7 @@ A request is made by the first attempt and kept until it succeeds, is given up o
 from p2psim.compiled import entry, inner, tiny
 from p2psim.policy.state import (
     ABORTED,
+    BUSY,
     FAILED,
     HTTP,
     IDLE,
@@ -70,6 +71,7 @@ def make(L: Loaders, v: int, segment: int) -> int:
     L.request[v, i].failures = 0
     L.request[v, i].failed_at = 0.0
     L.request[v, i].handled = 0
+    L.request[v, i].spoiled = 0
     return i
 
 
@@ -91,10 +93,12 @@ def start(L: Loaders, v: int, i: int, source: int, link: int) -> bool:
     if L.request[v, i].total > 0 and L.request[v, i].bytes > L.request[v, i].total:
         L.request[v, i].bytes = 0.0
         L.request[v, i].total = 0.0
+    if L.request[v, i].bytes == 0:
+        L.request[v, i].spoiled = 0
     L.request[v, i].link = link if source == P2P else NOBODY
     L.request[v, i].status = SUCCEEDED if complete else LOADING
     if source == P2P and not complete:
-        L.link[v, link].busy = 1
+        L.link[v, link].busy |= BUSY
     return not complete
 
 
@@ -144,7 +148,7 @@ def clear_failures(L: Loaders, v: int, i: int) -> None:
 def _end(L: Loaders, v: int, i: int, status: int) -> int:
     link = int(L.request[v, i].link) if L.request[v, i].source == P2P else NOBODY
     if link != NOBODY:
-        L.link[v, link].busy = 0
+        L.link[v, link].busy &= ~BUSY & 0xFF
     L.request[v, i].link = NOBODY
     L.request[v, i].status = status
     L.request[v, i].handled = 0

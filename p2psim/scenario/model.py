@@ -47,6 +47,8 @@ class Stream:
     """The video: live channels or recordings, at one bitrate or with a ladder of them."""
 
     kind: Literal["live", "vod"] = "live"
+    encrypted: bool = False
+    """Measuring only: segments are encrypted (HLS AES-128) and shared as they are; simulated, they are as large."""
     bitrate: Rate = 625_000.0
     """Media bytes per second of play; 5 Mbit/s, the bitrate of the claims. Not used where there is a ladder."""
     ladder: tuple[Rate, ...] = ()
@@ -101,6 +103,14 @@ class Viewers:
     """Share of departures without a goodbye: the tracker lists such viewers until their heartbeat expires."""
     sharing: Fraction = 1.0
     """Share of viewers that upload; the others only download (isP2PUploadDisabled)."""
+    polluters: Fraction = 0.0
+    """Share of viewers that send rubbish of the right size in answer to requests."""
+    liars: Fraction = 0.0
+    """Share that announces every segment of the playlist, and has to answer that it lacks most."""
+    stallers: Fraction = 0.0
+    """Share that never answers a request."""
+    free_riders: Fraction = 0.0
+    """Share that only downloads, beside those that do not share."""
     browsers: int = 0
     """Measuring only: how many of them watch in Chromium, with the real p2p-media-loader; the others are of aiortc."""
 

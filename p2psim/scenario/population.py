@@ -14,7 +14,7 @@ from scipy.special import ndtri
 
 from p2psim.rng import stream
 from p2psim.scenario.arrivals import arrival_times, viewing_times
-from p2psim.scenario.model import Scenario
+from p2psim.scenario.model import Scenario, Viewers
 from p2psim.scenario.presets import NAT_KINDS, access_profiles, crypto_rates, nat_mixes
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "HOST",
     "NOWHERE",
     "NO_WAY",
+    "ROLES",
     "Population",
     "channel_shares",
     "device_names",
@@ -33,6 +34,8 @@ __all__ = [
     "viewer_name",
 ]
 
+ROLES = ("honest", "polluter", "liar", "staller", "free-rider")
+"""How viewers treat their peers."""
 CLEAN, CRASH, END = 0, 1, 2
 """Departures: with a goodbye, without, and not before the end of the run."""
 NOWHERE = -1
@@ -64,6 +67,8 @@ class Population:
     device: NDArray[np.int8]
     """Index into `device_names`."""
     uploads: Bools
+    role: NDArray[np.int8]
+    """Index into ROLES."""
     p2p: Bools
     """Whether the device takes part in peer-to-peer at all."""
     home: Ints
@@ -137,6 +142,7 @@ def populate(scenario: Scenario, seed: int, replication: int = 0) -> Population:
     def draw_home(purpose: str) -> Floats:
         return draw(purpose)[home]
 
+    role = _roles(scenario.viewers, draw("role"))
     left = joined + viewing_times(scenario.viewers, draw("viewing"))
     end = left >= scenario.duration
     departure = np.where(draw("crash") < scenario.viewers.crash, CRASH, CLEAN)
@@ -155,7 +161,10 @@ def populate(scenario: Scenario, seed: int, replication: int = 0) -> Population:
         nat=_nat_kinds(scenario, draw_home("nat")),
         ipv6=draw_home("ipv6") < scenario.nat.ipv6,
         device=device.astype(np.int8),
-        uploads=~_is_one_of(device, scenario.devices.upload_off) & (draw("sharing") < scenario.viewers.sharing),
+        uploads=~_is_one_of(device, scenario.devices.upload_off)
+        & (draw("sharing") < scenario.viewers.sharing)
+        & (role != ROLES.index("free-rider")),
+        role=role,
         p2p=~_is_one_of(device, scenario.devices.p2p_off),
         home=home,
         within=_ways_within(scenario, draw_home("host")),
@@ -223,6 +232,12 @@ def _carrier_kinds(scenario: Scenario, u: Floats) -> NDArray[np.int8]:
     kinds = scenario.carrier.kinds
     chosen = _numbered(kinds, NAT_KINDS)[_pick(kinds, u)]
     return np.asarray(chosen, np.int8)
+
+
+def _roles(viewers: Viewers, u: Floats) -> NDArray[np.int8]:
+    shares = np.cumsum([viewers.polluters, viewers.liars, viewers.stallers, viewers.free_riders])
+    place = np.searchsorted(shares, u, side="right")
+    return np.where(place < len(shares), place + 1, 0).astype(np.int8)
 
 
 def _is_one_of(device: NDArray[np.int64], names: Sequence[str]) -> Bools:

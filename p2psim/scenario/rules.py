@@ -124,6 +124,10 @@ def _refusals(scenario: Scenario) -> list[tuple[bool, str]]:
             f"viewers.joins has {len(viewers.joins)} times for viewers.count = {viewers.count}: give one for each",
         ),
         (
+            viewers.polluters + viewers.liars + viewers.stallers + viewers.free_riders > 1,
+            "viewers.polluters, liars, stallers and free_riders add up to more than 1: each viewer is one of them",
+        ),
+        (
             viewers.arrivals in _STEADY and math.isinf(viewers.viewing),
             f"viewers.viewing = unlimited: {viewers.arrivals} arrivals need a finite mean viewing time",
         ),

@@ -124,11 +124,18 @@ def advance(P: Plane, until: float) -> int:
         P.clock[0] = max(P.clock[0], at)
         P.counts[N_HANDLED] += 1
         if next_finish(P.N) <= next_event(P):
-            finish(P, P.N.finish[0].who, P.clock[0])
+            _finish(P, P.N.finish[0].who, P.clock[0])
         else:
             _handle(P)
     P.clock[0] = max(P.clock[0], until) if not math.isinf(until) else P.clock[0]
     return DONE
+
+
+@tiny
+def _finish(P: Plane, row: int, now: float) -> None:
+    other = P.xfer[row].other
+    if not finish(P, row, now):
+        part(P, row // P.s.rows, other, now)
 
 
 @tiny
@@ -267,7 +274,7 @@ def _reload(P: Plane, v: int, now: float) -> None:
         _extend(P, v, last)
     if P.seat[v].state == AWAY:
         take_seat(P, v, now)
-        push(P, now + prefetch_delay(P.L, v), PREFETCH, v, index(P.seat[v].visit), 0)
+        push(P, now + prefetch_delay(P.L, P.o, v), PREFETCH, v, index(P.seat[v].visit), 0)
         check(P, v, now)
     elif news:
         if me.waiting != NOBODY and me.waiting < me.first:
@@ -334,7 +341,7 @@ def _prefetch(P: Plane, v: int, now: float) -> None:
     sync(P, v, now)
     prefetch_round(P.L, P.o, P.T, v, now, P.out, P.scratch)
     _carry_out(P, v, now)
-    push(P, now + prefetch_delay(P.L, v), PREFETCH, v, index(P.seat[v].visit), 0)
+    push(P, now + prefetch_delay(P.L, P.o, v), PREFETCH, v, index(P.seat[v].visit), 0)
 
 
 @inner
@@ -383,6 +390,9 @@ def _pass(P: Plane, v: int, now: float) -> None:
     queue_pass(P.L, P.o, P.T, v, now, P.out)
     P.seat[v].passed = now
     delivered = _carry_out(P, v, now)
+    if P.o.election:
+        prefetch_round(P.L, P.o, P.T, v, now, P.out, P.scratch)
+        _carry_out(P, v, now)
     _set_border(P, v, now)
     if hold(P.L, P.o, v, now):
         push(P, P.L.viewer[v].born + P.o.http_hold, PLAYER, v, 0, 0)

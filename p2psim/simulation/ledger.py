@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from p2psim.scenario import Population, Scenario
-from p2psim.scenario.population import device_names, region_names, viewer_name
+from p2psim.scenario.population import ROLES, device_names, region_names, viewer_name
 from p2psim.simulation.control import Announcement, Attempt
 from p2psim.simulation.plane import (
     AWAY,
@@ -31,7 +31,7 @@ __all__ = ["names", "tables", "totals"]
 
 _STREAM = "main"
 _STATES = {1: "starting", 2: "playing", 3: "stalled", 4: "ended"}
-_OUTCOMES = np.array(["completed", "aborted", "stalled", "failed"])
+_OUTCOMES = np.array(["completed", "aborted", "stalled", "failed", "invalid"])
 _SAMPLE = 2.0
 
 
@@ -70,6 +70,7 @@ def _viewer_totals(scenario: Scenario, people: Population, plane: Plane) -> pd.D
         "played": seat["played"],
         "startup": seat["first_frame"] - people.joined_at,
         "stalls": seat["stalls"],
+        "poisoned": seat["poisoned"],
         "stalled": seat["stalled"],
         "latency": latency,
         "peers": peers,
@@ -99,6 +100,7 @@ def _who(scenario: Scenario, people: Population) -> dict[str, Any]:
         "actor": "simulated",
         "region": regions[people.region],
         "home": people.home,
+        "role": np.array(ROLES)[people.role],
     }
 
 
@@ -213,6 +215,7 @@ def _segments(
             "played_at": np.where(shown, log["played_at"], np.nan),
             "bytes_http": http.astype(np.int64),
             "bytes_p2p": (size - http).astype(np.int64),
+            "poisoned": log["poisoned"].astype(bool),
         },
     )
 

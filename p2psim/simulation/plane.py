@@ -106,7 +106,9 @@ SEAT = np.dtype(
         ("level", "i4"),
         ("visit", "i4"),  # tells this channel's events from those of channels before
         ("epoch", "i4"),  # tells this swarm's news from those of swarms before
-        ("unused", "f8", (2,)),
+        ("role", "i4"),  # index into ROLES
+        ("poisoned", "i4"),  # segments played that were not the origin's
+        ("unused", "f8"),
     ]
 )
 
@@ -203,6 +205,7 @@ PLAYED = np.dtype(
         ("p2p", "f8"),
         ("channel", "i4"),
         ("level", "i4"),
+        ("poisoned", "i8"),
     ]
 )
 STATE = np.dtype(
@@ -273,6 +276,8 @@ class Settings(Bundle):
     rows: int  # transfers a viewer may have at once
     origin: int  # link of the origin
     events: bool  # whether to log every event
+    validates: bool  # whether segments of peers are checked
+    mutes: bool  # whether a neighbour may have to be left alone until it announces anew
 
 
 class Plane(Bundle):

@@ -9,11 +9,13 @@ import numpy as np
 from p2psim.bundle import records
 from p2psim.errors import CheckpointError
 from p2psim.network import sharing
+from p2psim.policy.election import peer_hash
 from p2psim.policy.loader import command_buffer
 from p2psim.policy.quality import best_level
 from p2psim.policy.state import allocate, options, timeline
 from p2psim.rng import kernel_streams
 from p2psim.scenario import Population, Scenario, populate
+from p2psim.scenario.population import viewer_name
 from p2psim.simulation import ledger
 from p2psim.simulation.checkpoint import Checkpoint, read_state, write_state
 from p2psim.simulation.control import Control
@@ -50,6 +52,8 @@ _LOGS = {"transfers": N_TRANSFERS, "played": N_PLAYED, "states": N_STATES, "conn
 _LOG_ROWS = 32768
 _REQUESTS = 16
 """Requests a simulated viewer retains: those loading, and the latest that failed."""
+_BLOCK = 256
+"""Ids that share all but their last byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +220,7 @@ class Simulation:
 def _plane(scenario: Scenario, people: Population, seed: int, replication: int, events: bool) -> Plane:
     stream, policy, count = scenario.stream, scenario.policy.of_stream("main"), len(people)
     live = stream.kind == "live"
-    chosen = options(policy, live)
+    chosen = options(scenario.policy, live, stream.segment, stream.latency)
     segments = _segment_count(scenario)
     slots = _slots(scenario, segments)
     rows = chosen.http_slots + chosen.p2p_slots + 1
@@ -227,12 +231,14 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
     loaders.size[0, 0] = size[-1]
     loaders.random[:count] = kernel_streams(seed, count, replication, "loader")
     loaders.viewer["uploads"][:count] = people.uploads & (not policy.isP2PUploadDisabled)
+    loaders.identity[:count] = [peer_hash(viewer_name(v)) for v in range(count)] if chosen.election else 0
     storage = np.where(people.mobile, policy.storage_limit(True), policy.storage_limit(False))
     loaders.viewer["storage"][:count] = storage
     seat = records(count, SEAT)
     for name in ("border", "border_at", "urgent_at", "check_at"):
         seat[name] = np.inf
     seat["first_frame"] = np.nan
+    seat["role"][:count] = people.role
     seat["passed"] = -np.inf
     seat["channel"] = people.channel
     seat["level"] = best_level(bitrate, 0, scenario.player.estimate, 1.0, 1.0, 0.0, np.inf) if len(bitrate) > 1 else 0
@@ -271,6 +277,12 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
         states=records(logged, STATE),
         connections=records(logged, CONNECTION),
     )
+
+
+def _may_mute(scenario: Scenario) -> bool:
+    """Whether a neighbour may announce what cannot be had of it, or hold what it cannot announce."""
+    long = scenario.stream.kind == "vod" and _segment_count(scenario) >= _BLOCK
+    return scenario.viewers.liars > 0 or (long and scenario.policy.of_stream("main").announcementBlocks == "upstream")
 
 
 def _segment_count(scenario: Scenario) -> int:
@@ -346,4 +358,6 @@ def _settings(
         rows=rows,
         origin=0,
         events=events,
+        validates=scenario.policy.of_stream("main").validateP2PSegment,
+        mutes=_may_mute(scenario),
     )

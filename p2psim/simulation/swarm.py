@@ -7,11 +7,11 @@ from p2psim.network.sharing import stage_capacity
 from p2psim.policy.loader import abort_all
 from p2psim.policy.neighbours import connect, count
 from p2psim.policy.requests import find, loading
-from p2psim.policy.state import ABSENT, FETCHING, HTTP, LOADING, NOBODY, P2P, STORED
+from p2psim.policy.state import ABSENT, BUSY, FETCHING, HTTP, LOADING, MUTE, NOBODY, P2P, STORED
 from p2psim.simulation.calendar import ANNOUNCED, CONSENT, RELOAD, push
 from p2psim.simulation.parting import OPENED, abort_transfers, change_swarm, freeze, log_connection, lose_consent
 from p2psim.simulation.plane import AWAY, CRASHED, GONE, PLAYING, STALLED, STARTING, Plane
-from p2psim.simulation.transfers import mark
+from p2psim.simulation.transfers import LIAR, mark
 from p2psim.simulation.viewing import log_state, settle
 
 __all__ = ["CONSENT_EXPIRES", "hear", "leave", "meet", "stop_watching", "tell", "zap"]
@@ -31,8 +31,13 @@ def tell(P: Plane, v: int, now: float) -> None:
     region = P.site[v].region
     arrival = now + P.rtt[region, region] / 2
     tag = _TAG * P.seat[v].epoch
+    if P.o.whole_blocks and slots >= 256 and is_unreadable(P, v):
+        return  # the neighbours go on with what they know
+    lies = P.seat[v].role == LIAR
     for segment in range(max(0, me.last - slots), me.last):
         state = STORED if P.L.slot[v, segment % slots].stored != 0 else ABSENT
+        if lies and segment >= me.first:
+            state = STORED
         if state == ABSENT and me.first <= segment:
             i = find(P.L, v, segment)
             if i != NOBODY and P.L.request[v, i].source == HTTP:
@@ -58,10 +63,27 @@ def hear(P: Plane, v: int, segment: int, news: int, now: float) -> None:
         n = index(P.L.link[v, k].neighbour)
         count(P.L, n, slot, old, -1)
         count(P.L, n, slot, state, 1)
+        if P.s.mutes:
+            P.L.link[n, P.L.link[v, k].mirror].busy &= BUSY
         if P.seat[n].dirty == 0 and _matters(P, n, segment, state, now):
             mark(P, n)
         else:
             P.seat[n].passed = now  # a pass without effect
+
+
+@inner
+def is_unreadable(P: Plane, v: int) -> bool:
+    """Whether a viewer stores a whole block of 256 ids (0-255, 256-511 ...), which 2.3 cannot announce."""
+    slots = P.L.slot.shape[1]
+    me = P.L.viewer[v]
+    stored = 0
+    for segment in range(max(0, me.last - slots) // 256 * 256, me.last):
+        if segment % 256 == 0:
+            stored = 0
+        stored += 1 if P.L.slot[v, segment % slots].stored != 0 else 0
+        if stored == 256:
+            return True
+    return False
 
 
 @tiny
@@ -94,6 +116,15 @@ def meet(P: Plane, a: int, b: int, relayed: int, now: float) -> bool:
     if relayed == 1:
         P.L.link[a, P.L.viewer[a].degree - 1].relayed = 1
         P.L.link[b, P.L.viewer[b].degree - 1].relayed = 1
+    if P.o.whole_blocks and P.L.slot.shape[1] >= 256:
+        if is_unreadable(P, a):
+            P.L.link[b, P.L.viewer[b].degree - 1].busy |= MUTE
+        if is_unreadable(P, b):
+            P.L.link[a, P.L.viewer[a].degree - 1].busy |= MUTE
+    if P.seat[a].role == LIAR:
+        tell(P, a, now)
+    if P.seat[b].role == LIAR:
+        tell(P, b, now)
     log_connection(P, a, b, OPENED, now)
     mark(P, a)
     mark(P, b)

@@ -6,7 +6,7 @@ from p2psim.compiled import inner, tiny
 from p2psim.network.sharing import left_at, stage_close, stage_open
 from p2psim.policy.neighbours import link_to
 from p2psim.policy.requests import fail, find, succeed
-from p2psim.policy.state import HTTP, NOBODY, P2P
+from p2psim.policy.state import HTTP, MUTE, NOBODY, P2P, SPOILED
 from p2psim.simulation.calendar import BEGIN, CHECK, push
 from p2psim.simulation.edges import respond
 from p2psim.simulation.plane import (
@@ -30,6 +30,7 @@ __all__ = [
     "FAILED",
     "FLOWING",
     "FREE",
+    "LIAR",
     "STALLED",
     "ask",
     "begin",
@@ -41,11 +42,13 @@ __all__ = [
     "usable",
 ]
 
-COMPLETED, ABORTED, STALLED, FAILED = range(4)
+COMPLETED, ABORTED, STALLED, FAILED, INVALID = range(5)
 """Outcomes."""
 
 FREE, ASKED, FLOWING = range(3)
 """States of a row."""
+POLLUTER, LIAR, STALLER = 1, 2, 3
+"""Roles that treat others badly: places in `p2psim.scenario.population.ROLES`."""
 _MEMORY = 15.0
 """Seconds of loading over which a neighbour's speed is averaged."""
 
@@ -79,7 +82,7 @@ def ask(P: Plane, v: int, segment: int, source: int, other: int, first_byte: flo
         fetch = P.fetch[v, segment % P.fetch.shape[1]]
         fetch.asked_at = now if math.isnan(fetch.asked_at) else fetch.asked_at
     if source == HTTP:
-        wait, limit = respond(P, v, row, segment, now), P.o.http_timeout
+        wait, limit = respond(P, v, row, segment, now), P.o.http_first_byte
     else:
         link = link_to(P.L, v, other)
         x.via = P.L.link[v, link].relayed if link != NOBODY else 0
@@ -96,10 +99,12 @@ def begin(P: Plane, v: int, row: int, now: float) -> None:
     cap = P.s.origin_rate
     if x.source == P2P:
         other = x.other
-        if P.seat[other].state == CRASHED:
+        if P.seat[other].state == CRASHED or P.seat[other].role == STALLER:
             return  # nobody answers; the check for progress will tell
         if P.L.slot[other, x.segment % P.L.slot.shape[1]].stored == 0:
-            give_up(P, v, row, FAILED, now)  # the neighbour has dropped it meanwhile
+            if P.s.mutes:
+                P.L.link[v, link_to(P.L, v, other)].busy |= MUTE
+            give_up(P, v, row, FAILED, now)  # the neighbour has dropped it meanwhile, or never had it
             return
         cap = channel_cap(P, v, other, x.via == 1)
     lay_path(P, v, row)
@@ -147,7 +152,7 @@ def sync(P: Plane, v: int, now: float) -> None:
         if busy & 1 and P.xfer[row].state == FLOWING:
             i = find(P.L, v, P.xfer[row].segment)
             if i != NOBODY:
-                P.L.request[v, i].bytes = P.xfer[row].first_byte + usable(P, row, now)
+                _receive(P, v, i, row, usable(P, row, now))
         row, busy = row + 1, busy >> 1
 
 
@@ -161,12 +166,14 @@ def usable(P: Plane, row: int, now: float) -> float:
 
 
 @tiny
-def finish(P: Plane, row: int, now: float) -> None:
-    """The last byte has come."""
+def finish(P: Plane, row: int, now: float) -> bool:
+    """The last byte has come; False if the segment is not valid and its sender is to be dropped."""
     v = row // P.s.rows
     x = P.xfer[row]
     i = find(P.L, v, x.segment)
-    P.L.request[v, i].bytes = x.first_byte + x.asked
+    _receive(P, v, i, row, x.asked)
+    if P.s.validates and P.L.request[v, i].spoiled != 0:
+        return _refuse(P, v, i, row, now)
     _end(P, v, row, x.asked, COMPLETED, now)
     link = succeed(P.L, v, i)
     if link != NOBODY:
@@ -183,7 +190,33 @@ def finish(P: Plane, row: int, now: float) -> None:
         seat.p2p_transfers += 1
         seat.p2p_wait += wait
         seat.p2p_time += now - x.started_at
+    if P.o.election and x.source == HTTP:
+        P.L.fetch_time[v] = 0.8 * P.L.fetch_time[v] + 0.2 * (now - x.started_at)
     mark(P, v)
+    return True
+
+
+@inner
+def _receive(P: Plane, v: int, i: int, row: int, got: float) -> None:
+    """Bring a request's bytes up to date, and with them whether a polluter sent any."""
+    x = P.xfer[row]
+    P.L.request[v, i].bytes = x.first_byte + got
+    if x.source == P2P and got > 0.0:
+        slot = x.segment % P.L.slot.shape[1]
+        if P.seat[x.other].role == POLLUTER or P.L.slot[x.other, slot].stored == SPOILED:
+            P.L.request[v, i].spoiled = 1
+
+
+@tiny
+def _refuse(P: Plane, v: int, i: int, row: int, now: float) -> bool:
+    """The segment does not have the hash that the origin signed: it is fetched again, from the first byte on."""
+    x = P.xfer[row]
+    from_peer = x.source == P2P
+    _end(P, v, row, x.asked, INVALID, now)
+    fail(P.L, v, i, now, False)
+    P.L.request[v, i].bytes, P.L.request[v, i].total, P.L.request[v, i].spoiled = 0.0, 0.0, 0
+    mark(P, v)
+    return not from_peer
 
 
 @tiny
@@ -204,7 +237,7 @@ def give_up(P: Plane, v: int, row: int, outcome: int, now: float) -> bool:
     got = usable(P, row, now)
     i = find(P.L, v, x.segment)
     if i != NOBODY and P.L.request[v, i].source == x.source and outcome != ABORTED:
-        P.L.request[v, i].bytes = x.first_byte + got
+        _receive(P, v, i, row, got)
     _end(P, v, row, got, outcome, now)
     if outcome == ABORTED or i == NOBODY:
         return False

@@ -6,7 +6,7 @@ from p2psim.compiled import index, inner, tiny
 from p2psim.policy.loader import player_requests
 from p2psim.policy.player import SLACK, dry_at, is_dry, next_index, playhead, start_index, start_position, wants_next
 from p2psim.policy.quality import best_level, estimate, learn
-from p2psim.policy.state import NOBODY
+from p2psim.policy.state import NOBODY, SPOILED
 from p2psim.simulation.calendar import DRY, PLAYER, push
 from p2psim.simulation.parting import change_swarm
 from p2psim.simulation.plane import ENDED, N_PLAYED, N_STATES, N_SWITCHED, PLAYING, STALLED, STARTING, Plane
@@ -131,6 +131,8 @@ def deliver(P: Plane, v: int, segment: int, now: float) -> None:
         due = seat.stall_began
     seat.buffer_end = P.T.end[segment]
     seat.next = segment + 1
+    if P.L.slot[v, segment % P.L.slot.shape[1]].stored == SPOILED:
+        seat.poisoned += 1
     kept = P.kept[v, segment % P.kept.shape[1]]
     size = P.size[seat.level]
     from_http = min(kept.http, size)
@@ -233,3 +235,4 @@ def _log_played(P: Plane, v: int, segment: int, due: float, played: float) -> No
     entry.asked_at, entry.done_at, entry.due_at, entry.played_at = fetch.asked_at, fetch.done_at, due, played
     entry.http, entry.p2p = kept.http, kept.p2p
     entry.channel, entry.level = P.seat[v].channel, kept.level
+    entry.poisoned = 1 if P.L.slot[v, slot].stored == SPOILED else 0

@@ -160,12 +160,18 @@ class Exchange:
         if received != total:
             self._loader.clear_bytes(download.segment)
             self._violated("peer-response-bytes-length-mismatch")
-        elif not self._loader.is_valid(download.segment):
-            self._loader.clear_bytes(download.segment)
-            self._violated("p2p-segment-validation-failed")
         else:
+            self._loader.judge(download.segment, P2P, lambda is_valid: self._judged(download, is_valid))
+
+    def _judged(self, download: _Download, is_valid: bool) -> None:
+        if self._download is not download:
+            return  # given up meanwhile
+        if is_valid:
             self._end_download()
             self._loader.succeed(download.segment, P2P, self.peer)
+        else:
+            self._loader.clear_bytes(download.segment)
+            self._violated("p2p-segment-validation-failed")
 
     def _lacks(self, command: SegmentAbsent) -> None:
         download = self._download
@@ -191,11 +197,16 @@ class Exchange:
     def _begin_upload(self, command: SegmentRequest, asked: int) -> None:
         if self._closed or asked != self._asked:
             return
-        data = self._loader.storage.get(command.segment)
-        if data is None:
+        if command.segment not in self._loader.storage:
             self.say(SegmentAbsent(command.segment, command.request))
             return
+        data = self._loader.served(command.segment)
+        if data is None:
+            return
         rest = data[command.first_byte :]
+        if not rest and self._loader.answers_unknown:
+            self.say(SegmentAbsent(command.segment, command.request))  # later versions refuse an empty answer
+            return
         self._upload = _Upload(command.segment, command.request, rest)
         self.say(SegmentData(command.segment, command.request, len(rest)))
         self.drained()

@@ -6,7 +6,7 @@ on how many bytes an aborted response had.
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import aiohttp
@@ -25,21 +25,28 @@ Late = Callable[[int, int], None]
 class HttpFetcher:
     """`p2psim.testbed.ports.Fetcher` over a client session.
 
-    `address` gives a segment's URL; `late` (segment, bytes) is told of media bytes that came after an abort.
+    `address` gives a segment's URL; `late` (segment, bytes) is told of media bytes that came after an abort; `headers`
+    go with every request.
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, address: Callable[[int], str], downlink: Downlink, late: Late
+        self,
+        session: aiohttp.ClientSession,
+        address: Callable[[int], str],
+        downlink: Downlink,
+        late: Late,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self._session = session
         self._address = address
         self._downlink = downlink
         self._late = late
+        self._headers = dict(headers or {})
         self._running: set[asyncio.Task[None]] = set()
 
     def __call__(self, segment: int, first_byte: int, events: FetchEvents) -> Callable[[], None]:
         """Fetch a segment from `first_byte` on; gives the function that aborts it."""
-        fetch = _Fetch(self, segment, first_byte, events)
+        fetch = _Fetch(self, segment, first_byte, events, self._headers)
         task = asyncio.get_running_loop().create_task(fetch.run(self._session, self._address(segment)))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -68,19 +75,20 @@ class HttpFetcher:
 class _Fetch:
     """One request."""
 
-    def __init__(self, fetcher: HttpFetcher, segment: int, first_byte: int, events: FetchEvents) -> None:
+    def __init__(
+        self, fetcher: HttpFetcher, segment: int, first_byte: int, events: FetchEvents, headers: dict[str, str]
+    ) -> None:
         self._fetcher = fetcher
+        self._headers = headers | ({"Range": f"bytes={first_byte}-"} if first_byte else {})
         self._segment = segment
-        self._first_byte = first_byte
         self._events = events
         self._response: aiohttp.ClientResponse | None = None
         self._wanted = True
         self._go_on = asyncio.Event()
 
     async def run(self, session: aiohttp.ClientSession, url: str) -> None:
-        headers = {"Range": f"bytes={self._first_byte}-"} if self._first_byte else {}
         try:
-            async with session.get(url, headers=headers) as response:
+            async with session.get(url, headers=self._headers) as response:
                 self._response = response
                 self._judge(response)
                 await self._read(response)

@@ -21,7 +21,7 @@ class HttpAttempt:
         self._first_byte = first_byte
         self._abort: Callable[[], None] | None = None
         self._done = False
-        self._timer: Timer = loader.clock.call_later(loader.options.http_timeout, self._timed_out)
+        self._timer: Timer = loader.clock.call_later(loader.options.http_first_byte, self._timed_out)
 
     def begin(self, fetcher: Fetcher) -> None:
         """Send the request."""
@@ -90,8 +90,17 @@ class HttpAttempt:
         if total and received != total:
             self._fail("http-bytes-mismatch")
             return
-        self._finish()
-        self._loader.succeed(self._segment, HTTP, "")
+        self._loader.judge(self._segment, HTTP, self._judged)
+
+    def _judged(self, is_valid: bool) -> None:
+        if self._done:
+            return
+        if is_valid:
+            self._finish()
+            self._loader.succeed(self._segment, HTTP, "")
+        else:
+            self._loader.clear_bytes(self._segment)
+            self._fail("http-segment-validation-failed")
 
     def broken(self, reason: str) -> None:  # noqa: ARG002 - the loader knows one kind of HTTP error
         """The request failed."""

@@ -14,6 +14,7 @@ from p2psim.policy import loader as commands
 from p2psim.policy.agent import Agent, Command
 from p2psim.policy.bandwidth import Bandwidth, player_figure
 from p2psim.policy.state import HTTP, P2P, Options
+from p2psim.testbed.conduct import Conduct, Honest
 from p2psim.testbed.exchange import Exchange
 from p2psim.testbed.http import HttpAttempt
 from p2psim.testbed.ports import Channel, Clock, Fetcher, Observer, Timer
@@ -25,7 +26,7 @@ SOURCES = {HTTP: "http", P2P: "p2p"}
 
 Delivery = Callable[[bytes, float], None]
 Refusal = Callable[[str], None]
-Validator = Callable[[int, bytes], bool]
+Validator = Callable[[int, bytes, Callable[[bool], None]], None]
 
 
 @dataclass(slots=True)
@@ -38,9 +39,10 @@ class _Wish:
 class Loader:
     """Loads the segments of one stream for one viewer.
 
-    `validate` (id, data) judges segments that came from peers. `answers_unknown` makes it answer requests for ids
-    outside its playlist, where upstream is silent; `upstream_faults` makes it read and write announcements with 2.3's
-    fault (a full block of 256 ids is lost).
+    `validate_p2p` (id, data, verdict) judges segments that came from peers, as a whole or in part, and calls `verdict`
+    now or later; `validate_http` the others. `conduct` decides what peers are told and sent. `answers_unknown` makes it
+    answer requests that it cannot serve, where upstream is silent or sends nothing; `upstream_faults` makes it read and
+    write announcements with 2.3's fault (a full block of 256 ids is lost).
     """
 
     def __init__(
@@ -58,7 +60,10 @@ class Loader:
         storage: float = math.inf,
         page_opened_at: float | None = None,
         meters: tuple[Bandwidth, Bandwidth] | None = None,
-        validate: Validator | None = None,
+        validate_p2p: Validator | None = None,
+        validate_http: Validator | None = None,
+        conduct: Conduct | None = None,
+        name: str = "",
         answers_unknown: bool = False,
         upstream_faults: bool = False,
     ) -> None:
@@ -74,13 +79,16 @@ class Loader:
             storage=storage,
             page_opened_at=page_opened_at,
             meters=meters,
+            name=name,
         )
         self.upstream_faults = upstream_faults
         self.storage: dict[int, bytes] = {}
         self.level_bitrate = 0.0
         self.level_changed_at = float("-inf")
         self._fetcher = fetcher
-        self._validate = validate
+        self._validators = {P2P: validate_p2p, HTTP: validate_http}
+        self._conduct = conduct or Honest()
+        self._from_peers: set[int] = set()
         self._partial: dict[int, bytearray] = {}
         self._http: dict[int, HttpAttempt] = {}
         self._exchanges: dict[str, Exchange] = {}
@@ -179,14 +187,23 @@ class Loader:
                 case commands.STORE:
                     self._store(order.segment)
                 case commands.COMPLETE:
-                    self.observer.attempt_started(order.segment, SOURCES[order.source], "", len(self._bytes(order)))
-                    self.observer.attempt_ended(order.segment, SOURCES[order.source], "", "loaded")
-                    self.request_pass()
+                    self._take_complete(order)
                 case commands.ANNOUNCE:
                     self.clock.call_soon(self._announce)
 
-    def _bytes(self, order: Command) -> bytearray:
-        return self._partial.get(order.segment, bytearray())
+    def _take_complete(self, order: Command) -> None:
+        """All bytes were there before the attempt began: no verdict can be waited for."""
+        segment, source, peer = order.segment, SOURCES[order.source], order.neighbour
+        self.observer.attempt_started(segment, source, peer, len(self._partial.get(segment, b"")))
+        verdicts: list[bool] = []
+        self.judge(segment, order.source, verdicts.append)
+        if verdicts == [True]:
+            self.observer.attempt_ended(segment, source, peer, "loaded")
+        else:
+            self.clear_bytes(segment)
+            self.agent.failed(segment, self.clock.now())
+            self.observer.attempt_ended(segment, source, peer, f"{source}-segment-validation-failed")
+        self.request_pass()
 
     def _start_http(self, segment: int, first_byte: int) -> None:
         self._forget_unless_resumed(segment, first_byte)
@@ -205,6 +222,7 @@ class Loader:
     def _forget_unless_resumed(self, segment: int, first_byte: int) -> None:
         if first_byte == 0:
             self._partial.pop(segment, None)
+            self._from_peers.discard(segment)
 
     def _aborted(self, segment: int, source: int, peer: str) -> None:
         self.agent.stopped(source, self.clock.milliseconds(), peer)
@@ -222,6 +240,7 @@ class Loader:
 
     def _store(self, segment: int) -> None:
         self.storage[segment] = bytes(self._partial.pop(segment, b""))
+        self._from_peers.discard(segment)
         for old in [old for old in self.storage if not self.agent.holds(old)]:
             del self.storage[old]
 
@@ -234,11 +253,14 @@ class Loader:
     def clear_bytes(self, segment: int) -> None:
         """Drop partial bytes that are not to be trusted."""
         self._partial.pop(segment, None)
+        self._from_peers.discard(segment)
         self.agent.clear_bytes(segment)
 
     def take_bytes(self, segment: int, data: bytes, source: int, peer: str) -> None:
         """Bytes came for a segment."""
         self._partial.setdefault(segment, bytearray()).extend(data)
+        if source == P2P:
+            self._from_peers.add(segment)
         self.agent.received(segment, len(data), source, self.clock.milliseconds(), peer)
         self.observer.bytes_received(segment, SOURCES[source], peer, len(data))
 
@@ -246,9 +268,20 @@ class Loader:
         """Bytes came that belong to no download: late, or never asked for."""
         self.observer.bytes_received(-1, "p2p", peer, count)
 
-    def is_valid(self, segment: int) -> bool:
-        """Judge a segment that came from a peer."""
-        return self._validate is None or self._validate(segment, bytes(self._partial.get(segment, b"")))
+    def judge(self, segment: int, source: int, verdict: Callable[[bool], None]) -> None:
+        """Judge a complete segment; one with a peer's bytes in it by the rule for peers, whoever sent the last of them.
+
+        Upstream asks the rule of the last source alone, so that a peer can spoil what HTTP completes.
+        """
+        validator = self._validators[P2P if segment in self._from_peers else source]
+        if validator is None:
+            verdict(True)
+        else:
+            validator(segment, bytes(self._partial.get(segment, b"")), verdict)
+
+    def served(self, segment: int) -> bytes | None:
+        """Bytes to send to a peer that asks for a stored segment; None: it gets no answer."""
+        return self._conduct.served(self.storage[segment])
 
     def succeed(self, segment: int, source: int, peer: str) -> None:
         """A segment is complete."""
@@ -278,8 +311,7 @@ class Loader:
             return False
         exchange = self._exchanges[channel.peer] = Exchange(self, channel)
         if self.uploads:
-            stored, fetching = self.agent.peek_announcement()
-            exchange.say(SegmentsAnnouncement(tuple(stored), tuple(fetching)))
+            exchange.say(self._announcement(*self.agent.peek_announcement()))
         return True
 
     def channel_message(self, peer: str, message: bytes) -> None:
@@ -317,10 +349,12 @@ class Loader:
         return list(self._exchanges)
 
     def _announce(self) -> None:
-        stored, fetching = self.agent.announcement()
-        message = SegmentsAnnouncement(tuple(stored), tuple(fetching))
+        message = self._announcement(*self.agent.announcement())
         for exchange in list(self._exchanges.values()):
             exchange.say(message)
+
+    def _announcement(self, stored: list[int], fetching: list[int]) -> SegmentsAnnouncement:
+        return SegmentsAnnouncement(tuple(self._conduct.stored(stored, self.agent.listing)), tuple(fetching))
 
     def close(self) -> None:
         """Stop everything: attempts are aborted, channels closed."""

@@ -1,6 +1,7 @@
 """What is written down about one viewer: transfers, segments, playback, connections, announces and statistics."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -17,7 +18,9 @@ _OUTCOMES: Final = {
     "abort": "aborted",
     "bytes-receiving-timeout": "stalled",
     "p2p-segment-validation-failed": "invalid",
+    "http-segment-validation-failed": "invalid",
 }
+Opened = Callable[[int, bytes], bytes]
 _ANSWER_BEGINS: Final = b"cstr\x02"
 """How a SegmentData command starts on the wire."""
 
@@ -83,10 +86,11 @@ class _Segment:
 
 
 class ViewerNotes:
-    """Observes everything about one viewer, and counts its segment bytes."""
+    """Observes everything about one viewer, and counts its segment bytes; `opened` decrypts a segment."""
 
-    def __init__(self, journal: Journal, clock: Timepiece, viewer: str) -> None:
+    def __init__(self, journal: Journal, clock: Timepiece, viewer: str, opened: Opened = lambda _, data: data) -> None:
         self.viewer = viewer
+        self._opened = opened
         self.downloaded = {"http": 0, "p2p": 0}
         self._journal = journal
         self._clock = clock
@@ -152,7 +156,7 @@ class ViewerNotes:
         now = self._clock.now()
         if outcome == "loaded":
             self._segment(segment).completed_at = now
-            if source == "p2p" and not peer:
+            if transfer.bytes == 0 and transfer.first_byte > 0:
                 return
         self.write(
             "transfer", transfer=transfer.serial, segment=segment, source=source, peer=peer,
@@ -187,7 +191,7 @@ class ViewerNotes:
     def segment_held(self, segment: int, data: bytes) -> None:
         """The viewer has all of a segment."""
         if not self._segment(segment).digest:
-            self.segment_hashed(segment, len(data), digest(data))
+            self.segment_hashed(segment, len(data), digest(self._opened(segment, data)))
 
     def segment_hashed(self, segment: int, size: int, hashed: str) -> None:
         """The viewer has all of a segment, told by its digest (see `journal.digest`)."""

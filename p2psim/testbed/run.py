@@ -18,7 +18,7 @@ import psutil
 
 from p2psim.errors import TestbedError
 from p2psim.scenario import Population, Scenario, populate
-from p2psim.scenario.population import viewer_name
+from p2psim.scenario.population import ROLES, viewer_name
 from p2psim.testbed.browser_page import check_for_browsers, in_browsers
 from p2psim.testbed.chromium import browser_versions, check_browser, find_libraries
 from p2psim.testbed.feasibility import (
@@ -315,6 +315,7 @@ def _origin_options(scenario: Scenario, port: int) -> OriginOptions:
         kind=stream.kind,
         window=stream.window,
         segment_count=math.ceil(stream.length / stream.segment),
+        encrypted=stream.encrypted,
         rate=_limit(origin.rate),
         connection_rate=_limit(origin.per_connection),
         latency=origin.latency,
@@ -337,6 +338,7 @@ def _plans(population: Population) -> list[ViewerPlan]:
             downlink=_limit(float(population.downlink[index])),
             device="mobile" if population.mobile[index] else "desktop",
             uploads=bool(population.uploads[index]),
+            role=ROLES[population.role[index]],
         )
         for index, departure in enumerate(population.departures)
     ]

@@ -5,6 +5,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -83,6 +84,7 @@ class _Tabulation:
         for event in events:
             self._by_kind[event["event"]].append(event)
         self._origin = origin_events
+        self._true = cache(facts.true_digest)
         self._viewers = {event["viewer"]: event for event in self._by_kind["viewer"]}
         self._names = {event["peer_id"]: event["viewer"] for event in self._by_kind["viewer"]}
         self._crashed = {name for name, event in self._viewers.items() if event["departure"] == "crash"}
@@ -120,7 +122,8 @@ class _Tabulation:
         self._rows.add(
             "viewers", viewer=event["viewer"], joined_at=event["joined_at"], left_at=event["left_at"],
             departure=event["departure"], channel=_STREAM, nat="public", device=event["device"],
-            actor=event.get("actor", "aiortc"), peer_id=event["peer_id"], **rates,
+            actor=event.get("actor", "aiortc"), peer_id=event["peer_id"],
+            role=event.get("role", "honest"), **rates,
         )  # fmt: skip
 
     def _add_transfers(self) -> None:
@@ -142,6 +145,7 @@ class _Tabulation:
         ahead = event["segment"] * stream.segment if stream.kind == "live" else 0.0
         self._rows.add(
             "segments", stream=_STREAM, quality=0, available_at=self._facts.first_segment_at + ahead,
+            poisoned=bool(event["digest"]) and event["digest"] != self._true(event["segment"]),
             **_without(event, "event", "digest"),
         )  # fmt: skip
 
@@ -177,7 +181,6 @@ class _Tabulation:
         for event in self._by_kind["segment"]:
             http_received[event["viewer"]] += event["bytes_http"]
         held = [event for event in self._by_kind["segment"] if event["digest"]]
-        true = {number: self._facts.true_digest(number) for number in {event["segment"] for event in held}}
         return Ledger(
             p2p_sent=sent,
             p2p_received=received,
@@ -186,7 +189,7 @@ class _Tabulation:
             http_received=http_received.total(),
             http_lost=sum(http_sent[name] - http_received[name] for name in self._crashed),
             segments_held=len(held),
-            segments_wrong=sum(event["digest"] != true[event["segment"]] for event in held),
+            segments_wrong=sum(event["digest"] != self._true(event["segment"]) for event in held),
         )
 
     def _p2p_books(self) -> tuple[int, int, int]:

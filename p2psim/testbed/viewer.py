@@ -14,6 +14,7 @@ from p2psim.policy.state import options
 from p2psim.rng import kernel_streams, stream
 from p2psim.scenario import Scenario
 from p2psim.testbed.clock import RunClock
+from p2psim.testbed.conduct import CONDUCTS
 from p2psim.testbed.connection import Links
 from p2psim.testbed.fetcher import HttpFetcher
 from p2psim.testbed.journal import Journal
@@ -22,10 +23,12 @@ from p2psim.testbed.notes import ViewerNotes
 from p2psim.testbed.pacing import Downlink, Uplink
 from p2psim.testbed.player import Player
 from p2psim.testbed.pool import Pool
+from p2psim.testbed.protection import Keys, Notary
 from p2psim.testbed.tracker_client import TrackerClient
 from p2psim.wire import (
     MasterPlaylist,
     MediaPlaylist,
+    MediaSegment,
     SegmentMap,
     Stream,
     manifest_swarm_id,
@@ -33,6 +36,7 @@ from p2psim.wire import (
     parse_playlist,
     streams_of,
 )
+from p2psim.wire.protection import DATA_ID
 
 __all__ = ["Surroundings", "Viewer", "ViewerPlan"]
 
@@ -55,6 +59,7 @@ class ViewerPlan(msgspec.Struct, frozen=True, kw_only=True):
     downlink: float | None
     device: str
     uploads: bool
+    role: str = "honest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +86,16 @@ class Viewer:
         self._plan, self._around = plan, around
         self._scenario, self._clock = around.scenario, around.clock
         self._policy = around.scenario.policy.of_stream("main")
-        self._notes = ViewerNotes(around.journal, around.clock, plan.name)
+        self._notes = ViewerNotes(around.journal, around.clock, plan.name, self._opened)
         rng = stream(around.seed, 0, "peer", plan.index)
         self._rng = rng
         self._peer_id = new_peer_id(rng, self._policy.trackerClientVersionPrefix)
         self._links = Links(Uplink(self._clock, _rate(plan.uplink)), Downlink(self._clock, _rate(plan.downlink)))
         self._segments = SegmentMap()
         self._offset = 0.0
-        self._addresses: dict[int, str] = {}
+        self._listed: dict[int, MediaSegment] = {}
+        self._keys: Keys | None = None
+        self._notary: Notary | None = None
         self._loader: Loader | None = None
         self._player: Player | None = None
         self._pool: Pool | None = None
@@ -126,6 +133,11 @@ class Viewer:
         while not (isinstance(media, MediaPlaylist) and media.segments):
             await asyncio.sleep(_PLAYLIST_RETRY)
             media = await self._playlist(web, found.url)
+        self._keys = Keys(web)
+        await self._keys.fetch(media)
+        key = master.data(DATA_ID) if isinstance(master, MasterPlaylist) else None
+        if key is not None and (self._policy.validateP2PSegment or self._policy.validateHTTPSegment):
+            self._notary = Notary(web, found.url, key, self._address)
         self._set_up(web, media, (found.quality.bitrate or 0) / 8)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._reload(web, found.url, media))
@@ -135,9 +147,11 @@ class Viewer:
 
     def _set_up(self, web: aiohttp.ClientSession, media: MediaPlaylist, bitrate: float) -> None:
         scenario, plan, policy, is_live = self._scenario, self._plan, self._policy, not media.is_ended
-        self._fetcher = HttpFetcher(web, self._addresses.__getitem__, self._links.downlink, self._notes.late_http)
+        headers = policy.httpRequestSetup
+        self._fetcher = HttpFetcher(web, self._address, self._links.downlink, self._notes.late_http, headers)
+        judge = self._notary.judge if self._notary is not None else None
         self._loader = Loader(
-            options(policy, is_live),
+            options(policy, is_live, scenario.stream.segment, scenario.stream.latency),
             self._clock,
             self._fetcher,
             self._notes,
@@ -146,6 +160,10 @@ class Viewer:
             max_message_size=policy.webRtcMaxMessageSize,
             neighbours=policy.maxPeers,
             storage=policy.storage_limit(plan.device == "mobile"),
+            validate_p2p=judge if policy.validateP2PSegment else None,
+            validate_http=judge if policy.validateHTTPSegment else None,
+            conduct=CONDUCTS[plan.role](),
+            name=self._peer_id,
             answers_unknown=True,
             upstream_faults=policy.announcementBlocks == "upstream",
         )
@@ -211,6 +229,8 @@ class Viewer:
             fresh = await self._playlist(web, url)
             if isinstance(fresh, MediaPlaylist):
                 media = fresh
+                if self._keys is not None:
+                    await self._keys.fetch(media)
             brought_news = media.segments[-1:] != before.segments[-1:]
             self._take(media)
 
@@ -220,10 +240,20 @@ class Viewer:
             self._offset = media.segments[0].media_sequence * media.segments[0].duration
         self._segments.update(media)
         items = [(item.number, item.start + self._offset, item.end + self._offset) for item in self._segments]
-        self._addresses.update((item.number, item.segment.url) for item in self._segments)
+        self._listed.update((item.number, item.segment) for item in self._segments)
+        if self._notary is not None:
+            self._notary.refresh()
         if self._loader is not None and self._player is not None:
             self._loader.playlist(items)
             self._player.playlist(items, media.is_ended)
+
+    def _address(self, number: int) -> str:
+        return self._listed[number].url
+
+    def _opened(self, number: int, data: bytes) -> bytes:
+        """Give what the player shows of a segment."""
+        segment = self._listed.get(number)
+        return data if segment is None or self._keys is None else self._keys.open(segment, data)
 
     def _segments_start(self, number: int) -> float:
         item = self._segments.by_number(number)
@@ -260,7 +290,7 @@ class Viewer:
     async def _go(self) -> None:
         if self._loader is not None:
             self._loader.close()
-        parts = [part.close() for part in (self._pool, self._fetcher) if part is not None]
+        parts = [part.close() for part in (self._pool, self._fetcher, self._notary) if part is not None]
         goodbye = [self._tracker.leave()] if self._tracker is not None else []
         await asyncio.gather(*parts, *goodbye)
 
@@ -284,6 +314,7 @@ class Viewer:
         self._notes.write(
             "viewer", peer_id=self._peer_id, joined_at=joined_at, left_at=left_at, departure=self._plan.departure,
             uplink=self._plan.uplink, downlink=self._plan.downlink, device=self._plan.device,
+            role=self._plan.role,
         )  # fmt: skip
 
 

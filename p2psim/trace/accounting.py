@@ -186,6 +186,7 @@ def _played(trace: Trace, viewers: pd.DataFrame) -> pd.DataFrame:
     share = (played["size"] / came).clip(upper=1.0)
     rows = played.assign(kept_http=played["bytes_http"] * share, kept_p2p=played["bytes_p2p"] * share)
     sums = rows.groupby("viewer")[["size", "kept_http", "kept_p2p"]].sum()
+    sums["poisoned"] = rows.groupby("viewer")["poisoned"].sum() if "poisoned" in rows else 0
     return sums.rename(columns={"size": "bytes_played"}).reindex(viewers.index)
 
 

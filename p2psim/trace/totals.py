@@ -41,6 +41,7 @@ VIEWER_TOTALS: Mapping[str, str] = MappingProxyType(
         "played": "float",  # seconds of media played
         "startup": "float",  # seconds from joining to the first frame; NaN: it never came
         "stalls": "int",
+        "poisoned": "int",  # segments played that were not the origin's
         "stalled": "float",  # seconds stalled after the start
         "latency": "float",  # live: mean distance to the newest segment while playing; NaN for VOD
         "peers": "float",  # connected peers, mean over the time watched
