@@ -256,7 +256,7 @@
   // -- the player -------------------------------------------------------------------------------------------------------
 
   let stream = null;
-  let attempts = 0;
+  const attempts = new Map(); // those under way
   let sampling = 0;
   const connected = new Set();
 
@@ -266,25 +266,33 @@
     write("held", { segment, size, digest: hex(new Uint8Array(value)) });
   }
 
+  const nameOf = ({ segment, source, peer }) => `${segment} ${source} ${peer}`;
+
+  function begin(attempt, url) {
+    attempts.set(nameOf(attempt), attempt);
+    write("start", { ...attempt, url });
+  }
+
+  function end(attempt, outcome, more = {}) {
+    attempts.delete(nameOf(attempt));
+    write("end", { ...attempt, outcome, ...more });
+  }
+
   function followEngine(engine) {
     const numbers = new Map();
     engine.addEventListener("onSegmentStart", ({ segment, downloadSource, peerId }) => {
-      attempts += 1;
       numbers.set(segment.url, segment.externalId);
-      write("start", { segment: segment.externalId, url: segment.url, source: downloadSource, peer: peerId ?? "" });
+      begin({ segment: segment.externalId, source: downloadSource, peer: peerId ?? "" }, segment.url);
     });
-    const ended = (segment, downloadSource, peerId, outcome, url) => {
-      attempts -= 1;
-      write("end", { segment, source: downloadSource, peer: peerId ?? "", outcome, url });
-    };
+    const ended = (segment, source, peerId, outcome) => end({ segment, source, peer: peerId ?? "" }, outcome);
     engine.addEventListener("onSegmentLoaded", ({ segmentUrl, downloadSource, peerId }) =>
-      ended(numbers.get(segmentUrl), downloadSource, peerId, "loaded", segmentUrl),
+      ended(numbers.get(segmentUrl), downloadSource, peerId, "loaded"),
     );
     engine.addEventListener("onSegmentError", ({ segment, downloadSource, peerId, error }) =>
-      ended(segment.externalId, downloadSource, peerId, error.type, segment.url),
+      ended(segment.externalId, downloadSource, peerId, error.type),
     );
     engine.addEventListener("onSegmentAbort", ({ segment, downloadSource, peerId }) =>
-      ended(segment.externalId, downloadSource, peerId, "abort", segment.url),
+      ended(segment.externalId, downloadSource, peerId, "abort"),
     );
     engine.addEventListener("onPeerConnect", ({ peerId }) => connected.add(peerId));
     engine.addEventListener("onPeerClose", ({ peerId }) => connected.delete(peerId));
@@ -318,20 +326,15 @@
 
   /** Without p2p-media-loader it is hls.js that loads. */
   function followLoading(hls) {
-    hls.on("hlsFragLoading", (_, { frag }) => {
-      attempts += 1;
-      write("start", { segment: frag.sn, url: frag.url, source: "http", peer: "" });
-    });
+    const attempt = ({ sn }) => ({ segment: sn, source: "http", peer: "" });
+    hls.on("hlsFragLoading", (_, { frag }) => begin(attempt(frag), frag.url));
     hls.on("hlsFragLoaded", (_, { frag }) => {
-      attempts -= 1;
       const { loaded, loading } = frag.stats;
       write("chunk", { t: loading.first, url: frag.url, count: loaded });
-      write("end", { t: loading.end, segment: frag.sn, source: "http", peer: "", outcome: "loaded" });
+      end(attempt(frag), "loaded", { t: loading.end });
     });
     hls.on("hlsError", (_, { frag, details }) => {
-      if (!details.startsWith("fragLoad")) return;
-      attempts -= 1;
-      write("end", { segment: frag.sn, source: "http", peer: "", outcome: "http-error" });
+      if (details.startsWith("fragLoad")) end(attempt(frag), "http-error");
     });
   }
 
@@ -363,7 +366,7 @@
 
   // -- leaving ----------------------------------------------------------------------------------------------------------
 
-  const isQuiet = () => attempts <= 0 && [...connections].every(({ waiting, channel }) => waiting === 0 && (channel === null || native.buffered.call(channel) === 0));
+  const isQuiet = () => attempts.size === 0 && [...connections].every(({ waiting, channel }) => waiting === 0 && (channel === null || native.buffered.call(channel) === 0));
   const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
   /** Leave in good order: ask for nothing more, serve nobody anew, let what is on its way arrive, then close. */
@@ -383,6 +386,7 @@
 
   /** Write down what is still open, as if it ended now. */
   function finish() {
+    for (const attempt of [...attempts.values()]) end(attempt, "abort");
     for (const link of [...connections]) link.end();
   }
 

@@ -114,7 +114,7 @@ def test_every_peer_pollutes(visit, tracker, origin):
     events = honest.page.evaluate("probe.drain()")
     assert [event for event in events if event.get("outcome") == "p2p-segment-validation-failed"]
     held = {event["segment"]: event["digest"] for event in events if event["kind"] == "held"}
-    assert len(held) >= 8
+    assert len(held) >= 5
     for number, digest in held.items():
         address = origin[1]["master"].replace("master.m3u8", f"360p-1000k/{number}.ts")
         with urllib.request.urlopen(address, timeout=5) as response:
@@ -132,17 +132,15 @@ def test_webrtc_is_disabled(visit, tracker, origin):
     assert visitor.errors == []
 
 
-@pytest.mark.parametrize("fault", ["refuses", "is silent", "fails"])
+@pytest.mark.parametrize("fault", ["refuses or fails", "is silent"])
 def test_the_origin_is_away_for_three_seconds(visit, tracker, origin, fault):
     visitors = two_that_share(visit, tracker, origin)
     pattern = "**/main/**"
     if fault == "is silent":
         origin[0].send_signal(signal.SIGSTOP)
-    for visitor in visitors:
-        if fault == "refuses":
-            visitor.context.route(pattern, lambda route: route.abort("connectionrefused"))
-        elif fault == "fails":
-            visitor.context.route(pattern, lambda route: route.fulfill(status=503))
+    else:  # one way for the one, another for the other
+        visitors[0].context.route(pattern, lambda route: route.abort("connectionrefused"))
+        visitors[1].context.route(pattern, lambda route: route.fulfill(status=503))
     visitors[0].wait(3)
     origin[0].send_signal(signal.SIGCONT)
     for visitor in visitors:

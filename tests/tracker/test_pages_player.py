@@ -243,6 +243,14 @@ def test_a_browser_without_media_source_plays_hls_itself(visit, tracker, files):
     assert visitor.page.locator("video").get_attribute("src") == f"{files}/stream"
 
 
+def test_where_signatures_cannot_be_checked_nothing_is_shared(visit, tracker, origin):
+    visitor = visit(scripts=("Object.defineProperty(crypto, 'subtle', { value: undefined });",))
+    visitor.watch(tracker, origin["master"], **SHARING).until(video="playing", p2p="red")
+    visitor.page.get_by_text("received data could not be checked").wait_for()
+    visitor.until_figure("downloaded", 1)
+    assert visitor.figure("share") == 0
+
+
 # -- libraries from elsewhere -----------------------------------------------------------------------------------------
 
 

@@ -106,6 +106,7 @@ class Session {
   #touched = new Set(); // segments of which peers sent a part
   #mediaRecoveries = 0;
   #hasFailed = false;
+  #isShared = false;
   #listeners = new AbortController();
 
   constructor(video, channel, settings, tell) {
@@ -201,7 +202,6 @@ class Session {
     if (why) {
       this.#tell({ p2p: "inactive", why });
       this.#hls = new Hls(wishes);
-      this.#hls.on("hlsFragLoaded", (_, { frag }) => this.#traffic.downloaded(frag.stats.loaded, "http"));
     } else {
       this.#tell({ p2p: "connecting", tracker: "connecting" });
       const created = (hls) => this.#share(hls.p2pEngine);
@@ -224,6 +224,9 @@ class Session {
   }
 
   #watchOver(hls) {
+    hls.on("hlsFragLoaded", (_, { frag }) => {
+      if (!this.#isShared) this.#traffic.downloaded(frag.stats.loaded, "http"); // otherwise the library counts
+    });
     hls.on("hlsManifestLoaded", (_, { sessionData }) => this.#protect(keyOf(sessionData)));
     hls.on("hlsManifestParsed", () => this.#play());
     hls.on("hlsLevelSwitched", (_, { level }) => {
@@ -277,6 +280,7 @@ class Session {
   }
 
   #share(engine) {
+    this.#isShared = true;
     this.#traffic.follow(engine);
     engine.addEventListener("onPeerConnect", () => this.#tell({ p2p: "active" }));
     engine.addEventListener("onPeerClose", () => {
@@ -318,6 +322,7 @@ class Session {
     this.#hashes = Hashes.create(key).catch((error) => {
       console.warn("segments cannot be checked", error);
       this.#hls.p2pEngine?.applyDynamicConfig({ core: { isP2PDisabled: true } });
+      this.#isShared = false;
       this.#tell({ p2p: "inactive", tracker: "none", why: "hashes" });
       return null;
     });
