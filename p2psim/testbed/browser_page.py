@@ -36,7 +36,7 @@ def check_for_browsers(scenario: Scenario) -> None:
     if name not in _POLICIES:
         raise ScenarioError(f"policy.name = {name!r}: browsers run {' or '.join(map(repr, _POLICIES))}")
     for option, value in _chosen(scenario).items():
-        if option not in (*PAGE_OPTIONS, "name", "maxPeers"):
+        if option not in (*PAGE_OPTIONS, "name", "maxPeers", "validateP2PSegment"):
             raise ScenarioError(f"policy.{option} = {value!r}: not an option of the player's page; leave it out")
 
 

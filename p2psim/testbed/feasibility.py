@@ -42,6 +42,7 @@ NOT_ENFORCED_IN_BROWSERS: Final = {
     "browsers.downlink": "not limited",
     "browsers.tracker.latency": "the loopback's own",
     "browsers.joining": "a viewer joins when its page has loaded the player; before, nothing is asked of the origin",
+    "browsers.validateP2PSegment": "always: the origin signs its segments, and the player checks them",
     "browsers.crash": "the page's process is killed, and its socket to the tracker closes with it",
 }
 """What else is as it is for viewers in a browser."""

@@ -179,7 +179,8 @@ class _Run:
         path = self._folder / "scenario.toml"
         path.write_text(self._scenario.to_toml(), encoding="utf-8")
         plans = _plans(self._population)
-        pages = in_browsers(len(plans), self._scenario.viewers.browsers)
+        honest = [plan.index for plan in plans if plan.role == ROLES[0]]  # a browser plays no other part
+        pages = {honest[place] for place in in_browsers(len(honest), self._scenario.viewers.browsers)}
         others = [plan for plan in plans if plan.index not in pages]
         shares = [(f"worker-{number}", "p2psim.testbed.worker", others[number::count]) for number in range(count)]
         shares.append(("browser", "p2psim.testbed.browser", [plan for plan in plans if plan.index in pages]))

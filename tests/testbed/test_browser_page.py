@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from p2psim.errors import ScenarioError
-from p2psim.scenario import Scenario
+from p2psim.scenario import Policy, Scenario
 from p2psim.testbed.browser_page import check_for_browsers, in_browsers, page_address
 from p2psim.testbed.viewer import ViewerPlan
 
@@ -70,6 +70,12 @@ def test_browsers_are_spread_over_the_arrivals(count, browsers, chosen):
 def test_what_browsers_can_do_is_accepted():
     check_for_browsers(Scenario().replace({"policy.highDemandTimeWindow": 4.0, "policy.maxPeers": 9}))
     check_for_browsers(Scenario().replace({"policy.name": "http-only"}))
+    check_for_browsers(replace(Scenario(), policy=Policy(validateP2PSegment=True)))
+
+
+def test_an_option_that_the_page_does_not_take_is_refused():
+    with pytest.raises(ScenarioError, match=r"policy\.swarmId = 'mine': not an option of the player's page"):
+        check_for_browsers(replace(Scenario(), policy=Policy(swarmId="mine")))
 
 
 def test_a_policy_that_browsers_do_not_run_is_refused():
