@@ -60,7 +60,7 @@ def test_a_cache_without_room_saves_little() -> None:
 def test_the_second_cdn_takes_what_the_first_would_rather_not() -> None:
     narrow = {**HTTP, "cdn.edges": "one", "cdn.rate": "5 Mbit/s"}  # for twelve viewers of 1 Mbit/s
     alone, helped = play(narrow), play({**narrow, "cdn.overflow": 0.8})
-    assert found(alone)["stall_ratio"] > 0.1
+    assert found(alone)["stall_ratio"] > 0.03
     assert found(helped)["stall_ratio"] == 0
     assert 0.5 < found(helped)["second_share"] < 1
     rows = moved(helped, "http")
