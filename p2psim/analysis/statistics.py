@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 __all__ = [
     "FEW",
@@ -148,6 +148,8 @@ def bootstrap_ratio(
     whole = float(over.sum() / under.sum())
     if np.ptp(over / np.where(under == 0, np.nan, under)) == 0:
         return Interval(whole, whole, whole, 0.0, math.inf)
+    from scipy import stats  # takes longer to load than all else here
+
     found = stats.bootstrap(
         (over, under), _ratio_of_totals, paired=True, vectorized=True, confidence_level=level, n_resamples=resamples,
         method="BCa", rng=rng,
@@ -218,9 +220,9 @@ def equivalence(estimate: Interval, margin: float, alpha: float = 0.05) -> Equiv
     if estimate.error == 0:
         inside = abs(estimate.mean) < margin
         return Equivalence(margin, estimate.mean, estimate.mean, 0.0 if inside else 1.0, inside)
-    reach = float(stats.t.ppf(1 - alpha, estimate.freedom)) * estimate.error
+    reach = float(stdtrit(estimate.freedom, 1 - alpha)) * estimate.error
     sides = [(margin - estimate.mean) / estimate.error, (margin + estimate.mean) / estimate.error]
-    p_value = float(max(stats.t.sf(side, estimate.freedom) for side in sides))
+    p_value = float(max(stdtr(estimate.freedom, -side) for side in sides))
     return Equivalence(margin, estimate.mean - reach, estimate.mean + reach, p_value, p_value < alpha)
 
 
@@ -232,5 +234,5 @@ def _jackknifed(whole: float, without: NDArray[np.float64], level: float) -> Int
 
 
 def _interval(mean: float, error: float, freedom: float, level: float) -> Interval:
-    reach = float(stats.t.ppf((1 + level) / 2, freedom)) * error
+    reach = float(stdtrit(freedom, (1 + level) / 2)) * error
     return Interval(mean, mean - reach, mean + reach, error, freedom)

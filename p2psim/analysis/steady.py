@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import ndtri
 
 from p2psim.analysis.statistics import Interval, ratio
 from p2psim.errors import InputError
@@ -114,5 +114,5 @@ def batch_means(over: Sequence[float], under: Sequence[float], batches: int = 20
     spread = float((centred**2).sum())
     correlation = float((centred[1:] * centred[:-1]).sum()) / spread if spread > 0 else 0.0
     # without dependence it is nearly normal, mean -1/n, variance 1/n (Bartlett)
-    limit = -1 / batches + float(stats.norm.ppf(0.95)) / math.sqrt(batches)
+    limit = -1 / batches + float(ndtri(0.95)) / math.sqrt(batches)
     return Batches(ratio(tops, bottoms, level), correlation, limit)

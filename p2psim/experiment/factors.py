@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from p2psim.errors import DesignError
 from p2psim.rng import stream
@@ -99,6 +98,8 @@ def _cube(method: str, count: int, factors: int, rng: np.random.Generator) -> ND
     """Draw points of the unit cube, shape (count, factors)."""
     if method == "random":
         return rng.random((count, factors))
+    from scipy.stats import qmc  # takes a second to load
+
     if method == "sobol":
         # the balance of a Sobol' sequence needs a power of two: draw as many, take the first
         drawn: NDArray[np.float64] = qmc.Sobol(factors, rng=rng).random_base2(max(0, math.ceil(math.log2(count))))

@@ -6,13 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-import networkx as nx
 import numpy as np
 import pandas as pd
 
-from p2psim.analysis.graph import swarm_graph
 from p2psim.analysis.metrics import METRICS, estimate, sums, value
 from p2psim.analysis.runs import BASELINE, Keep, Runs, jobs_for
 from p2psim.analysis.statistics import FEW, FewReplicationsWarning, Interval, is_precise, replications_for
@@ -25,6 +23,9 @@ from p2psim.scenario import Scenario
 from p2psim.simulation import Run
 from p2psim.trace import BIN, Trace, versions
 from p2psim.trace.files import replacing
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 __all__ = ["Results", "simulate"]
 
@@ -198,6 +199,8 @@ class Results:
 
     def graph(self, at: float, replication: int = 0) -> "nx.Graph[str]":
         """The swarm at a time as a graph of networkx (`p2psim.analysis.graph`); needs ``events=True``."""
+        from p2psim.analysis.graph import swarm_graph
+
         return swarm_graph(self.traces[replication], at)
 
     @property
