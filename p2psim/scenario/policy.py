@@ -63,17 +63,18 @@ class Policy:
     p2pNotReceivingBytesTimeoutMs: float = 2000.0
     httpNotReceivingBytesTimeoutMs: float = 3000.0
     p2pInactiveLoaderDestroyTimeoutMs: float = 30_000.0
-    """How long the swarm of a quality that is no longer played is served, if anything of it is stored."""
+    """How long the swarm of a quality that is no longer played is served, if anything of it is stored. For pages:
+    aiortc viewers keep to one quality, simulated ones leave the old swarm at once."""
     httpErrorRetries: int = 3
     """Attempts over HTTP at a segment before it is given up; 0: HTTP is never used."""
     p2pErrorRetries: int = 3
     """Time-outs of a peer, since its last success, before its connection is closed."""
     announceTrackers: tuple[str, ...] = PUBLIC_TRACKERS
-    """Trackers of a page that is left alone. A run has a tracker of its own in the place of these public ones; others
-    are used as they are named when measuring. Simulated as one tracker."""
+    """Trackers of a page that is left alone. A run has a tracker of its own in the place of these public ones; of others
+    the first is used when measuring. Simulated as one tracker."""
     rtcConfig: tuple[str, ...] = PUBLIC_STUN
-    """ICE servers. Measured on one machine nobody needs one, and none of the public ones is asked; simulated, viewers
-    behind NAT reach only public ones without any."""
+    """ICE servers. On the loopback of one machine nobody needs one, and none is asked; simulated, viewers behind NAT
+    reach only public ones if there are none."""
     trackerClientVersionPrefix: str = "-PM0203-"
     """Beginning of peer ids; ASCII, shorter than 20 characters. Of no effect when simulated."""
     swarmId: str = ""

@@ -19,6 +19,9 @@ class Reach:
         self._key = f"{seed}/{replication}/relay"
         self._kind = _kinds(people)
         self._direct = reachability()
+        if not scenario.policy.rtcConfig:
+            # nobody learns the address that a NAT gives: one of two must be without
+            self._direct[1:, 1:] = False
 
     def way(self, a: int, b: int) -> str:
         """Best way between two viewers without a relay."""

@@ -18,6 +18,7 @@ import psutil
 
 from p2psim.errors import TestbedError
 from p2psim.scenario import Population, Scenario, populate
+from p2psim.scenario.policy import PUBLIC_TRACKERS
 from p2psim.scenario.population import ROLES, viewer_name
 from p2psim.testbed.browser_page import check_for_browsers, in_browsers
 from p2psim.testbed.chromium import browser_versions, check_browser, find_libraries
@@ -94,6 +95,9 @@ def measure(
         check_browser()
     for port in (origin_port, tracker_port):
         check_port(port)
+    named = scenario.policy.announceTrackers
+    if tracker_url is None and named not in ((), PUBLIC_TRACKERS):
+        tracker_url = named[0]
     if tracker_url is not None:
         check_tracker(tracker_url)
     if processes is not None and processes < 1:

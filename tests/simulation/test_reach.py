@@ -34,6 +34,13 @@ def test_everybody_public_needs_no_way_around() -> None:
     assert ways(**{"nat.mix": "open"})[0] == {"host": pytest.approx(1.0)}
 
 
+def test_without_an_ice_server_one_of_two_must_be_public() -> None:
+    found, people, reach = ways(**{"nat.mix": "mixed", "policy.rtcConfig": ()})
+    assert 0 < 1 - found[""] < 1 - ways(**{"nat.mix": "mixed"})[0][""]
+    met = [(a, b) for a, b in combinations(range(len(people)), 2) if reach.way(a, b)]
+    assert all(0 in (people.nat[a], people.nat[b]) for a, b in met)
+
+
 def test_viewers_of_one_home_meet_on_the_lan() -> None:
     changes = {"nat.shares": {"symmetric": 1.0}, "household.shares": (0.0, 1.0)}
     found, _, _ = ways(**changes)

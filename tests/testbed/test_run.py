@@ -76,6 +76,11 @@ def test_without_a_tracker_there_is_nothing_to_measure(nothing_left):
         measure(SCENARIO, tracker_url="ws://127.0.0.1:9/")
 
 
+def test_trackers_other_than_the_public_ones_are_used(nothing_left):
+    with pytest.raises(TrackerUnreachableError, match=r"ws://127\.0\.0\.1:9/"):
+        measure(SCENARIO.replace({"policy.announceTrackers": ("ws://127.0.0.1:9/",)}))
+
+
 @pytest.mark.parametrize("port", ["origin_port", "tracker_port"])
 def test_a_port_that_is_taken(nothing_left, port):
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(PortInUseError, match=r"port \d+"):
