@@ -1,4 +1,4 @@
-"""Options that are choices: the two faults of 2.3, real or mended, P2P switched off, limits of the storage, elections."""
+"""Options that are choices: the faults of 2.3 real or mended, P2P switched off, limits of the storage, elections."""
 
 import contextlib
 import dataclasses
