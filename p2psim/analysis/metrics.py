@@ -73,7 +73,7 @@ METRICS: Mapping[str, Metric] = {
     "relay_bytes": Metric(text="bytes through relays", unit="size", over="relay_bytes"),
     "far_share": Metric(text="share of P2P from other regions", unit="share", over="far_bytes", under="p2p_bytes"),
     "cache_hits": Metric(
-        text="1 - bytes from the origin to edges / bytes from edges", unit="points", over="fill_bytes",
+        text="1 - bytes from the origin to edges / bytes from edges", unit="share", over="fill_bytes",
         under="edge_bytes", complement=True,
     ),
     "second_share": Metric(

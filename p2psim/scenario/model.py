@@ -166,8 +166,8 @@ class Tracker:
     """A viewer silent for so long is dropped from the list."""
     latency: Seconds = 0.02
     """One way, viewer to tracker."""
-    matching: str = "random"
-    """How receivers of offers are chosen; a name known to `tracker.matching`."""
+    matching: Literal["random", "least-recently-offered", "locality"] = "random"
+    """How receivers of offers are chosen (`tracker.matching`); `locality`: same home first, then same region."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

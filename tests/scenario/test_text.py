@@ -12,6 +12,7 @@ from p2psim.errors import InputError, ScenarioError
 from p2psim.scenario import DATA, Scenario, bundled
 from p2psim.scenario.presets import section_presets
 from p2psim.scenario.text import parse, replaced
+from tracker.matching import STRATEGIES
 
 positive = st.floats(0.01, 1e9, allow_nan=False)
 share = st.floats(0, 1)
@@ -173,6 +174,7 @@ def test_from_outside_a_number_needs_its_unit() -> None:
         ("[regions]\nstretch = 0.5", "1 or more"),
         ('[cdn]\nedges = "regions"', "regions.mix is empty"),
         ("[cdn]\noverflow = 0.5", "whose cdn.rate is limited"),
+        ('[tracker]\nmatching = "dating"', "accepted: 'random', 'least-recently-offered', 'locality'"),
         ("[hybrid]\nload = 0.5", "a load needs a limited origin.rate"),
         ('[hybrid]\nends = "0 s"', "must be after hybrid.begins"),
         ("[channels]\ncount = 0", "1 to 10000"),
@@ -272,3 +274,8 @@ def test_every_preset_of_a_section_is_accepted_and_names_its_source(path) -> Non
         scenario = Scenario().replace(room)
         assert preset["source"]
         assert parse(scenario.to_toml()) == scenario
+
+
+def test_every_way_of_matching_that_the_tracker_knows_can_be_asked_for() -> None:
+    for name in STRATEGIES:
+        assert Scenario().replace({"tracker.matching": name}).tracker.matching == name
