@@ -1,5 +1,6 @@
 """The rules of one connection, input by input: a loader on a virtual clock, and an end that says what it is told to."""
 
+import asyncio
 import os
 import time
 
@@ -387,6 +388,27 @@ async def test_garbage_over_a_real_channel_arrives_and_ends_nothing(monkeypatch)
         await other.received(len(other.messages) + 1)
     assert sorted(message for _, message in other.messages) == sorted(sent)
     assert not other.ended.is_set()
+    for end in (one, other):
+        end.connection.close()
+        await end.ended.wait()
+
+
+@pytest.mark.testbed
+@pytest.mark.asyncio
+async def test_a_real_channel_never_holds_more_than_two_messages(monkeypatch):
+    monkeypatch.setattr(aioice.ice, "get_host_addresses", aioice.ice.get_host_addresses)
+    confine()
+    one, other = await joined()
+    channel, held = one.connection._channel, []
+    pieces = 40
+    put = channel.send
+    monkeypatch.setattr(channel, "send", lambda message: (put(message), held.append(channel.bufferedAmount))[0])
+    for _ in range(pieces):
+        one.connection.send(bytes(65_535))
+    async with asyncio.timeout(30):
+        await other.received(pieces)
+    assert len(held) == pieces
+    assert max(held) <= 2 * 65_536
     for end in (one, other):
         end.connection.close()
         await end.ended.wait()

@@ -2,8 +2,11 @@
 
 import pytest
 
+from p2psim.analysis.metrics import metrics
 from p2psim.scenario import Scenario
+from p2psim.simulation import run
 from p2psim.testbed import measure
+from p2psim.trace import totals
 
 pytestmark = [pytest.mark.testbed, pytest.mark.slow]
 
@@ -53,3 +56,7 @@ def test_who_does_not_validate_plays_rubbish():
     trace = measure(SCENARIO, seed=2)
     assert victims(trace)["poisoned"].any()
     assert "invalid" not in outcomes(trace)
+    simulated, measured = metrics(run(SCENARIO, seed=2).totals), metrics(totals(trace))
+    assert simulated["poisoned"] > 0
+    assert simulated["poisoned"] == pytest.approx(measured["poisoned"], abs=3), "of twelve segments a viewer plays"
+    assert simulated["p2p_ratio"] == pytest.approx(measured["p2p_ratio"], abs=0.15)
