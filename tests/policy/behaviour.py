@@ -17,7 +17,7 @@ Expression = Callable[[Scope], Any]
 
 _TOKEN = re.compile(
     r"""\s*(?:(\d+(?:\.\d+)?)|"([^"]*)"|'([^']*)'|([A-Za-z_]\w*)"""
-    r"|(=>|===|!==|==|!=|<=|>=|&&|\|\||[-+*/%<>!?:()\[\],.]))"
+    r"|(=>|===|!==|==|!=|<=|>=|&&|\|\||[-+*/%<>!?:()\[\]{},;.]))"
 )
 _LEVELS: list[dict[str, Callable[[Any, Any], Any]]] = [
     {"===": operator.eq, "!==": operator.ne, "==": operator.eq, "!=": operator.ne},
@@ -33,7 +33,7 @@ def behaviour(source: str | None) -> Behaviour:
         return lambda _id, _ms: "ok"
     parser = _Parser(source)
     names = parser.parameters()
-    body = parser.expression()
+    body = parser.body()
     parser.end()
     return lambda segment, ms: body(dict(zip(names, (segment, ms), strict=False)))
 
@@ -84,6 +84,16 @@ class _Parser:
             names.append(self._next()[1])
         self._expect("=>")
         return names
+
+    def body(self) -> Expression:
+        if not self._accept("{"):
+            return self.expression()
+        if self._next() != ("name", "return"):
+            raise ValueError("behaviour: a block is a single return")
+        result = self.expression()
+        self._accept(";")
+        self._expect("}")
+        return result
 
     def expression(self) -> Expression:
         condition = self._either()

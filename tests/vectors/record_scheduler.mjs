@@ -184,7 +184,7 @@ async function record(name, o) {
   }
 
   (o.peers ?? []).forEach((p, k) => {
-    const id = `-PM0203-peer${String(k).padStart(8, "0")}`;
+    const id = `-PM0203-peer0000000${k}`;
     const behaviour = p.behaviour && eval(p.behaviour);
     const size = sizeOf(p.level ?? 0);
     const handlers = {};
