@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from numba import njit
+from numba import njit, types
 
 __all__ = ["entry", "index", "inner", "tiny"]
 
@@ -24,16 +24,30 @@ F = TypeVar("F", bound=Callable[..., object])
 _njit: Any = partial(njit, _nrt=False)  # nothing here makes arrays: no references to count
 
 
+def _compiled_once(compiled: Any) -> Any:
+    """Let compiled callers share one version for every integer, where Numba makes one for each width and constant."""
+    template = compiled.get_call_template
+
+    def shared(args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
+        return template(tuple(map(_widened, args)), {name: _widened(kind) for name, kind in kws.items()})
+
+    compiled.get_call_template = shared
+    return compiled
+
+
+def _widened(kind: Any) -> Any:
+    plain = types.unliteral(kind)
+    return types.int64 if isinstance(plain, types.Integer) else plain
+
+
 def entry(function: F) -> F:
     """Compile a function that Python calls."""
-    compiled: Any = _njit(cache=True)(function)
-    return cast("F", compiled)
+    return _compiled_once(_njit(cache=True)(function))
 
 
 def inner(function: F) -> F:
     """Compile a function that only compiled functions call."""
-    compiled: Any = _njit(cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
-    return cast("F", compiled)
+    return _compiled_once(_njit(cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))
 
 
 def tiny(function: F) -> F:

@@ -246,7 +246,7 @@ def _handle(P: Plane) -> None:
 # -- what the events do ---------------------------------------------------------------------------------------------
 
 
-@tiny
+@inner
 def _check_progress(P: Plane, v: int, row: int, serial: int, now: float) -> None:
     """Time out a transfer that has not brought a whole message since the last check (one byte, over HTTP)."""
     x = P.xfer[row]
@@ -261,7 +261,7 @@ def _check_progress(P: Plane, v: int, row: int, serial: int, now: float) -> None
         part(P, v, other, now)
 
 
-@tiny
+@inner
 def _reload(P: Plane, v: int, now: float) -> None:
     """A playlist arrives, as it was half a request ago."""
     me = P.L.viewer[v]
@@ -335,7 +335,7 @@ def _update_after(P: Plane, v: int, at: float) -> float:
     return begun + math.ceil((at - begun) / P.s.update - 1e-9) * P.s.update
 
 
-@tiny
+@inner
 def _prefetch(P: Plane, v: int, now: float) -> None:
     _report_playhead(P, v, now)
     sync(P, v, now)
@@ -382,7 +382,7 @@ def _forget_done(P: Plane, done: int) -> None:
     P.counts[N_DIRTY] = rest
 
 
-@tiny
+@inner
 def _pass(P: Plane, v: int, now: float) -> None:
     P.counts[N_PASSES] += 1
     _report_playhead(P, v, now)
@@ -441,7 +441,7 @@ def _row(P: Plane, v: int, segment: int, source: int) -> int:
     return NOBODY
 
 
-@tiny
+@inner
 def _set_border(P: Plane, v: int, now: float) -> None:
     """Note the playhead position at which the next segment enters a window, and schedule its pass."""
     me, seat = P.L.viewer[v], P.seat[v]
@@ -460,7 +460,7 @@ def _set_border(P: Plane, v: int, now: float) -> None:
 # -- the time line --------------------------------------------------------------------------------------------------
 
 
-@tiny
+@inner
 def _tick(P: Plane, now: float) -> None:
     """Once a second: book the bytes of running transfers, count viewers, stalls and neighbours."""
     second = round(now)
@@ -488,7 +488,7 @@ def _tick(P: Plane, now: float) -> None:
     push(P, now + 1.0, SECOND, 0, 0, 0)
 
 
-@tiny
+@inner
 def _forget_warmup(P: Plane, now: float) -> None:
     """The run begins to count here."""
     for v in range(len(P.seat)):

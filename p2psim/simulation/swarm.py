@@ -48,7 +48,7 @@ def tell(P: Plane, v: int, now: float) -> None:
             push(P, arrival, ANNOUNCED, v, segment, tag + state)
 
 
-@tiny
+@inner
 def hear(P: Plane, v: int, segment: int, news: int, now: float) -> None:
     """An announcement reaches the neighbours of `v`; those for whom it changes anything decide anew."""
     state = news % _TAG
@@ -103,7 +103,7 @@ def _matters(P: Plane, n: int, segment: int, state: int, now: float) -> bool:
     return i == NOBODY or P.L.request[n, i].status != LOADING
 
 
-@tiny
+@inner
 def meet(P: Plane, a: int, b: int, relayed: int, now: float) -> bool:
     """A connection opens; False if one has left the swarm, is full, or knows the other already."""
     for v in (a, b):

@@ -92,7 +92,7 @@ def ask(P: Plane, v: int, segment: int, source: int, other: int, first_byte: flo
     push(P, now + limit, CHECK, v, row, x.serial)
 
 
-@tiny
+@inner
 def begin(P: Plane, v: int, row: int, now: float) -> None:
     """The first byte arrives: the flow shares the links from now on."""
     x = P.xfer[row]
@@ -165,7 +165,7 @@ def usable(P: Plane, row: int, now: float) -> float:
     return math.floor(got / P.s.chunk) * P.s.chunk
 
 
-@tiny
+@inner
 def finish(P: Plane, row: int, now: float) -> bool:
     """The last byte has come; False if the segment is not valid and its sender is to be dropped."""
     v = row // P.s.rows
