@@ -3,7 +3,11 @@
 All of them take the same arrays and give the time at which each transfer ends; only access links limit.
 """
 
-import importlib.util
+import atexit
+import importlib
+import shutil
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -155,11 +159,14 @@ def by_external(path: Path) -> Callable[[Transfers], Outcome]:
     It has ``run(mode, viewers, uplinks, downlinks, times, sources, sinks, sizes, flows, degree)``, which gives the ends
     of the transfers, events, flows touched and most flows at once; mode 2 is its incremental solver.
     """
-    found = importlib.util.spec_from_file_location("external", path)
-    if found is None or found.loader is None:
-        raise SystemExit(f"{path}: not a Python file")
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
+    if not path.is_file():
+        raise SystemExit(f"{path}: no such file")
+    # a copy of its own: what numba has cached of it elsewhere may belong to another import
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    shutil.copy(path, folder / "other_solver.py")
+    sys.path.insert(0, str(folder))
+    module = importlib.import_module("other_solver")
 
     def play(work: Transfers) -> Outcome:
         ended, events, touched, _ = module.run(2, len(work.uplink), *work, _ROWS, 2048)
