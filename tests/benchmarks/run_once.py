@@ -22,9 +22,9 @@ _WARM = {"viewers.count": 20, "duration": "30 s", "warmup": "0 s", "viewers.over
 def main(arguments: list[str]) -> None:
     """Run it."""
     scenario = Scenario.load(arguments[0]).replace(json.loads(arguments[1]) if arguments[1:] else {})
-    began = time.perf_counter()
+    began = time.process_time()
     run(scenario.replace(_WARM))
-    _say(step="warm", seconds=time.perf_counter() - began, memory=_peak())
+    _say(step="warm", seconds=time.process_time() - began, memory=_peak())
     before, cpu, wall = _peak(), time.process_time(), time.perf_counter()
 
     def progress(share: float) -> None:

@@ -18,7 +18,7 @@ def test_live_offload_stays_below_the_fluid_bound(count: int, uplink: float) -> 
             "duration": "400 s",
             "access.uplink": uplink * RATE,
             "policy.highDemandTimeWindow": "4 s",
-            "policy.webRtcMaxMessageSize": 1000,
+            "policy.webRtcMaxMessageSize": 1024,
         }
     )
     viewers = run(scenario).totals.viewers
@@ -45,7 +45,7 @@ def test_nobody_is_served_beyond_the_streaming_capacity(rate: float) -> None:
             "access.uplink": RATE,
             "origin.rate": 10 * RATE,
             "policy.highDemandTimeWindow": "10 s",
-            "policy.webRtcMaxMessageSize": 1000,
+            "policy.webRtcMaxMessageSize": 1024,
         }
     )
     viewers = run(scenario).totals.viewers

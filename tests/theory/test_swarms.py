@@ -108,7 +108,7 @@ def test_nobody_prefetches_in_a_round(count: int, nobody: float) -> None:
     agree(fetched, 1.0, within=0.2)
 
 
-@pytest.mark.parametrize(("count", "first"), [(1, 3), (3, 3), (3, 2)])
+@pytest.mark.parametrize(("count", "first"), [(2, 3), (3, 3), (3, 2)])
 def test_first_segments_come_from_the_origin(count: int, first: int) -> None:
     """B3: what is in the window of high demand at the start comes over HTTP, k of L/D segments: (1 - kD/L)(1 - 1/n).
 
