@@ -3,7 +3,8 @@
     python -m tests.theory.plant [--only NAME …] [--list]
 
 An error in compiled code is tried interpreted, on a test whose runs are small; a few need the real speed, and their
-kernels are compiled anew. Before a test is trusted to fail, it is seen to pass without the error. Exit status 1: a test did not notice, or an error no longer fits the source.
+kernels are compiled anew. Before a test is trusted to fail, it is seen to pass without the error. Exit status 1: a
+test did not notice, or an error no longer fits the source.
 """
 
 import argparse
@@ -124,7 +125,7 @@ ERRORS = [
     ),
     Error(
         "who does not share uploads all the same", RUN,
-        '    loaders.viewer["uploads"][:count] = people.uploads\n', "",
+        '["uploads"][:count] = people.uploads', '["uploads"][:count] = True',
         "test_capacity.py::test_recordings_are_shared_in_order_of_arrival",
     ),
     Error(
