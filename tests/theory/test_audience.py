@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from p2psim.scenario import Scenario
+from p2psim.scenario import Scenario, populate
 from p2psim.simulation import run
 from tests.theory.ideal import IDEAL, traced
 from tests.theory.statistics import agree, ratio
@@ -91,3 +91,34 @@ def test_perfect_sharing_sends_one_copy_to_whoever_is_there(spread: float) -> No
     assert here.mean() - cost <= offload.mean() <= here.mean()
     if spread == 0:  # stationary from the start
         agree(offload, 1 - (1 - math.exp(-mean)) / mean, within=0.15, bias=cost)
+
+
+def occupied(scenario: Scenario, replication: int) -> tuple[float, float]:
+    """Channels that somebody watches, and viewers, summed over the seconds of a run."""
+    people = populate(scenario, 1, replication)
+    at = np.arange(0.5, scenario.duration)[:, None]
+    busy = viewers = 0
+    for channel in np.unique(people.channel):
+        here = people.channel == channel
+        present = ((people.joined_at[here] <= at) & (people.left_at[here] > at)).sum(axis=1)
+        busy, viewers = busy + int((present > 0).sum()), viewers + int(present.sum())
+    return float(busy), float(viewers)
+
+
+@pytest.mark.parametrize(("channels", "zipf", "offload"), [(20, 1.0, 0.818), (100, 1.0, 0.587)])
+def test_line_up_of_channels(channels: int, zipf: float, offload: float) -> None:
+    """B4: popularity 1/k^s spreads V viewers over swarms of ρ_k: 1 - Σ(1 - e^-ρ_k)/V, here of 100 viewers at a time."""
+    scenario = audience(100, 60.0, 0.0, 600.0, **{"channels.count": channels, "channels.zipf": zipf})
+    found = [occupied(scenario, replication) for replication in range(12)]
+    agree(1 - ratio([busy for busy, _ in found], [viewers for _, viewers in found]), offload, within=0.04)
+
+
+def test_every_channel_of_a_line_up_is_a_swarm_of_its_own() -> None:
+    """B4 in a whole run: one copy for each channel that is watched, and the same cost beside viewing as in B1."""
+    viewing = 120.0
+    scenario = audience(30, viewing, 0.0, 700.0, **{"channels.count": 10, "channels.zipf": 1.0})
+    for replication in range(3):
+        viewers = run(scenario, replication=replication).totals.viewers
+        busy, watched = occupied(scenario, replication)
+        offload = 1 - viewers["bytes_http"].sum() / viewers["bytes_played"].sum()
+        assert 1 - busy / watched - 5 * 2.0 / viewing <= offload <= 1 - busy / watched + 0.005
