@@ -194,7 +194,7 @@ def test_names_of_viewers_do_not_matter(policy: str, monkeypatch: pytest.MonkeyP
             "viewers.viewing": "200 s",
             "access.spread": 0.8,
             "access.uplink": 20 * RATE,
-            "access.downlink": 4 * RATE,
+            "access.downlink": (1.2 if policy == "http-only" else 4.0) * RATE,
             "origin.rate": (0.7 if policy == "http-only" else 5.0) * count * RATE,
             "nat.mix": "open",
             "stream.latency": "24 s",
