@@ -36,18 +36,19 @@ def _compiled_once(compiled: Any) -> Any:
 
 
 def _widened(kind: Any) -> Any:
-    plain = types.unliteral(kind)
+    plain = types.unliteral(kind)  # type: ignore[no-untyped-call]
     return types.int64 if isinstance(plain, types.Integer) else plain
 
 
 def entry(function: F) -> F:
     """Compile a function that Python calls."""
-    return _compiled_once(_njit(cache=True)(function))
+    return cast("F", _compiled_once(_njit(cache=True)(function)))
 
 
 def inner(function: F) -> F:
     """Compile a function that only compiled functions call."""
-    return _compiled_once(_njit(cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))
+    compiled = _njit(cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    return cast("F", _compiled_once(compiled))
 
 
 def tiny(function: F) -> F:
