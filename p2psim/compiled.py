@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from numba import njit, types
+from numba import config, njit, types
 
 __all__ = ["entry", "index", "inner", "tiny"]
 
@@ -26,6 +26,8 @@ _njit: Any = partial(njit, _nrt=False)  # nothing here makes arrays: no referenc
 
 def _compiled_once(compiled: Any) -> Any:
     """Let compiled callers share one version for every integer, where Numba makes one for each width and constant."""
+    if config.DISABLE_JIT:
+        return compiled
     template = compiled.get_call_template
 
     def shared(args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
