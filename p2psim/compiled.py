@@ -26,7 +26,7 @@ _njit: Any = partial(njit, _nrt=False)  # nothing here makes arrays: no referenc
 
 def _compiled_once(compiled: Any) -> Any:
     """Let compiled callers share one version for every integer, where Numba makes one for each width and constant."""
-    if config.DISABLE_JIT:
+    if getattr(config, "DISABLE_JIT", False):
         return compiled
     template = compiled.get_call_template
 
