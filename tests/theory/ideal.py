@@ -38,6 +38,7 @@ IDEAL = Scenario(name="ideal").replace(
         "player.tick": "0.5 s",
         "player.update": "0.5 s",
         "policy.highDemandTimeWindow": "1 s",
+        "policy.announcementBlocks": "fixed",  # 2.3 falls silent after 256 segments
     }
 )
 

@@ -244,7 +244,7 @@ ERRORS = [
     ),
     Error(
         "the first neighbour is asked whenever it can", "p2psim/policy/choice.py",
-        "            if seen == n:", "            if seen == 0:",
+        "_floor(L, v, slot, fastest), draw)", "_floor(L, v, slot, fastest), 0.0)",
         "test_invariants.py::test_nobody_is_favoured_by_his_number", How.COMPILED,
     ),
 ]  # fmt: skip
