@@ -101,7 +101,7 @@ ERRORS = [
     ),
     Error(
         "the window of high demand twice as long", "p2psim/policy/state.py",
-        "high_demand_window=float(", "high_demand_window=2 * float(",
+        "else float(policy.highDemandTimeWindow)", "else 2 * float(policy.highDemandTimeWindow)",
         "test_swarms.py::test_first_segments_come_from_the_origin[2-3]",
     ),
     Error(
@@ -224,7 +224,7 @@ ERRORS = [
     ),
     Error(
         "peers ask for segments before they are there", "p2psim/policy/choice.py",
-        "L.slot[L.link[v, k].neighbour, slot].announced == STORED", "True",
+        "link.blame <= least and L.slot[link.neighbour, slot].announced == STORED", "link.blame <= least",
         "test_invariants.py::test_every_run", How.COMPILED,
     ),
     Error(
