@@ -238,14 +238,14 @@ ERRORS = [
         "test_invariants.py::test_more_uplink_saves_more",
     ),
     Error(
-        "downlinks go by number", LINKS,
-        "people.downlink[first])", "np.sort(people.downlink[first]))",
+        "the first viewer comes late", CONTROL,
+        "arrive(self.plane, v, now)", "arrive(self.plane, v, now + (2.0 if v == 0 else 0.0))",
         "test_invariants.py::test_names_of_viewers_do_not_matter[http-only]",
     ),
     Error(
-        "the first neighbour is asked whenever it can", "p2psim/policy/choice.py",
-        "_floor(L, v, slot, fastest), draw)", "_floor(L, v, slot, fastest), 0.0)",
-        "test_invariants.py::test_nobody_is_favoured_by_his_number", How.COMPILED,
+        "the first viewer keeps all to himself", RUN,
+        '["uploads"][:count] = people.uploads', '["uploads"][:count] = (np.arange(count) > 0) & people.uploads',
+        "test_invariants.py::test_nobody_is_favoured_by_his_number",
     ),
 ]  # fmt: skip
 
