@@ -94,6 +94,7 @@ def _viewers(trace: Trace, states: pd.DataFrame, links: pd.DataFrame) -> pd.Data
     out = base[["joined_at", "departure", "nat", "uplink", "downlink", "device", "actor"]].copy()
     out["region"] = base.get("region", "")
     out["home"] = base["home"] if "home" in base else np.arange(len(base))
+    out["role"] = base.get("role", "honest")
     out["left_at"] = base["left_at"].fillna(trace.manifest.duration)
     out["watched"] = (out["left_at"] - out["joined_at"].clip(lower=trace.scenario.warmup)).clip(lower=0.0)
     transfers, warmup = _counted(trace), trace.scenario.warmup

@@ -29,6 +29,7 @@ VIEWER_TOTALS: Mapping[str, str] = MappingProxyType(
         "actor": "str",
         "region": "str",  # empty where there is but one
         "home": "int",
+        "role": "str",  # honest, or how it treats others
         "bytes_http": "float",  # media bytes received over HTTP, waste included
         "bytes_p2p": "float",  # media bytes received from peers, waste included
         "bytes_uploaded": "float",
