@@ -90,7 +90,7 @@ class BrowserNotes:
                 self._take_announce(event)
             case "connection":
                 self._notes.connection_over(self._link(event), event["outcome"])
-            case "sample" | "leaving":
+            case "sample" | "leaving" | "left":
                 self._take_sample(event)
             case other:
                 self._notes.write(other, at=self._clock.at, text=event["text"])
@@ -200,7 +200,8 @@ class BrowserNotes:
 
     def _take_sample(self, event: Event) -> None:
         self._notes.write_sample(self._clock.at, event["peers"], event["buffer"], event["uploaded"])
-        self._notes.write("shown", at=self._clock.at, **event["shown"])
+        if "shown" in event:
+            self._notes.write("shown", at=self._clock.at, **event["shown"])
 
     def conclude(self, **facts: Any) -> None:
         """Write down what is known in the end, and who it was."""

@@ -380,6 +380,7 @@
     engine?.applyDynamicConfig({ core: { simultaneousHttpDownloads: 0, simultaneousP2PDownloads: 0, isP2PUploadDisabled: true } });
     while (!isQuiet() && performance.now() < deadline) await pause(20);
     await pause(200);
+    write("left", { uploaded, peers: connected.size, ...place() });
     hls.destroy();
     finish();
   }
