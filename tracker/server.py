@@ -87,6 +87,7 @@ class TrackerServer:
         self._tick_seconds = min(_TICK, options.ping_interval)
         self._ticks = 0
         self._refused_connections = 0
+        _return_memory()  # or filling again what was free already would not count as growth
         self._memory_at_start = _memory()
         self._refusals: Budget[Connection] = Budget(1.0 if options.max_refusals else 0.0, options.max_refusals)
         self._is_draining = False
