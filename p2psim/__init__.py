@@ -15,11 +15,12 @@ _PLACES = {
     "compare": "p2psim.analysis",
     "difference": "p2psim.experiment",
     "measure": "p2psim.testbed",
+    "plan": "p2psim.experiment",
     "simulate": "p2psim.experiment",
     "sweep": "p2psim.experiment",
 }
 
-__all__ = ["Scenario", "Trace", "compare", "difference", "measure", "simulate", "sweep"]
+__all__ = ["Scenario", "Trace", "compare", "difference", "measure", "plan", "simulate", "sweep"]
 
 
 def __getattr__(name: str) -> object:

@@ -17,6 +17,9 @@
 The message of each is one line: it names the value at fault and says what is accepted.
 """
 
+import difflib
+from collections.abc import Iterable
+
 __all__ = [
     "CheckpointError",
     "DesignError",
@@ -29,6 +32,7 @@ __all__ = [
     "TraceError",
     "TrackerUnreachableError",
     "UnitError",
+    "one_of",
 ]
 
 
@@ -76,3 +80,13 @@ class TrackerUnreachableError(TestbedError):
 
 class MissingToolError(TestbedError):
     """A program or a right that this machine does not have."""
+
+
+def one_of(what: str, value: object, known: Iterable[str], error: type[InputError] = InputError) -> str:
+    """Give `value` if it is a known name; else raise `error` with the nearest one and all that are accepted."""
+    names = [str(name) for name in known]
+    if value in names:
+        return str(value)
+    near = difflib.get_close_matches(str(value).lower(), names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise error(f"{what} = {value!r}: {hint}accepted: {', '.join(names)}")

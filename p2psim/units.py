@@ -25,6 +25,8 @@ UNITS: dict[str, dict[str, float]] = {
 }
 """Dimension → unit → factor to the canonical unit."""
 
+_WRITTEN_ALSO = {f"{p}{unit}": f"{p}bit/s" for p in _DECIMAL for unit in ("bps", "b/s")}
+"""Other spellings of rates in bits that are read, and never written."""
 _EXAMPLES = {"time": '"4 s", "250 ms" or "10 min"', "size": '"64 KiB" or "2 MB"', "rate": '"5 Mbit/s" or "800 kbit/s"'}
 _EXAMPLES["fraction"] = '"30 %" or 0.3'
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?|inf)\s*([A-Za-z/%]*)\s*")
@@ -39,7 +41,8 @@ def parse_quantity(text: str, dimension: str) -> float:
     if text.strip() == "unlimited" and dimension != "fraction":
         return math.inf
     match = _QUANTITY.fullmatch(text)
-    factor = UNITS[dimension].get(match[2]) if match else None
+    unit = match[2] if match else ""
+    factor = UNITS[dimension].get(_WRITTEN_ALSO.get(unit, unit)) if match else None
     if match is None or factor is None:
         accepted = ", ".join(unit for unit in UNITS[dimension] if unit)
         raise UnitError(f"{text!r} is not a {dimension}: write for example {_EXAMPLES[dimension]} (units: {accepted})")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from p2psim.analysis.metrics import Sums
-from p2psim.errors import InputError
+from p2psim.errors import one_of
 from p2psim.scenario import DATA
 
 __all__ = ["Prices", "bill", "prices"]
@@ -32,9 +32,7 @@ def _all() -> Mapping[str, Prices]:
 
 def prices(name: str) -> Prices:
     """Give a set of prices of data/presets/prices.toml; raises InputError."""
-    if name not in _all():
-        raise InputError(f"prices {name!r}: accepted: {', '.join(_all())}")
-    return _all()[name]
+    return _all()[one_of("prices", name, _all())]
 
 
 def bill(found: Sums, at: Prices, prefix: str = "") -> float:

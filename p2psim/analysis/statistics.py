@@ -21,6 +21,7 @@ __all__ = [
     "difference",
     "equivalence",
     "is_precise",
+    "jackknife",
     "paired",
     "ratio",
     "ratio_difference",
@@ -106,7 +107,7 @@ def ratio(numerators: Values, denominators: Values, level: float = LEVEL) -> Int
     rest = under.sum() - under
     if n == 1 or (rest == 0).any():
         return Interval(whole)
-    return _jackknifed(whole, (over.sum() - over) / rest, level)
+    return jackknife(whole, (over.sum() - over) / rest, level)
 
 
 def ratio_difference(
@@ -125,7 +126,7 @@ def ratio_difference(
     rest = totals[:, None] - sums
     if sums.shape[1] == 1 or (rest[[1, 3]] == 0).any():
         return Interval(whole)
-    return _jackknifed(whole, rest[0] / rest[1] - rest[2] / rest[3], level)
+    return jackknife(whole, rest[0] / rest[1] - rest[2] / rest[3], level)
 
 
 def bootstrap_ratio(
@@ -226,7 +227,7 @@ def equivalence(estimate: Interval, margin: float, alpha: float = 0.05) -> Equiv
     return Equivalence(margin, estimate.mean - reach, estimate.mean + reach, p_value, p_value < alpha)
 
 
-def _jackknifed(whole: float, without: NDArray[np.float64], level: float) -> Interval:
+def jackknife(whole: float, without: NDArray[np.float64], level: float = LEVEL) -> Interval:
     """Give the interval of an estimate, from what it is without each of its replications."""
     n = len(without)
     pseudo = n * whole - (n - 1) * without

@@ -13,6 +13,7 @@ _STEPS = {
     "share": ((0.01, "%"),),
     "points": ((0.01, "points"),),
     "money": ((1.0, "$"),),
+    "price": ((1.0, "$"),),
 }
 NOTHING = "-"
 
@@ -22,7 +23,7 @@ def say(value: float, unit: str) -> str:
     if not math.isfinite(value):
         return NOTHING if math.isnan(value) else "no limit"
     factor, name = _step(abs(value), unit)
-    return f"{_figures(value / factor)} {name}".strip()
+    return f"{_figures(value / factor, unit)} {name}".strip()
 
 
 def say_interval(interval: Interval, unit: str) -> str:
@@ -30,7 +31,7 @@ def say_interval(interval: Interval, unit: str) -> str:
     if not math.isfinite(interval.low) or not math.isfinite(interval.high):
         return say(interval.mean, unit)
     factor, _ = _step(abs(interval.mean), unit)
-    ends = f"{_figures(interval.low / factor)} to {_figures(interval.high / factor)}"
+    ends = f"{_figures(interval.low / factor, unit)} to {_figures(interval.high / factor, unit)}"
     return f"{say(interval.mean, unit)} ({ends})"
 
 
@@ -49,10 +50,12 @@ def _step(size: float, unit: str) -> tuple[float, str]:
     return next((step for step in steps if size >= step[0]), steps[-1] if size else steps[len(steps) // 2])
 
 
-def _figures(number: float) -> str:
+def _figures(number: float, unit: str = "") -> str:
     if number == 0:
         return "0"
+    if unit == "price":  # fractions of a cent matter
+        return f"{number:.3g}"
     decimals = max(0, 2 - math.floor(math.log10(abs(number))))
-    text = f"{number:.{min(decimals, 3)}f}"
+    text = f"{number:,.{min(decimals, 3)}f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text == "-0" else text

@@ -21,12 +21,13 @@ from p2psim.errors import P2PSimError
 
 __all__ = ["VERBS", "main"]
 
-VERBS = ("validate", "simulate", "sweep", "measure", "compare")
+VERBS = ("validate", "plan", "simulate", "sweep", "measure", "compare")
 """Modules of this package, in the order of the help text."""
 
 _INTRODUCTION = "What does sharing between viewers really save? Simulated, measured, and compared."
 _EXAMPLES = """\
   p2psim validate                          test every claim, compare with the bundled measurements, write a report
+  p2psim plan --viewers 20000 --event match --cdn-price 0.02     saving, peak rates and bill, with intervals
   p2psim simulate live-24s                 a bundled scenario: summary with 95 % intervals
   p2psim simulate mine.toml --set nat.mix=mobile --replications 20 --out results
   p2psim measure live-24s --out trace      the same for real: tracker, origin and WebRTC peers on this machine

@@ -2,7 +2,7 @@
 
 import argparse
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from p2psim.errors import InputError
@@ -16,6 +16,7 @@ __all__ = [
     "add_replications",
     "add_scenario",
     "port",
+    "read_changes",
     "read_points",
     "read_scenario",
     "share",
@@ -65,7 +66,12 @@ def read_scenario(arguments: argparse.Namespace) -> "Scenario":
     from p2psim.scenario.text import replaced
 
     scenario = Scenario.load(arguments.scenario)
-    return replaced(scenario, dict(_change(text) for text in arguments.changes), canonical=False)
+    return replaced(scenario, read_changes(arguments.changes), canonical=False)
+
+
+def read_changes(texts: Sequence[str]) -> dict[str, object]:
+    """Read ``NAME=VALUE`` texts; raises InputError."""
+    return dict(_change(text) for text in texts)
 
 
 def read_points(text: str) -> float:

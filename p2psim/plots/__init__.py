@@ -2,12 +2,28 @@
 
 from p2psim.plots.claims import claims
 from p2psim.plots.comparison import scatter
+from p2psim.plots.cost import cost, load
 from p2psim.plots.curve import curve
 from p2psim.plots.distribution import distribution
 from p2psim.plots.graph import graph
 from p2psim.plots.raster import raster
 from p2psim.plots.style import COLOURS, sheet
 from p2psim.plots.timeline import timeline
+from p2psim.plots.tornado import tornado
 from p2psim.plots.welch import welch
 
-__all__ = ["COLOURS", "claims", "curve", "distribution", "graph", "raster", "scatter", "sheet", "timeline", "welch"]
+__all__ = [
+    "COLOURS",
+    "claims",
+    "cost",
+    "curve",
+    "distribution",
+    "graph",
+    "load",
+    "raster",
+    "scatter",
+    "sheet",
+    "timeline",
+    "tornado",
+    "welch",
+]

@@ -2,23 +2,37 @@
 
 import base64
 import io
+import shlex
+import sys
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-__all__ = ["figure", "heading", "page", "paragraph", "table"]
+from p2psim.scenario import Scenario
+from p2psim.trace import versions
+
+__all__ = ["answer", "details", "figure", "heading", "page", "paragraph", "provenance", "table"]
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; margin-bottom: 0; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
-table { border-collapse: collapse; width: 100%; font-size: .87rem; }
-th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid #ddd; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; margin-bottom: 0; } h2 { font-size: 1.2rem; margin-top: 2.2rem; break-after: avoid; }
+.answer { font-size: 1.2rem; line-height: 1.4; border-left: 4px solid #0072B2; padding-left: .8rem; }
+table { border-collapse: collapse; width: 100%; font-size: .87rem; margin: .6rem 0 1rem; }
+th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #ddd;
+  overflow-wrap: anywhere; }
 th { border-bottom: 2px solid #888; } td.holds { color: #00694d; } td.fails { color: #b34a00; }
-td.only { color: #8a5f00; } figure { margin: 1rem 0; } figure img { max-width: 100%; }
+td.only { color: #8a5f00; } figure { margin: 1rem 0; } figure img { max-width: 100%; height: auto; }
 figcaption { color: #555; font-size: .87rem; } .quiet { color: #555; }
-@media print { body { margin: 0; max-width: none; font-size: 11px; } figure, tr { break-inside: avoid; } }
+pre { font-size: .8rem; white-space: pre-wrap; overflow-wrap: anywhere; }
+@page { size: A4; margin: 16mm 14mm; }
+@media print {
+  body { margin: 0; padding: 0; max-width: none; font-size: 10.5px; }
+  figure, tr, .answer { break-inside: avoid; } thead { display: table-header-group; }
+  figure img { max-height: 22cm; max-width: 100%; width: auto; }
+  details::details-content { content-visibility: visible; block-size: auto; } details > * { display: block; }
+}
 """
 
 
@@ -35,6 +49,28 @@ def page(title: str, parts: Sequence[str]) -> str:
 def heading(text: str) -> str:
     """Give the heading of a section."""
     return f"<h2>{escape(text)}</h2>"
+
+
+def answer(text: str) -> str:
+    """Give the sentence that a report begins with."""
+    return f'<p class="answer">{escape(text)}</p>'
+
+
+def details(title: str, text: str) -> str:
+    """Give a long text that is folded on a screen and whole on paper."""
+    return f"<details><summary>{escape(title)}</summary><pre>{escape(text)}</pre></details>"
+
+
+def provenance(scenario: Scenario | None, seed: int | None, replications: int | None = None) -> list[str]:
+    """Say what made the report, so that anybody can make it again: command, versions, seed, digest, scenario."""
+    used = versions()
+    rows = [["command", " ".join([Path(sys.argv[0]).name, *(shlex.quote(each) for each in sys.argv[1:])])]]
+    rows += [["seed", str(seed)]] if seed is not None else []
+    rows += [["replications", str(replications)]] if replications is not None else []
+    rows += [["digest of the scenario", scenario.digest]] if scenario is not None else []
+    rows += [["versions", ", ".join(f"{name} {number}" for name, number in used.items())]]
+    parts = [heading("Provenance"), table(["", ""], rows)]
+    return parts if scenario is None else [*parts, details("The scenario", scenario.to_toml())]
 
 
 def paragraph(text: str, quiet: bool = False) -> str:

@@ -23,7 +23,7 @@ from p2psim.analysis.wording import say, say_interval, say_range
         (24.0, "time", "24 s"),
         (90.0, "time", "1.5 min"),
         (3.0, "number", "3"),
-        (1234.5, "number", "1234"),
+        (1234.5, "number", "1,234"),
         (math.nan, "share", "-"),
         (math.inf, "rate", "no limit"),
         (-1e-9, "number", "0"),

@@ -1,0 +1,190 @@
+"""An audience over time: how many watch when, on how many channels, and which viewers that takes.
+
+The curve says how many are present; who comes and goes is drawn so that as many are, whatever the viewing times.
+"""
+
+import csv
+import heapq
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from p2psim.errors import InputError, one_of
+from p2psim.scenario import DATA
+from p2psim.units import parse_quantity
+
+__all__ = ["Audience", "channel_sizes", "constant", "draw_visits", "event", "events", "read_csv"]
+
+Floats = NDArray[np.float64]
+
+STEP = 5.0
+"""Seconds between two looks at the curve while viewers are drawn."""
+ARRIVING = 30.0
+"""Seconds within which those come who watch at the beginning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """A curve of concurrent viewers, straight between its points; a single point: constant."""
+
+    name: str
+    at: tuple[float, ...]
+    """Seconds from the beginning, ascending."""
+    viewers: tuple[float, ...]
+    channels: int = 1
+    zipf: float = 1.0
+    """The k-th channel has a share of the viewers in proportion to 1/k to this power."""
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether as many watch all the time."""
+        return len(set(self.viewers)) == 1
+
+    @property
+    def seconds(self) -> float:
+        """From the first point to the last; 0 for a single one."""
+        return self.at[-1] - self.at[0]
+
+    @property
+    def peak(self) -> float:
+        """Most viewers at once, all channels together."""
+        return max(self.viewers)
+
+    @property
+    def mean(self) -> float:
+        """Mean over time."""
+        if self.seconds == 0:
+            return self.viewers[0]
+        return float(np.trapezoid(self.viewers, self.at)) / self.seconds
+
+    def present(self, at: Floats | float) -> Floats:
+        """How many watch at the given times."""
+        return np.asarray(np.interp(at, self.at, self.viewers), float)
+
+
+def constant(viewers: float, channels: int = 1, zipf: float = 1.0) -> Audience:
+    """Give an audience that is always as large."""
+    return Audience(name="constant", at=(0.0,), viewers=(float(viewers),), channels=channels, zipf=zipf)
+
+
+@cache
+def events() -> Mapping[str, Mapping[str, object]]:
+    """Curves of events by name, from data/presets/events.toml."""
+    with (DATA / "presets" / "events.toml").open("rb") as file:
+        return tomllib.load(file)
+
+
+def event(name: str, peak: float, channels: int = 1, zipf: float = 1.0) -> Audience:
+    """Give the audience of an event whose greatest size is `peak`; raises InputError for an unknown name."""
+    shape = events()[one_of("event", name, events())]
+    minutes, shares = (np.array(shape[key], float) for key in ("minutes", "shares"))
+    return Audience(
+        name=name,
+        at=tuple((minutes * 60).tolist()),
+        viewers=tuple((shares * peak).tolist()),
+        channels=channels,
+        zipf=zipf,
+    )
+
+
+def read_csv(path: str | Path, channels: int = 1, zipf: float = 1.0) -> Audience:
+    """Read concurrent viewers over time: two columns, time (seconds, or with a unit) and viewers; a head is allowed.
+
+    Raises InputError with the line at fault.
+    """
+    file = Path(path)
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as opened:
+            rows = [(number, row) for number, row in enumerate(csv.reader(opened), 1) if any(map(str.strip, row))]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise InputError(f"{path}: cannot be read ({reason}); a CSV of time and viewers is expected") from None
+    if rows and not _is_number(rows[0][1][-1]):
+        rows = rows[1:]
+    points = [_point(path, number, row) for number, row in rows]
+    if len(points) < 2:
+        raise InputError(f"{path}: {len(points)} points: at least two lines of time and viewers are expected")
+    for (number, _), (earlier, _), (later, _) in zip(rows[1:], points, points[1:], strict=False):
+        if later <= earlier:
+            raise InputError(f"{path}, line {number}: time {later:g} s does not come after {earlier:g} s")
+    if max(viewers for _, viewers in points) < 1:
+        raise InputError(f"{path}: nobody ever watches; at least one viewer is needed")
+    start = points[0][0]
+    return Audience(
+        name=file.stem,
+        at=tuple(at - start for at, _ in points),
+        viewers=tuple(viewers for _, viewers in points),
+        channels=channels,
+        zipf=zipf,
+    )
+
+
+def channel_sizes(audience: Audience) -> Floats:
+    """Share of the viewers on each channel, largest first."""
+    weights = np.arange(1, audience.channels + 1, dtype=float) ** -audience.zipf
+    shares: Floats = weights / weights.sum()
+    return shares
+
+
+def draw_visits(
+    at: Sequence[float], viewers: Sequence[float], seconds: float, viewing: float, spread: float,
+    rng: np.random.Generator,
+) -> tuple[tuple[float, ...], tuple[float, ...]]:  # fmt: skip
+    """Draw when viewers join and how long they stay, such that at any time as many are present as the curve says.
+
+    Who is there at the beginning has watched before: what is left of a lognormal viewing time is a uniform part of
+    one drawn in proportion to its length. Later, who leaves is replaced if the curve wants it, and some leave early
+    where it falls. `viewing` is the mean, seconds; `spread` its sigma.
+    """
+    mu = math.log(viewing) - spread**2 / 2
+    first = round(float(np.interp(0.0, at, viewers)))
+    joins = (rng.random(first) * ARRIVING).tolist()
+    stays = (rng.lognormal(mu + spread**2, spread, first) * rng.random(first)).tolist()
+    leaving = [(join + stay, index) for index, (join, stay) in enumerate(zip(joins, stays, strict=True))]
+    heapq.heapify(leaving)
+    for now in np.arange(STEP, seconds + STEP, STEP).tolist():
+        while leaving and leaving[0][0] <= now:
+            heapq.heappop(leaving)
+        wanted = round(float(np.interp(now, at, viewers)))
+        for _ in range(wanted - len(leaving)):
+            join, stay = now - STEP * float(rng.random()), float(rng.lognormal(mu, spread))
+            heapq.heappush(leaving, (max(now, join + stay), len(joins)))
+            joins.append(join)
+            stays.append(max(now - join, stay))
+        if wanted < len(leaving):
+            early = set(rng.choice(len(leaving), len(leaving) - wanted, replace=False).tolist())
+            for place in early:
+                visitor = leaving[place][1]
+                stays[visitor] = max(1.0, now - joins[visitor])
+            leaving = [visit for place, visit in enumerate(leaving) if place not in early]
+            heapq.heapify(leaving)
+    order = np.argsort(joins, kind="stable")
+    return tuple(np.array(joins)[order].tolist()), tuple(np.maximum(np.array(stays), 1.0)[order].tolist())
+
+
+def _point(path: str | Path, number: int, row: Sequence[str]) -> tuple[float, float]:
+    cells = [cell.strip() for cell in row]
+    if len(cells) != 2 or not _is_number(cells[1]):
+        raise InputError(f"{path}, line {number}: {','.join(row)!r}: two columns are expected, time and viewers")
+    try:
+        at = float(cells[0]) if _is_number(cells[0]) else parse_quantity(cells[0], "time")
+    except InputError as error:
+        raise InputError(f"{path}, line {number}: {error}") from None
+    viewers = float(cells[1])
+    if not math.isfinite(at) or not math.isfinite(viewers) or viewers < 0:
+        raise InputError(f"{path}, line {number}: {','.join(row)!r}: finite numbers of at least 0 are expected")
+    return at, viewers
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,310 @@
+"""What a planner says, checked once, and the scenario that it makes."""
+
+import dataclasses
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from p2psim.analysis.planning.audience import Audience, constant, event, read_csv
+from p2psim.analysis.planning.tariff import Tariff, tariff
+from p2psim.errors import InputError, one_of
+from p2psim.scenario import DATA, NAT_KINDS, Scenario
+from p2psim.scenario.presets import access_profiles, nat_mixes, section_presets
+from p2psim.units import format_quantity, parse_quantity
+
+__all__ = ["Inputs", "countries", "read_inputs"]
+
+LENT = 0.5
+"""Share of an uplink that is lent: an assumption, so one of the things that are varied."""
+VIEWING, SPREAD = 1100.0, 1.4
+"""Seconds a viewer stays, and the sigma of their lognormal spread: preset `globosat` of [viewers]."""
+LEAST_RATE = 100e3 / 8
+MOST_VIEWERS = 1e8
+ROOM = 20.0
+"""Seconds that a playlist holds beyond the live latency."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """A plan's inputs in canonical units."""
+
+    audience: Audience
+    bitrate: float
+    """Bytes/s; of a ladder its highest step."""
+    ladder: tuple[float, ...] = ()
+    country: str = "world"
+    access: Mapping[str, float] = field(default_factory=dict)
+    """Access profile → share; without it, the country's."""
+    nat: str = ""
+    """A NAT mix for all; empty: the country's, at home and on the move."""
+    mobile: float = 0.0
+    latency: float = 24.0
+    segment: float = 4.0
+    viewing: float = VIEWING
+    """Mean time that a viewer stays."""
+    spread: float = SPREAD
+    """Sigma of its lognormal spread."""
+    lent: float = LENT
+    relay: float = 0.0
+    """Share of the pairs that need a relay for which there is one."""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the scenario beyond these, by dotted name."""
+    tariff: Tariff
+    hours: float = 720.0
+    """A constant audience watches for so long."""
+    times: float = 1.0
+    """An audience over time comes so often in what is billed."""
+
+    @property
+    def seconds(self) -> float:
+        """Time in which somebody may watch, of all that is billed."""
+        return self.hours * 3600 if self.audience.is_constant else self.audience.seconds * self.times
+
+    @property
+    def scenario(self) -> Scenario:
+        """The world without its audience."""
+        changes: dict[str, Any] = {
+            "stream.bitrate": self.bitrate,
+            "stream.ladder": self.ladder,
+            "stream.latency": self.latency,
+            "stream.segment": self.segment,
+            "stream.window": max(15, math.ceil((self.latency + ROOM) / self.segment)),
+            "access.mix": self.access_mix,
+            "access.lent": self.lent,
+            "nat.shares": self.nat_shares,
+            "relay.share": self.relay,
+        }
+        return Scenario(name="plan").replace({**changes, **self.changes})
+
+    @property
+    def access_mix(self) -> dict[str, float]:
+        """Access profile → share."""
+        if self.access:
+            return dict(self.access)
+        place = countries()[self.country]
+        both = {place["fixed"]: 1 - self.mobile, place["mobile"]: self.mobile}
+        return {name: share for name, share in both.items() if share > 0}
+
+    @property
+    def nat_shares(self) -> dict[str, float]:
+        """Kind of NAT → share of the viewers."""
+        place = countries()[self.country]
+        home, away = (nat_mixes()[self.nat or place[where]] for where in ("nat", "mobile_nat"))
+        mixed = {
+            kind: (1 - self.mobile) * at_home + self.mobile * on_the_move
+            for kind, at_home, on_the_move in zip(NAT_KINDS, home, away, strict=True)
+        }
+        return {kind: round(share, 12) for kind, share in mixed.items() if share > 0}
+
+    def with_(self, **changes: Any) -> "Inputs":
+        """Give a changed copy."""
+        return dataclasses.replace(self, **changes)
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Say every input in words."""
+        audience = self.audience
+        who = f"{audience.peak:,.0f} viewers" if audience.is_constant else f"up to {audience.peak:,.0f} viewers"
+        over = "" if audience.is_constant else f", {audience.name}, {format_quantity(audience.seconds, 'time')}"
+        line_up = f", {audience.channels} channels (Zipf {audience.zipf:g})" if audience.channels > 1 else ""
+        steps = ", ".join(format_quantity(step, "rate") for step in self.ladder)
+        return [
+            ("audience", who + over + line_up),
+            ("bitrate", steps or format_quantity(self.bitrate, "rate")),
+            ("access", ", ".join(f"{share:.0%} {name}" for name, share in self.access_mix.items())),
+            ("uplink lent", f"{self.lent:.0%}"),
+            ("NAT", self.nat or ", ".join(f"{share:.0%} {kind}" for kind, share in self.nat_shares.items())),
+            ("relays", f"for {self.relay:.0%} of the pairs that need one" if self.relay else "none"),
+            ("live latency", format_quantity(self.latency, "time")),
+            ("segments", format_quantity(self.segment, "time")),
+            ("viewing time", f"{format_quantity(self.viewing, 'time')} in the mean"),
+            *((name, str(value)) for name, value in self.changes.items()),
+            ("billed", f"{self.seconds / 3600:g} h"),
+            ("prices", self.tariff.text),
+        ]
+
+
+@cache
+def countries() -> Mapping[str, Mapping[str, str]]:
+    """What viewers of a country watch over, from data/presets/countries.toml."""
+    with (DATA / "presets" / "countries.toml").open("rb") as file:
+        return tomllib.load(file)
+
+
+def read_inputs(
+    *,
+    viewers: float | str | None = None,
+    event: str | None = None,
+    csv: str | Path | None = None,
+    channels: int | str = 1,
+    zipf: float | str = 1.0,
+    bitrate: float | str | None = None,
+    ladder: Any = None,
+    country: str = "world",
+    access: Mapping[str, Any] | str | None = None,
+    nat: str | None = None,
+    mobile: float | str = 0.0,
+    latency: float | str = "24 s",
+    segment: float | str = "4 s",
+    viewing: float | str = VIEWING,
+    lent: float | str = LENT,
+    relay: float | str = 0.0,
+    changes: Mapping[str, Any] | None = None,
+    prices: str | None = None,
+    cdn_price: float | str | None = None,
+    p95_price: float | str | None = None,
+    fee_hour: float | str | None = None,
+    fee_gb: float | str | None = None,
+    turn_price: float | str | None = None,
+    hours: float | str | None = None,
+    times: float | str = 1.0,
+) -> Inputs:
+    """Read inputs as people and programs write them; raises InputError that names the value and what is accepted."""
+    audience = _audience(viewers, event, csv, _whole("channels", channels, 10_000), _number("zipf", zipf, 0, 5))
+    steps = _ladder(ladder)
+    if steps and bitrate is not None:
+        raise InputError(f"bitrate = {bitrate!r}: a ladder is given too; give one of them")
+    if hours is not None and not audience.is_constant:
+        raise InputError(f"hours = {hours!r}: an audience over time lasts as it does; give times, how often it comes")
+    inputs = Inputs(
+        audience=audience,
+        bitrate=steps[-1] if steps else _rate("bitrate", "5 Mbit/s" if bitrate is None else bitrate),
+        ladder=steps,
+        country=one_of("country", _lower(country), countries()),
+        access=_access(access),
+        nat="" if nat is None else one_of("nat", _lower(nat), nat_mixes()),
+        mobile=_share("mobile", mobile),
+        latency=_time("latency", latency),
+        segment=_time("segment", segment),
+        viewing=_time("viewing", viewing),
+        lent=_share("lent", lent),
+        relay=_share("relay", relay),
+        changes=dict(changes or {}),
+        tariff=tariff(
+            prices,
+            cdn_gb=_price("cdn_price", cdn_price),
+            cdn_mbit=_price("p95_price", p95_price),
+            fee_gb=_price("fee_gb", fee_gb),
+            fee_hour=_price("fee_hour", fee_hour),
+            turn_gb=_price("turn_price", turn_price),
+        ),
+        hours=720.0 if hours is None else _number("hours", hours, 1e-3, 1e5),
+        times=_number("times", times, 1, 1e4),
+    )
+    if inputs.access and inputs.mobile:
+        raise InputError(f"mobile = {mobile!r}: access says who watches over what; give one of them")
+    _ = inputs.scenario  # refuses what makes no sense, before any work
+    return inputs
+
+
+def _audience(
+    viewers: float | str | None, name: str | None, path: str | Path | None, channels: int, zipf: float
+) -> Audience:
+    if path is not None:
+        if viewers is not None or name is not None:
+            raise InputError(f"csv = {str(path)!r}: it says how many watch when; leave viewers and event out")
+        return read_csv(path, channels, zipf)
+    if viewers is None:
+        raise InputError("viewers is missing: say how many watch at once (20000), or give a csv of them over time")
+    count = _whole("viewers", viewers, int(MOST_VIEWERS))
+    return constant(count, channels, zipf) if name is None else event(_lower(name), count, channels, zipf)
+
+
+def _ladder(given: Any) -> tuple[float, ...]:
+    if given is None or given == "":
+        return ()
+    if isinstance(given, str) and "/s" not in given and "bps" not in given:
+        known = {name: row["ladder"] for name, row in section_presets("stream").items() if "ladder" in row}
+        given = known[one_of("ladder", _lower(given), known)]
+    steps = given.split(",") if isinstance(given, str) else list(given)
+    rates = tuple(_rate("ladder", step.strip() if isinstance(step, str) else step) for step in steps)
+    if list(rates) != sorted(set(rates)):
+        raise InputError(f"ladder = {given!r}: bitrates must ascend, for example '1 Mbit/s, 3 Mbit/s, 6 Mbit/s'")
+    return rates
+
+
+def _access(given: Mapping[str, Any] | str | None) -> dict[str, float]:
+    if not given:
+        return {}
+    if isinstance(given, str):
+        pairs = [part.rpartition(":") for part in given.split(",")]
+        given = {name.strip() or share.strip(): share.strip() if colon else 1.0 for name, colon, share in pairs}
+    known = [name for name in access_profiles() if name != "custom"]
+    shares = {one_of("access", _lower(name), known): _share(f"access {name}", share) for name, share in given.items()}
+    if not math.isclose(sum(shares.values()), 1.0, abs_tol=0.005):
+        raise InputError(f"access = {dict(given)!r}: shares add up to {sum(shares.values()):.0%}, 100 % is expected")
+    return shares
+
+
+def _lower(text: Any) -> str:
+    return str(text).strip().lower().replace(" ", "-")
+
+
+def _whole(what: str, value: float | str, most: int) -> int:
+    number = _number(what, value, 1, most)
+    if number % 1:
+        raise InputError(f"{what} = {value!r}: a whole number is expected")
+    return int(number)
+
+
+def _number(what: str, value: float | str, least: float, most: float) -> float:
+    try:
+        number = float(value.replace(",", "").replace("_", "")) if isinstance(value, str) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not least <= number <= most:
+        raise InputError(f"{what} = {value!r}: a number from {least:,g} to {most:,.0f} is expected")
+    return number
+
+
+def _rate(what: str, value: float | str) -> float:
+    rate = _quantity(what, value, "rate")
+    if not LEAST_RATE <= rate < math.inf:
+        said = "unlimited" if math.isinf(rate) else format_quantity(rate, "rate")
+        raise InputError(f"{what} = {value!r}: {said} is no bitrate of video; write for example '6 Mbit/s'")
+    return rate
+
+
+def _time(what: str, value: float | str) -> float:
+    seconds = _quantity(what, value, "time")
+    if not 0 < seconds < math.inf:
+        raise InputError(f"{what} = {value!r}: a time above 0 is expected, for example '24 s'")
+    return seconds
+
+
+def _share(what: str, value: float | str) -> float:
+    share = _quantity(what, value, "fraction")
+    if not 0 <= share <= 1:
+        raise InputError(f"{what} = {value!r}: a share is expected: write '30 %' or 0.3")
+    return share
+
+
+def _quantity(what: str, value: float | str, dimension: str) -> float:
+    if isinstance(value, str):
+        try:
+            return parse_quantity(value, dimension)
+        except InputError as error:
+            raise InputError(f"{what}: {error}") from None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if math.isnan(number):
+        raise InputError(f"{what} = {value!r}: a {dimension} is expected")
+    return number
+
+
+def _price(what: str, value: float | str | None) -> float | None:
+    if value is None:
+        return None
+    text = value.strip().removeprefix("$").removesuffix("$/GB").removesuffix("$") if isinstance(value, str) else value
+    try:
+        price = float(text)
+    except (TypeError, ValueError):
+        price = math.nan
+    if not 0 <= price < math.inf:
+        raise InputError(f"{what} = {value!r}: dollars of at least 0 are expected, for example 0.02")
+    return price

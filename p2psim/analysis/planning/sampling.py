@@ -1,0 +1,205 @@
+"""What is simulated for a plan: swarms of several sizes in steady state, and an event as a smaller one of its shape.
+
+Viewers exchange segments with the few dozen neighbours that the tracker gave them, so a viewer's share depends on the
+size of the swarm only while that is not much larger than a neighbourhood. A plan simulates swarms of ascending sizes
+and reads what a larger one does off the largest; how much it still changed at the last step is added to the interval.
+Replication *i* of everything has the same seed, and its `http-only` pair has the same viewers.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from p2psim.analysis.planning.audience import ARRIVING, Audience, channel_sizes, draw_visits
+from p2psim.analysis.planning.inputs import Inputs
+from p2psim.analysis.runs import BASELINE, Job, Runs
+from p2psim.rng import stream
+from p2psim.scenario import Scenario
+from p2psim.simulation import Run
+from p2psim.trace import BIN
+
+__all__ = ["BILLED", "Effort", "Flows", "Sampler", "sizes_for"]
+
+Floats = NDArray[np.float64]
+
+BILLED = 300.0
+"""Seconds of the rates by whose 95th percentile traffic is billed."""
+WARMUP = 900.0
+"""Seconds until viewers have as many neighbours as they ever will (they grow for a quarter of an hour)."""
+FEW = 30
+"""Small swarms differ much and cost little: so many viewers are simulated at least in each replication."""
+_COLUMNS = ("viewers", "stalled", "origin", "p2p", "relayed")
+_SIZES = (2, 4, 10, 30, 100, 300, 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is simulated."""
+
+    replications: int = 5
+    window: float = 600.0
+    """Seconds of steady state that are looked at."""
+    largest: int = 300
+    """Viewers of the largest swarm."""
+    event: float = 500_000.0
+    """Viewer-seconds of a replication of the event."""
+    variants: int = 5
+    """Replications of each change of an input."""
+    reference: int = 60
+    """Viewers of the swarm in which inputs are changed."""
+
+    @staticmethod
+    def of(audience: Audience, replications: int, quick: bool) -> "Effort":
+        """Give more to large audiences, and little where the answer should come soon."""
+        if quick:
+            return Effort(replications, 300.0, 100, 300_000.0, replications, 40)
+        largest = 1000 if audience.peak >= 10_000 else 300
+        return Effort(replications, largest=largest, variants=replications)
+
+
+@dataclass(frozen=True, slots=True)
+class Flows:
+    """Bytes with and without sharing; arrays of shape (replications, bins)."""
+
+    at: Floats
+    """Beginning of each bin, seconds; shape (bins,)."""
+    viewer_seconds: Floats
+    origin: Floats
+    p2p: Floats
+    relayed: Floats
+    base: Floats
+    """What the origin sends without sharing."""
+    stalled: Floats
+    """Viewer-seconds stalled."""
+    base_stalled: Floats
+
+
+def sizes_for(low: float, high: float, largest: int) -> list[int]:
+    """List the sizes of swarms to simulate, for swarms from `low` to `high` viewers, none above `largest`.
+
+    At least two, so that it is seen how much the last step changes; a swarm of one needs no simulation.
+    """
+    top = max(2, min(largest, round(high)))
+    below = [size for size in _SIZES if size < top]
+    return [*[size for size in below if size <= low][-1:], *[size for size in below if size > low], top]
+
+
+class Sampler:
+    """Simulates what a plan needs, each run once."""
+
+    def __init__(self, runs: Runs, seed: int, effort: Effort) -> None:
+        self._runs, self._seed, self.effort = runs, seed, effort
+
+    def make(self, jobs: Iterable[Job]) -> None:
+        """Make everything at once, so that no processor waits."""
+        self._runs.make(jobs)
+
+    def sizes(self, inputs: Inputs) -> list[int]:
+        """Sizes of the swarms to simulate in steady state."""
+        audience, shares = inputs.audience, channel_sizes(inputs.audience)
+        least = min(viewers for viewers in audience.viewers if viewers > 0)
+        low = least * min(shares[-1], self.event_scale(inputs) or shares[-1])
+        return sizes_for(low, audience.peak * shares[0], self.effort.largest)
+
+    def steady_jobs(self, inputs: Inputs, size: int, replications: int) -> list[Job]:
+        """List the runs of a swarm in steady state, each followed by its pair without sharing."""
+        return [job for replication in range(replications) for job in self._steady(inputs, size, replication)]
+
+    def event_jobs(self, inputs: Inputs) -> list[Job]:
+        """List the runs of the event, each followed by its pair; none if it lasts too long to be simulated whole."""
+        if self.event_scale(inputs) == 0:
+            return []
+        return [job for replication in range(self.effort.replications) for job in self._event(inputs, replication)]
+
+    def event_scale(self, inputs: Inputs) -> float:
+        """Share of the (largest channel's) audience that is simulated; 0: constant, or too long for a fair sample."""
+        audience = inputs.audience
+        if audience.is_constant:
+            return 0.0
+        top = channel_sizes(audience)[0]
+        scale = min(1.0, self.effort.event / (audience.mean * top * audience.seconds)) * top
+        return float(scale) if audience.peak * scale >= min(FEW, audience.peak * top) else 0.0
+
+    def steady(self, inputs: Inputs, size: int, replications: int) -> Flows:
+        """Give the flows of a swarm in steady state, one bin for each replication."""
+        copies = _copies(size)
+        made = [self._runs.make(self._steady(inputs, size, replication)) for replication in range(replications)]
+        rows = [
+            np.asarray(sum(_flows(runs[i], runs[i + 1], self.effort.window)[:, :1] for i in range(0, 2 * copies, 2)))
+            for runs in made
+        ]
+        return _stacked(np.zeros(1), rows)
+
+    def event(self, inputs: Inputs) -> Flows:
+        """Give the flows of the event in bins of five minutes."""
+        rows = []
+        for replication in range(self.effort.replications):
+            shared, base = self._runs.make(self._event(inputs, replication))
+            rows.append(_flows(shared, base, BILLED))
+        return _stacked(np.arange(rows[0].shape[1], dtype=float) * BILLED, rows)
+
+    def _steady(self, inputs: Inputs, size: int, replication: int) -> list[Job]:
+        jobs = []
+        for copy in range(_copies(size)):
+            index = replication * 1000 + copy
+            rng = stream(self._seed, index, "plan")
+            seconds = WARMUP + self.effort.window
+            visits = draw_visits((0.0,), (float(size),), seconds, inputs.viewing, inputs.spread, rng)
+            jobs += _pair(_with(inputs.scenario, visits, seconds, WARMUP), self._seed, index)
+        return jobs
+
+    def _event(self, inputs: Inputs, replication: int) -> list[Job]:
+        audience, scale = inputs.audience, self.event_scale(inputs)
+        viewers = [each * scale for each in audience.viewers]
+        rng = stream(self._seed, replication, "plan")
+        visits = draw_visits(audience.at, viewers, audience.seconds, inputs.viewing, inputs.spread, rng)
+        return _pair(_with(inputs.scenario, visits, max(audience.seconds, 2 * ARRIVING), 0.0), self._seed, replication)
+
+
+def _copies(size: int) -> int:
+    return math.ceil(FEW / size)
+
+
+def _with(
+    scenario: Scenario, visits: tuple[tuple[float, ...], tuple[float, ...]], seconds: float, warmup: float
+) -> Scenario:
+    joins, stays = visits
+    return scenario.replace(
+        {
+            "duration": seconds,
+            "warmup": warmup,
+            "viewers.count": max(1, len(joins)),
+            "viewers.arrivals": "recorded",
+            "viewers.joins": joins or (0.0,),
+            "viewers.stays": stays or (1.0,),
+        }
+    )
+
+
+def _pair(scenario: Scenario, seed: int, replication: int) -> list[Job]:
+    base = scenario.replace({"policy.name": BASELINE})
+    return [Job(scenario, seed, replication), Job(base, seed, replication)]
+
+
+def _flows(shared: Run, base: Run, width: float) -> Floats:
+    """Sum both runs in bins; shape (7, bins)."""
+    found = []
+    for run, columns in ((shared, _COLUMNS), (base, ("origin", "stalled"))):
+        timeline = run.totals.timeline
+        late = timeline[timeline["at"] >= run.totals.scenario.warmup]
+        amounts = late[list(columns)].to_numpy(float)
+        bins = max(1, int(len(amounts) * BIN // width))  # a last bin that is not whole is left out
+        amounts = amounts[: int(bins * width / BIN)]
+        index = np.minimum((np.arange(len(amounts)) * BIN / width).astype(int), bins - 1)
+        found += [np.bincount(index, amounts[:, column], bins) for column in range(len(columns))]
+    rows: Floats = np.array(found, float)
+    rows[[_COLUMNS.index("viewers"), _COLUMNS.index("stalled"), -1]] *= BIN
+    return rows
+
+
+def _stacked(at: Floats, rows: Sequence[Floats]) -> Flows:
+    viewers, stalled, origin, p2p, relayed, base, base_stalled = np.stack(rows, axis=1)
+    return Flows(at, viewers, origin, p2p, relayed, base, stalled, base_stalled)

@@ -1,0 +1,111 @@
+"""``p2psim plan``: capacity planning from the command line."""
+
+import argparse
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from p2psim.cli.options import add_common, read_changes, whole
+from p2psim.cli.output import emit, note, print_table
+
+if TYPE_CHECKING:
+    from p2psim.analysis.planning import Plan
+
+__all__ = ["EXAMPLES", "SUMMARY", "configure", "execute"]
+
+SUMMARY = "plan capacity: what sharing saves for an audience, the origin's rates and the bill, with intervals"
+EXAMPLES = """\
+  p2psim plan --viewers 1000
+  p2psim plan --viewers 20000 --event match --bitrate "6 Mbit/s" --country brazil --mobile "30 %" --cdn-price 0.02
+  p2psim plan --csv audience.csv --ladder "1 Mbit/s, 3 Mbit/s, 6 Mbit/s" --p95-price 1.5
+  p2psim plan --viewers 5000 --channels 50 --latency "40 s" --prices cloud-cdn-and-service --out plan"""
+
+_GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "audience": {
+        "viewers": ("N", "how many watch at once; with --event, at its peak"),
+        "event": ("NAME", "a curve over time: match, show, evening (data/presets/events.toml)"),
+        "csv": ("FILE", "concurrent viewers over time: two columns, time (seconds, or with a unit) and viewers"),
+        "channels": ("N", "channels that the viewers are spread over (1)"),
+        "zipf": ("S", "exponent of the channels' popularity (1)"),
+        "viewing": ("TIME", 'how long a viewer stays on average ("1100 s")'),
+    },
+    "stream": {
+        "bitrate": ("RATE", '"5 Mbit/s"'),
+        "ladder": ("RATES", 'bitrates in its place, "1 Mbit/s, 3 Mbit/s", or apple-ladder, short-ladder'),
+        "latency": ("TIME", 'how far behind live viewers watch ("24 s")'),
+        "segment": ("TIME", 'length of a segment ("4 s")'),
+    },
+    "network": {
+        "country": ("NAME", "links and NATs of brazil, usa or the world (data/presets/countries.toml)"),
+        "access": ("MIX", "access profiles in its place, for example ftth:40%%,dsl:60%%"),
+        "nat": ("MIX", "one NAT mix for all, for example average or mobile"),
+        "mobile": ("SHARE", 'share of viewers on mobile, who do not upload ("30 %%")'),
+        "lent": ("SHARE", 'share of an uplink that viewers lend ("50 %%")'),
+        "relay": ("SHARE", 'share of the pairs that need a relay for which there is one ("0 %%")'),
+    },
+    "prices, in dollars": {
+        "prices": ("NAME", "a set: cloud-cdn (default), cloud-cdn-and-service, volume-cdn, volume-cdn-and-service"),
+        "cdn_price": ("$", "of a gigabyte of the CDN"),
+        "p95_price": ("$", "of a Mbit/s (95th percentile) and month of the CDN, in its place"),
+        "fee_hour": ("$", "of a P2P service for each viewer-hour"),
+        "fee_gb": ("$", "of a P2P service for each gigabyte from peers"),
+        "turn_price": ("$", "of a gigabyte through relays"),
+        "hours": ("N", "a constant audience is billed for so many hours (720)"),
+        "times": ("N", "an audience over time is billed so many times (1)"),
+    },
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    for title, options in _GROUPS.items():
+        group = parser.add_argument_group(title)
+        for name, (metavar, text) in options.items():
+            group.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, help=text)
+    parser.add_argument(
+        "--set", metavar="NAME=VALUE", action="append", default=[], dest="changes",
+        help="change any other field of the scenario, for example --set policy.maxPeers=15 (may be given many times)",
+    )  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="smaller swarms, fewer replications: wider intervals")
+    parser.add_argument("--replications", metavar="N", type=whole(2), help="of all that is simulated (5; 4 if quick)")
+    parser.add_argument("--jobs", metavar="N", type=whole(1), help="processes (default: one per processor)")
+    add_common(parser, out="write a report (HTML) and its tables (CSV) there")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Plan, print, write."""
+    from p2psim.experiment import plan
+
+    names = [name for options in _GROUPS.values() for name in options]
+    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    made = plan(
+        **given,
+        changes=read_changes(arguments.changes),
+        replications=arguments.replications,
+        seed=arguments.seed,
+        jobs=arguments.jobs,
+        quick=arguments.quick,
+        progress=not arguments.quiet,
+    )
+    if arguments.out:
+        from p2psim.report import write_plan
+
+        note(f"saved in {write_plan(arguments.out, made)}", arguments.quiet)
+    if arguments.json:
+        emit(made.to_dict())
+    else:
+        _print(made)
+    return 0
+
+
+def _print(made: "Plan") -> None:
+    from p2psim.analysis.planning.wording import number_rows, sensitivity_rows
+
+    print(f"{made.answer}\n")
+    _table(["input", ""], [list(row) for row in made.inputs.rows()])
+    _table(["", "without sharing", "with sharing", "95 % interval"], number_rows(made))
+    _table(["what to change", "from", "saving", "bill", "stalled"], sensitivity_rows(made))
+    print(f"{made.advice}\n{made.basis}")
+
+
+def _table(head: list[str], rows: list[list[Any]]) -> None:
+    print_table(head, rows)

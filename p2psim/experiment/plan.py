@@ -1,0 +1,57 @@
+"""A plan in one call."""
+
+import inspect
+from typing import Any
+
+from p2psim.analysis.planning import Effort, Plan, make_plan, read_inputs
+from p2psim.analysis.runs import Runs
+from p2psim.errors import InputError, one_of
+from p2psim.experiment.progress import Bar
+
+__all__ = ["plan"]
+
+_KNOWN = tuple(inspect.signature(read_inputs).parameters)
+
+
+def plan(
+    viewers: float | str | None = None,
+    *,
+    replications: int | None = None,
+    seed: int = 1,
+    jobs: int | None = None,
+    quick: bool = False,
+    progress: bool = True,
+    **inputs: Any,
+) -> Plan:
+    """Plan what sharing saves for an audience: rates of the origin, saving, bill, each with its 95 % interval.
+
+    Parameters
+    ----------
+    viewers
+        How many watch at once (with an event: at its peak).
+    replications
+        Of everything that is simulated; None: 5, or 4 when `quick`.
+    quick
+        Smaller swarms, fewer replications: an answer in seconds.
+    inputs
+        Quantities in words or canonical units (bytes/s, seconds, shares from 0 to 1). Audience: ``event`` (a name of
+        data/presets/events.toml) or ``csv`` (time and viewers), ``channels``, ``zipf``, ``viewing``. Stream:
+        ``bitrate`` or ``ladder``, ``latency``, ``segment``. Network: ``country`` or ``access``, ``nat``, ``mobile``,
+        ``lent``, ``relay``. ``changes``: any other field of a scenario by its dotted name, ``policy.maxPeers`` say.
+        Prices in dollars: ``prices`` (a name of data/presets/prices.toml), ``cdn_price`` (a gigabyte), ``p95_price``
+        (a Mbit/s and month), ``fee_hour``, ``fee_gb``, ``turn_price``; ``hours`` (of a constant audience) and
+        ``times`` (of one over time) say what is billed.
+
+    Raises
+    ------
+    InputError
+        Before any work, with the value and what is accepted.
+    """
+    for name in inputs:
+        one_of("input", name, _KNOWN)
+    asked = read_inputs(viewers=viewers, **inputs)
+    count = (4 if quick else 5) if replications is None else replications
+    if not 2 <= count <= 1000:
+        raise InputError(f"replications = {replications!r}: 2 to 1000 are accepted; one has no interval")
+    with Bar("planning", quiet=not progress) as bar:
+        return make_plan(asked, Runs(jobs, bar), seed, Effort.of(asked.audience, count, quick))
