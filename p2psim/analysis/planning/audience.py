@@ -25,6 +25,8 @@ Floats = NDArray[np.float64]
 
 STEP = 5.0
 """Seconds between two looks at the curve while viewers are drawn."""
+SHORTEST = 1.0
+"""Seconds that a visit lasts at least."""
 ARRIVING = 30.0
 """Seconds within which those come who watch at the beginning."""
 
@@ -154,18 +156,19 @@ def draw_visits(
         wanted = round(float(np.interp(now, at, viewers)))
         for _ in range(wanted - len(leaving)):
             join, stay = now - STEP * float(rng.random()), float(rng.lognormal(mu, spread))
-            heapq.heappush(leaving, (max(now, join + stay), len(joins)))
+            stay = max(stay, now - join + SHORTEST)  # or the place would be empty when it is looked at
+            heapq.heappush(leaving, (join + stay, len(joins)))
             joins.append(join)
-            stays.append(max(now - join, stay))
+            stays.append(stay)
         if wanted < len(leaving):
             early = set(rng.choice(len(leaving), len(leaving) - wanted, replace=False).tolist())
             for place in early:
                 visitor = leaving[place][1]
-                stays[visitor] = max(1.0, now - joins[visitor])
+                stays[visitor] = max(SHORTEST, now - joins[visitor])
             leaving = [visit for place, visit in enumerate(leaving) if place not in early]
             heapq.heapify(leaving)
     order = np.argsort(joins, kind="stable")
-    return tuple(np.array(joins)[order].tolist()), tuple(np.maximum(np.array(stays), 1.0)[order].tolist())
+    return tuple(np.array(joins)[order].tolist()), tuple(np.maximum(np.array(stays), SHORTEST)[order].tolist())
 
 
 def _point(path: str | Path, number: int, row: Sequence[str]) -> tuple[float, float]:
