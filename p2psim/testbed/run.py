@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copytree
 from typing import Any, Final
+from urllib.parse import urljoin
 
 import msgspec
 import psutil
@@ -38,6 +39,7 @@ from p2psim.testbed.timetable import OriginOptions
 from p2psim.testbed.viewer import ViewerPlan
 from p2psim.testbed.worker import Task, prepare
 from p2psim.trace import Manifest, Trace, versions
+from p2psim.wire.protection import default_iv, encrypt_segment
 
 __all__ = ["measure"]
 
@@ -138,6 +140,7 @@ class _Run:
         clip = make_clip(_clip_options(scenario), CACHE)
         with self._stack:
             origin = self._start_origin(origin_port)
+            key = _read(urljoin(origin.master, "key.bin")) if scenario.stream.encrypted else None
             tracker = tracker_url or self._start_tracker(tracker_port)
             workers = self._start_workers(origin.master, tracker, processes)
             started_at = self._begin(workers, origin)
@@ -148,7 +151,7 @@ class _Run:
             scenario=scenario,
             started_at=started_at,
             first_segment_at=origin.first_segment_at - started_at,
-            true_digest=lambda number: digest(clip.segment(0, number)),
+            true_digests=lambda number: _digests(clip.segment(0, number), number, key),
         )
         return self._trace(facts, meter, statistics, [child.name for child in workers])
 
@@ -329,6 +332,16 @@ def _origin_options(scenario: Scenario, port: int) -> OriginOptions:
 
 def _limit(rate: float) -> float | None:
     return None if math.isinf(rate) else rate
+
+
+def _digests(data: bytes, number: int, key: bytes | None) -> set[str]:
+    return {digest(data)} if key is None else {digest(data), digest(encrypt_segment(data, key, default_iv(number)))}
+
+
+def _read(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=2.0) as response:
+        body: bytes = response.read()
+        return body
 
 
 def _plans(population: Population) -> list[ViewerPlan]:

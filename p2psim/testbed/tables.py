@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,8 +28,8 @@ class Facts:
     """Monotonic time at which the run's clock is 0; the origin counts from monotonic 0."""
     first_segment_at: float
     """When segment 0 became available, on the run's clock."""
-    true_digest: Callable[[int], str]
-    """Digest of a segment as the origin has it."""
+    true_digests: Callable[[int], Collection[str]]
+    """Digests of a segment as the origin has it: as it is played, and as it is served (browsers tell the latter)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class _Tabulation:
         for event in events:
             self._by_kind[event["event"]].append(event)
         self._origin = origin_events
-        self._true = cache(facts.true_digest)
+        self._true = cache(facts.true_digests)
         self._viewers = {event["viewer"]: event for event in self._by_kind["viewer"]}
         self._names = {event["peer_id"]: event["viewer"] for event in self._by_kind["viewer"]}
         self._crashed = {name for name, event in self._viewers.items() if event["departure"] == "crash"}
@@ -145,7 +145,7 @@ class _Tabulation:
         ahead = event["segment"] * stream.segment if stream.kind == "live" else 0.0
         self._rows.add(
             "segments", stream=_STREAM, quality=0, available_at=self._facts.first_segment_at + ahead,
-            poisoned=bool(event["digest"]) and event["digest"] != self._true(event["segment"]),
+            poisoned=bool(event["digest"]) and event["digest"] not in self._true(event["segment"]),
             **_without(event, "event", "digest"),
         )  # fmt: skip
 
@@ -189,7 +189,7 @@ class _Tabulation:
             http_received=http_received.total(),
             http_lost=sum(http_sent[name] - http_received[name] for name in self._crashed),
             segments_held=len(held),
-            segments_wrong=sum(event["digest"] != self._true(event["segment"]) for event in held),
+            segments_wrong=sum(event["digest"] not in self._true(event["segment"]) for event in held),
         )
 
     def _p2p_books(self) -> tuple[int, int, int]:

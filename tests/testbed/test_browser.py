@@ -107,6 +107,25 @@ class TestMixedSwarm:
         assert compared > 10
 
 
+class TestEncryptedStream:
+    pytestmark = IN_CHROMIUM
+
+    def test_browsers_share_validate_and_play_what_is_encrypted(self):
+        asked = {"stream.encrypted": True, "policy.validateP2PSegment": True}
+        small = {"duration": 14.0, "viewers.count": 3, "viewers.over": 1.0, "policy.highDemandTimeWindow": 5.0}
+        trace = measure(SCENARIO.replace(asked | small | {"player.buffer": 6.0}), seed=3)
+        actors = trace["viewers"].set_index("viewer")["actor"]
+        transfers = trace["transfers"]
+        p2p = transfers[transfers["source"] == "p2p"]
+        shared = p2p[p2p["outcome"] == "completed"]
+        assert set(shared["viewer"].map(actors)) == {"aiortc", "browser"}
+        assert not (p2p["outcome"] == "invalid").any()
+        assert trace.manifest.notes["bytes"]["segments_wrong"] == 0
+        segments = trace["segments"]
+        assert not segments["poisoned"].any()
+        assert segments[segments["viewer"].map(actors) == "browser"]["played_at"].notna().sum() > 4
+
+
 class TestRecordedBrowsers:
     """The trace of browsers alone that comes with p2psim."""
 
