@@ -112,13 +112,43 @@ def test_every_peer_pollutes(visit, tracker, origin):
     assert honest.longest_stall <= SEGMENT
     assert honest.errors == []
     events = honest.page.evaluate("probe.drain()")
-    assert [event for event in events if event.get("outcome") == "p2p-segment-validation-failed"]
+    assert outcomes(events).count("p2p-segment-validation-failed") > 0
+    assert held_as_served(events, origin) >= 5
+
+
+def test_a_peer_spoils_the_first_part_of_what_http_completes(visit, tracker, origin):
+    # a segment takes the polluter five seconds: it becomes urgent on its way, and the origin gives the rest
+    polluter = visit(scripts=(POLLUTING,), uplink=50_000.0)
+    polluter.watch(tracker[1], source(origin, "a"), **SHARING).until(video="playing")
+    honest = visit(is_probed=True).watch(tracker[1], source(origin, "b"), **SHARING).until(video="playing")
+    honest.page.wait_for_function(
+        """() => {
+          globalThis.events = [...(globalThis.events ?? []), ...probe.drain()];
+          return globalThis.events.some(({ outcome }) => outcome === "http-segment-validation-failed");
+        }"""
+    )
+    honest.wait(5)
+    assert honest.longest_stall <= SEGMENT
+    assert honest.errors == []
+    events = honest.page.evaluate("[...globalThis.events, ...probe.drain()]")
+    refused = next(event for event in events if event.get("outcome") == "http-segment-validation-failed")
+    resumed = [event for event in events if event["kind"] == "range" and event["first"] > 0]
+    assert any(event["url"].partition("?")[0].endswith(f"/{refused['segment']}.ts") for event in resumed)
+    assert held_as_served(events, origin) >= 5
+
+
+def outcomes(events):
+    return [event.get("outcome") for event in events]
+
+
+def held_as_served(events, origin):
+    """Number of segments that a page has, all of them as the origin serves them."""
     held = {event["segment"]: event["digest"] for event in events if event["kind"] == "held"}
-    assert len(held) >= 5
     for number, digest in held.items():
         address = origin[1]["master"].replace("master.m3u8", f"360p-1000k/{number}.ts")
         with urllib.request.urlopen(address, timeout=5) as response:
             assert hashlib.sha256(response.read()).hexdigest() == digest
+    return len(held)
 
 
 def test_webrtc_is_disabled(visit, tracker, origin):
