@@ -201,6 +201,35 @@ class Agent:
         loader.abort_all(self._L, _ME, self._out)
         return self._commands()
 
+    def give_up(self) -> list[Command]:
+        """Abort every attempt under way and forget what was begun: another quality is loaded instead."""
+        orders = self.abort_all()
+        self._L.viewer[_ME].retained = 0
+        return orders
+
+    def continue_after(self, other: "Agent") -> None:
+        """Go on where the agent of another quality has stopped."""
+        for name in ("position", "rate", "jumped", "passed", "born"):
+            self._L.viewer[name][_ME] = other._L.viewer[name][_ME]
+
+    def evict(self, at_work: "Agent") -> bool:
+        """Drop what a live viewer that plays another quality keeps no longer; True if neighbours are to be told."""
+        me, there = self._L.viewer[_ME], at_work._L.viewer[_ME]
+        if not self.options.live or not there.jumped:
+            return False
+        slots = self._L.slot.shape[1]
+        index = np.arange(max(0, int(me.last) - slots), int(me.last))
+        stored = self._L.slot["stored"][_ME]
+        is_old = there.position > self._T.end[index] + self.options.high_demand_window
+        gone = index[is_old & (stored[index % slots] != 0)]
+        stored[gone % slots] = 0
+        me.stored_bytes -= self._L.size[_ME, gone % slots].sum()
+        self._kept = {segment: None for segment in self._kept if self.holds(segment)}
+        if not len(gone) or not me.uploads or me.announce:
+            return False
+        me.announce = 1
+        return True
+
     loaded_share = 0.0
     """Share of the queue that was loaded at the last pass."""
 

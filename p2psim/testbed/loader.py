@@ -42,7 +42,8 @@ class Loader:
     `validate_p2p` (id, data, verdict) judges segments that came from peers, as a whole or in part, and calls `verdict`
     now or later; `validate_http` the others. `conduct` decides what peers are told and sent. `answers_unknown` makes it
     answer requests that it cannot serve, where upstream is silent or sends nothing; `upstream_faults` makes it read and
-    write announcements with 2.3's fault (a full block of 256 ids is lost).
+    write announcements with 2.3's fault (a full block of 256 ids is lost). `predecessor` loaded another quality of the
+    stream so far (see `take_over`).
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Loader:
         name: str = "",
         answers_unknown: bool = False,
         upstream_faults: bool = False,
+        predecessor: "Loader | None" = None,
     ) -> None:
         self.options, self.clock, self.observer = options, clock, observer
         self.uploads, self.max_message_size, self.answers_unknown = uploads, max_message_size, answers_unknown
@@ -96,7 +98,15 @@ class Loader:
         self._pass_due = False
         self._hold_timer: Timer | None = None
         self._closed = False
-        self._prefetch_timer = clock.call_later(self.agent.prefetch_delay(), self._prefetch)
+        self._heir: Loader | None = None
+        self._outgoing: Loader | None = None
+        self._prefetch_timer: Timer | None = None
+        self._family: list[Loader] = [] if predecessor is None else predecessor._family
+        self._family.append(self)
+        if predecessor is None:
+            self._await_prefetch()
+        else:
+            self.take_over(predecessor)
 
     # -- the player ---------------------------------------------------------------------------------------------
 
@@ -142,13 +152,14 @@ class Loader:
 
     def request_pass(self) -> None:
         """Run a queue pass soon; several wishes for one before it comes are one."""
-        if not self._pass_due and not self._closed:
+        if not self._pass_due and not self._closed and self._heir is None:
             self._pass_due = True
             self.clock.call_soon(self._pass)
 
     def _pass(self) -> None:
         try:
-            if not self._closed:
+            if not self._closed and self._heir is None:
+                self._settle()
                 self._carry_out(self.agent.queue_pass(self.clock.now()))
                 self._watch_hold()
         finally:
@@ -161,11 +172,15 @@ class Loader:
 
     def _end_hold(self) -> None:
         self._hold_timer = None
-        self.request_pass()
+        (self._heir or self).request_pass()
+
+    def _await_prefetch(self) -> None:
+        self._prefetch_timer = self.clock.call_later(self.agent.prefetch_delay(), self._prefetch)
 
     def _prefetch(self) -> None:
-        self._carry_out(self.agent.prefetch_round(self.clock.now()))
-        self._prefetch_timer = self.clock.call_later(self.agent.prefetch_delay(), self._prefetch)
+        at_work = self._heir or self
+        at_work._carry_out(at_work.agent.prefetch_round(self.clock.now()))
+        at_work._await_prefetch()
 
     def _carry_out(self, orders: list[Command]) -> None:
         for order in orders:
@@ -241,8 +256,52 @@ class Loader:
     def _store(self, segment: int) -> None:
         self.storage[segment] = bytes(self._partial.pop(segment, b""))
         self._from_peers.discard(segment)
+        self._forget_evicted()
+        for other in self._family:
+            if other is not self:
+                other._evict(self.agent)
+
+    def _evict(self, at_work: Agent) -> None:
+        if self.agent.evict(at_work):
+            self._forget_evicted()
+            self.clock.call_soon(self._announce)
+
+    def _forget_evicted(self) -> None:
         for old in [old for old in self.storage if not self.agent.holds(old)]:
             del self.storage[old]
+
+    # -- changes of quality ---------------------------------------------------------------------------------------
+
+    def take_over(self, old: "Loader") -> None:
+        """Load in the place of another quality's loader, which from now on only serves what it has stored.
+
+        Its attempts are aborted as part of the next pass; playhead, timers and the first hold of HTTP go on.
+        """
+        self._heir, old._heir = None, self
+        self._hold_timer = old._hold_timer
+        self.level_bitrate, self.level_changed_at = old.level_bitrate, old.level_changed_at
+        self.agent.continue_after(old.agent)
+        wish, old._wish = old._wish, None
+        if wish is not None:
+            wish.refused("aborted")
+        old._settle()
+        self._outgoing = old
+
+    def _settle(self) -> None:
+        outgoing, self._outgoing = self._outgoing, None
+        if outgoing is not None:
+            outgoing._give_up()
+
+    def _give_up(self) -> None:
+        if self._heir is not None:
+            self._carry_out(self.agent.give_up())
+            self._partial.clear()
+            self._from_peers.clear()
+
+    def disband(self) -> None:
+        """Close every channel, and keep what is stored."""
+        for exchange in list(self._exchanges.values()):
+            exchange.close()
 
     # -- transfers, told by attempts and exchanges ----------------------------------------------------------------
 
@@ -358,15 +417,19 @@ class Loader:
 
     def close(self) -> None:
         """Stop everything: attempts are aborted, channels closed."""
+        self.stop()
+        self.disband()
+
+    def stop(self) -> None:
+        """Load nothing more, and accept no channel."""
         if self._closed:
             return
         self._closed = True
-        self._prefetch_timer.cancel()
-        if self._hold_timer is not None:
-            self._hold_timer.cancel()
+        for timer in (self._prefetch_timer, self._hold_timer):
+            if timer is not None:
+                timer.cancel()
         wish, self._wish = self._wish, None
         if wish is not None:
             wish.refused("aborted")
+        self._settle()
         self._carry_out(self.agent.abort_all())
-        for exchange in list(self._exchanges.values()):
-            exchange.close()

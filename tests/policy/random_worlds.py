@@ -226,6 +226,31 @@ def _zapping(dice: _Dice) -> Params:
     return params
 
 
+def _switching(dice: _Dice) -> Params:
+    """Changes of quality, up and down, some of them amid a segment; peers of every quality come at their time."""
+    params = dice.one([_vod, _live])(dice)
+    params.pop("bitrate", None)
+    count, alike = dice.whole(2, 4), dice.chance(0.6)
+    params["levels"] = [
+        {
+            "bitrate": 400_000 * 2**level,
+            "segBytes": params["segBytes"] if alike else 50_000 * 2**level + dice.whole(0, 49_999),
+        }
+        for level in range(count)
+    ]
+    changes = sorted(dice.whole(300, params["until"]) for _ in range(dice.whole(1, 5)))
+    params["switches"] = [
+        {"at": at, "level": dice.whole(0, len(params["levels"]) - 1), "abort": dice.chance(0.5)} for at in changes
+    ]
+    if dice.chance(0.3):
+        params["config"]["p2pInactiveLoaderDestroyTimeoutMs"] = dice.one([1000, 5000])
+    for peer in params["peers"]:
+        # a peer comes to one of the swarms in order of their joining, whatever its level; it must not lack bytes
+        peer["level"] = count - 1
+        peer["client"] = dice.whole(0, 2)
+    return params
+
+
 KINDS: dict[str, Callable[[_Dice], Params]] = {
     "vod": _vod,
     "live": _live,
@@ -234,6 +259,7 @@ KINDS: dict[str, Callable[[_Dice], Params]] = {
     "seeking": _seeking,
     "paced": _paced,
     "zapping": _zapping,
+    "switching": _switching,
 }
 
 

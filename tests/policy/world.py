@@ -18,6 +18,7 @@ from p2psim.rng import constant_streams
 from p2psim.scenario.policy import Policy
 from p2psim.testbed.loader import Loader
 from p2psim.testbed.ports import FetchEvents
+from p2psim.testbed.qualities import Qualities
 from p2psim.wire import (
     CancelSegmentRequest,
     CommandJoiner,
@@ -152,6 +153,27 @@ class Notes:
         self.add("peer_close", peer=peer)
 
 
+class LevelNotes(Notes):
+    """Notes that name the level of a ladder."""
+
+    def __init__(self, notes: Notes, level: int) -> None:
+        super().__init__(notes.clock, notes.most, notes.events)
+        self._level = level
+
+    def add(self, ev: str, **details: Any) -> None:
+        if "id" in details:
+            details = {"id": details.pop("id"), "level": self._level, **details}
+        super().add(ev, **details)
+
+
+@dataclass
+class Client:
+    """A membership in a swarm, in order of its beginning."""
+
+    loader: Loader
+    is_gone: bool = False
+
+
 class FakeHttp:
     """Each request has the full rate to itself; pieces of 100 ms."""
 
@@ -231,9 +253,9 @@ class FakePeer:
     def open(self) -> None:
         clients = self._world.clients
         place = self._spec.get("client", 0)
-        if place >= len(clients) or clients[place].is_closed:
+        if place >= len(clients) or clients[place].is_gone:
             return
-        self._loader = clients[place]
+        self._loader = clients[place].loader
         self._loader.channel_opened(self)
         self._notes.add("peer_connect", peer=self.peer)
         self.announce(self._spec.get("have", []), [])
@@ -292,7 +314,7 @@ class FakePeer:
         if mode == "absent":
             self._later(rtt, turn, lambda: self._say(SegmentAbsent(request.segment, request.request)))
             return
-        total = self._world.size - request.first_byte
+        total = self._world.size(self._spec.get("level", 0)) - request.first_byte
         said = total + 1 if mode == "wrongsize" else total
         self._later(rtt, turn, lambda: self._say(SegmentData(request.segment, request.request, said)))
         at = float(rtt)
@@ -326,22 +348,24 @@ class World:
         self.params = params
         self.clock = VirtualClock()
         self.notes = Notes(self.clock, most_events)
-        self.size = params.get("segBytes", 500_000)
+        self._levels: list[dict[str, Any]] = params.get("levels", [{}])
         self._duration = params.get("segDur", 4)
-        self._http = FakeHttp(
-            self.notes,
-            self.size,
-            params.get("httpRate", 2_000_000),
-            params.get("httpLatency", 50),
-            behaviour(params.get("httpBehaviour")),
-        )
-        self.clients: list[Loader] = []
-        self.loader: Loader | None = None
+        self.clients: list[Client] = []
+        self._qualities: Qualities | None = None
         self._meters = Bandwidth(), Bandwidth()
         self._open_channel()
         self._rate = 1.0
         self._paused = False
         self.stall_ticks = 0
+        self.at_the_end: Callable[[], None] = lambda: None
+
+    def size(self, level: int) -> int:
+        """Bytes of a segment."""
+        size: int = self._levels[level].get("segBytes", self.params.get("segBytes", 500_000))
+        return size
+
+    def _notes_of(self, level: int) -> Notes:
+        return LevelNotes(self.notes, level) if "levels" in self.params else self.notes
 
     def _open_channel(self) -> None:
         params, live = self.params, self.params.get("live")
@@ -350,6 +374,8 @@ class World:
         self._next = self._high - 1 - math.floor(live.get("latency", 18) / self._duration) if live else 0
         self._position = float(self._next * self._duration)
         self._busy = self._played = False
+        self._level = 0
+        self._bitrate = params.get("bitrate", self._levels[0].get("bitrate", 0))
 
     def run(self) -> list[dict[str, Any]]:
         params, clock = self.params, self.clock
@@ -366,11 +392,13 @@ class World:
         for pause in params.get("pauses", []):
             clock.after(pause["at"], lambda: self._pause(True))
             clock.after(pause["until"], lambda: self._pause(False))
+        for change in params.get("switches", []):
+            clock.after(change["at"], lambda c=change: self._switch(c))
         for zap in params.get("zaps", []):
             clock.after(zap["at"], self._zap)
         clock.run_until(params.get("until", 30_000))
-        if self.loader is not None:
-            self.loader.close()
+        self.at_the_end()
+        self._close()
         return self.notes.events
 
     # -- stream -------------------------------------------------------------------------------------------------
@@ -382,8 +410,9 @@ class World:
     def _publish(self) -> None:
         self._high += 1
         self._low += 1
-        if self.loader is not None:
-            self.loader.playlist(self._items())
+        if self._qualities is not None:
+            for level in range(len(self._levels)):
+                self._qualities.playlist(level, self._items())
         self.notes.add("playlist", first=self._low, last=self._high - 1)
 
     # -- peers --------------------------------------------------------------------------------------------------
@@ -406,14 +435,34 @@ class World:
 
     # -- player -------------------------------------------------------------------------------------------------
 
-    def _make_loader(self) -> "Loader":
-        policy = dataclasses.replace(Policy(maxPeers=64), **self.params.get("config", {}))
+    def _make_qualities(self) -> Qualities:
+        policy = self._policy()
+        return Qualities(self.clock, self._make_loader, self._member, policy.p2pInactiveLoaderDestroyTimeoutMs / SECOND)
+
+    def _member(self, _level: int, loader: Loader, is_in: bool) -> None:
+        if is_in:
+            self.clients.append(Client(loader))
+        else:
+            next(client for client in self.clients if client.loader is loader and not client.is_gone).is_gone = True
+
+    def _policy(self) -> Policy:
+        return dataclasses.replace(Policy(maxPeers=64), **self.params.get("config", {}))
+
+    def _make_loader(self, level: int, predecessor: Loader | None) -> Loader:
+        policy, params = self._policy(), self.params
+        notes = self._notes_of(level)
         loader = Loader(
-            options(policy, live=bool(self.params.get("live"))),
+            options(policy, live=bool(params.get("live"))),
             self.clock,
-            self._http,
-            self.notes,
-            constant_streams(self.params.get("random", 0.5), 1)[0],
+            FakeHttp(
+                notes,
+                self.size(level),
+                params.get("httpRate", 2_000_000),
+                params.get("httpLatency", 50),
+                behaviour(params.get("httpBehaviour")),
+            ),
+            notes,
+            constant_streams(params.get("random", 0.5), 1)[0],
             uploads=not policy.isP2PUploadDisabled,
             max_message_size=policy.webRtcMaxMessageSize,
             storage=policy.storage_limit(mobile=False),
@@ -421,10 +470,12 @@ class World:
             meters=self._meters,
             capacity=1024,
             upstream_faults=True,
+            predecessor=predecessor,
         )
-        loader.level_bitrate = self.params.get("bitrate", 0) / 8
+        loader.level_bitrate = self._bitrate / 8
         loader.playlist(self._items())
-        self.clients.append(loader)
+        if predecessor is None:
+            loader.agent.start_at(self._begin_at)
         return loader
 
     def _pump(self) -> None:
@@ -433,22 +484,24 @@ class World:
             return
         self._busy = True
         segment = self._next
-        self.notes.add("engine_request", id=segment)
-        self.clock.call_soon(self._request, segment)
+        self._asked = segment
+        self._notes_of(self._level).add("engine_request", id=segment)
+        self.clock.call_soon(self._request, segment, self._level)
 
-    def _request(self, segment: int) -> None:
+    def _request(self, segment: int, level: int) -> None:
         if not self._low <= segment < self._high:
             # thrown behind an await and caught behind another one
             said = f"Not found segment with id: http://o/seg{segment}.ts"
             self._behind(4, lambda: self.notes.add("throw", m=said))
             return
-        if self.loader is None:
-            self.loader = self._make_loader()
-            self.loader.agent.start_at(segment * float(self._duration))
-        self.loader.load(
+        if self._qualities is None:
+            self._qualities = self._make_qualities()
+            self._begin_at = segment * float(self._duration)
+        self._qualities.load(
+            level,
             segment,
-            lambda _data, bandwidth: self._delivered(segment, bandwidth),
-            lambda why: self._refused(segment, why),
+            lambda _data, bandwidth: self._delivered(segment, level, bandwidth),
+            lambda why: self._refused(segment, level, why),
         )
 
     def _behind(self, microtasks: int, action: Callable[[], None]) -> None:
@@ -457,14 +510,14 @@ class World:
         else:
             self.clock.call_soon(self._behind, microtasks - 1, action)
 
-    def _delivered(self, segment: int, bandwidth: float) -> None:
+    def _delivered(self, segment: int, level: int, bandwidth: float) -> None:
         self._busy, self._played = False, True
-        self.notes.add("engine_ok", id=segment, bandwidth=math.floor(bandwidth * 8 + 0.5))
+        self._notes_of(level).add("engine_ok", id=segment, bandwidth=math.floor(bandwidth * 8 + 0.5))
         self._next = segment + 1
         self._pump()
 
-    def _refused(self, segment: int, why: str) -> None:
-        self.notes.add("engine_err", id=segment, type=why)
+    def _refused(self, segment: int, level: int, why: str) -> None:
+        self._notes_of(level).add("engine_err", id=segment, type=why)
         self._busy = False
         if why != "aborted":
             self.clock.after(1000, self._pump)
@@ -479,16 +532,16 @@ class World:
         self._pump()
 
     def _report(self) -> None:
-        if self.loader is not None:
-            self.loader.playhead(self._position, self._rate)
+        if self._current is not None:
+            self._current.playhead(self._position, self._rate)
 
     def _seek(self, seek: dict[str, Any]) -> None:
         self._position = float(seek["to"])
         self._next = math.floor(self._position / self._duration)
         self.notes.add("seek", to=seek["to"])
         if self._busy:
-            if self.loader is not None:
-                self.loader.abort(seek.get("abort", self._next))
+            if self._current is not None:
+                self._current.abort(seek.get("abort", self._next))
             self._busy = False
         self._report()
         self._pump()
@@ -502,10 +555,34 @@ class World:
         self._paused = paused
         self.notes.add("pause" if paused else "resume")
 
+    def _switch(self, change: dict[str, Any]) -> None:
+        self._level = change["level"]
+        self.notes.add("switch", level=self._level)
+        bitrate = self._levels[self._level]["bitrate"]
+        if bitrate != self._bitrate:
+            self._bitrate = bitrate
+            if self._current is not None:
+                self._current.level_bitrate = bitrate / 8
+                self._current.level_changed_at = self.clock.milliseconds()
+        if change.get("abort") and self._busy:
+            if self._current is not None:
+                self._current.abort(self._asked)
+            self._busy = False
+        self._pump()
+
     def _zap(self) -> None:
         self.notes.add("zap")
-        if self.loader is not None:
-            self.loader.close()
-            self.loader = None
+        self._close()
         self._open_channel()
         self._pump()
+
+    @property
+    def _current(self) -> Loader | None:
+        return None if self._qualities is None else self._qualities.current
+
+    def _close(self) -> None:
+        if self._qualities is not None:
+            self._qualities.close()
+            self._qualities = None
+            for client in self.clients:
+                client.is_gone = True
