@@ -21,8 +21,9 @@ _CASE_KEYS = {"label", "changes", "metric", "low", "high", "prices", "source", "
 _INHERITED = ("metric", "low", "high", "prices", "sizes", "replications")
 _CLAIM_KEYS = {
     "id", "statement", "scenario", "metric", "low", "high", "kind", "note", "vary", "case", "prices", "sizes", "saving",
-    "replications",
+    "replications", "boundary",
 }  # fmt: skip
+_BOUNDARY_KEYS = {"scenario", "metric", "low", "high", "sizes", "around"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,15 @@ class Claim:
     vary: Vary | None = None
     saving: tuple[float, float] | None = None
     """Share of the origin's bytes that the claim says is saved."""
+    boundary: Case | None = None
+    """What is looked at along each dimension; None: the base case."""
+    around: Mapping[str, Any] | None = None
+    """Changes to its scenario for that; None: those of all claims (data/dimensions.toml)."""
+
+    @property
+    def reference(self) -> Case:
+        """The case whose boundary is sought."""
+        return self.boundary or self.cases[self.base]
 
 
 def load_claims(path: str | Path | None = None) -> tuple[Claim, ...]:
@@ -113,7 +123,10 @@ def _claim(row: Mapping[str, Any], file: Path) -> Claim:
     cases = _varied(row, scenario, vary, where) if vary else ()
     if vary is None or "case" in row:
         cases += _cases(row, scenario, where)
+    boundary, around = _boundary(row, scenario, where)
     return Claim(
+        boundary=boundary,
+        around=around,
         id=row["id"],
         statement=row["statement"],
         cases=cases,
@@ -123,6 +136,17 @@ def _claim(row: Mapping[str, Any], file: Path) -> Claim:
         vary=vary,
         saving=_saving(row["saving"]) if "saving" in row else None,
     )
+
+
+def _boundary(row: Mapping[str, Any], scenario: Scenario, where: str) -> tuple[Case | None, Mapping[str, Any] | None]:
+    own = row.get("boundary")
+    if own is None:
+        return None, None
+    _known(own, _BOUNDARY_KEYS, f"{where}: boundary")
+    if "scenario" in own:
+        scenario = Scenario.load(str(DATA / "scenarios" / f"{own['scenario']}.toml"))
+    seen = {key: own[key] for key in ("metric", "low", "high", "sizes") if key in own}
+    return _case({**row, **seen}, {"label": "reference", **seen}, scenario, where), own.get("around")
 
 
 def _varied(row: Mapping[str, Any], scenario: Scenario, vary: Vary, where: str) -> tuple[Case, ...]:

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-
+from p2psim.analysis.boundaries import Boundary, Dimension, boundary_cases, stretches
 from p2psim.analysis.claims import Case, Claim
 from p2psim.analysis.evidence import (
     METRICS_OF_CLAIMS,
@@ -31,7 +30,7 @@ from p2psim.scenario import Scenario
 from p2psim.simulation import Run
 from p2psim.trace import Trace
 
-__all__ = ["Finding", "Judge", "Status", "Verdict", "decide", "region", "status"]
+__all__ = ["Finding", "Judge", "Status", "Verdict", "decide", "status"]
 
 Status = Literal["inside", "below", "above", "across", "unknown"]
 HOLDS, FAILS, ONLY_IF = "holds", "fails", "holds only if"
@@ -68,6 +67,8 @@ class Verdict:
     """When, where the verdict is *holds only if*."""
     remarks: tuple[str, ...] = ()
     """Arithmetic and context in words."""
+    boundaries: tuple[Boundary, ...] = ()
+    """Where it ends, dimension by dimension."""
 
     @property
     def base(self) -> Finding:
@@ -89,25 +90,44 @@ class Verdict:
             "condition": self.condition,
             "remarks": list(self.remarks),
             "cases": [finding.to_dict() for finding in self.findings],
+            "boundaries": [boundary.to_dict() for boundary in self.boundaries],
         }
 
 
 class Judge:
     """Judges claims from runs that it shares among them."""
 
-    def __init__(self, runs: Runs, seed: int, replications: int, measured: Sequence[Trace] = ()) -> None:
+    def __init__(
+        self,
+        runs: Runs,
+        seed: int,
+        replications: int,
+        measured: Sequence[Trace] = (),
+        dimensions: Sequence[Dimension] = (),
+    ) -> None:
         self._runs, self._seed, self._replications = runs, seed, replications
-        self._measured = measured
+        self._measured, self._dimensions = measured, tuple(dimensions)
+        # a boundary is read off many points, each of which needs fewer replications
+        self._along = Judge(runs, seed, max(2, replications // 2), measured) if dimensions else self
 
     def prepare(self, claims: Sequence[Claim]) -> None:
         """Make all runs of all claims at once, so that no processor waits for the end of a claim."""
-        self._runs.make([job for claim in claims for case in claim.cases for job in self._jobs(case)])
+        cases = [case for claim in claims for case in claim.cases]
+        edges = [case for claim in claims for each in self._dimensions for case in boundary_cases(claim, each)]
+        jobs = [job for case in cases for job in self._jobs(case)]
+        self._runs.make([*jobs, *(job for case in edges for job in self._along._jobs(case))])
 
     def judge(self, claim: Claim) -> Verdict:
         """Give the verdict on a claim."""
         findings = tuple(self._find(case) for case in claim.cases)
         verdict, condition = decide(claim, findings)
-        return Verdict(claim, findings, verdict, condition, tuple(self._remarks(claim, findings)))
+        remarks, boundaries = tuple(self._remarks(claim, findings)), tuple(self._boundaries(claim))
+        return Verdict(claim, findings, verdict, condition, remarks, boundaries)
+
+    def _boundaries(self, claim: Claim) -> Iterator[Boundary]:
+        for dimension in self._dimensions:
+            if cases := boundary_cases(claim, dimension):
+                yield Boundary(dimension, tuple(self._along._find(case) for case in cases))
 
     def _jobs(self, case: Case) -> Iterator[Job]:
         for scenario in _scenarios(case):
@@ -186,15 +206,6 @@ def status(interval: Interval, low: float, high: float) -> Status:
     return "above" if least > high else "across"
 
 
-def region(at: Sequence[float], means: Sequence[float], low: float, high: float) -> list[tuple[float, float]]:
-    """Give the stretches of a varied field on which the line through the estimates lies between low and high."""
-    grid = np.unique(np.concatenate([np.linspace(at[0], at[-1], 2001), np.asarray(at, float)]))
-    line = np.interp(grid, at, means)
-    inside = (line >= low) & (line <= high)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]])))
-    return [(float(grid[begin]), float(grid[end - 1])) for begin, end in edges.reshape(-1, 2)]
-
-
 def decide(claim: Claim, findings: Sequence[Finding]) -> tuple[str, str]:
     """Give the verdict and, where it is *holds only if*, the condition."""
     states = [finding.status for finding in findings if finding.status != "unknown"]
@@ -222,7 +233,7 @@ def _stretches(claim: Claim, findings: Sequence[Finding]) -> str:
     what = f"{claim.vary.what} {'is' if words else 'are'}"
     first, last = at[0], at[-1]
     parts = []
-    for begin, end in region(at, means, seen[0].case.low, seen[0].case.high):
+    for begin, end in stretches(at, means, seen[0].case.low, seen[0].case.high):
         least = say(begin, "time") if words else str(math.ceil(begin))
         most = say(end, "time") if words else str(math.floor(end))
         if begin == first:

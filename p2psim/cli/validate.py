@@ -19,6 +19,7 @@ __all__ = ["EXAMPLES", "SUMMARY", "configure", "execute"]
 SUMMARY = "test every claim by simulation, hold the simulator against the bundled measured traces, write a report"
 EXAMPLES = """\
   p2psim validate
+  p2psim validate --quick
   p2psim validate --claims C1,C4 --replications 10
   p2psim validate --json --out report > validation.json"""
 
@@ -30,6 +31,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--claims", metavar="IDS", default="", help="only these, for example C1,C4 (default: all)")
     parser.add_argument(
         "--margin", metavar="POINTS", default="10", help="simulated equals measured: within so many (10)"
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="half the replications and fewer values along each boundary: under a minute",
     )
     add_replications(parser, default=4)
     add_common(parser, out=f"folder of the report, HTML and CSV (default {REPORT})")
@@ -44,6 +50,8 @@ def execute(arguments: argparse.Namespace) -> int:
     from p2psim.trace import Trace
 
     margin = read_points(arguments.margin)
+    if arguments.quick:
+        arguments.replications = max(2, arguments.replications // 2)
     traces = [Trace.read(folder) for folder in bundled("traces")]
     with Bar("simulating", arguments.quiet) as bar:
         runs = Runs(arguments.jobs, bar)
@@ -62,12 +70,13 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _judged(arguments: argparse.Namespace, runs: "Runs", traces: "Sequence[Trace]") -> "list[Verdict]":
+    from p2psim.analysis.boundaries import dimensions
     from p2psim.analysis.claims import load_claims, select
     from p2psim.analysis.verdicts import Judge
 
     ids = [text.strip().upper() for text in arguments.claims.split(",") if text.strip()]
     claims = select(load_claims(), ids)
-    judge = Judge(runs, arguments.seed, arguments.replications, traces)
+    judge = Judge(runs, arguments.seed, arguments.replications, traces, dimensions(arguments.quick))
     judge.prepare(claims)
     return [judge.judge(claim) for claim in claims]
 
@@ -87,7 +96,7 @@ def _compared(
 
 def _print(verdicts: "Sequence[Verdict]", comparisons: "Sequence[Comparison]") -> None:
     from p2psim.analysis.wording import say_interval, say_range
-    from p2psim.report.validation import agreement_text
+    from p2psim.report.validation import contradictions_texts
 
     rows = []
     for verdict in verdicts:
@@ -95,8 +104,12 @@ def _print(verdicts: "Sequence[Verdict]", comparisons: "Sequence[Comparison]") -
         said, found = say_range(case.low, case.high, case.unit), say_interval(verdict.base.interval, case.unit)
         rows.append([verdict.claim.id, case.metric, said, found, verdict.text])
     print_table(["claim", "metric", "said", "found (95 % interval)", "verdict"], rows, "The claims")
-    if text := agreement_text(verdicts):
-        print(f"{text}\n")
+    for verdict in verdicts:
+        print(f"{verdict.claim.id} holds along")
+        print("".join(f"  {boundary.text}\n" for boundary in verdict.boundaries))
+    for text in contradictions_texts(verdicts):
+        print(text)
+    print()
     if comparisons:
         head, shares = shares_table(comparisons)
         print_table(head, shares, "P2P share, simulated against measured")
@@ -105,13 +118,14 @@ def _print(verdicts: "Sequence[Verdict]", comparisons: "Sequence[Comparison]") -
 def _plain(
     arguments: argparse.Namespace, verdicts: "Sequence[Verdict]", comparisons: "Sequence[Comparison]", report: str
 ) -> dict[str, Any]:
-    from p2psim.report.validation import agreement_text
+    from p2psim.report.validation import agreement_text, contradictions_texts
 
     return {
         "seed": arguments.seed,
         "replications": arguments.replications,
         "claims": [verdict.to_dict() for verdict in verdicts],
         "agreement": agreement_text(verdicts),
+        "contradictions": contradictions_texts(verdicts),
         "traces": [each.to_dict() for each in comparisons],
         "report": report,
     }

@@ -1,5 +1,6 @@
 """Figures: each function takes a table and axes, and gives the axes."""
 
+from p2psim.plots.boundaries import boundaries
 from p2psim.plots.claims import claims
 from p2psim.plots.comparison import scatter
 from p2psim.plots.cost import cost, load
@@ -14,6 +15,7 @@ from p2psim.plots.welch import welch
 
 __all__ = [
     "COLOURS",
+    "boundaries",
     "claims",
     "cost",
     "curve",

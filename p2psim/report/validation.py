@@ -8,14 +8,15 @@ from pathlib import Path
 import pandas as pd
 
 from p2psim import plots
-from p2psim.analysis.claims import agreement
+from p2psim.analysis.boundaries import Boundary, boundaries_frame, contradictions, stretches_frame
+from p2psim.analysis.claims import Claim, agreement
 from p2psim.analysis.comparison import Comparison
 from p2psim.analysis.verdicts import Finding, Verdict
 from p2psim.analysis.wording import say, say_interval, say_range
 from p2psim.report.html import figure, heading, page, paragraph, table
 from p2psim.trace import versions
 
-__all__ = ["Validation", "agreement_text", "claims_frame", "write_validation"]
+__all__ = ["Validation", "agreement_text", "claims_frame", "contradictions_texts", "write_validation"]
 
 _MARKS = {"holds": "holds", "fails": "fails", "holds only if": "only"}
 
@@ -53,12 +54,20 @@ def agreement_text(verdicts: Sequence[Verdict]) -> str:
     return f"The claims nearly contradict each other: only a saving of {share} lies in all of {names}."
 
 
+def contradictions_texts(verdicts: Sequence[Verdict]) -> list[str]:
+    """Say which claims exclude each other, and which never hold in the same world."""
+    first = agreement_text(verdicts)
+    return [*([first] if first else []), *contradictions([(each.claim, each.boundaries) for each in verdicts])]
+
+
 def write_validation(folder: str | Path, found: Validation) -> Path:
     """Write report.html, its figures as PNG and its tables as CSV; give the path of the report."""
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     claims_frame(found.verdicts).to_csv(target / "claims.csv", index=False)
     _cases_frame(found.verdicts).to_csv(target / "cases.csv", index=False)
+    if any(verdict.boundaries for verdict in found.verdicts):
+        boundaries_frame(_claimed(found.verdicts)).to_csv(target / "boundaries.csv", index=False)
     if found.comparisons:
         frames = [each.table().assign(trace=each.name) for each in found.comparisons]
         pd.concat(frames, ignore_index=True).to_csv(target / "compare.csv", index=False)
@@ -78,6 +87,7 @@ def _parts(found: Validation, folder: Path) -> list[str]:
     parts += [
         *_claims_parts(found.verdicts, folder),
         *_curve_parts(found.verdicts, folder),
+        *_boundaries_parts(found.verdicts, folder),
         *_cases_parts(found.verdicts),
     ]
     if found.comparisons:
@@ -104,8 +114,36 @@ def _claims_parts(verdicts: Sequence[Verdict], folder: Path) -> list[str]:
     return [
         heading("The claims"),
         table(["", "claim", "metric", "said", "found", "verdict"], rows, [_MARKS[v.verdict] for v in verdicts]),
-        paragraph(agreement_text(verdicts)),
+        *(paragraph(text) for text in contradictions_texts(verdicts)),
         figure(drawn, "Interval said and interval found in the case that the claim is about", folder / "claims.png"),
+    ]
+
+
+def _claimed(verdicts: Sequence[Verdict]) -> list[tuple[Claim, Sequence[Boundary]]]:
+    return [(verdict.claim, verdict.boundaries) for verdict in verdicts]
+
+
+def _boundaries_parts(verdicts: Sequence[Verdict], folder: Path) -> list[str]:
+    """Show where each claim ends, along every dimension."""
+    table_of_stretches = stretches_frame(_claimed(verdicts))
+    if table_of_stretches.empty:
+        return []
+    drawn, ax = plots.sheet(7.4, 0.34 * table_of_stretches["claim"].nunique() + 1.3)
+    plots.boundaries(table_of_stretches, ax=ax)
+    rows = [[verdict.claim.id, "; ".join(each.text for each in verdict.boundaries)] for verdict in verdicts]
+    return [
+        heading("Where each claim ends"),
+        paragraph(
+            "One thing is varied at a time, with the same viewers, around a stream 36 s behind live "
+            "(data/dimensions.toml).",
+            quiet=True,
+        ),
+        figure(
+            drawn,
+            "Where each claim holds along each dimension, from its least to its greatest value",
+            folder / "boundaries.png",
+        ),
+        table(["claim", "holds along"], rows),
     ]
 
 

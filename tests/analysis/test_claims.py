@@ -85,7 +85,7 @@ def test_select() -> None:
         (CLAIM.replace("50 %", "50 s"), "not a fraction"),
         (CLAIM.replace("c01-share", "c99"), "c99"),
         (CLAIM + '[[claim.case]]\nlabel = "a"\nchange = {}\n', "no such key 'change'"),
-        (CLAIM + '[[claim.case]]\nlabel = "a"\nprices = "free"\n', "prices 'free'"),
+        (CLAIM + '[[claim.case]]\nlabel = "a"\nprices = "free"\n', "prices = 'free'"),
     ],
 )
 def test_refusals(tmp_path, text: str, says: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from p2psim.analysis.claims import Case, Claim, Vary
 from p2psim.analysis.statistics import Interval
-from p2psim.analysis.verdicts import Finding, Verdict, decide, region, status
+from p2psim.analysis.verdicts import Finding, Verdict, decide, status
 from p2psim.scenario import Scenario
 
 CASE = Case(label="plain", scenario=Scenario(), metric="p2p_ratio", low=0.5, high=0.7)
@@ -92,13 +92,6 @@ def test_counts_are_whole() -> None:
 def test_a_varied_field_without_any_region_fails() -> None:
     found = [finding(mean, at=at) for mean, at in ((0.1, 8.0), (0.2, 24.0), (0.3, 40.0))]
     assert decide(claim(vary=VARY), found) == ("fails", "")
-
-
-def test_region_finds_crossings_of_the_line() -> None:
-    ((begin, end),) = region([0, 10], [0.0, 1.0], 0.25, 0.5)
-    assert (begin, end) == pytest.approx((2.5, 5.0), abs=0.01)
-    assert region([0, 10], [0.0, 1.0], 2.0, 3.0) == []
-    assert region([0, 10], [0.0, 1.0], -1.0, 2.0) == [(0.0, 10.0)]
 
 
 def test_verdict_says_it_in_words_and_in_json() -> None:

@@ -158,9 +158,7 @@ def test_compare_two_traces(trace_folder, capsys) -> None:
 
 
 def test_validate_some_claims(tmp_path, capsys) -> None:
-    status = main(
-        ["validate", "--claims", "c3,C12", "--replications", "2", "--out", str(tmp_path), "--json", "--quiet"]
-    )
+    status = main(["validate", "--claims", "c3,C12", "--quick", "--out", str(tmp_path), "--json", "--quiet"])
     found = json.loads(capsys.readouterr().out)
     assert status in (0, 1)
     assert [claim["id"] for claim in found["claims"]] == ["C3", "C12"]
