@@ -14,10 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import numpy as np
 from numba import config, njit, types
 
-__all__ = ["entry", "index", "inner", "tiny"]
+__all__ = ["entry", "inner", "tiny"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -57,12 +56,6 @@ def tiny(function: F) -> F:
     """Compile a function of a line or two into its callers."""
     compiled: Any = _njit(inline="always")(function)
     return cast("F", compiled)
-
-
-@tiny
-def index(value: int) -> int:
-    """Widen a small integer of a record: functions called with two integer types would be compiled twice."""
-    return np.int64(value)  # type: ignore[return-value]
 
 
 _PACKAGE = Path(__file__).parent

@@ -3,7 +3,7 @@
 Where viewers remember how often a neighbour failed them (`Policy.reputation`), only those who did so least are asked.
 """
 
-from p2psim.compiled import entry, index, tiny
+from p2psim.compiled import entry, tiny
 from p2psim.policy.state import NOBODY, STORED, Loaders
 from p2psim.rng import uniform
 
@@ -98,7 +98,7 @@ def _least_blame(L: Loaders, v: int, slot: int) -> int:
     least = 255
     for k in range(L.viewer[v].degree):
         if L.link[v, k].blame < least and _can_serve(L, v, k, slot, 255):
-            least = index(L.link[v, k].blame)
+            least = L.link[v, k].blame
             if least == 0:
                 break
     return least

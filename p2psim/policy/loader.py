@@ -21,7 +21,7 @@ ANNOUNCE              -        tell the neighbours, once the pass is over
 import numpy as np
 from numpy.typing import NDArray
 
-from p2psim.compiled import entry, index, inner, tiny
+from p2psim.compiled import entry, inner, tiny
 from p2psim.policy.choice import choose_holder
 from p2psim.policy.custom import BY_HTTP, BY_P2P, STANDARD, call_decision
 from p2psim.policy.queue import Windows, in_window, is_offered, queue_span, windows
@@ -221,7 +221,7 @@ def _hand_over(L: Loaders, o: Options, T: Timeline, v: int, i: int, waited: bool
     store(L, o, T, v, segment)
     if L.request[v, i].spoiled != 0:
         L.slot[v, segment % L.slot.shape[1]].stored = SPOILED
-    _say(out, STORE, segment, index(L.request[v, i].source))
+    _say(out, STORE, segment, L.request[v, i].source)
     _announce(L, v, out)
 
 
@@ -367,7 +367,7 @@ def _free_slot(L: Loaders, v: int, source: int, slots: int, segment: int, end: i
 
 @inner
 def _abort(L: Loaders, v: int, i: int, out: Commands) -> None:
-    segment, source = L.request[v, i].segment, index(L.request[v, i].source)
+    segment, source = L.request[v, i].segment, L.request[v, i].source
     link = abort(L, v, i)
     _say(out, ABORT_P2P if source == P2P else ABORT_HTTP, segment, link)
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from p2psim.compiled import entry, index, inner, tiny
+from p2psim.compiled import entry, inner, tiny
 from p2psim.policy.state import FETCHING, LOADING, NOBODY, P2P, STORED, Loaders
 
 __all__ = ["connect", "count", "disconnect", "link_to", "recount", "replace_announced", "set_announced"]
@@ -49,7 +49,7 @@ def disconnect(L: Loaders, a: int, b: int) -> bool:
         return False
     _count(L, a, b, -1)
     _count(L, b, a, -1)
-    other = index(L.link[a, k].mirror)
+    other = L.link[a, k].mirror
     _remove(L, a, k)
     _remove(L, b, other)
     return True
@@ -64,7 +64,7 @@ def set_announced(L: Loaders, v: int, segment: int, value: int) -> bool:
         return False
     L.slot[v, slot].announced = value
     for k in range(L.viewer[v].degree):
-        n = index(L.link[v, k].neighbour)
+        n = L.link[v, k].neighbour
         count(L, n, slot, old, -1)
         count(L, n, slot, value, 1)
     return True
@@ -93,7 +93,7 @@ def recount(L: Loaders, v: int) -> None:
         L.slot[v, slot].holders = 0
         L.slot[v, slot].fetchers = 0
     for k in range(L.viewer[v].degree):
-        _count(L, v, index(L.link[v, k].neighbour), 1)
+        _count(L, v, L.link[v, k].neighbour, 1)
 
 
 @inner
@@ -106,8 +106,8 @@ def _count(L: Loaders, v: int, other: int, step: int) -> None:
 def _remove(L: Loaders, v: int, gone: int) -> None:
     last = L.viewer[v].degree - 1
     for k in range(gone, last):
-        L.link[v, k].neighbour = index(L.link[v, k + 1].neighbour)
-        L.link[v, k].mirror = index(L.link[v, k + 1].mirror)
+        L.link[v, k].neighbour = L.link[v, k + 1].neighbour
+        L.link[v, k].mirror = L.link[v, k + 1].mirror
         L.link[v, k].busy = L.link[v, k + 1].busy
         L.link[v, k].speed = L.link[v, k + 1].speed
         L.link[v, k].span = L.link[v, k + 1].span

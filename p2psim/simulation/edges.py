@@ -6,7 +6,7 @@ so that no transfer of their own is needed: when a fill will be complete is know
 
 import math
 
-from p2psim.compiled import index, inner, tiny
+from p2psim.compiled import inner, tiny
 from p2psim.policy.state import NOBODY
 from p2psim.simulation.plane import BIN_FILLED, Plane
 
@@ -24,7 +24,7 @@ def respond(P: Plane, v: int, row: int, segment: int, now: float) -> float:
     if s.edges == 0:
         x.via = s.origin
         return s.origin_latency
-    edge = index(P.site[v].edge)
+    edge = P.site[v].edge
     link = P.N.link[s.first_edge + edge]
     if s.overflow > 0.0 and link.load >= s.overflow * link.capacity:
         x.via = s.first_edge + s.edges

@@ -2,7 +2,7 @@
 
 import math
 
-from p2psim.compiled import entry, index, inner, tiny
+from p2psim.compiled import entry, inner, tiny
 from p2psim.network.sharing import next_finish, stage_capacity
 from p2psim.network.sharing import settle as share
 from p2psim.policy.loader import (
@@ -204,8 +204,8 @@ def later_connect(P: Plane, a: int, b: int, relayed: int, at: float) -> bool:
 @tiny
 def _handle(P: Plane) -> None:
     event = P.calendar[0]
-    now, kind, v = event.at, index(event.kind), index(event.viewer)
-    a, b = index(event.a), index(event.b)
+    now, kind, v = event.at, event.kind, event.viewer
+    a, b = event.a, event.b
     pop(P)
     if kind == SECOND:
         _tick(P, now)
@@ -274,7 +274,7 @@ def _reload(P: Plane, v: int, now: float) -> None:
         _extend(P, v, last)
     if P.seat[v].state == AWAY:
         take_seat(P, v, now)
-        push(P, now + prefetch_delay(P.L, P.o, v), PREFETCH, v, index(P.seat[v].visit), 0)
+        push(P, now + prefetch_delay(P.L, P.o, v), PREFETCH, v, P.seat[v].visit, 0)
         check(P, v, now)
     elif news:
         if me.waiting != NOBODY and me.waiting < me.first:
@@ -283,7 +283,7 @@ def _reload(P: Plane, v: int, now: float) -> None:
         mark(P, v)
     if P.s.live:
         again = asked + reload_delay(P.s.segment, news) + P.s.origin_latency
-        push(P, again, RELOAD, v, index(P.seat[v].visit), 0)
+        push(P, again, RELOAD, v, P.seat[v].visit, 0)
 
 
 @tiny
@@ -341,7 +341,7 @@ def _prefetch(P: Plane, v: int, now: float) -> None:
     sync(P, v, now)
     prefetch_round(P.L, P.o, P.T, v, now, P.out, P.scratch)
     _carry_out(P, v, now)
-    push(P, now + prefetch_delay(P.L, P.o, v), PREFETCH, v, index(P.seat[v].visit), 0)
+    push(P, now + prefetch_delay(P.L, P.o, v), PREFETCH, v, P.seat[v].visit, 0)
 
 
 @inner
@@ -409,9 +409,9 @@ def _carry_out(P: Plane, v: int, now: float) -> int:
     for n in range(1, P.out[0, 0] + 1):
         command, segment, link = P.out[n, 0], P.out[n, 1], P.out[n, 2]
         if command == START_HTTP:
-            ask(P, v, segment, HTTP, NOBODY, link, now)
+            ask(P, v, segment, HTTP, NOBODY, float(link), now)
         elif command == START_P2P:
-            other = index(P.L.link[v, link].neighbour)
+            other = P.L.link[v, link].neighbour
             ask(P, v, segment, P2P, other, P.L.request[v, find(P.L, v, segment)].bytes, now)
         elif command in (ABORT_HTTP, ABORT_P2P):
             source = HTTP if command == ABORT_HTTP else P2P

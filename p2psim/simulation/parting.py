@@ -2,7 +2,7 @@
 
 import math
 
-from p2psim.compiled import index, inner, tiny
+from p2psim.compiled import inner, tiny
 from p2psim.network.sharing import stage_close, stage_open
 from p2psim.policy.loader import abort_all
 from p2psim.policy.neighbours import disconnect
@@ -47,14 +47,14 @@ def abort_transfers(P: Plane, v: int, now: float) -> None:
 def lose_consent(P: Plane, v: int, now: float) -> None:
     """Close all connections of a viewer."""
     while P.L.viewer[v].degree > 0:
-        part(P, v, index(P.L.link[v, P.L.viewer[v].degree - 1].neighbour), now)
+        part(P, v, P.L.link[v, P.L.viewer[v].degree - 1].neighbour, now)
 
 
 @tiny
 def freeze(P: Plane, v: int, now: float) -> None:
     """Let nothing more come from a viewer whose uplink others use: what it sends hangs."""
     for k in range(P.L.viewer[v].degree):
-        n = index(P.L.link[v, k].neighbour)
+        n = P.L.link[v, k].neighbour
         for row in range(n * P.s.rows, (n + 1) * P.s.rows):
             if P.xfer[row].state == FLOWING and P.xfer[row].source == P2P and P.xfer[row].other == v:
                 left = stage_close(P.N, row, now)

@@ -2,7 +2,7 @@
 
 import math
 
-from p2psim.compiled import entry, index, inner, tiny
+from p2psim.compiled import entry, inner, tiny
 from p2psim.network.latency import pair_rtt
 from p2psim.policy.state import HTTP, NOBODY, P2P
 from p2psim.simulation.plane import Plane
@@ -38,21 +38,21 @@ def lay_path(P: Plane, v: int, row: int) -> None:
         P.path[p] = NOBODY
     n, outside = 0, True
     if x.source == HTTP:
-        n = _over(P, n, index(x.via))
+        n = _over(P, n, x.via)
     else:
         source = P.site[x.other]
         outside = not (P.s.homes and source.home == to.home)
-        n = _over(P, n, index(source.crypto))
+        n = _over(P, n, source.crypto)
         if outside:
-            n = _over(P, n, index(source.up))
-            n = _over(P, n, index(source.shared_up))
+            n = _over(P, n, source.up)
+            n = _over(P, n, source.shared_up)
             if x.via == 1:
                 n = _over(P, n, P.s.relay)
     if outside:
-        n = _over(P, n, index(to.shared_down))
-        n = _over(P, n, index(to.down))
+        n = _over(P, n, to.shared_down)
+        n = _over(P, n, to.down)
     if x.source == P2P:
-        n = _over(P, n, index(to.crypto))
+        n = _over(P, n, to.crypto)
 
 
 @tiny

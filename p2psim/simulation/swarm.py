@@ -2,7 +2,7 @@
 
 import math
 
-from p2psim.compiled import index, inner, tiny
+from p2psim.compiled import inner, tiny
 from p2psim.network.sharing import stage_capacity
 from p2psim.policy.loader import abort_all
 from p2psim.policy.neighbours import connect, count
@@ -60,7 +60,7 @@ def hear(P: Plane, v: int, segment: int, news: int, now: float) -> None:
         return
     P.L.slot[v, slot].announced = state
     for k in range(P.L.viewer[v].degree):
-        n = index(P.L.link[v, k].neighbour)
+        n = P.L.link[v, k].neighbour
         count(P.L, n, slot, old, -1)
         count(P.L, n, slot, state, 1)
         if P.s.mutes:
@@ -145,7 +145,7 @@ def leave(P: Plane, v: int, crash: bool, now: float) -> None:
         if P.s.homes:
             freeze(P, v, now)
         else:
-            stage_capacity(P.N, index(P.site[v].up), 0.0)
+            stage_capacity(P.N, P.site[v].up, 0.0)
         push(P, now + CONSENT_EXPIRES, CONSENT, v, 0, 0)
     else:
         seat.state = GONE
@@ -199,4 +199,4 @@ def zap(P: Plane, v: int, channel: int, now: float) -> None:
     seat.visit += 1
     P.tally[v].zaps += 1
     P.tally[v].zapped_at = now
-    push(P, now + 2 * P.s.origin_latency, RELOAD, v, index(seat.visit), 0)
+    push(P, now + 2 * P.s.origin_latency, RELOAD, v, seat.visit, 0)

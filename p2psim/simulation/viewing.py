@@ -2,7 +2,7 @@
 
 import math
 
-from p2psim.compiled import index, inner, tiny
+from p2psim.compiled import inner, tiny
 from p2psim.policy.loader import player_requests
 from p2psim.policy.player import SLACK, dry_at, is_dry, next_index, playhead, start_index, start_position, wants_next
 from p2psim.policy.quality import best_level, estimate, learn
@@ -97,7 +97,7 @@ def _choose_level(P: Plane, v: int, now: float) -> None:
     seat = P.seat[v]
     bandwidth = estimate(P.guess, v, P.s.estimate, P.s.fast, P.s.slow)
     buffered = math.inf if P.s.live else seat.buffer_end - position_at(P, v, now)
-    level = best_level(P.bitrate, index(seat.level), bandwidth, P.s.margin, P.s.margin_up, P.s.segment, buffered)
+    level = best_level(P.bitrate, seat.level, bandwidth, P.s.margin, P.s.margin_up, P.s.segment, buffered)
     if level == seat.level:
         return
     change_swarm(P, v, now)
