@@ -43,11 +43,11 @@ LINK = np.dtype(
         ("load", "f8"),
         ("residual", "f8"),  # scratch of the filling
         ("fastest", "f8"),  # scratch of the check
-        ("head", "i8"),  # first node of the list of its flows
-        ("flows", "i8"),
-        ("unfixed", "i8"),  # scratch of the filling
-        ("touched", "i8"),
-        ("scanned", "i8"),
+        ("head", "i4"),  # first node of the list of its flows
+        ("flows", "i4"),
+        ("unfixed", "i4"),  # scratch of the filling
+        ("touched", "i2"),
+        ("scanned", "i2"),
     ]
 )
 FLOW = np.dtype(
@@ -57,12 +57,13 @@ FLOW = np.dtype(
         ("since", "f8"),
         ("cap", "f8"),
         ("found", "f8"),  # scratch: rate found by the filling, -1 while unfixed
-        ("bottleneck", "i8"),
-        ("place", "i8"),  # place in the heap of finish times
-        ("free", "i8"),
+        ("bottleneck", "i4"),
+        ("place", "i4"),  # place in the heap of finish times
+        ("free", "i4"),
+        ("unused", "i4"),
     ]
 )
-NODE = np.dtype([("link", "i8"), ("next", "i8"), ("prev", "i8")])
+NODE = np.dtype([("link", "i4"), ("next", "i4"), ("prev", "i4"), ("unused", "i4")])
 ENTRY = np.dtype([("key", "f8"), ("who", "i8")])
 
 

@@ -155,14 +155,15 @@ REQUEST = np.dtype(
         ("bytes", "f8"),  # received so far; survives failed and aborted attempts
         ("total", "f8"),  # size, once known; 0 before
         ("failed_at", "f8"),
-        ("segment", "i8"),
+        ("segment", "i4"),
+        ("link", "i2"),  # place of the neighbour that serves it, or NOBODY
         ("http_failures", "i2"),
         ("failures", "i2"),
-        ("link", "i8"),  # place of the neighbour that serves it, or NOBODY
         ("status", "u1"),
         ("source", "u1"),
         ("handled", "u1"),  # a pass has seen it in this state
         ("spoiled", "u1"),  # a polluter sent some of its bytes (simulation)
+        ("unused", "u1", (2,)),
     ]
 )
 LINK = np.dtype(

@@ -159,13 +159,13 @@ XFER = np.dtype(
         ("asked", "f8"),  # bytes asked for
         ("booked", "f8"),  # bytes entered in the time line so far
         ("checked", "f8"),  # bytes there at the last check for progress
-        ("segment", "i8"),
-        ("other", "i8"),  # who sends; -1: the origin
-        ("first_byte", "i8"),
-        ("serial", "i8"),  # tells this use of the row from earlier ones
-        ("state", "i8"),  # 0 free, 1 asked, 2 flowing
-        ("source", "i4"),
+        ("segment", "i4"),
+        ("other", "i4"),  # who sends; -1: the origin
+        ("first_byte", "i4"),
+        ("serial", "i4"),  # tells this use of the row from earlier ones
         ("via", "i4"),  # HTTP: link of what serves; P2P: whether through a relay
+        ("state", "i2"),  # 0 free, 1 asked, 2 flowing
+        ("source", "i2"),
     ]
 )
 
