@@ -84,7 +84,9 @@ def _viewer_totals(scenario: Scenario, people: Population, plane: Plane) -> pd.D
         "zaps": plane.tally["zaps"],
         "zap_wait": plane.tally["zap_wait"],
     }
-    return pd.DataFrame(frame)[seat["state"] != AWAY].reset_index(drop=True)
+    came = seat["state"] != AWAY
+    # one copy of each column, no more: this is where a large run needs most memory
+    return pd.DataFrame({name: column[came] for name, column in frame.items()}, copy=False)
 
 
 def _who(scenario: Scenario, people: Population) -> dict[str, Any]:
@@ -92,12 +94,12 @@ def _who(scenario: Scenario, people: Population) -> dict[str, Any]:
     return {
         "joined_at": people.joined_at,
         "left_at": people.left_at,
-        "departure": people.departures,
-        "nat": people.nat_names,
+        "departure": np.array(people.departures, object),
+        "nat": np.array(people.nat_names, object),
         "uplink": people.uplink,
         "downlink": people.downlink,
         "device": devices[people.device],
-        "actor": "simulated",
+        "actor": np.full(len(people), "simulated", object),
         "region": regions[people.region],
         "home": people.home,
         "role": np.array(ROLES)[people.role],
