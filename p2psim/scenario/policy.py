@@ -70,8 +70,8 @@ class Policy:
     p2pErrorRetries: int = 3
     """Time-outs of a peer, since its last success, before its connection is closed."""
     announceTrackers: tuple[str, ...] = PUBLIC_TRACKERS
-    """Trackers of a page that is left alone. A run has a tracker of its own in the place of these public ones; of
-    others the first is used when measuring. Simulated as one tracker."""
+    """Trackers, to all of which a viewer announces itself. A run has a tracker of its own in the place of these public
+    ones. Simulated as one tracker."""
     rtcConfig: tuple[str, ...] = PUBLIC_STUN
     """ICE servers. On the loopback of one machine nobody needs one, and none is asked; simulated, viewers behind NAT
     reach only public ones if there are none."""

@@ -47,7 +47,7 @@ class BrowserViewer:
 
     def __init__(self, plan: ViewerPlan, task: Task, scenario: Scenario, browser: Browser, journal: Journal) -> None:
         self._plan, self._browser = plan, browser
-        self._address = page_address(task.master, task.tracker, scenario, plan)
+        self._address = page_address(task.master, task.trackers[0], scenario, plan)
         self._notes = BrowserNotes(journal, plan.name, scenario.stream.segment)
         self._context: BrowserContext | None = None
         self._page: Page | None = None

@@ -75,7 +75,7 @@ def measure(
     progress
         Called with the share of the run that is over, 0 to 1.
     tracker_url
-        Use this tracker; without it one is started.
+        Use this tracker; without it those of the scenario that are not the public ones, else one is started.
     origin_port, tracker_port
         Ports to listen on; 0 takes free ones.
     processes
@@ -98,17 +98,18 @@ def measure(
     for port in (origin_port, tracker_port):
         check_port(port)
     named = scenario.policy.announceTrackers
-    if tracker_url is None and named not in ((), PUBLIC_TRACKERS):
-        tracker_url = named[0]
+    trackers = named if named != PUBLIC_TRACKERS else ()
     if tracker_url is not None:
-        check_tracker(tracker_url)
+        trackers = (tracker_url,)
+    for url in trackers:
+        check_tracker(url)
     if processes is not None and processes < 1:
         raise TestbedError(f"processes = {processes}: 1 or more are accepted")
     with tempfile.TemporaryDirectory(prefix="p2psim-") as name:
         folder = Path(name)
         run = _Run(scenario, seed, folder, progress or (lambda _: None))
         try:
-            trace = run.carry_out(tracker_url, origin_port, tracker_port, processes or 2)
+            trace = run.carry_out(trackers, origin_port, tracker_port, processes or 2)
         finally:
             if keep_logs is not None:
                 copytree(folder, keep_logs, dirs_exist_ok=True)
@@ -134,19 +135,19 @@ class _Run:
         self._children: dict[str, Child] = {}
         self._stack = ExitStack()
 
-    def carry_out(self, tracker_url: str | None, origin_port: int, tracker_port: int, processes: int) -> Trace:
+    def carry_out(self, trackers: tuple[str, ...], origin_port: int, tracker_port: int, processes: int) -> Trace:
         scenario = self._scenario
         prepare(scenario)
         clip = make_clip(_clip_options(scenario), CACHE)
         with self._stack:
             origin = self._start_origin(origin_port)
             key = _read(urljoin(origin.master, "key.bin")) if scenario.stream.encrypted else None
-            tracker = tracker_url or self._start_tracker(tracker_port)
-            workers = self._start_workers(origin.master, tracker, processes)
+            own = () if trackers else (self._start_tracker(tracker_port),)
+            workers = self._start_workers(origin.master, trackers or own, processes)
             started_at = self._begin(workers, origin)
             meter = _Meter(self._children)
             self._watch(workers, started_at, meter)
-            statistics = None if tracker_url else _tracker_statistics(tracker)
+            statistics = _tracker_statistics(own[0]) if own else None
         facts = Facts(
             scenario=scenario,
             started_at=started_at,
@@ -182,7 +183,7 @@ class _Run:
         )  # fmt: skip
         return str(child.hear(_START_TIMEOUT)["url"])
 
-    def _start_workers(self, master: str, tracker: str, count: int) -> list[Child]:
+    def _start_workers(self, master: str, trackers: tuple[str, ...], count: int) -> list[Child]:
         path = self._folder / "scenario.toml"
         path.write_text(self._scenario.to_toml(), encoding="utf-8")
         plans = _plans(self._population)
@@ -196,7 +197,7 @@ class _Run:
             if not viewers:
                 continue
             task = Task(
-                scenario=str(path), seed=self._seed, viewers=viewers, master=master, tracker=tracker,
+                scenario=str(path), seed=self._seed, viewers=viewers, master=master, trackers=trackers,
                 journal=str(self._folder / f"{name}.jsonl"),
             )  # fmt: skip
             child = self._start(name, "-m", module)

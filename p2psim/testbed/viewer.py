@@ -70,7 +70,8 @@ class Surroundings:
     seed: int
     master: str
     """Address of the stream's master playlist."""
-    tracker: str
+    trackers: tuple[str, ...]
+    """Viewers announce themselves to all of them."""
     clock: RunClock
     journal: Journal
     gate: asyncio.Semaphore
@@ -100,7 +101,7 @@ class Viewer:
         self._player: Player | None = None
         self._pool: Pool | None = None
         self._fetcher: HttpFetcher | None = None
-        self._tracker: TrackerClient | None = None
+        self._trackers: list[TrackerClient] = []
 
     async def watch(self) -> None:
         """Join, play and leave at the planned times."""
@@ -195,19 +196,23 @@ class Viewer:
             around.gate,
             most=self._policy.maxPeers,
         )
-        self._tracker = TrackerClient(
-            signals,
-            around.tracker,
-            found.info_hash(self._policy.swarmId or manifest_swarm_id(around.master)),
-            self._peer_id,
-            self._pool,
-            self._notes,
-            self._clock,
-            self._rng,
-            offers=self._scenario.tracker.offers,
-            latency=self._scenario.tracker.latency,
-        )
-        await self._tracker.run()
+        info_hash = found.info_hash(self._policy.swarmId or manifest_swarm_id(around.master))
+        self._trackers = [
+            TrackerClient(
+                signals,
+                url,
+                info_hash,
+                self._peer_id,
+                self._pool,
+                self._notes,
+                self._clock,
+                self._rng,
+                offers=self._scenario.tracker.offers,
+                latency=self._scenario.tracker.latency,
+            )
+            for url in around.trackers
+        ]
+        await asyncio.gather(*(tracker.run() for tracker in self._trackers))
 
     # -- playlists ----------------------------------------------------------------------------------------------
 
@@ -291,12 +296,11 @@ class Viewer:
         if self._loader is not None:
             self._loader.close()
         parts = [part.close() for part in (self._pool, self._fetcher, self._notary) if part is not None]
-        goodbye = [self._tracker.leave()] if self._tracker is not None else []
-        await asyncio.gather(*parts, *goodbye)
+        await asyncio.gather(*parts, *(tracker.leave() for tracker in self._trackers))
 
     async def _vanish(self) -> None:
-        if self._tracker is not None:
-            self._tracker.fall_silent()
+        for tracker in self._trackers:
+            tracker.fall_silent()
         if self._fetcher is not None:
             self._fetcher.kill()
         if self._pool is not None:

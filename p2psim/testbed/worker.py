@@ -39,7 +39,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     viewers: list[ViewerPlan]
     master: str
-    tracker: str
+    trackers: tuple[str, ...]
     journal: str
 
 
@@ -103,7 +103,7 @@ async def _run(task: Task, scenario: Scenario, started_at: float) -> int:
             scenario=scenario,
             seed=task.seed,
             master=task.master,
-            tracker=task.tracker,
+            trackers=task.trackers,
             clock=RunClock(started_at),
             journal=journal,
             gate=asyncio.Semaphore(_ANSWERED_AT_ONCE),

@@ -86,13 +86,14 @@ class Channel:
 class World:
     """One loader that takes nothing over HTTP; the player has asked for segment 0, and a peer has it all."""
 
-    def __init__(self, *, verdict=None, storage=(), **policy):
+    def __init__(self, *, verdict=None, upstream_faults=False, **policy):
         self.clock, self.notes = VirtualClock(), Notes()
         chosen = options(Policy(httpDownloadInitialTimeoutMs=1e9, simultaneousP2PDownloads=1, **policy), live=False)
         judge = None if verdict is None else (lambda segment, data, tell: verdict(data, tell))
         self.loader = Loader(
             chosen, self.clock, lambda *_: lambda: None, self.notes, constant_streams(0.5, 1)[0],
             validate_p2p=judge, answers_unknown=True, uploads=not policy.get("isP2PUploadDisabled", False),
+            upstream_faults=upstream_faults,
         )  # fmt: skip
         self.loader.playlist([(i, i * 4.0, i * 4.0 + 4.0) for i in range(3)])
         self.got, self.refused = [], []
@@ -200,7 +201,9 @@ def test_violations_end_the_connection_and_leave_no_bytes(case):
     assert other.asked(SegmentRequest)[-1].first_byte == 0, "from the first byte on"
 
 
-def test_resumed_by_byte_after_a_stall_and_a_wrong_rest_is_a_violation():
+@pytest.fixture
+def stalled():
+    """A download whose peer fell silent after the first piece, and the request for the rest."""
     world = World()
     request = world.ask()
     world.peer.say(SegmentData(0, request.request, SIZE))
@@ -213,18 +216,18 @@ def test_resumed_by_byte_after_a_stall_and_a_wrong_rest_is_a_violation():
     again = world.peer.asked(SegmentRequest)[-1]
     assert (again.segment, again.first_byte) == (0, 65_535)
     assert again.request != request.request
+    return world, again
+
+
+def test_resumed_by_byte_after_a_stall_and_a_wrong_rest_is_a_violation(stalled):
+    world, again = stalled
     world.peer.say(SegmentData(0, again.request, SIZE))
     assert world.outcomes[-1] == "peer-response-bytes-length-mismatch"
     assert world.peer.is_closed
 
 
-def test_resumed_by_byte_until_it_is_whole():
-    world = World()
-    request = world.ask()
-    world.peer.say(SegmentData(0, request.request, SIZE))
-    world.peer.give(BODY[:65_535])
-    world.run(2.1)
-    again = world.peer.asked(SegmentRequest)[-1]
+def test_resumed_by_byte_until_it_is_whole(stalled):
+    world, again = stalled
     world.peer.say(SegmentData(0, again.request, SIZE - 65_535))
     world.peer.give(BODY[65_535:])
     world.peer.say(SegmentDataSendingCompleted(0, again.request))
@@ -340,12 +343,71 @@ def test_a_cancelled_upload_stops_without_completed_and_only_by_its_own_number()
     assert world.peer.asked(SegmentDataSendingCompleted) == []
 
 
+@pytest.mark.parametrize(("rule", "aborted"), [("upstream", [1]), ("fixed", [])])
+def test_what_loads_before_the_segment_asked_for_is_kept_by_a_queue_that_starts_at_the_playhead(rule, aborted):
+    clock, dropped = VirtualClock(), []
+    loader = Loader(
+        options(Policy(queueStart=rule), live=False), clock, lambda segment, *_: lambda: dropped.append(segment),
+        Notes(), constant_streams(0.5, 1)[0],
+    )  # fmt: skip
+    loader.playlist([(i, i * 4.0, i * 4.0 + 4.0) for i in range(9)])
+    for segment in (1, 2):
+        loader.load(segment, lambda *_: None, lambda _: None)
+        clock.run_until(clock.time + 0.1)
+    assert dropped == aborted
+
+
 def test_a_second_connection_to_a_peer_is_closed():
     world = World()
     second = Channel(world)
     assert not world.loader.channel_opened(second)
     assert second.is_closed
     assert not world.peer.is_closed
+
+
+def owner(count, **policy):
+    """A loader that has fetched so many segments over HTTP."""
+    clock, got = VirtualClock(), []
+
+    def fetch(_segment, _first_byte, events):
+        events.headers(200, 1, None)
+        events.chunk(b"x")
+        events.finished()
+        return lambda: None
+
+    chosen, faults = Policy(**policy), policy.get("announcementBlocks", "upstream") == "upstream"
+    loader = Loader(
+        options(chosen, live=False), clock, fetch, Notes(), constant_streams(0.5, 1)[0], upstream_faults=faults
+    )
+    loader.playlist([(i, i * 4.0, i * 4.0 + 4.0) for i in range(count)])
+    for segment in range(count):
+        loader.playhead(segment * 4.0, 1.0)
+        loader.load(segment, lambda data, _: got.append(data), got.append)
+        clock.run_until(clock.time + 0.01)
+    assert got == [b"x"] * count
+    return loader
+
+
+@pytest.mark.testbed
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("blocks", "count", "is_read"), [
+    ("upstream", 255, True), ("upstream", 256, False), ("fixed", 255, True), ("fixed", 256, True),
+])  # fmt: skip
+async def test_a_whole_block_of_segments_over_a_real_channel(monkeypatch, blocks, count, is_read):
+    monkeypatch.setattr(aioice.ice, "get_host_addresses", aioice.ice.get_host_addresses)
+    confine()
+    async with asyncio.timeout(30):
+        one, other = await joined()
+        assert owner(count, announcementBlocks=blocks).channel_opened(one.connection)
+        await other.received(1)
+        reader = World(upstream_faults=True)
+        reader.loader.load(0, lambda *_: None, lambda _: None)
+        reader.loader.channel_message("peer", other.messages[0][1])
+        reader.run()
+        assert bool(reader.peer.asked(SegmentRequest)) is is_read, "2.3 asks nothing of whom it does not understand"
+        for end in (one, other):
+            end.connection.close()
+            await end.ended.wait()
 
 
 GARBAGE = [

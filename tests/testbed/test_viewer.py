@@ -1,4 +1,5 @@
 import asyncio
+import dataclasses
 import time
 
 import aioice.ice
@@ -45,21 +46,24 @@ def plan(index, joined, left, departure):
     )  # fmt: skip
 
 
-async def watched(clip, tmp_path, plans, scenario=SCENARIO, interval=5.0):
-    """Let viewers watch; gives what they wrote, and the origin's rows."""
+async def watched(clip, tmp_path, plans, scenario=SCENARIO, interval=5.0, choose=lambda index, urls: urls[:1]):
+    """Let viewers watch, each with the chosen ones of two trackers; gives what they wrote, and the origin's rows."""
     rows = []
     options = OriginOptions(kind="vod", segment_count=60, rate=400_000.0)
     async with (
         asyncio.timeout(20),
         serve(Options(port=0, interval=interval)) as tracker,
+        serve(Options(port=0, interval=interval)) as other,
         Origin(options, clip, lambda name, **row: rows.append(row)) as origin,
     ):
         with Journal(tmp_path / "journal.jsonl") as journal:
             around = Surroundings(
-                scenario=scenario, seed=1, master=origin.master_url(), tracker=tracker.url,
-                clock=RunClock(time.monotonic()), journal=journal, gate=asyncio.Semaphore(4),
+                scenario=scenario, seed=1, master=origin.master_url(), trackers=(), clock=RunClock(time.monotonic()),
+                journal=journal, gate=asyncio.Semaphore(4),
             )  # fmt: skip
-            await asyncio.gather(*(Viewer(each, around).watch() for each in plans))
+            chosen = [choose(each.index, (tracker.url, other.url)) for each in plans]
+            surroundings = [dataclasses.replace(around, trackers=urls) for urls in chosen]
+            await asyncio.gather(*(Viewer(*both).watch() for both in zip(plans, surroundings, strict=True)))
             for session in around.graves:
                 await session.close()
     return read_events([tmp_path / "journal.jsonl"]), rows
@@ -89,6 +93,18 @@ async def test_two_viewers_play_and_share(clip, tmp_path):
     assert held == {(number, digest(clip.segment(0, number))) for number, _ in held}
     first, *repeats, last = [event["sort"] for event in of(events, "announce", "v0001")]
     assert (first, set(repeats), last) == ("started", {""}, "stopped")
+
+
+async def test_a_viewer_announces_itself_to_all_trackers_and_keeps_one_connection_to_a_peer(clip, tmp_path):
+    plans = [plan(index, 0.5 * index, 8.0, "clean") for index in range(3)]
+    # the third knows only the second tracker
+    events, _ = await watched(clip, tmp_path, plans, choose=lambda index, urls: urls[1:] if index == 2 else urls)
+    sorts = [[event["sort"] for event in of(events, "announce", each.name)] for each in plans]
+    assert [kinds.count("started") for kinds in sorts] == [kinds.count("stopped") for kinds in sorts] == [2, 2, 1]
+    opened = [event for event in of(events, "connection") if event["outcome"] == "open"]
+    peers = {event["peer_id"]: event["viewer"] for event in of(events, "viewer")}
+    pairs = [frozenset((event["viewer"], peers[event["peer"]])) for event in opened]
+    assert len(pairs) == len(set(pairs)) == 3
 
 
 async def test_without_peers_everything_comes_over_http(clip, tmp_path):

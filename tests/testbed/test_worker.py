@@ -17,7 +17,7 @@ def task(tmp_path):
     path = tmp_path / "scenario.toml"
     path.write_text(Scenario().to_toml())
     return Task(
-        scenario=str(path), seed=1, viewers=[], master="http://127.0.0.1:9/", tracker="ws://127.0.0.1:9/",
+        scenario=str(path), seed=1, viewers=[], master="http://127.0.0.1:9/", trackers=("ws://127.0.0.1:9/",),
         journal=str(tmp_path / "journal.jsonl"),
     )  # fmt: skip
 
