@@ -34,12 +34,22 @@ class Child:
     """A Python module run as a process: ``with Child("tracker", ["-m", "tracker"], logs) as child``.
 
     What it says on standard error goes to ``NAME.log`` in the folder `logs`. With `has_family` the CPU of the processes
-    that it starts counts as its own.
+    that it starts counts as its own; `files` are open in it under the same numbers; `program` is run instead of Python.
     """
 
-    def __init__(self, name: str, arguments: Sequence[str], logs: Path, *, has_family: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        logs: Path,
+        *,
+        has_family: bool = False,
+        files: Sequence[int] = (),
+        program: str = sys.executable,
+    ) -> None:
         self.name = name
         self._has_family = has_family
+        self._files, self._program = files, program
         self._arguments = arguments
         self._log_path = logs / f"{name}.log"
         self._log: IO[bytes] | None = None
@@ -53,11 +63,12 @@ class Child:
         root = str(Path(p2psim.__file__).resolve().parents[1])
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
-            [sys.executable, *self._arguments],
+            [self._program, *self._arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            pass_fds=self._files,
             start_new_session=True,  # Ctrl-C reaches only us, and we end the others in order
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )

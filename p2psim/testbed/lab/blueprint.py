@@ -1,0 +1,283 @@
+"""What a lab is made of: homes with their viewers, carriers, servers, and what lies between them.
+
+`blueprint` draws it from the same scenario and population as the simulator; everything after it only carries it out.
+Numbers become addresses here, so that every rule, route and test agrees on them:
+
+======================  ================================================================
+10.H.H.0/24             LAN of home H; the router is .1, its viewers follow
+198.18.H.H              home H as the world sees it
+198.19.V.V              viewer V with a public address
+100.64.H.H              home H as its carrier sees it
+203.0.113.128 + C       carrier C as the world sees it
+203.0.113.1 …           servers
+2001:db8:0:H::/64       home H with IPv6
+======================  ================================================================
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from p2psim.errors import ScenarioError
+from p2psim.network.latency import pair_rtt, regional_rtt
+from p2psim.scenario import Population, Scenario
+from p2psim.scenario.population import HAIRPIN, HOST, NOWHERE, region_names
+from p2psim.scenario.presets import NAT_KINDS, places
+
+__all__ = [
+    "BLOCKED",
+    "MOST_HOMES",
+    "PUBLIC",
+    "Blueprint",
+    "Carrier",
+    "Dependence",
+    "Home",
+    "Link",
+    "Server",
+    "Translation",
+    "Way",
+    "blueprint",
+    "translation",
+]
+
+MOST_HOMES: Final = 250
+"""A process can wait for no more than 1024 files at once, and each home takes some."""
+
+Dependence = Literal["EI", "AD", "APD"]
+"""Independent of the endpoint; dependent on its address; on address and port (RFC 4787)."""
+
+_CLASSICAL: Final[dict[str, tuple[Dependence, Dependence]]] = {
+    "full-cone": ("EI", "EI"),
+    "restricted": ("EI", "AD"),
+    "port-restricted": ("EI", "APD"),
+    "symmetric": ("APD", "APD"),
+}
+PUBLIC: Final = "public"
+BLOCKED: Final = "blocked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Translation:
+    """How a NAT treats UDP (RFC 4787)."""
+
+    mapping: Dependence
+    filtering: Dependence
+    blocks_udp: bool = False
+
+
+def translation(kind: str) -> Translation | None:
+    """Give the record of a kind of NAT; None: the kind translates nothing."""
+    if kind not in NAT_KINDS:
+        raise ScenarioError(f"kind of NAT {kind!r}; one of {', '.join(NAT_KINDS)} is accepted")
+    if kind == PUBLIC:
+        return None
+    if kind == BLOCKED:
+        return Translation(mapping="EI", filtering="APD", blocks_udp=True)
+    mapping, filtering = _CLASSICAL.get(kind) or kind.split("/")
+    return Translation(mapping=mapping, filtering=filtering)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """Rates of an access link, bytes/s."""
+
+    uplink: float = math.inf
+    downlink: float = math.inf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """A router with its access link, and the viewers behind it."""
+
+    number: int
+    viewers: tuple[int, ...]
+    kind: str = PUBLIC
+    link: Link = Link()
+    carrier: int | None = None
+    hairpin: bool = False
+    """Whether the router sends packets back in that its viewers send to its own address."""
+    is_lan_open: bool = True
+    """Whether its viewers reach each other directly."""
+    ipv6: bool = False
+
+    @property
+    def is_translated(self) -> bool:
+        """Whether there is a NAT in the router."""
+        return self.kind != PUBLIC
+
+    @property
+    def address(self) -> str:
+        """Of the router, towards the world or its carrier."""
+        return _nth("198.18.0.0" if self.carrier is None else "100.64.0.0", self.number + 1)
+
+    @property
+    def transit(self) -> str:
+        """Of the router on its link to the carrier, which is not the address that its NAT uses."""
+        return _nth("100.96.0.0", self.number + 1)
+
+    @property
+    def gateway(self) -> str:
+        """Of the router in the LAN."""
+        return _nth("10.0.0.0", self.number * 256 + 1)
+
+    def viewer_address(self, viewer: int) -> str:
+        """IPv4 address of one of its viewers."""
+        if not self.is_translated and self.carrier is None:
+            return _nth("198.19.0.0", viewer + 1)
+        return _nth("10.0.0.0", self.number * 256 + 2 + self.viewers.index(viewer))
+
+    @property
+    def prefix(self) -> str:
+        """IPv6 network of the home, without its length of 64."""
+        return f"2001:db8:0:{self.number + 1:x}::"
+
+    def viewer_address6(self, viewer: int) -> str:
+        """IPv6 address of one of its viewers."""
+        return f"{self.prefix}{2 + self.viewers.index(viewer):x}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carrier:
+    """A carrier-grade NAT in front of homes; it lets no two of them reach each other but by hairpin."""
+
+    number: int
+    kind: str
+    hairpin: bool = False
+
+    @property
+    def address(self) -> str:
+        """As the world sees it."""
+        return _nth("203.0.113.0", 128 + self.number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A host of the operator's, with public addresses and an uplink (bytes/s)."""
+
+    name: str
+    addresses: tuple[str, ...]
+    uplink: float = math.inf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """What packets meet between two places, one way: delay and its spread (s), share that is lost."""
+
+    delay: float = 0.0
+    jitter: float = 0.0
+    loss: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blueprint:
+    """A lab to be built."""
+
+    homes: tuple[Home, ...]
+    carriers: tuple[Carrier, ...] = ()
+    servers: tuple[Server, ...] = ()
+    way: Way = Way()
+    """Between any two places for which `ways` has nothing else."""
+    ways: dict[tuple[str, str], Way] = field(default_factory=dict)
+    """Between two places, by their names, in either order."""
+
+    def place_of(self, home: Home) -> str:
+        """Where a home's packets enter the world."""
+        return f"home-{home.number}" if home.carrier is None else f"carrier-{home.carrier}"
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Names of all that hangs on the world directly."""
+        return (
+            *(server.name for server in self.servers),
+            *(f"carrier-{carrier.number}" for carrier in self.carriers),
+            *(f"home-{home.number}" for home in self.homes if home.carrier is None),
+        )
+
+    def between(self, a: str, b: str) -> Way:
+        """Give the way from one place to another."""
+        return self.ways.get((a, b)) or self.ways.get((b, a)) or self.way
+
+    def home_of(self, viewer: int) -> Home:
+        """Give the home of a viewer."""
+        return next(home for home in self.homes if viewer in home.viewers)
+
+
+def blueprint(scenario: Scenario, population: Population, seed: int, servers: Sequence[Server] = ()) -> Blueprint:
+    """Plan the lab of a scenario and its population (of replication 0)."""
+    numbers = sorted({int(home) for home in population.home})
+    if len(numbers) > MOST_HOMES:
+        raise ScenarioError(f"{len(numbers)} homes: a lab has room for {MOST_HOMES}")
+    homes = tuple(_home(population, number, place) for place, number in enumerate(numbers))
+    carriers = tuple(
+        Carrier(
+            number=number,
+            kind=NAT_KINDS[int(population.carrier_nat[number])],
+            hairpin=bool(population.carrier_hairpin[number]),
+        )
+        for number in range(len(population.carrier_nat))
+        if number in population.carrier
+    )
+    plan = Blueprint(homes=homes, carriers=carriers, servers=tuple(servers), way=Way(delay=scenario.network.rtt / 2))
+    plan.ways.update(_ways_between_viewers(scenario, population, seed, plan))
+    return plan
+
+
+def _home(population: Population, drawn: int, number: int) -> Home:
+    """Give the home that was drawn as number `drawn`."""
+    viewers = tuple(int(viewer) for viewer in np.flatnonzero(population.home == drawn))
+    first = viewers[0]
+    carrier = int(population.carrier[first])
+    within = int(population.within[first])
+    return Home(
+        number=number,
+        viewers=viewers,
+        kind=NAT_KINDS[int(population.nat[first])],
+        link=Link(uplink=float(population.uplink[first]), downlink=float(population.downlink[first])),
+        carrier=None if carrier == NOWHERE else carrier,
+        hairpin=within == HAIRPIN,
+        is_lan_open=within == HOST,
+        ipv6=bool(population.ipv6[first]),
+    )
+
+
+def _ways_between_viewers(
+    scenario: Scenario, population: Population, seed: int, plan: Blueprint
+) -> dict[tuple[str, str], Way]:
+    """Delays between places by the simulator's own rule, for the first viewer of each."""
+    network = scenario.network
+    medians = _medians(scenario)
+    first: dict[str, int] = {}
+    for home in plan.homes:
+        first.setdefault(plan.place_of(home), home.viewers[0])
+    found = {}
+    for a, one in first.items():
+        for b, other in first.items():
+            if one <= other:
+                median = float(medians[population.region[one], population.region[other]])
+                rtt = median if a == b else pair_rtt(median, network.rtt_spread, seed * 1009 % 2147483647, one, other)
+                found[a, b] = Way(delay=rtt / 2)
+    return found
+
+
+def _medians(scenario: Scenario) -> NDArray[np.float64]:
+    """Median round trips between regions; shape (regions, regions)."""
+    own = scenario.network.rtt
+    if not scenario.regions.mix:
+        return np.array([[own]])
+    names = region_names(scenario)
+    known = [places()[name] for name in names]
+    latitude, longitude = (np.array([getattr(place, axis) for place in known]) for axis in ("latitude", "longitude"))
+    found = regional_rtt(own, latitude, longitude, scenario.regions.stretch)
+    for pair, added in scenario.regions.between.items():
+        a, b = (names.index(end.strip()) for end in pair.split("|"))
+        found[a, b] = found[b, a] = own + added
+    return found
+
+
+def _nth(network: str, number: int) -> str:
+    return str(IPv4Address(network) + number)

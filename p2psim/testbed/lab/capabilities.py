@@ -1,0 +1,82 @@
+"""What a lab needs of a machine, tried out rather than read off: rights, programs, parts of the kernel."""
+
+import os
+import shutil
+import sys
+from functools import cache
+from typing import Final
+
+from p2psim.errors import MissingToolError, TestbedError
+from p2psim.testbed.lab.blueprint import Translation
+from p2psim.testbed.lab.namespace import Namespace
+from p2psim.testbed.lab.translation import nat_rules
+from p2psim.testbed.lab.wiring import rates
+
+__all__ = ["RELAY", "check_lab", "check_relay", "missing"]
+
+RELAY: Final = "turnserver"
+_PROGRAMS: Final = {"ip": "iproute2", "tc": "iproute2", "nft": "nftables"}
+_NATS: Final = (
+    Translation(mapping="EI", filtering="AD"),
+    Translation(mapping="AD", filtering="EI"),
+    Translation(mapping="APD", filtering="APD"),
+)
+
+
+@cache
+def missing() -> tuple[str, ...]:
+    """Say what a lab would need and this machine lacks, one line each; found out once per process."""
+    if sys.platform != "linux":
+        return (f"a lab needs Linux; this is {sys.platform}",)
+    if os.geteuid() != 0:
+        return ("a lab needs root (or a user namespace, as made by unshare --user --map-root-user)",)
+    programs = [f"{name} is not installed (package {of})" for name, of in _PROGRAMS.items() if not shutil.which(name)]
+    return tuple(programs or _kernel())
+
+
+def _kernel() -> list[str]:
+    """Try the parts of the kernel in a namespace of their own."""
+    try:
+        trial = Namespace("trial")
+    except TestbedError as error:
+        return [f"no network namespaces: {error}"]
+    try:
+        return [f"{what}: {why}" for what, why in ((name, _try(trial, name)) for name in _TRIALS) if why]
+    finally:
+        trial.close()
+
+
+_DEVICES: Final = "link add name lan type bridge\nlink add name a type veth peer name b\n"
+_TRIALS: Final = ("TUN devices", "veth and bridge", "tc tbf", "nft NAT")
+
+
+def _try(trial: Namespace, what: str) -> str:
+    """Try one part; gives what went wrong, or nothing."""
+    try:
+        match what:
+            case "TUN devices":
+                os.close(trial.open_tun("wan"))
+            case "veth and bridge":
+                trial.run(["ip", "-batch", "-"], _DEVICES)
+            case "tc tbf":
+                trial.run(["tc", "-batch", "-"], rates({"lan": 1e6}, ethernet=["lan"]))
+            case "nft NAT":
+                for nat in _NATS:
+                    trial.run(["nft", "-f", "-"], "table ip nat\ndelete table ip nat\n")
+                    trial.run(["nft", "-f", "-"], nat_rules(nat, "198.18.0.1", hairpin=False))
+    except (OSError, TestbedError) as error:
+        return str(error)
+    return ""
+
+
+def check_lab() -> None:
+    """Raise MissingToolError with one line that names everything that a lab lacks here."""
+    lacks = missing()
+    if lacks:
+        raise MissingToolError("; ".join(lacks))
+
+
+def check_relay() -> None:
+    """Raise MissingToolError unless there is a STUN and TURN server."""
+    if not shutil.which(RELAY):
+        raise MissingToolError(f"{RELAY} is not installed (package coturn)")

@@ -1,0 +1,275 @@
+"""A lab: the hosts of a blueprint as network namespaces, with everything between them.
+
+::
+
+    with Lab(plan, folder) as lab:
+        with lab.viewer(3).namespace:       # what is started or opened here is on viewer 3's machine
+            ...
+        lab.viewer(3).set_uplink(50_000.0)
+
+Nothing of a lab has a name outside this process, so any number of labs work side by side, and however the process
+ends, nothing is left (see `p2psim.testbed.lab.namespace`). What a lab needs, `p2psim.testbed.lab.capabilities` tries
+out.
+"""
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+
+from p2psim.testbed.lab.blueprint import Blueprint, Home, Server, translation
+from p2psim.testbed.lab.capabilities import check_lab
+from p2psim.testbed.lab.namespace import Namespace
+from p2psim.testbed.lab.translation import firewall6_rules, nat_rules
+from p2psim.testbed.lab.wiring import (
+    KERNEL,
+    carrier_wiring,
+    home_wiring,
+    port_range,
+    rate_change,
+    rates,
+    server_wiring,
+    viewer_wiring,
+)
+from p2psim.testbed.lab.world import Report, WorldPlan
+from p2psim.testbed.processes import Child
+
+__all__ = ["Counters", "Host", "Lab"]
+
+_START_TIMEOUT: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """What a device has carried, bytes of IP as the kernel counts them, from the side of the host."""
+
+    sent: int
+    received: int
+
+
+class Host:
+    """A machine of the lab."""
+
+    def __init__(
+        self, namespace: Namespace, addresses: Iterable[str], router: Namespace, home: Home | None = None
+    ) -> None:
+        self.namespace = namespace
+        self.addresses = tuple(addresses)
+        """Its own; the first is IPv4."""
+        self.router = router
+        """Where its access link is: its home's router, or itself if it is a server."""
+        self.home = home
+
+    @property
+    def address(self) -> str:
+        """Its IPv4 address."""
+        return self.addresses[0]
+
+    def set_uplink(self, rate: float) -> None:
+        """Change the rate of its home's uplink, or of the server's, bytes/s; what runs goes on."""
+        is_ethernet = self.home is not None and self.home.carrier is not None
+        self.router.run(["tc", "-batch", "-"], rate_change("wan", rate, is_ethernet=is_ethernet))
+
+    def set_downlink(self, rate: float) -> None:
+        """Change the rate of its home's downlink, bytes/s."""
+        if self.home is None:
+            raise ValueError(f"{self.namespace.label} is a server: its downlink has no limit")
+        self.router.run(["tc", "-batch", "-"], rate_change("lan", rate, is_ethernet=True))
+
+    @property
+    def counters(self) -> Counters:
+        """What its own device has carried."""
+        return _counters(self.namespace, "wan" if self.home is None else "e0")
+
+    @property
+    def link_counters(self) -> Counters:
+        """What its home's access link has carried."""
+        return _counters(self.router, "wan")
+
+
+class Lab:
+    """Builds a blueprint on entering, and clears it away on leaving; `folder` takes the logs."""
+
+    def __init__(self, plan: Blueprint, folder: Path, *, seed: int = 1) -> None:
+        self.plan = plan
+        self._folder, self._seed = folder, seed
+        self._stack = ExitStack()
+        self._viewers: dict[int, Host] = {}
+        self._servers: dict[str, Host] = {}
+        self._routers: dict[int, Namespace] = {}
+        self._carriers: dict[int, Namespace] = {}
+        self._devices: dict[str, int] = {}
+        self._world: Child | None = None
+
+    def __enter__(self) -> Self:
+        check_lab()
+        try:
+            self._build()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    # -- what is there ------------------------------------------------------------------------------------------
+
+    def viewer(self, number: int) -> Host:
+        """Give the machine of a viewer."""
+        return self._viewers[number]
+
+    def server(self, name: str) -> Host:
+        """Give a server."""
+        return self._servers[name]
+
+    def router(self, home: int) -> Namespace:
+        """Give the router of a home."""
+        return self._routers[home]
+
+    def carrier(self, number: int) -> Namespace:
+        """Give a carrier's NAT."""
+        return self._carriers[number]
+
+    @property
+    def namespaces(self) -> list[Namespace]:
+        """All of them."""
+        hosts = [host.namespace for host in (*self._viewers.values(), *self._servers.values())]
+        return [*hosts, *self._routers.values(), *self._carriers.values()]
+
+    @property
+    def pids(self) -> list[int]:
+        """Processes that the lab itself runs."""
+        return [self._world.pid] if self._world is not None else []
+
+    def report(self) -> Report:
+        """Ask the world what it has carried."""
+        if self._world is None:
+            raise RuntimeError("the lab has not been built")
+        self._world.say(b"?")
+        return msgspec.convert(self._world.hear(_START_TIMEOUT), Report)
+
+    # -- building -----------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        plan = self.plan
+        for server in plan.servers:
+            self._build_server(server)
+        for home in plan.homes:
+            self._build_router(home)
+        for carrier in plan.carriers:
+            self._build_carrier(carrier.number)
+        for home in plan.homes:
+            self._wire_router(home)
+        self._start_world()
+
+    def _namespace(self, label: str, *, routes: bool) -> Namespace:
+        namespace = Namespace(label)
+        self._stack.callback(namespace.close)
+        namespace.set_kernel(KERNEL if routes else {k: v for k, v in KERNEL.items() if "forward" not in k})
+        return namespace
+
+    def _open_world(self, namespace: Namespace, place: str) -> None:
+        file = namespace.open_tun("wan")
+        self._devices[place] = file
+
+    def _build_server(self, server: Server) -> None:
+        namespace = self._namespace(server.name, routes=False)
+        self._open_world(namespace, server.name)
+        namespace.run(["ip", "-batch", "-"], server_wiring(server))
+        self._set_rates(namespace, {"wan": server.uplink})
+        self._servers[server.name] = Host(namespace, server.addresses, namespace)
+
+    def _build_router(self, home: Home) -> None:
+        router = self._namespace(f"home-{home.number}", routes=True)
+        self._routers[home.number] = router
+        if home.carrier is None:
+            self._open_world(router, self.plan.place_of(home))
+
+    def _build_carrier(self, number: int) -> None:
+        carrier = self.plan.carriers[[one.number for one in self.plan.carriers].index(number)]
+        namespace = self._namespace(f"carrier-{number}", routes=True)
+        self._open_world(namespace, f"carrier-{number}")
+        homes = {home: self._routers[home.number].path for home in self.plan.homes if home.carrier == number}
+        namespace.run(["ip", "-batch", "-"], carrier_wiring(carrier, homes))
+        nat = translation(carrier.kind)
+        if nat is not None:
+            rules = nat_rules(nat, carrier.address, hairpin=carrier.hairpin, isolates=True)
+            namespace.run(["nft", "-f", "-"], rules)
+        self._carriers[number] = namespace
+
+    def _wire_router(self, home: Home) -> None:
+        router = self._routers[home.number]
+        paths: dict[int, str] = {}
+        for viewer in home.viewers:
+            namespace = self._namespace(f"viewer-{viewer}", routes=False)
+            namespace.set_kernel({"ipv4/ip_local_port_range": self._ports(viewer)})
+            addresses = [home.viewer_address(viewer), *([home.viewer_address6(viewer)] if home.ipv6 else [])]
+            self._viewers[viewer] = Host(namespace, addresses, router, home)
+            paths[viewer] = namespace.path
+        if home.carrier is not None:
+            router.run(["ip", "-batch", "-"], "link set wan up\n")
+        router.run(["ip", "-batch", "-"], home_wiring(home, paths))
+        for viewer in home.viewers:
+            self._viewers[viewer].namespace.run(["ip", "-batch", "-"], viewer_wiring(home, viewer))
+        link, nat = home.link, translation(home.kind)
+        self._set_rates(router, {"wan": link.uplink, "lan": link.downlink}, is_veth=home.carrier is not None)
+        rules = nat_rules(nat, home.address, hairpin=home.hairpin) if nat is not None else ""
+        if home.ipv6:
+            rules += firewall6_rules(blocks_udp=nat is not None and nat.blocks_udp)
+        if rules:
+            router.run(["nft", "-f", "-"], rules)
+
+    def _ports(self, viewer: int) -> str:
+        viewers = [number for home in self.plan.homes for number in home.viewers]
+        return port_range(viewers.index(viewer), len(viewers))
+
+    @staticmethod
+    def _set_rates(namespace: Namespace, limits: dict[str, float], *, is_veth: bool = False) -> None:
+        batch = rates(limits, ethernet=("lan", "wan") if is_veth else ("lan",))
+        if batch:
+            namespace.run(["tc", "-batch", "-"], batch)
+
+    def _start_world(self) -> None:
+        plan, places = self.plan, self.plan.places
+        files = [self._devices[place] for place in places]
+        world = WorldPlan(
+            files=files,
+            addresses=_addresses(plan),
+            ways=[[plan.between(a, b) for b in places] for a in places],
+            seed=self._seed,
+        )
+        child = Child("world", ["-m", "p2psim.testbed.lab.world"], self._folder, files=files)
+        self._world = self._stack.enter_context(child)
+        self._world.say(msgspec.json.encode(world))
+        self._world.hear(_START_TIMEOUT)
+
+
+def _addresses(plan: Blueprint) -> dict[str, int]:
+    """Which place each address of the world is at, in hexadecimal digits."""
+    numbers = {place: number for number, place in enumerate(plan.places)}
+    found = {address: server.name for server in plan.servers for address in server.addresses}
+    found |= {carrier.address: f"carrier-{carrier.number}" for carrier in plan.carriers}
+    digits = {ip_address(address).packed.hex(): numbers[place] for address, place in found.items()}
+    for home in plan.homes:
+        place = numbers[plan.place_of(home)]
+        public = [home.address] if home.is_translated else [home.viewer_address(viewer) for viewer in home.viewers]
+        if home.carrier is None:
+            digits |= {ip_address(address).packed.hex(): place for address in public}
+        if home.ipv6:
+            digits[ip_address(home.prefix).packed[:8].hex()] = place
+    return digits
+
+
+def _counters(namespace: Namespace, device: str) -> Counters:
+    with namespace:
+        lines = Path("/proc/thread-self/net/dev").read_text(encoding="ascii").splitlines()
+    fields = next(line.partition(":")[2].split() for line in lines if line.strip().startswith(f"{device}:"))
+    return Counters(sent=int(fields[8]), received=int(fields[0]))
