@@ -27,8 +27,8 @@ def main(arguments: list[str]) -> None:
     _say(step="warm", seconds=time.process_time() - began, memory=_peak())
     before, cpu, wall = _peak(), time.process_time(), time.perf_counter()
 
-    def progress(now: float) -> None:
-        _say(step="progress", share=now / scenario.duration, seconds=time.process_time() - cpu, memory=_peak())
+    def progress(share: float) -> None:
+        _say(step="progress", share=share, seconds=time.process_time() - cpu, memory=_peak())
 
     result = run(scenario, progress=progress)
     viewers = result.totals.viewers

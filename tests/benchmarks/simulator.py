@@ -287,7 +287,7 @@ def _run(scenario: str, changes: dict[str, object], watch: bool = False, **envir
             if watch and step["step"] == "progress" and step["seconds"] - told >= 10:
                 told = step["seconds"]
                 memory = step["memory"] / 2**30
-                print(f"  {told:4.0%} after {step['seconds']:,.0f} s, {memory:.2f} GiB", file=sys.stderr, flush=True)
+                print(f"  {step['share']:4.0%} after {step['seconds']:,.0f} s, {memory:.2f} GiB", file=sys.stderr, flush=True)
     if process.returncode and not watch:
         raise SystemExit(f"{' '.join(command)} ended with status {process.returncode}")
     return found
