@@ -286,8 +286,8 @@ def _run(scenario: str, changes: dict[str, object], watch: bool = False, **envir
             found[step["step"]] = step
             if watch and step["step"] == "progress" and step["seconds"] - told >= 10:
                 told = step["seconds"]
-                memory = step["memory"] / 2**30
-                print(f"  {step['share']:4.0%} after {step['seconds']:,.0f} s, {memory:.2f} GiB", file=sys.stderr, flush=True)
+                done = f"{step['share']:4.0%} after {told:,.0f} s, {step['memory'] / 2**30:.2f} GiB"
+                print(f"  {done}", file=sys.stderr, flush=True)
     if process.returncode and not watch:
         raise SystemExit(f"{' '.join(command)} ended with status {process.returncode}")
     return found
