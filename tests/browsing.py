@@ -154,3 +154,17 @@ class Visitor:
         """Kill the page's process."""
         with suppress(Error):  # the page is gone before it answers
             self.page.goto("chrome://crash")
+
+
+@contextmanager
+def visiting(browser: Browser):
+    """Give a function that brings visitors, and the list of them; they leave in the end."""
+    visitors: list[Visitor] = []
+
+    def come(**options: object) -> Visitor:
+        visitors.append(Visitor(browser, **options))
+        return visitors[-1]
+
+    yield come, visitors
+    for visitor in visitors:
+        visitor.context.close()

@@ -227,37 +227,29 @@ def _shown(value: object) -> str:
     return repr(value)[:_LONGEST_ECHO]
 
 
+def _splice(message: OfferRelay | AnswerRelay, name: bytes, description: bytes) -> bytes:
+    return b"".join(
+        (
+            b'{"action":"announce","info_hash":',
+            _encode_json(message.info_hash),
+            b',"peer_id":',
+            _encode_json(message.peer_id),
+            b',"offer_id":',
+            message.offer_id,
+            name,
+            description,
+            b"}",
+        )
+    )
+
+
 def encode(message: Outgoing) -> bytes:
     """Write a message for a client; the opaque parts must be bytes-like JSON."""
     # spliced: most of what a tracker writes are descriptions that it need not look into
     if type(message) is OfferRelay:
-        return b"".join(
-            (
-                b'{"action":"announce","info_hash":',
-                _encode_json(message.info_hash),
-                b',"peer_id":',
-                _encode_json(message.peer_id),
-                b',"offer_id":',
-                message.offer_id,
-                b',"offer":',
-                message.offer,
-                b"}",
-            )
-        )
+        return _splice(message, b',"offer":', message.offer)
     if type(message) is AnswerRelay:
-        return b"".join(
-            (
-                b'{"action":"announce","info_hash":',
-                _encode_json(message.info_hash),
-                b',"peer_id":',
-                _encode_json(message.peer_id),
-                b',"offer_id":',
-                message.offer_id,
-                b',"answer":',
-                message.answer,
-                b"}",
-            )
-        )
+        return _splice(message, b',"answer":', message.answer)
     if type(message) is AnnounceReply:
         return b'{"action":"announce","interval":%d,"info_hash":%b,"complete":%d,"incomplete":%d}' % (
             message.interval,

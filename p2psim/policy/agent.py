@@ -80,6 +80,7 @@ class Agent:
         self._names: dict[int, str] = {}
         self._spare = list(range(neighbours, 0, -1))
         self._speeds: dict[str, Bandwidth] = {}
+        self._fetching: dict[str, frozenset[int]] = {}
         self._unmeasured: set[str] = set()
         self._out = loader.command_buffer(64, capacity)
         self._scratch = np.zeros(2 * capacity, np.int64)
@@ -359,6 +360,7 @@ class Agent:
         self._L.identity[row] = peer_hash(name)
         self._rows[name], self._names[row] = row, name
         self._speeds[name] = Bandwidth()
+        self._fetching[name] = frozenset()
         return bool(neighbours.connect(self._L, _ME, row))
 
     def disconnect(self, name: str) -> None:
@@ -367,7 +369,7 @@ class Agent:
         if row is None:
             return
         neighbours.disconnect(self._L, _ME, row)
-        del self._names[row], self._speeds[name]
+        del self._names[row], self._speeds[name], self._fetching[name]
         self._spare.append(row)
 
     def announced(self, name: str, stored: Iterable[int], fetching: Iterable[int]) -> None:
@@ -375,7 +377,8 @@ class Agent:
         slots = self._L.slot.shape[1]
         low = max(0, int(self._L.viewer[_ME].last) - slots // 2)
         states = np.zeros(slots, np.uint8)
-        for ids, state in ((fetching, FETCHING), (stored, STORED)):
+        self._fetching[name] = frozenset(fetching)
+        for ids, state in ((self._fetching[name], FETCHING), (stored, STORED)):
             index = np.fromiter(ids, np.int64) - self._base
             # ids that the slots cannot tell apart are nonsense, or far from where we play
             states[index[(index >= low) & (index < low + slots)] % slots] = state
@@ -384,7 +387,8 @@ class Agent:
     def lacks(self, name: str, segment: int) -> None:
         """A neighbour answered that it has not got the segment after all."""
         if name in self._rows and segment >= self._base:
-            neighbours.set_announced(self._L, self._rows[name], segment - self._base, ABSENT)
+            left = FETCHING if segment in self._fetching[name] else ABSENT
+            neighbours.set_announced(self._L, self._rows[name], segment - self._base, left)
 
     def _measure_neighbours(self, now: float) -> None:
         """Bring the speeds up to date; upstream's cache of them is blind in the first second of a page."""

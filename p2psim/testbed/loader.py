@@ -42,8 +42,9 @@ class Loader:
     `validate_p2p` (id, data, verdict) judges segments that came from peers, as a whole or in part, and calls `verdict`
     now or later; `validate_http` the others. `conduct` decides what peers are told and sent. `answers_unknown` makes it
     answer requests that it cannot serve, where upstream is silent or sends nothing; `upstream_faults` makes it read and
-    write announcements with 2.3's fault (a full block of 256 ids is lost). `predecessor` loaded another quality of the
-    stream so far (see `take_over`).
+    write announcements with 2.3's fault (a full block of 256 ids is lost). `page` lists the loaders of one
+    viewer, of other qualities or of sound, whose storage is one; `predecessor` loaded another quality so far (see
+    `take_over`).
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Loader:
         name: str = "",
         answers_unknown: bool = False,
         upstream_faults: bool = False,
+        page: "list[Loader] | None" = None,
         predecessor: "Loader | None" = None,
     ) -> None:
         self.options, self.clock, self.observer = options, clock, observer
@@ -101,8 +103,8 @@ class Loader:
         self._heir: Loader | None = None
         self._outgoing: Loader | None = None
         self._prefetch_timer: Timer | None = None
-        self._family: list[Loader] = [] if predecessor is None else predecessor._family
-        self._family.append(self)
+        self._page = [] if page is None else page
+        self._page.append(self)
         if predecessor is None:
             self._await_prefetch()
         else:
@@ -257,7 +259,7 @@ class Loader:
         self.storage[segment] = bytes(self._partial.pop(segment, b""))
         self._from_peers.discard(segment)
         self._forget_evicted()
-        for other in self._family:
+        for other in self._page:
             if other is not self:
                 other._evict(self.agent)
 

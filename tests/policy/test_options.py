@@ -132,3 +132,13 @@ def test_each_missing_segment_is_fetched_by_one_of_all() -> None:
         viewer.player_aborts(0)
         fetched += [segment for kind, segment in kinds(viewer.queue_pass(0.0)) if kind == loader.START_HTTP and segment]
     assert sorted(fetched) == list(range(1, 20))
+
+
+def test_what_a_peer_lacks_may_still_be_on_its_way_to_it() -> None:
+    viewer = agent()
+    viewer.connect("peer")
+    viewer.announced("peer", stored=[1, 2], fetching=[2, 3])
+    for segment in (1, 2):
+        viewer.lacks("peer", segment)
+    seen = viewer._L.slot[0]
+    assert [(int(seen[i].holders), int(seen[i].fetchers)) for i in (1, 2, 3)] == [(0, 0), (0, 1), (0, 1)]

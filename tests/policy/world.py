@@ -166,6 +166,25 @@ class LevelNotes(Notes):
         super().add(ev, **details)
 
 
+SOUND = 9
+"""The level that stands for the secondary stream."""
+
+
+@dataclass
+class Track:
+    """What the player does with one stream."""
+
+    is_sound: bool
+    next: int
+    qualities: Qualities
+    busy: bool = False
+    asked: int = 0
+
+    @property
+    def loader(self) -> Loader | None:
+        return self.qualities.current
+
+
 @dataclass
 class Client:
     """A membership in a swarm, in order of its beginning."""
@@ -351,7 +370,6 @@ class World:
         self._levels: list[dict[str, Any]] = params.get("levels", [{}])
         self._duration = params.get("segDur", 4)
         self.clients: list[Client] = []
-        self._qualities: Qualities | None = None
         self._meters = Bandwidth(), Bandwidth()
         self._open_channel()
         self._rate = 1.0
@@ -361,19 +379,23 @@ class World:
 
     def size(self, level: int) -> int:
         """Bytes of a segment."""
-        size: int = self._levels[level].get("segBytes", self.params.get("segBytes", 500_000))
+        stream = self.params["sound"] if level == SOUND else self._levels[level]
+        size: int = stream.get("segBytes", self.params.get("segBytes", 500_000))
         return size
 
     def _notes_of(self, level: int) -> Notes:
-        return LevelNotes(self.notes, level) if "levels" in self.params else self.notes
+        return LevelNotes(self.notes, level) if {"levels", "sound"} & self.params.keys() else self.notes
 
     def _open_channel(self) -> None:
         params, live = self.params, self.params.get("live")
         self._low = live["first"] if live else 0
         self._high = live["first"] + live["window"] if live else params.get("segments", 20)
-        self._next = self._high - 1 - math.floor(live.get("latency", 18) / self._duration) if live else 0
-        self._position = float(self._next * self._duration)
-        self._busy = self._played = False
+        first = self._high - 1 - math.floor(live.get("latency", 18) / self._duration) if live else 0
+        self._position = float(first * self._duration)
+        self._played = False
+        self._page: list[Loader] = []
+        kinds = [False, True] if "sound" in params else [False]
+        self._tracks = [Track(is_sound, first, self._make_qualities()) for is_sound in kinds]
         self._level = 0
         self._bitrate = params.get("bitrate", self._levels[0].get("bitrate", 0))
 
@@ -410,9 +432,9 @@ class World:
     def _publish(self) -> None:
         self._high += 1
         self._low += 1
-        if self._qualities is not None:
-            for level in range(len(self._levels)):
-                self._qualities.playlist(level, self._items())
+        for track in self._tracks:
+            for level in [SOUND] if track.is_sound else range(len(self._levels)):
+                track.qualities.playlist(level, self._items())
         self.notes.add("playlist", first=self._low, last=self._high - 1)
 
     # -- peers --------------------------------------------------------------------------------------------------
@@ -470,6 +492,7 @@ class World:
             meters=self._meters,
             capacity=1024,
             upstream_faults=True,
+            page=self._page,
             predecessor=predecessor,
         )
         loader.level_bitrate = self._bitrate / 8
@@ -479,29 +502,30 @@ class World:
         return loader
 
     def _pump(self) -> None:
-        buffer = self.params.get("playerBuffer", 15)
-        if self._busy or self._next >= self._high or self._next * self._duration > self._position + buffer:
-            return
-        self._busy = True
-        segment = self._next
-        self._asked = segment
-        self._notes_of(self._level).add("engine_request", id=segment)
-        self.clock.call_soon(self._request, segment, self._level)
+        for track in self._tracks:
+            self._pump_track(track)
 
-    def _request(self, segment: int, level: int) -> None:
+    def _pump_track(self, track: Track) -> None:
+        buffer = self.params.get("playerBuffer", 15)
+        if track.busy or track.next >= self._high or track.next * self._duration > self._position + buffer:
+            return
+        track.busy, track.asked = True, track.next
+        level = SOUND if track.is_sound else self._level
+        self._notes_of(level).add("engine_request", id=track.next)
+        self.clock.call_soon(self._request, track, track.next, level)
+
+    def _request(self, track: Track, segment: int, level: int) -> None:
         if not self._low <= segment < self._high:
             # thrown behind an await and caught behind another one
             said = f"Not found segment with id: http://o/seg{segment}.ts"
             self._behind(4, lambda: self.notes.add("throw", m=said))
             return
-        if self._qualities is None:
-            self._qualities = self._make_qualities()
-            self._begin_at = segment * float(self._duration)
-        self._qualities.load(
+        self._begin_at = segment * float(self._duration)
+        track.qualities.load(
             level,
             segment,
-            lambda _data, bandwidth: self._delivered(segment, level, bandwidth),
-            lambda why: self._refused(segment, level, why),
+            lambda _data, bandwidth: self._delivered(track, segment, level, bandwidth),
+            lambda why: self._refused(track, segment, level, why),
         )
 
     def _behind(self, microtasks: int, action: Callable[[], None]) -> None:
@@ -510,21 +534,22 @@ class World:
         else:
             self.clock.call_soon(self._behind, microtasks - 1, action)
 
-    def _delivered(self, segment: int, level: int, bandwidth: float) -> None:
-        self._busy, self._played = False, True
+    def _delivered(self, track: Track, segment: int, level: int, bandwidth: float) -> None:
+        track.busy, self._played = False, True
         self._notes_of(level).add("engine_ok", id=segment, bandwidth=math.floor(bandwidth * 8 + 0.5))
-        self._next = segment + 1
-        self._pump()
+        track.next = segment + 1
+        self._pump_track(track)
 
-    def _refused(self, segment: int, level: int, why: str) -> None:
+    def _refused(self, track: Track, segment: int, level: int, why: str) -> None:
         self._notes_of(level).add("engine_err", id=segment, type=why)
-        self._busy = False
+        track.busy = False
         if why != "aborted":
-            self.clock.after(1000, self._pump)
+            self.clock.after(1000, lambda: self._pump_track(track))
 
     def _tick(self) -> None:
         if self._played and not self._paused:
-            if self._position + 0.25 * self._rate <= self._next * self._duration:
+            reached = min(track.next for track in self._tracks) * self._duration
+            if self._position + 0.25 * self._rate <= reached:
                 self._position += 0.25 * self._rate
             else:
                 self.stall_ticks += 1
@@ -532,17 +557,18 @@ class World:
         self._pump()
 
     def _report(self) -> None:
-        if self._current is not None:
-            self._current.playhead(self._position, self._rate)
+        for loader in self._loaders:
+            loader.playhead(self._position, self._rate)
 
     def _seek(self, seek: dict[str, Any]) -> None:
         self._position = float(seek["to"])
-        self._next = math.floor(self._position / self._duration)
         self.notes.add("seek", to=seek["to"])
-        if self._busy:
-            if self._current is not None:
-                self._current.abort(seek.get("abort", self._next))
-            self._busy = False
+        for track in self._tracks:
+            track.next = math.floor(self._position / self._duration)
+            if track.busy:
+                if track.loader is not None:
+                    track.loader.abort(seek.get("abort", track.next))
+                track.busy = False
         self._report()
         self._pump()
 
@@ -561,13 +587,14 @@ class World:
         bitrate = self._levels[self._level]["bitrate"]
         if bitrate != self._bitrate:
             self._bitrate = bitrate
-            if self._current is not None:
-                self._current.level_bitrate = bitrate / 8
-                self._current.level_changed_at = self.clock.milliseconds()
-        if change.get("abort") and self._busy:
-            if self._current is not None:
-                self._current.abort(self._asked)
-            self._busy = False
+            for loader in self._loaders:
+                loader.level_bitrate = bitrate / 8
+                loader.level_changed_at = self.clock.milliseconds()
+        main = self._tracks[0]
+        if change.get("abort") and main.busy:
+            if main.loader is not None:
+                main.loader.abort(main.asked)
+            main.busy = False
         self._pump()
 
     def _zap(self) -> None:
@@ -577,12 +604,11 @@ class World:
         self._pump()
 
     @property
-    def _current(self) -> Loader | None:
-        return None if self._qualities is None else self._qualities.current
+    def _loaders(self) -> list[Loader]:
+        return [track.loader for track in self._tracks if track.loader is not None]
 
     def _close(self) -> None:
-        if self._qualities is not None:
-            self._qualities.close()
-            self._qualities = None
-            for client in self.clients:
-                client.is_gone = True
+        for track in self._tracks:
+            track.qualities.close()
+        for client in self.clients:
+            client.is_gone = True

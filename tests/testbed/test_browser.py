@@ -112,7 +112,7 @@ class TestEncryptedStream:
 
     def test_browsers_share_validate_and_play_what_is_encrypted(self):
         asked = {"stream.encrypted": True, "policy.validateP2PSegment": True}
-        small = {"duration": 14.0, "viewers.count": 3, "viewers.over": 1.0, "policy.highDemandTimeWindow": 5.0}
+        small = {"duration": 11.0, "viewers.count": 3, "viewers.over": 1.0, "policy.highDemandTimeWindow": 5.0}
         trace = measure(SCENARIO.replace(asked | small | {"player.buffer": 6.0}), seed=3)
         actors = trace["viewers"].set_index("viewer")["actor"]
         transfers = trace["transfers"]

@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from tests.browsing import SEGMENT, Visitor, chromium, needs_chromium, serving, tracking
+from tests.browsing import SEGMENT, chromium, needs_chromium, serving, tracking, visiting
 
 pytestmark = [*needs_chromium, pytest.mark.testbed, pytest.mark.slow]
 
@@ -48,15 +48,8 @@ def tracker():
 
 @pytest.fixture
 def visit(browser):
-    visitors = []
-
-    def come(**options):
-        visitors.append(Visitor(browser, **options))
-        return visitors[-1]
-
-    yield come
-    for visitor in visitors:
-        visitor.context.close()
+    with visiting(browser) as (come, _):
+        yield come
 
 
 def source(origin, name):
@@ -127,7 +120,7 @@ def test_a_peer_spoils_the_first_part_of_what_http_completes(visit, tracker, ori
           return globalThis.events.some(({ outcome }) => outcome === "http-segment-validation-failed");
         }"""
     )
-    honest.wait(5)
+    honest.wait(3)
     assert honest.longest_stall <= SEGMENT
     assert honest.errors == []
     events = honest.page.evaluate("[...globalThis.events, ...probe.drain()]")

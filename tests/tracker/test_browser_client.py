@@ -3,16 +3,13 @@
 Segments are a few kilobytes of noise that no server has: the browser is told what to see at their addresses.
 """
 
-import json
-import os
-import subprocess
-import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+
+from .tracker_clients import tracker_process
 
 CHROMIUM = Path("/usr/bin/chromium")
 SITE = "http://localhost"  # nothing is there
@@ -61,20 +58,6 @@ window.isReady = true;
 </script>"""
 
 
-@contextmanager
-def tracker(port: int = 0):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tracker", "--port", str(port), "--json", "--log-level", "error"],
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
-    )
-    try:
-        yield json.loads(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.communicate()
-
-
 def wait_for_peers(address: dict, count: int) -> dict:
     deadline = time.perf_counter() + DEADLINE
     while (figures := httpx.get(address["http"] + "/tracker/stats").json())["peers"] != count:
@@ -118,7 +101,7 @@ def open_page(node_modules):
 
 
 def test_viewers_meet_share_and_meet_again(open_page):
-    with tracker() as address:
+    with tracker_process() as address:
         seeder, viewer = open_page(has_segments=True), open_page(has_segments=False)
         seeder.evaluate(f"watch('{address['url']}', {SEGMENTS}, {SECONDS}, 0, true)")
         seeder.wait_for_function(f"seen.loaded === {SEGMENTS}")
@@ -134,7 +117,7 @@ def test_viewers_meet_share_and_meet_again(open_page):
         wait_for_peers(address, 1)
         assert seeder.evaluate("seen.warnings") == []
     seeder.wait_for_function("seen.warnings.length > 0")
-    with tracker(address["port"]):
+    with tracker_process(port=address["port"]):
         wait_for_peers(address, 1)  # the seeder came back by itself
         late = open_page(has_segments=False)
         late.evaluate(f"watch('{address['url']}', {SEGMENTS}, {SECONDS}, 5, false)")

@@ -1,16 +1,16 @@
 """The client that most players in the field use, against this tracker."""
 
 import json
-import os
 import queue
 import shutil
 import subprocess
-import sys
 import threading
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+
+from .tracker_clients import tracker_process
 
 HERE = Path(__file__).parent
 INFO_HASH, OTHER_HASH = "ff" * 20, "00" * 20
@@ -25,20 +25,6 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def client_module(node_modules) -> Path:
     return node_modules / "bittorrent-tracker" / "client.js"
-
-
-@contextmanager
-def tracker(*arguments: str, port: int = 0):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tracker", "--port", str(port), "--json", "--log-level", "error", *arguments],
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
-    )
-    try:
-        yield json.loads(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.communicate()
 
 
 class Clients:
@@ -90,7 +76,7 @@ def start(found: Clients, name: str, info_hash: str = INFO_HASH) -> None:
 def test_clients_meet_count_and_part(client_module):
     # two processes, since clients of one process share a socket
     with (
-        tracker() as address,
+        tracker_process() as address,
         clients(client_module, address["url"]) as left,
         clients(client_module, address["url"]) as right,
     ):
@@ -111,7 +97,7 @@ def test_clients_meet_count_and_part(client_module):
 
 
 def test_a_refusal_is_a_warning_that_neither_disconnects_nor_throws(client_module):
-    with tracker("--deny-hashes", OTHER_HASH) as address, clients(client_module, address["url"]) as found:
+    with tracker_process("--deny-hashes", OTHER_HASH) as address, clients(client_module, address["url"]) as found:
         start(found, "bad", OTHER_HASH)
         assert "not served" in found.hear("warning", "bad")["text"]
         start(found, "good")  # shares the socket
@@ -122,14 +108,14 @@ def test_a_refusal_is_a_warning_that_neither_disconnects_nor_throws(client_modul
 
 def test_clients_come_back_after_a_restart(client_module):
     with ExitStack() as stack:
-        with tracker() as address:
+        with tracker_process() as address:
             found = [stack.enter_context(clients(client_module, address["url"])) for _ in range(2)]
             for name, process in zip(("one", "two"), found, strict=True):
                 start(process, name)
                 process.hear("update")
         for process in found:
             assert "Error connecting" in process.hear("warning")["text"]
-        with tracker(port=address["port"]):
+        with tracker_process(port=address["port"]):
             assert sorted(process.hear("update")["incomplete"] for process in found) == [1, 2]
             for process in found:
                 process.hear("peer")

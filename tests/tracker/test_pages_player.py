@@ -20,7 +20,7 @@ import pytest
 from p2psim.testbed.chromium import FLAGS, find_chromium, find_libraries
 from p2psim.testbed.media import make_clip
 from p2psim.testbed.run import CACHE
-from tests.browsing import CLIP, Visitor, chromium, needs_chromium, serving, tracking
+from tests.browsing import CLIP, Visitor, chromium, needs_chromium, serving, tracking, visiting
 from tracker.libraries import CDN
 
 pytestmark = needs_chromium
@@ -58,16 +58,9 @@ def tracker():
 
 @pytest.fixture
 def visit(browser):
-    visitors = []
-
-    def come(**options):
-        visitors.append(Visitor(browser, **options))
-        return visitors[-1]
-
-    yield come
-    for visitor in visitors:
-        assert visitor.errors == []
-        visitor.context.close()
+    with visiting(browser) as (come, visitors):
+        yield come
+        assert [visitor.errors for visitor in visitors] == [[] for _ in visitors]
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,11 @@
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
+import os
+import subprocess
+import sys
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 from websockets.asyncio.client import connect
 
@@ -16,6 +20,21 @@ DEADLINE = 5.0
 async def tracker(**options):
     async with asyncio.timeout(30), serve(Options(port=0, log_level="error", **options)) as server:
         yield server
+
+
+@contextmanager
+def tracker_process(*arguments: str, port: int = 0):
+    """Run a tracker as a process; gives what it says of its addresses."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tracker", "--port", str(port), "--json", "--log-level", "error", *arguments],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+    )
+    try:
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.communicate()
 
 
 def client(server: TrackerServer, path: str = "/", **options):

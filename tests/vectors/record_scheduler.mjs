@@ -87,7 +87,8 @@ async function record(name, o) {
   const note = (ev, details = {}) => trace.push({ t: Math.round(now), ev, ...details });
   const length = o.segDur ?? 4;
   const levels = o.levels ?? [{}];
-  const sizeOf = (level) => levels[level].segBytes ?? o.segBytes ?? 500000;
+  const SOUND = 9; // the level that stands for the secondary stream
+  const sizeOf = (level) => (level === SOUND ? o.sound : levels[level]).segBytes ?? o.segBytes ?? 500000;
   const httpRate = o.httpRate ?? 2_000_000;
   const httpLatency = o.httpLatency ?? 50;
   const httpBehaviour = o.httpBehaviour && eval(o.httpBehaviour);
@@ -95,7 +96,7 @@ async function record(name, o) {
   const urlOf = (level, i) => `http://o/c${channel}/l${level}/seg${i}.ts`;
   const idOf = (url) => +/seg(\d+)/.exec(url)[1];
   const levelOf = (url) => +/\/l(\d+)\//.exec(url)[1];
-  const named = (url) => (o.levels ? { id: idOf(url), level: levelOf(url) } : { id: idOf(url) });
+  const named = (url) => (o.levels || o.sound ? { id: idOf(url), level: levelOf(url) } : { id: idOf(url) });
 
   const requests = []; // Node's requests hold their abort controllers weakly: a collected one would not be aborted
   globalThis.fetch = window.fetch = (request) => new Promise((resolve, reject) => {
@@ -165,18 +166,20 @@ async function record(name, o) {
     low = o.live ? o.live.first : 0;
     high = o.live ? o.live.first + o.live.window : o.segments ?? 20;
     core.setManifestResponseUrl(`http://o/c${channel}/master.m3u8`);
-    levels.forEach(({ bitrate = 0 }, level) => {
-      const index = generateStreamShortId({ bitrate });
-      core.addStreamIfNoneExists({ runtimeId: playlistUrl(level), type: "main", index });
+    const openStream = (level, type, index) => {
+      core.addStreamIfNoneExists({ runtimeId: playlistUrl(level), type, index });
       core.updateStream(playlistUrl(level), Array.from({ length: high - low }, (_, k) => item(level, low + k)));
-    });
+    };
+    levels.forEach(({ bitrate = 0 }, level) => openStream(level, "main", generateStreamShortId({ bitrate })));
+    if (o.sound) openStream(SOUND, "secondary", generateStreamShortId({ language: "en" }));
   };
   openChannel();
   const bitrate = o.bitrate ?? levels[0].bitrate;
   if (bitrate) core.setActiveLevelBitrate(bitrate);
   if (o.live) {
     setInterval(() => {
-      levels.forEach((_, level) => core.updateStream(playlistUrl(level), [item(level, high)], [urlOf(level, low)]));
+      const numbers = [...levels.keys(), ...(o.sound ? [SOUND] : [])];
+      numbers.forEach((level) => core.updateStream(playlistUrl(level), [item(level, high)], [urlOf(level, low)]));
       high++;
       low++;
       note("playlist", { first: low, last: high - 1 });
@@ -270,40 +273,42 @@ async function record(name, o) {
   // the player asks for one segment after the other, and keeps `buffer` seconds ahead
   const buffer = o.playerBuffer ?? 15;
   const startOf = () => (o.live ? high - 1 - Math.floor((o.live.latency ?? 18) / length) : 0);
-  let next = startOf();
-  let position = next * length;
   let level = 0;
   let rate = 1;
-  let busy = false;
   let played = false;
   let paused = false;
   let stalls = 0;
-  let asked = "";
-  const pump = () => {
-    if (busy || next >= high || next * length > position + buffer) return;
-    busy = true;
-    const i = next;
-    const url = (asked = urlOf(level, i));
+  // one track, or two of which each has its own requests
+  const newTrack = (isSound) => ({ isSound, next: startOf(), busy: false, asked: "" });
+  let tracks = (o.sound ? [false, true] : [false]).map(newTrack);
+  let position = tracks[0].next * length;
+  const reached = () => Math.min(...tracks.map(({ next }) => next)) * length;
+  const pump = () => tracks.forEach(pumpTrack);
+  const pumpTrack = (track) => {
+    if (track.busy || track.next >= high || track.next * length > position + buffer) return;
+    track.busy = true;
+    const i = track.next;
+    const url = (track.asked = urlOf(track.isSound ? SOUND : level, i));
     note("engine_request", named(url));
     void core.loadSegment(url, {
       onSuccess: ({ bandwidth }) => {
-        busy = false;
+        track.busy = false;
         played = true;
         note("engine_ok", { ...named(url), bandwidth: Math.round(bandwidth) });
-        next = i + 1;
-        pump();
+        track.next = i + 1;
+        pumpTrack(track);
       },
       onError: (error) => {
         note("engine_err", { ...named(url), type: error.type });
-        busy = false;
-        if (error.type !== "aborted") setTimeout(pump, 1000);
+        track.busy = false;
+        if (error.type !== "aborted") setTimeout(() => pumpTrack(track), 1000);
       },
     }).catch((error) => note("throw", { m: error.message.replace(/c\d+\/l\d+\//, "") }));
   };
   setTimeout(pump, 0);
   setInterval(() => {
     if (played && !paused) {
-      if (position + 0.25 * rate <= next * length) position += 0.25 * rate;
+      if (position + 0.25 * rate <= reached()) position += 0.25 * rate;
       else stalls++;
       core.updatePlayback(position, rate);
     }
@@ -312,11 +317,12 @@ async function record(name, o) {
   for (const seek of o.seeks ?? []) {
     setTimeout(() => {
       position = seek.to;
-      next = Math.floor(position / length);
       note("seek", { to: seek.to });
-      if (busy) {
-        core.abortSegmentLoading(urlOf(level, seek.abort ?? next));
-        busy = false;
+      for (const track of tracks) {
+        track.next = Math.floor(position / length);
+        if (!track.busy) continue;
+        core.abortSegmentLoading(urlOf(track.isSound ? SOUND : level, seek.abort ?? track.next));
+        track.busy = false;
       }
       core.updatePlayback(position, rate);
       pump();
@@ -338,9 +344,9 @@ async function record(name, o) {
       level = change.level;
       note("switch", { level });
       core.setActiveLevelBitrate(levels[level].bitrate);
-      if (change.abort && busy) {
-        core.abortSegmentLoading(asked);
-        busy = false;
+      if (change.abort && tracks[0].busy) {
+        core.abortSegmentLoading(tracks[0].asked);
+        tracks[0].busy = false;
       }
       pump();
     }, change.at);
@@ -354,9 +360,9 @@ async function record(name, o) {
       core.setIsLive(!!o.live);
       openChannel();
       if (bitrate) core.setActiveLevelBitrate(bitrate);
-      next = startOf();
-      position = next * length;
-      busy = played = false;
+      tracks = tracks.map(({ isSound }) => newTrack(isSound));
+      position = tracks[0].next * length;
+      played = false;
       pump();
     }, zap.at);
   }
