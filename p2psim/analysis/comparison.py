@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from p2psim.analysis.metrics import metrics
+from p2psim.analysis.metrics import METRICS, metrics
 from p2psim.analysis.runs import Runs, jobs_for
 from p2psim.analysis.statistics import Equivalence, Interval, difference, equivalence
+from p2psim.analysis.wording import say, say_interval
 from p2psim.errors import InputError
 from p2psim.scenario import Scenario
 from p2psim.trace import Trace, totals
@@ -75,6 +76,17 @@ class Comparison:
     def table(self) -> pd.DataFrame:
         """Give one row per metric."""
         return pd.DataFrame([{"metric": name, **found.to_dict()} for name, found in self.differences.items()])
+
+    def rows(self) -> list[list[str]]:
+        """Give rows in words: metric, measured, simulated, difference with its interval."""
+        found = []
+        for name, row in self.differences.items():
+            unit = METRICS[name].unit if name in METRICS else "size"
+            gap = say_interval(row.interval, "points" if unit == "share" else unit)
+            found.append([name, say(row.measured, unit), say(row.simulated, unit), gap])
+        for source, distance in self.distances.items():
+            found.append([f"{source} times, Wasserstein", "", "", say(distance, "time")])
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain values for JSON."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from p2psim.cli.options import add_common, add_replications, read_points
-from p2psim.cli.output import emit, print_table
+from p2psim.cli.output import emit, note, print_table
 from p2psim.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--margin", metavar="POINTS", default="10", help="equal means: within so many points (10)")
     parser.add_argument("--junit", metavar="FILE", help="write a JUnit file")
     add_replications(parser, default=5)
-    add_common(parser, out="save the comparison (CSV of metrics) there")
+    add_common(parser, out="save a report and the metrics (CSV) there")
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -40,7 +40,9 @@ def execute(arguments: argparse.Namespace) -> int:
 
         Path(arguments.junit).write_text(junit(found), encoding="utf-8")
     if arguments.out:
-        _save(found, Path(arguments.out))
+        from p2psim.report import write_comparison
+
+        note(f"saved in {write_comparison(arguments.out, found, arguments.seed)}", arguments.quiet)
     if arguments.json:
         emit({"seed": arguments.seed, "traces": [each.to_dict() for each in found]})
     else:
@@ -85,23 +87,7 @@ def shares_table(found: "Sequence[Comparison]") -> tuple[list[str], list[list[st
 
 
 def _print(found: "Sequence[Comparison]") -> None:
-    from p2psim.analysis.metrics import METRICS
-    from p2psim.analysis.wording import say, say_interval
-
     for each in found:
-        rows = []
-        for name, row in each.differences.items():
-            unit = METRICS[name].unit if name in METRICS else "size"
-            gap = say_interval(row.interval, "points" if unit == "share" else unit)
-            rows.append([name, say(row.measured, unit), say(row.simulated, unit), gap])
-        for source, distance in each.distances.items():
-            rows.append([f"{source} times, Wasserstein", "", "", say(distance, "time")])
-        print_table(["metric", "measured", "simulated", "difference (95 % interval)"], rows, each.name)
+        print_table(["metric", "measured", "simulated", "difference (95 % interval)"], each.rows(), each.name)
     head, rows = shares_table(found)
     print_table(head, rows, "P2P share, simulated against measured")
-
-
-def _save(found: "Sequence[Comparison]", folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for each in found:
-        each.table().to_csv(folder / f"compare-{each.name}.csv", index=False)

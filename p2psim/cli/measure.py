@@ -1,6 +1,7 @@
 """``p2psim measure``: the scenario for real."""
 
 import argparse
+from pathlib import Path
 
 from p2psim.cli.options import add_common, add_scenario, port, read_scenario
 from p2psim.cli.output import emit, note, print_table, warn
@@ -33,6 +34,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from p2psim.analysis.metrics import METRICS, metrics
     from p2psim.analysis.wording import say
     from p2psim.experiment import Bar
+    from p2psim.report import write_measurement
     from p2psim.testbed import measure
     from p2psim.trace import discrepancies, totals
 
@@ -52,6 +54,7 @@ def execute(arguments: argparse.Namespace) -> int:
     found = metrics(totals(trace))
     for line in discrepancies(trace, IN_FLIGHT):
         warn(line)
+    write_measurement(Path(folder) / "report.html", trace, IN_FLIGHT)
     note(f"saved in {folder}", arguments.quiet)
     if arguments.json:
         emit({"trace": folder, "scenario": scenario.name, "digest": scenario.digest, "seed": arguments.seed, **found})

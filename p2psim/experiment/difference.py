@@ -6,7 +6,7 @@ import pandas as pd
 
 from p2psim.analysis.metrics import METRICS, estimate_difference
 from p2psim.analysis.statistics import Interval
-from p2psim.errors import InputError
+from p2psim.errors import InputError, one_of
 from p2psim.experiment.results import Results, simulate
 from p2psim.scenario import Scenario
 
@@ -33,8 +33,7 @@ def difference(
     InputError
         For results that do not belong together, or a metric that is not known.
     """
-    if metric not in METRICS:
-        raise InputError(f"metric = {metric!r}: accepted: {', '.join(METRICS)}")
+    one_of("metric", metric, METRICS)
     one, other = _paired(a, b, replications, seed)
     is_paired = METRICS[metric].paired
     return estimate_difference(metric, one.sums(is_paired), other.sums(is_paired))

@@ -15,7 +15,7 @@ from p2psim.analysis.metrics import METRICS, estimate, sums, value
 from p2psim.analysis.runs import BASELINE, Keep, Runs, jobs_for
 from p2psim.analysis.statistics import FEW, FewReplicationsWarning, Interval, is_precise, replications_for
 from p2psim.analysis.steady import Batches, batch_means, mser5, series
-from p2psim.errors import InputError
+from p2psim.errors import InputError, one_of
 from p2psim.experiment.figures import Figures
 from p2psim.experiment.progress import Bar
 from p2psim.rng import stream
@@ -67,11 +67,13 @@ def simulate(
     InputError
         For a scenario that cannot be read, or numbers that make no sense.
     """
-    if replications < 1:
-        raise InputError(f"replications = {replications}: at least 1 is needed (5 or more for an interval)")
+    if replications.__class__ is not int or replications < 1:
+        raise InputError(
+            f"replications = {replications!r}: a whole number of at least 1 is needed (5 or more for an interval)"
+        )
     if precision is not None:
         _check_precision(precision, metric, most)
-    asked = scenario if isinstance(scenario, Scenario) else Scenario.load(str(scenario))
+    asked = scenario if isinstance(scenario, Scenario) else _loaded(scenario)
     keep = None if checkpoint is None else Keep(Path(checkpoint), every)
     session = Runs(jobs, keep=keep)
     count = replications
@@ -88,11 +90,19 @@ def simulate(
         count = min(most, replications_for(found, count, precision))
 
 
+def _loaded(scenario: object) -> Scenario:
+    if isinstance(scenario, str | Path):
+        return Scenario.load(str(scenario))
+    instead = "; write simulate(results.scenario)" if isinstance(scenario, Results) else ""
+    raise InputError(
+        f"simulate: a Scenario, the path of one or a bundled name is expected, not a {type(scenario).__name__}{instead}"
+    )
+
+
 def _check_precision(precision: float, metric: str, most: int) -> None:
     if not 0 < precision < 1:
         raise InputError(f"precision = {precision}: a share between 0 and 1 is expected, for example 0.02")
-    if metric not in METRICS:
-        raise InputError(f"metric = {metric!r}: accepted: {', '.join(METRICS)}")
+    one_of("metric", metric, METRICS)
     if most < 2:
         raise InputError(f"most = {most}: at least 2 replications are needed")
 
@@ -119,8 +129,7 @@ class Results:
 
     def interval(self, metric: str, method: str = "student", level: float = 0.95) -> Interval:
         """Estimate one metric over replications; see `summary`."""
-        if metric not in METRICS:
-            raise InputError(f"metric = {metric!r}: accepted: {', '.join(METRICS)}")
+        one_of("metric", metric, METRICS)
         return estimate(metric, self.sums(METRICS[metric].paired), level, self._resampling(method))
 
     def summary(self, baseline: bool = False, method: str = "student") -> pd.DataFrame:

@@ -4,16 +4,20 @@ Colours are from the palette of Okabe and Ito, which people with any kind of col
 lighter than theirs, so that prints in grey can be read too.
 """
 
+import difflib
 from collections.abc import Callable, Mapping
 from functools import wraps
 from types import MappingProxyType
 from typing import Any, ParamSpec
 
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "STYLE", "axes_for", "sheet", "styled"]
+from p2psim.errors import InputError
+
+__all__ = ["COLOURS", "DRAWN", "STYLE", "axes_for", "sheet", "styled"]
 
 P = ParamSpec("P")
 
@@ -52,15 +56,59 @@ STYLE: dict[Any, Any] = {
 }
 
 
+DRAWN: Mapping[str, str] = MappingProxyType(
+    {
+        "timeline": "results.timeline",
+        "raster": "results.segments (simulate with events=True)",
+        "distribution": "results.viewers",
+        "graph": "results.graph(t) (simulate with events=True)",
+        "welch": "p2psim.analysis.steady.welch(results.timeline)",
+        "tornado": "plan.sensitivities",
+        "cost": "plan.costs",
+        "load": "plan.curve",
+    }
+)
+"""Figure → what it draws, for those who give it something else."""
+
+
 def styled(figure: Callable[P, Axes]) -> Callable[P, Axes]:
-    """Let a figure be drawn in this style, whatever the caller's."""
+    """Let a figure be drawn in this style, whatever the caller's, and refuse what it cannot draw."""
 
     @wraps(figure)
     def drawn(*args: P.args, **options: P.kwargs) -> Axes:
+        table: object = args[0] if args else next(iter(options.values()), None)
+        _check_kind(figure.__name__, table)
         with plt.rc_context(STYLE):
-            return figure(*args, **options)
+            try:
+                return figure(*args, **options)
+            except KeyError as error:
+                if not isinstance(table, pd.DataFrame) or error.args[0] in table.columns:
+                    raise
+                raise InputError(_misfit(figure.__name__, str(error.args[0]), table)) from None
 
     return drawn
+
+
+def _check_kind(name: str, table: object) -> None:
+    is_table = isinstance(table, pd.DataFrame)
+    if is_table == (name != "graph"):
+        return
+    if is_table or not hasattr(table, "is_directed"):
+        wanted = "a graph of networkx" if name == "graph" else "a table (a pandas.DataFrame)"
+        raise InputError(f"plots.{name}: {wanted} is expected, not a {type(table).__name__}{_instead(name)}")
+
+
+def _misfit(name: str, column: str, table: pd.DataFrame) -> str:
+    columns = [str(each) for each in table.columns]
+    near = difflib.get_close_matches(column, columns, n=1, cutoff=0.8)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return (
+        f"plots.{name}: this table has no column {column!r}{hint}{_instead(name)} (the table has {', '.join(columns)})"
+    )
+
+
+def _instead(name: str) -> str:
+    return f"; it draws {DRAWN[name]}" if name in DRAWN else f"; see help(p2psim.plots.{name}) for its columns"
 
 
 def axes_for(ax: Axes | None, width: float = 6.4, height: float = 3.4) -> Axes:

@@ -38,7 +38,7 @@ def tornado(
     ax.grid(visible=False, axis="y")
     for end, text in (("low", "input lower"), ("high", "input higher")):
         ax.barh([0], [0], color=COLOURS[_COLOUR[end]], label=text)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.55 / max(1.0, 0.42 * len(names))), ncols=2)
+    ax.legend(loc="lower right")
     return ax
 
 

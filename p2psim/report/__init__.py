@@ -1,7 +1,17 @@
 """One document from a run: everything inside one HTML file, tables as CSV beside it."""
 
+from p2psim.report.comparison import write_comparison
+from p2psim.report.measurement import write_measurement
 from p2psim.report.plan import write_plan
 from p2psim.report.results import write_results
 from p2psim.report.validation import Validation, claims_frame, write_validation
 
-__all__ = ["Validation", "claims_frame", "write_plan", "write_results", "write_validation"]
+__all__ = [
+    "Validation",
+    "claims_frame",
+    "write_comparison",
+    "write_measurement",
+    "write_plan",
+    "write_results",
+    "write_validation",
+]

@@ -10,27 +10,30 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from p2psim import __version__
 from p2psim.scenario import Scenario
 from p2psim.trace import versions
 
-__all__ = ["answer", "details", "figure", "heading", "page", "paragraph", "provenance", "table"]
+__all__ = ["answer", "command", "details", "figure", "heading", "page", "paragraph", "provenance", "table"]
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }
+html { font-size: 15px; }
+body { font: 1rem/1.5 system-ui, sans-serif; color: #222; max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; margin-bottom: 0; } h2 { font-size: 1.2rem; margin-top: 2.2rem; break-after: avoid; }
 .answer { font-size: 1.2rem; line-height: 1.4; border-left: 4px solid #0072B2; padding-left: .8rem; }
+.wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .87rem; margin: .6rem 0 1rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #ddd;
-  overflow-wrap: anywhere; }
+  overflow-wrap: break-word; }
 th { border-bottom: 2px solid #888; } td.holds { color: #00694d; } td.fails { color: #b34a00; }
 td.only { color: #8a5f00; } figure { margin: 1rem 0; } figure img { max-width: 100%; height: auto; }
 figcaption { color: #555; font-size: .87rem; } .quiet { color: #555; }
-pre { font-size: .8rem; white-space: pre-wrap; overflow-wrap: anywhere; }
+pre, .code { font-family: ui-monospace, monospace; font-size: .8rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 @page { size: A4; margin: 16mm 14mm; }
 @media print {
-  body { margin: 0; padding: 0; max-width: none; font-size: 10.5px; }
-  figure, tr, .answer { break-inside: avoid; } thead { display: table-header-group; }
-  figure img { max-height: 22cm; max-width: 100%; width: auto; }
+  html { font-size: 10.5px; } body { margin: 0; padding: 0; max-width: none; }
+  .wide { overflow: visible; } thead { display: table-header-group; }
+  figure, tr, .answer { break-inside: avoid; } figure img { max-height: 21cm; width: auto; }
   details::details-content { content-visibility: visible; block-size: auto; } details > * { display: block; }
 }
 """
@@ -61,10 +64,17 @@ def details(title: str, text: str) -> str:
     return f"<details><summary>{escape(title)}</summary><pre>{escape(text)}</pre></details>"
 
 
+def command() -> str:
+    """Give the command line that is running, as it can be typed again; that of a program is not ours to tell."""
+    program = Path(sys.argv[0])
+    ours = program.stem == "p2psim" or (program.stem == "__main__" and program.parent.name == "p2psim")
+    return shlex.join(["p2psim", *sys.argv[1:]]) if ours else "from Python"
+
+
 def provenance(scenario: Scenario | None, seed: int | None, replications: int | None = None) -> list[str]:
     """Say what made the report, so that anybody can make it again: command, versions, seed, digest, scenario."""
-    used = versions()
-    rows = [["command", " ".join([Path(sys.argv[0]).name, *(shlex.quote(each) for each in sys.argv[1:])])]]
+    used = {"p2psim": __version__, **versions()}
+    rows = [["command", command()]]
     rows += [["seed", str(seed)]] if seed is not None else []
     rows += [["replications", str(replications)]] if replications is not None else []
     rows += [["digest of the scenario", scenario.digest]] if scenario is not None else []
@@ -87,7 +97,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], marks: Sequence[st
         if marks and marks[index]:
             cells[-1] = f'<td class="{marks[index]}">{escape(row[-1])}</td>'
         lines.append(f"<tr>{''.join(cells)}</tr>")
-    return f"<table><thead><tr>{top}</tr></thead><tbody>\n" + "\n".join(lines) + "\n</tbody></table>"
+    body = "\n".join(lines)
+    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>\n{body}\n</tbody></table></div>'
 
 
 def figure(drawn: Figure, caption: str, beside: Path | None = None) -> str:

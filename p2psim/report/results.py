@@ -5,10 +5,9 @@ from pathlib import Path
 from p2psim import plots
 from p2psim.analysis.metrics import METRICS
 from p2psim.analysis.statistics import Interval
-from p2psim.analysis.wording import say_interval
+from p2psim.analysis.wording import say, say_interval
 from p2psim.experiment import Results
-from p2psim.report.html import figure, heading, page, paragraph, table
-from p2psim.trace import versions
+from p2psim.report.html import answer, figure, heading, page, paragraph, provenance, table
 
 __all__ = ["write_results"]
 
@@ -24,17 +23,27 @@ def write_results(path: str | Path, results: Results, baseline: bool = False) ->
     plots.timeline(results.timeline, ax=ax)
     spread, ax = plots.sheet()
     plots.distribution(results.viewers, ax=ax, column="startup")
-    used = ", ".join(f"{name} {number}" for name, number in versions().items())
     parts = [
+        answer(answer_text(results, baseline)),
         paragraph(scenario.description, quiet=True),
         heading("Summary"),
         table(["metric", "", "mean (95 % interval)"], rows),
         figure(drawn, "Where media bytes came from, mean of the replications"),
         figure(spread, "How long viewers waited for the first frame, all replications"),
-        heading("Provenance"),
-        paragraph(f"Scenario {scenario.digest}, seed {results.seed}, {len(results.runs)} replications. {used}.", True),
+        *provenance(scenario, results.seed, len(results.runs)),
     ]
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(page(scenario.name, parts), encoding="utf-8")
     return target
+
+
+def answer_text(results: Results, baseline: bool) -> str:
+    """Say in a sentence what sharing did."""
+    share = say_interval(results.interval("p2p_ratio"), "share")
+    stalled = say(results.interval("stall_ratio").mean, "share")
+    text = f"{share} of the media bytes came from peers; viewers stalled {stalled} of the time"
+    if not baseline:
+        return f"{text}."
+    saved = say_interval(results.interval("origin_saving"), "share")
+    return f"{text}, and the origin sent {saved} fewer bytes than without sharing."

@@ -13,8 +13,8 @@ from p2psim.analysis.claims import Claim, agreement
 from p2psim.analysis.comparison import Comparison
 from p2psim.analysis.verdicts import Finding, Verdict
 from p2psim.analysis.wording import say, say_interval, say_range
-from p2psim.report.html import figure, heading, page, paragraph, table
-from p2psim.trace import versions
+from p2psim.report.comparison import comparison_parts
+from p2psim.report.html import answer, figure, heading, page, paragraph, provenance, table
 
 __all__ = ["Validation", "agreement_text", "claims_frame", "contradictions_texts", "write_validation"]
 
@@ -60,6 +60,21 @@ def contradictions_texts(verdicts: Sequence[Verdict]) -> list[str]:
     return [*([first] if first else []), *contradictions([(each.claim, each.boundaries) for each in verdicts])]
 
 
+def answer_text(found: Validation) -> str:
+    """Say in a sentence what became of the claims and of the simulator."""
+    counts = {word: sum(verdict.verdict == word for verdict in found.verdicts) for word in _MARKS}
+    parts = [
+        f"{counts[word]} {'holds' if counts[word] == 1 and word == 'holds' else text}"
+        for word, text in (("holds", "hold"), ("holds only if", "hold only under conditions"), ("fails", "fail"))
+        if counts[word]
+    ]
+    said = f"Of {len(found.verdicts)} claims {', '.join(parts)}."
+    if not found.comparisons:
+        return said
+    agree = sum(each.agrees for each in found.comparisons)
+    return f"{said} The simulator predicts the P2P share of {agree} of {len(found.comparisons)} measured runs."
+
+
 def write_validation(folder: str | Path, found: Validation) -> Path:
     """Write report.html, its figures as PNG and its tables as CSV; give the path of the report."""
     target = Path(folder)
@@ -78,11 +93,12 @@ def write_validation(folder: str | Path, found: Validation) -> Path:
 
 def _parts(found: Validation, folder: Path) -> list[str]:
     parts = [
+        answer(answer_text(found)),
         paragraph(
             f"Every claim was tested by {found.replications} replications of its scenario from seed {found.seed}. "
             "A claim holds when the whole 95 % interval lies in what was said; it fails when none of it does.",
             quiet=True,
-        )
+        ),
     ]
     parts += [
         *_claims_parts(found.verdicts, folder),
@@ -91,9 +107,8 @@ def _parts(found: Validation, folder: Path) -> list[str]:
         *_cases_parts(found.verdicts),
     ]
     if found.comparisons:
-        parts += _comparison_parts(found.comparisons, folder)
-    used = ", ".join(f"{name} {number}" for name, number in versions().items())
-    return [*parts, heading("Provenance"), paragraph(f"Seed {found.seed}. {used}.", quiet=True)]
+        parts += comparison_parts(found.comparisons, folder)
+    return [*parts, *provenance(None, found.seed, found.replications)]
 
 
 def _claims_parts(verdicts: Sequence[Verdict], folder: Path) -> list[str]:
@@ -114,7 +129,7 @@ def _claims_parts(verdicts: Sequence[Verdict], folder: Path) -> list[str]:
     return [
         heading("The claims"),
         table(["", "claim", "metric", "said", "found", "verdict"], rows, [_MARKS[v.verdict] for v in verdicts]),
-        *(paragraph(text) for text in contradictions_texts(verdicts)),
+        paragraph(" ".join(contradictions_texts(verdicts))),
         figure(drawn, "Interval said and interval found in the case that the claim is about", folder / "claims.png"),
     ]
 
@@ -130,7 +145,11 @@ def _boundaries_parts(verdicts: Sequence[Verdict], folder: Path) -> list[str]:
         return []
     drawn, ax = plots.sheet(7.4, 0.34 * table_of_stretches["claim"].nunique() + 1.3)
     plots.boundaries(table_of_stretches, ax=ax)
-    rows = [[verdict.claim.id, "; ".join(each.text for each in verdict.boundaries)] for verdict in verdicts]
+    whats = list(dict.fromkeys(table_of_stretches["what"]))
+    rows = []
+    for verdict in verdicts:
+        held = {each.dimension.what: each.text.partition(": ")[2] for each in verdict.boundaries}
+        rows.append([verdict.claim.id, *(held.get(what, "") for what in whats)])
     return [
         heading("Where each claim ends"),
         paragraph(
@@ -143,7 +162,7 @@ def _boundaries_parts(verdicts: Sequence[Verdict], folder: Path) -> list[str]:
             "Where each claim holds along each dimension, from its least to its greatest value",
             folder / "boundaries.png",
         ),
-        table(["claim", "holds along"], rows),
+        table(["", *whats], rows),
     ]
 
 
@@ -193,51 +212,6 @@ def _cases_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
             row = {"id": verdict.claim.id, "case": case.label, "metric": case.metric, "digest": case.scenario.digest}
             rows.append(row | _found(finding) | {"status": finding.status})
     return pd.DataFrame(rows)
-
-
-def _comparison_parts(comparisons: Sequence[Comparison], folder: Path) -> list[str]:
-    rows, points = [], []
-    for each in comparisons:
-        share = each.differences["p2p_ratio"]
-        verdict = "agrees" if each.agrees else "differs"
-        rows.append(
-            [
-                each.name,
-                say(share.measured, "share"),
-                say(share.simulated, "share"),
-                say_interval(share.interval, "points"),
-                say(each.differences["startup"].interval.mean, "time"),
-                *(say(each.distances[source], "time") for source in ("http", "p2p")),
-                f"{verdict} within ±{say(each.equivalence.margin, 'points')}",
-            ]
-        )
-        low, high = share.measured + share.interval.low, share.measured + share.interval.high
-        ends = {"measured": share.measured, "simulated": share.simulated, "low": low, "high": high}
-        points.append({"trace": each.name, **ends})
-    head = [
-        "trace",
-        "measured",
-        "simulated",
-        "difference",
-        "start-up later by",
-        "HTTP times apart",
-        "P2P times apart",
-        "",
-    ]
-    drawn, ax = plots.sheet(4.8, 4.6)
-    plots.scatter(pd.DataFrame(points), ax=ax, margin=comparisons[0].equivalence.margin)
-    return [
-        heading("Simulated against measured"),
-        paragraph(
-            "P2P share of real peers (WebRTC on one machine), and of simulations of the same viewers.", quiet=True
-        ),
-        table(head, rows, ["holds" if each.agrees else "fails" for each in comparisons]),
-        figure(
-            drawn,
-            "P2P share, simulated against measured, with 95 % intervals of the difference",
-            folder / "measured.png",
-        ),
-    ]
 
 
 def _found(finding: Finding) -> dict[str, object]:

@@ -4,10 +4,13 @@ Presets (access profiles, NAT mixes) are named here and resolved in `p2psim.scen
 scenario and a seed make is decided in `p2psim.scenario.population`.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
+from p2psim.errors import ScenarioError
 from p2psim.scenario.delivery import Cdn, Devices, Hybrid, Relay
 from p2psim.scenario.faults import Fault
 from p2psim.scenario.places import Carrier, Household, Neighbourhood, Regions
@@ -256,6 +259,13 @@ class Scenario:
     hybrid: Hybrid = field(default_factory=Hybrid)
     faults: tuple[Fault, ...] = ()
 
+    def __post_init__(self) -> None:
+        for name in ("stream", "viewers", "access", "nat", "tracker", "origin", "network", "player", "policy"):
+            value = getattr(self, name)
+            if not dataclasses.is_dataclass(value):
+                instead = f"Scenario().replace({{'{name}.…': …}}) sets one of its fields"
+                raise ScenarioError(f"{name} = {value!r}: a section is expected; {instead}")
+
     def replace(self, changes: Mapping[str, object] | None = None, /, **more: object) -> "Scenario":
         """Give a changed copy; names are dotted (``"nat.mix"``), values canonical numbers or quantities in words."""
         from p2psim.scenario.text import replaced
@@ -263,7 +273,7 @@ class Scenario:
         return replaced(self, {**(changes or {}), **more})
 
     @staticmethod
-    def load(path: str) -> "Scenario":
+    def load(path: str | Path) -> "Scenario":
         """Read a TOML file; raises ScenarioError with one line that names the value at fault."""
         from p2psim.scenario.text import load
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-from p2psim.errors import ScenarioError
+from p2psim.errors import ScenarioError, one_of
 from p2psim.scenario.model import Scenario
 from p2psim.scenario.policy_rules import check_policy
 from p2psim.scenario.presets import NAT_KINDS, access_profiles, crypto_rates, nat_mixes, places
@@ -195,7 +195,7 @@ def _check_memory(scenario: Scenario) -> None:
 def _check_mixtures(scenario: Scenario) -> None:
     """Check every mixture: known names, shares that add up to 1."""
     if scenario.nat.mix not in nat_mixes():
-        raise ScenarioError(f"nat.mix = {scenario.nat.mix!r}: accepted: {', '.join(nat_mixes())}")
+        one_of("nat.mix", scenario.nat.mix, nat_mixes(), ScenarioError)
     _check_shares("access.mix", scenario.access.mix, "profile", list(access_profiles()))
     if scenario.nat.shares:
         _check_shares("nat.shares", scenario.nat.shares, "kind of NAT", NAT_KINDS)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from p2psim.errors import ScenarioError, UnitError
+from p2psim.errors import ScenarioError, UnitError, one_of
 from p2psim.scenario.model import SCHEMA, Scenario
 from p2psim.scenario.policy import COMMON_OPTIONS, Policy
 from p2psim.scenario.presets import bundled, section_presets
@@ -21,8 +21,10 @@ from p2psim.units import format_quantity, parse_quantity
 __all__ = ["canonical_value", "digest", "kind_of", "load", "parse", "replaced", "to_toml"]
 
 
-def load(path: str | Path) -> Scenario:
+def load(path: object) -> Scenario:
     """Read a scenario file, or a bundled scenario by its name."""
+    if not isinstance(path, str | Path):
+        raise ScenarioError(f"a scenario's path or bundled name is expected, not a {type(path).__name__}")
     file = _located(path)
     try:
         text = file.read_text(encoding="utf-8")
@@ -151,12 +153,18 @@ def _build(cls: type[Any], data: Mapping[str, object], prefix: str, canonical: b
     return cls(**{key: _convert(hints[key], value, prefix + key, canonical) for key, value in data.items()})
 
 
+def _of_section(kind: type[Any], where: str) -> str:
+    """Name fields of a section, for those who give it a bare value."""
+    names = [f"{where}.{entry.name}" for entry in dataclasses.fields(kind)]
+    return f"; set one of its fields: {', '.join(names[:4])}{' …' if len(names) > 4 else ''}"
+
+
 def _preset(section: str, name: object) -> Mapping[str, object]:
     known = section_presets(section)
     if not known:
         raise ScenarioError(f"{section}.preset: this section has no presets")
     if name not in known:
-        raise ScenarioError(f"{section}.preset = {name!r}: accepted: {', '.join(known)}")
+        one_of(f"{section}.preset", name, known, ScenarioError)
     return {key: value for key, value in known[str(name)].items() if key != "source"}
 
 
@@ -187,7 +195,7 @@ def _convert(kind: Any, value: object, where: str, canonical: bool = False) -> o
         if isinstance(value, kind):
             return value
         if not isinstance(value, Mapping):
-            raise ScenarioError(f"{where} = {value!r}: a section [{where}] is expected")
+            raise ScenarioError(f"{where} = {value!r}: a section [{where}] is expected{_of_section(kind, where)}")
         return _build(kind, value, f"{where}.", canonical)
     origin = typing.get_origin(kind)
     if origin is typing.Annotated and typing.get_args(kind)[1] == "overrides":
@@ -196,7 +204,9 @@ def _convert(kind: Any, value: object, where: str, canonical: bool = False) -> o
         return _quantity(value, typing.get_args(kind)[1], where, canonical)
     if origin is Literal:
         if value not in typing.get_args(kind):
-            raise ScenarioError(f"{where} = {value!r}: accepted: {', '.join(map(repr, typing.get_args(kind)))}")
+            near = difflib.get_close_matches(str(value), typing.get_args(kind), n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise ScenarioError(f"{where} = {value!r}: {hint}accepted: {', '.join(map(repr, typing.get_args(kind)))}")
         return value
     if origin is tuple:
         inner = typing.get_args(kind)[0]

@@ -55,7 +55,7 @@ Progress = Callable[[float], object]
 
 
 def measure(
-    scenario: Scenario,
+    scenario: Scenario | str | Path,
     *,
     seed: int = 1,
     out: str | Path | None = None,
@@ -70,6 +70,8 @@ def measure(
 
     Parameters
     ----------
+    scenario
+        A scenario, the path of one, or the name of a bundled one.
     out
         Folder to write the trace to.
     progress
@@ -91,6 +93,7 @@ def measure(
         A port is taken (PortInUseError), the tracker does not answer (TrackerUnreachableError), or a process failed;
         nothing is left running.
     """
+    scenario = scenario if isinstance(scenario, Scenario) else Scenario.load(scenario)
     check_feasible(scenario)
     if scenario.viewers.browsers:
         check_for_browsers(scenario)

@@ -1,6 +1,7 @@
 """A trace and its folder: ``manifest.json``, ``scenario.toml`` and one Parquet table per kind."""
 
 import dataclasses
+import difflib
 import json
 import shutil
 import tempfile
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from p2psim.errors import ScenarioError, TraceError
-from p2psim.scenario import Scenario
+from p2psim.scenario import Scenario, bundled
 from p2psim.trace.files import replace_folder
 from p2psim.trace.manifest import FORMAT, Manifest
 from p2psim.trace.schema import TABLES
@@ -86,10 +87,8 @@ class Trace:
 
     @staticmethod
     def read(folder: str | Path) -> "Trace":
-        """Read a trace folder; raises TraceError in one line for anything missing or corrupt."""
-        path = Path(folder)
-        if not path.is_dir():
-            raise TraceError(f"{path}: no such folder; give a trace folder (one with a manifest.json)")
+        """Read a trace folder, or a bundled trace by name; raises TraceError in one line for what is corrupt."""
+        path = _located(folder)
         manifest = _read_manifest(path / "manifest.json")
         scenario = _read_scenario(path / "scenario.toml")
         if manifest.scenario_digest != scenario.digest:
@@ -106,6 +105,22 @@ def _arrow(name: str, frame: pd.DataFrame) -> pa.Table:
         values = frame[column].to_numpy()
         columns[column] = pa.array(values, type=_ARROW[kind] if kind else None, from_pandas=False)
     return pa.table(columns)
+
+
+def _located(folder: object) -> Path:
+    if not isinstance(folder, str | Path):
+        raise TraceError(
+            f"a trace or the folder of one is expected, not a {type(folder).__name__}; two scenarios or results are "
+            "compared by difference(a, b)"
+        )
+    path, known = Path(folder), {each.name: each for each in bundled("traces")}
+    if path.is_dir():
+        return path
+    if str(folder) in known:
+        return known[str(folder)]
+    near = difflib.get_close_matches(str(folder), known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise TraceError(f"{path}: no such folder; {hint}give a trace folder (one with a manifest.json)")
 
 
 def _read_manifest(path: Path) -> Manifest:

@@ -52,6 +52,7 @@ NUMBERS: Mapping[str, tuple[str, str]] = {
 
 _KINDS = ("origin", "base", "p2p", "relayed")
 _TOTALS, _MANY = 60, 100
+_WITHIN = ("p2p_ratio", "stall_ratio", "base_stall_ratio")
 SLOTS = 288
 """A curve is looked at in so many steps at least, where it is not in five-minute ones."""
 
@@ -119,6 +120,7 @@ def estimates(evidence: Evidence) -> dict[str, Interval]:
     """Estimate every number of NUMBERS."""
     found = _jackknifed(lambda rows: _numbers(evidence, rows), evidence.replications)
     drift = evidence.drift
+    found |= {name: found[name].clipped(0.0, 1.0) for name in _WITHIN}
     if drift == 0:
         return found
     every = np.arange(evidence.replications)

@@ -11,6 +11,7 @@ from typing import Any
 
 from p2psim.analysis.planning.audience import Audience, constant, event, read_csv
 from p2psim.analysis.planning.tariff import Tariff, tariff
+from p2psim.analysis.wording import say
 from p2psim.errors import InputError, one_of
 from p2psim.scenario import DATA, NAT_KINDS, Scenario
 from p2psim.scenario.presets import access_profiles, nat_mixes, section_presets
@@ -114,10 +115,10 @@ class Inputs:
         return [
             ("audience", who + over + line_up),
             ("bitrate", steps or format_quantity(self.bitrate, "rate")),
-            ("access", ", ".join(f"{share:.0%} {name}" for name, share in self.access_mix.items())),
-            ("uplink lent", f"{self.lent:.0%}"),
-            ("NAT", self.nat or ", ".join(f"{share:.0%} {kind}" for kind, share in self.nat_shares.items())),
-            ("relays", f"for {self.relay:.0%} of the pairs that need one" if self.relay else "none"),
+            ("access", ", ".join(f"{say(share, 'share')} {name}" for name, share in self.access_mix.items())),
+            ("uplink lent", say(self.lent, "share")),
+            ("NAT", self.nat or ", ".join(f"{say(share, 'share')} {kind}" for kind, share in self.nat_shares.items())),
+            ("relays", f"for {say(self.relay, 'share')} of the pairs that need one" if self.relay else "none"),
             ("live latency", format_quantity(self.latency, "time")),
             ("segments", format_quantity(self.segment, "time")),
             ("viewing time", f"{format_quantity(self.viewing, 'time')} in the mean"),

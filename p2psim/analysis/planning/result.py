@@ -110,11 +110,11 @@ class Plan:
         if evidence.largest > evidence.sizes[-1] and len(swarms) > 1:
             small, large = (row["mean"] for row in swarms.to_dict("records")[-2:])
             flat = "hardly changes" if abs(large - small) <= FLAT else "still changes"
+            ends = f"{evidence.sizes[-2]:,} viewers ({say(small, 'share')}) to {evidence.sizes[-1]:,}"
             parts.append(
-                f"A viewer deals with a few dozen neighbours whatever the size of the swarm: the share that the origin "
-                f"still sends {flat} from {evidence.sizes[-2]:,} viewers ({small:.1%}) to {evidence.sizes[-1]:,} "
-                f"({large:.1%}). Larger swarms ({evidence.largest:,.0f}) are taken to be like the latter; that step is "
-                "added to every interval."
+                "A viewer deals with a few dozen neighbours whatever the size of the swarm: the share that the origin "
+                f"still sends {flat} from {ends} ({say(large, 'share')}). Larger swarms ({evidence.largest:,.0f}) are "
+                "taken to be like the latter; that step is added to every interval."
             )
         return " ".join(parts)
 

@@ -13,6 +13,7 @@ from p2psim.analysis.planning.sampling import Flows, Sampler
 from p2psim.analysis.planning.tariff import Delivered
 from p2psim.analysis.runs import Job
 from p2psim.analysis.statistics import Interval, ratio_difference
+from p2psim.analysis.wording import say
 from p2psim.units import format_quantity
 
 __all__ = ["Variant", "sensitivity_jobs", "sensitivity_table", "variants"]
@@ -161,7 +162,7 @@ def _world(inputs: Inputs) -> Iterator[Variant]:
     yield from _ends(inputs, "NAT", "nat", ("mobile", "fixed"), ("mobile", "fixed"))
     if not inputs.access:
         shares = [min(1.0, max(0.0, round(inputs.mobile + step, 4))) for step in (-0.2, 0.2)]
-        yield from _ends(inputs, "mobile viewers", "mobile", shares, [f"{share:.0%}" for share in shares])
+        yield from _ends(inputs, "mobile viewers", "mobile", shares, [say(share, "share") for share in shares])
     times = [inputs.viewing / 2, inputs.viewing * 2]
     yield from _ends(inputs, "viewing time", "viewing", times, [f"{time / 60:.0f} min" for time in times])
 

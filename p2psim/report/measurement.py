@@ -1,0 +1,38 @@
+"""The report of a measured run."""
+
+from pathlib import Path
+
+from p2psim import plots
+from p2psim.analysis.metrics import METRICS, metrics
+from p2psim.analysis.wording import say
+from p2psim.report.html import answer, figure, heading, page, paragraph, provenance, table
+from p2psim.trace import Trace, discrepancies, totals
+
+__all__ = ["write_measurement"]
+
+
+def write_measurement(path: str | Path, trace: Trace, in_flight: float) -> Path:
+    """Write the HTML document; `in_flight` is the share of bytes that both ends of transfers may disagree on."""
+    run = totals(trace)
+    found = metrics(run)
+    drawn, ax = plots.sheet()
+    plots.timeline(run.timeline, ax=ax)
+    spread, ax = plots.sheet()
+    plots.distribution(run.viewers, ax=ax, column="startup")
+    share, stalled = say(found["p2p_ratio"], "share"), say(found["stall_ratio"], "share")
+    rows = [[name, METRICS[name].text, say(number, METRICS[name].unit)] for name, number in found.items()]
+    doubts = discrepancies(trace, in_flight)
+    parts = [
+        answer(f"{share} of the media bytes came from peers; viewers stalled {stalled} of the time."),
+        paragraph(f"Measured with real viewers for {trace.scenario.duration:g} s. {trace.scenario.description}", True),
+        *(paragraph(f"To be doubted: {line}") for line in doubts),
+        heading("Summary"),
+        table(["metric", "", "measured"], rows),
+        figure(drawn, "Where media bytes came from"),
+        figure(spread, "How long viewers waited for the first frame"),
+        *provenance(trace.scenario, trace.manifest.seed, 1),
+    ]
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(page(f"{trace.scenario.name}: measured", parts), encoding="utf-8")
+    return target
