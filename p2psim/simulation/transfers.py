@@ -4,9 +4,9 @@ import math
 
 from p2psim.compiled import inner, tiny
 from p2psim.network.sharing import left_at, stage_close, stage_open
-from p2psim.policy.neighbours import link_to
+from p2psim.policy.neighbours import link_to, set_announced
 from p2psim.policy.requests import fail, find, succeed
-from p2psim.policy.state import HTTP, MUTE, NOBODY, P2P, SPOILED
+from p2psim.policy.state import ABSENT, HTTP, NOBODY, P2P, SPOILED
 from p2psim.simulation.calendar import BEGIN, CHECK, push
 from p2psim.simulation.edges import respond
 from p2psim.simulation.plane import (
@@ -103,7 +103,10 @@ def begin(P: Plane, v: int, row: int, now: float) -> None:
             return  # nobody answers; the check for progress will tell
         if P.L.slot[other, x.segment % P.L.slot.shape[1]].stored == 0:
             if P.s.mutes:
-                P.L.link[v, link_to(P.L, v, other)].busy |= MUTE
+                # what a viewer announced is kept once for all neighbours: this refusal tells the others too, up to
+                # its next announcement, where each of them would have been refused for itself
+                P.kept[other, x.segment % P.L.slot.shape[1]].told = ABSENT
+                set_announced(P.L, other, x.segment, ABSENT)
             give_up(P, v, row, FAILED, now)  # the neighbour has dropped it meanwhile, or never had it
             return
         cap = channel_cap(P, v, other, x.via == 1)
