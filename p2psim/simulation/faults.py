@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from p2psim.rng import stream
+from p2psim.scenario.victims import victims
 
 if TYPE_CHECKING:
     from p2psim.simulation.control import Control
@@ -50,17 +50,8 @@ def _weaken(control: "Control", number: int, left: float) -> None:
     elif fault.what == "relay":
         control.set_relay(_part(scenario.relay.rate, left))
     elif fault.what == "uplinks":
-        for v in _hit(control, number):
+        for v in victims(scenario, control.population, number, control.seed, control.replication):
             control.set_uplink(v, _part(float(control.population.uplink[v]), left))
-
-
-def _hit(control: "Control", number: int) -> list[int]:
-    """One viewer of each home whose uplink is hit."""
-    people, share = control.population, control.scenario.faults[number].share
-    luck = stream(control.seed, control.replication, "fault", number).random(len(people))
-    homes, first = np.unique(people.home, return_index=True)
-    found: list[int] = first[luck[homes] < share].tolist()
-    return found
 
 
 def _part(rate: float, left: float) -> float:

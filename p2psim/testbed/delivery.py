@@ -64,10 +64,15 @@ class Delivery:
         now: Callable[[], float],
     ) -> None:
         self._record = record
+        self._rate = rate
         self._shared = Throttle(rate)
         self._connection_rate = connection_rate
         self._latency = latency
         self._now = now
+
+    def weaken(self, left: float) -> None:
+        """Let all responses together have the share `left` of their rate; at 0 they begin, and nothing comes."""
+        self._shared.change(0.0 if left == 0 else None if self._rate is None else self._rate * left)
 
     async def send(self, request: web.Request, reply: Reply) -> web.StreamResponse:
         """Send a reply; the row says how many bytes of the body the network took."""

@@ -2,12 +2,14 @@
 
 import socket
 import ssl
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from p2psim.errors import PortInUseError, ScenarioError, TestbedError, TrackerUnreachableError
 from p2psim.scenario import Scenario
 from p2psim.scenario.presets import nat_mixes
+from p2psim.testbed.misfortune import MADE
 
 __all__ = [
     "ENFORCED",
@@ -15,6 +17,7 @@ __all__ = [
     "NOT_ENFORCED",
     "NOT_ENFORCED_IN_BROWSERS",
     "check_feasible",
+    "check_own_tracker",
     "check_port",
     "check_tracker",
 ]
@@ -51,7 +54,7 @@ _OPEN: Final = "open"
 _TIMEOUT: Final = 5.0
 _PLAIN: Final = Scenario()
 _SIMULATED: Final = (
-    "channels", "regions", "household", "neighbourhood", "carrier", "devices", "cdn", "relay", "hybrid", "faults",
+    "channels", "regions", "household", "neighbourhood", "carrier", "devices", "cdn", "relay", "hybrid",
 )  # fmt: skip
 
 
@@ -62,6 +65,14 @@ def check_feasible(scenario: Scenario) -> None:
         *(
             (getattr(scenario, name) != getattr(_PLAIN, name), f"[{name}] is simulated only; none of it")
             for name in _SIMULATED
+        ),
+        *(
+            (fault.what not in MADE, f"faults[{number}].what = {fault.what!r} is simulated only; {', '.join(MADE)}")
+            for number, fault in enumerate(scenario.faults)
+        ),
+        (
+            scenario.viewers.browsers > 0 and any(fault.what == "uplinks" for fault in scenario.faults),
+            f"viewers.browsers = {scenario.viewers.browsers}: a browser's uplink cannot be changed by a fault; 0",
         ),
         (bool(scenario.stream.ladder), "stream.ladder: a measured stream has one bitrate; []"),
         (bool(scenario.nat.shares), "nat.shares: a loopback has no NAT; {}"),
@@ -75,6 +86,16 @@ def check_feasible(scenario: Scenario) -> None:
     for is_refused, why in refusals:
         if is_refused:
             raise ScenarioError(f"{why} is accepted for measuring")
+
+
+def check_own_tracker(scenario: Scenario, trackers: Sequence[str]) -> None:
+    """Raise ScenarioError if the tracker is to fail, and is not ours to stop."""
+    for number, fault in enumerate(scenario.faults):
+        if fault.what == "tracker" and trackers:
+            raise ScenarioError(
+                f"faults[{number}].what = 'tracker': {trackers[0]} is not started here, so it cannot be stopped; "
+                "no fault of it is accepted for measuring"
+            )
 
 
 def check_port(port: int, host: str = "127.0.0.1") -> None:

@@ -135,6 +135,10 @@ class Origin:
         if runner is not None:
             await runner.cleanup()
 
+    def weaken(self, left: float) -> None:
+        """Carry only the share `left` of the rate from now on; at 0, responses wait."""
+        self._delivery.weaken(left)
+
     def master_url(self, channel: str | None = None) -> str:
         """Address of a channel's master playlist; the first channel's by default."""
         return f"{self.url}/{quote(channel or self.options.channels[0])}/master.m3u8"
@@ -258,6 +262,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--events", type=Path, help="file for one line of JSON per response")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "p2psim" / "media", help="encoded clips")
+    parser.add_argument(
+        "--obey", action="store_true",
+        help="read a line of JSON from standard input: [monotonic second, share of the rate from then on], ...",
+    )  # fmt: skip
     parser.add_argument("--run-started-at", type=float, help="monotonic second at which the run's clock is 0; now")
     asked = parser.parse_args(arguments)
     try:
@@ -281,7 +289,17 @@ async def _serve(asked: argparse.Namespace, options: OriginOptions, clip_options
         async with Origin(options, clip, record, asked.run_started_at) as origin:
             address = {"url": origin.url, "master": origin.master_url(), "first_segment_at": origin.available_at(0)}
             print(json.dumps(address), flush=True)
+            if asked.obey:
+                asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _obey, origin)
             await stopped.wait()
+
+
+def _obey(origin: Origin) -> None:
+    """Read when the origin is to fail and to recover."""
+    loop = asyncio.get_running_loop()
+    loop.remove_reader(sys.stdin.fileno())
+    for at, left in json.loads(sys.stdin.readline() or "[]"):
+        loop.call_later(max(0.0, at - time.monotonic()), origin.weaken, left)
 
 
 class _LineRecord:

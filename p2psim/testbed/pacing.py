@@ -5,6 +5,7 @@ connections that have something to send, so that concurrent uploads get equal sh
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Final
@@ -22,7 +23,7 @@ Action = Callable[[], None]
 
 
 class Uplink:
-    """Sends messages at a rate, bytes/s (infinite: at once; zero: never)."""
+    """Sends messages at a rate, bytes/s (infinite: at once; zero: they wait for a better one)."""
 
     def __init__(self, clock: Clock, rate: float) -> None:
         self._clock = clock
@@ -31,11 +32,23 @@ class Uplink:
         self._turns: deque[Hashable] = deque()
         self._free_at = float("-inf")
         self._sending: tuple[Hashable, Timer] | None = None
+        self._left = 0.0
+        """Bytes of the message at the head that were still to go when the rate last changed."""
+
+    def change(self, rate: float) -> None:
+        """Go on at another rate: what has left of the message under way counts."""
+        now = self._clock.now()
+        if self._sending is not None:
+            sender, timer = self._sending
+            timer.cancel()
+            self._left = max(1.0, (self._free_at - now) * self._rate) if math.isfinite(self._rate) else 1.0
+            self._turns.appendleft(sender)
+            self._sending = None
+        self._rate, self._free_at = rate, now
+        self._next()
 
     def enqueue(self, sender: Hashable, size: int, send: Action) -> None:
         """Call `send` once the line has carried `size` bytes for this sender, after what it has queued before."""
-        if self._rate == 0:
-            return
         if sender not in self._queues:
             self._queues[sender] = deque()
             self._turns.append(sender)
@@ -53,13 +66,16 @@ class Uplink:
             self._free_at = self._clock.now()
             self._next()
         else:
+            if self._turns[0] == sender:
+                self._left = 0.0
             self._turns.remove(sender)
 
     def _next(self) -> None:
-        if not self._turns:
+        if not self._turns or self._rate == 0:
             return
         sender = self._turns.popleft()
-        size, _ = self._queues[sender][0]
+        size = self._left or self._queues[sender][0][0]
+        self._left = 0.0
         now = self._clock.now()
         begin = self._free_at if now - self._free_at <= _LATENESS else now
         self._free_at = begin + size / self._rate

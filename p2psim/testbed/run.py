@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copytree
 from typing import Any, Final
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import msgspec
-import psutil
 
 from p2psim.errors import TestbedError
 from p2psim.scenario import Population, Scenario, populate
@@ -28,11 +27,14 @@ from p2psim.testbed.feasibility import (
     NOT_ENFORCED,
     NOT_ENFORCED_IN_BROWSERS,
     check_feasible,
+    check_own_tracker,
     check_port,
     check_tracker,
 )
 from p2psim.testbed.journal import digest
 from p2psim.testbed.media import ClipOptions, ladder, make_clip
+from p2psim.testbed.meter import Meter
+from p2psim.testbed.misfortune import Change, origin_changes, tracker_changes, uplink_changes
 from p2psim.testbed.processes import Child
 from p2psim.testbed.tables import Facts, Ledger, read_events, tabulate
 from p2psim.testbed.timetable import OriginOptions
@@ -95,15 +97,16 @@ def measure(
     """
     scenario = scenario if isinstance(scenario, Scenario) else Scenario.load(scenario)
     check_feasible(scenario)
+    named = scenario.policy.announceTrackers
+    trackers = named if named != PUBLIC_TRACKERS else ()
+    if tracker_url is not None:
+        trackers = (tracker_url,)
+    check_own_tracker(scenario, trackers)
     if scenario.viewers.browsers:
         check_for_browsers(scenario)
         check_browser()
     for port in (origin_port, tracker_port):
         check_port(port)
-    named = scenario.policy.announceTrackers
-    trackers = named if named != PUBLIC_TRACKERS else ()
-    if tracker_url is not None:
-        trackers = (tracker_url,)
     for url in trackers:
         check_tracker(url)
     if processes is not None and processes < 1:
@@ -137,6 +140,9 @@ class _Run:
         self._population = populate(scenario, seed)
         self._children: dict[str, Child] = {}
         self._stack = ExitStack()
+        self._trackers = 0
+        self._outages: list[tuple[float, float]] = []
+        """When the tracker went, and when it was back (NaN: not before the end)."""
 
     def carry_out(self, trackers: tuple[str, ...], origin_port: int, tracker_port: int, processes: int) -> Trace:
         scenario = self._scenario
@@ -148,8 +154,8 @@ class _Run:
             own = () if trackers else (self._start_tracker(tracker_port),)
             workers = self._start_workers(origin.master, trackers or own, processes)
             started_at = self._begin(workers, origin)
-            meter = _Meter(self._children)
-            self._watch(workers, started_at, meter)
+            meter = Meter(self._children)
+            self._watch(workers, started_at, meter, own[0] if own else "")
             statistics = _tracker_statistics(own[0]) if own else None
         facts = Facts(
             scenario=scenario,
@@ -171,7 +177,7 @@ class _Run:
         events = self._folder / "origin.jsonl"
         child = self._start(
             "origin", "-m", "p2psim.testbed.origin", "--options", json.dumps(options), "--events", str(events),
-            "--cache", str(CACHE), "--run-started-at", "0",
+            "--cache", str(CACHE), "--run-started-at", "0", "--obey",
         )  # fmt: skip
         said = child.hear(_START_TIMEOUT)
         return _Address(said["master"], said["first_segment_at"])
@@ -179,8 +185,10 @@ class _Run:
     def _start_tracker(self, port: int) -> str:
         tracker = self._scenario.tracker
         libraries = str(find_libraries()) if self._scenario.viewers.browsers else ""
+        self._trackers += 1
+        name = "tracker" if self._trackers == 1 else f"tracker-{self._trackers}"
         child = self._start(
-            "tracker", "-m", "tracker", "--host", "127.0.0.1", "--port", str(port), "--json", "--log-level", "warning",
+            name, "-m", "tracker", "--host", "127.0.0.1", "--port", str(port), "--json", "--log-level", "warning",
             "--interval", repr(tracker.interval), "--heartbeat-timeout", repr(tracker.heartbeat),
             "--matching", tracker.matching, "--libraries", libraries,
         )  # fmt: skip
@@ -189,7 +197,7 @@ class _Run:
     def _start_workers(self, master: str, trackers: tuple[str, ...], count: int) -> list[Child]:
         path = self._folder / "scenario.toml"
         path.write_text(self._scenario.to_toml(), encoding="utf-8")
-        plans = _plans(self._population)
+        plans = _plans(self._population, uplink_changes(self._scenario, self._population, self._seed))
         honest = [plan.index for plan in plans if plan.role == ROLES[0]]  # a browser plays no other part
         pages = {honest[place] for place in in_browsers(len(honest), self._scenario.viewers.browsers)}
         others = [plan for plan in plans if plan.index not in pages]
@@ -217,20 +225,26 @@ class _Run:
         started_at = origin.first_segment_at + math.ceil(passed) * length
         for child in workers:
             child.say(json.dumps({"start": started_at}).encode())
+        weakened = [(started_at + at, left) for at, left in origin_changes(self._scenario)]
+        self._children["origin"].say(json.dumps(weakened).encode())
         return started_at
 
     # -- running ------------------------------------------------------------------------------------------------
 
-    def _watch(self, workers: list[Child], started_at: float, meter: "_Meter") -> None:
-        """Wait for the workers' end, as long as nobody fails."""
+    def _watch(self, workers: list[Child], started_at: float, meter: Meter, tracker: str) -> None:
+        """Wait for the workers' end, as long as nobody fails that should not."""
         duration = self._scenario.duration
         left = {child.name: child for child in workers}
+        ahead = tracker_changes(self._scenario)
         while left:
             passed = time.monotonic() - started_at
             if passed > duration + _END_TIMEOUT:
                 raise TestbedError(f"{', '.join(left)}: still running {_END_TIMEOUT:g} s after the end")
+            while ahead and ahead[0][0] <= passed:
+                self._switch_tracker(tracker, ahead.pop(0)[1] > 0, started_at)
+            pause = min(_POLL, max(0.0, ahead[0][0] - passed)) if ahead else _POLL
             for name, child in list(left.items()):
-                done = child.listen(_POLL / len(left))
+                done = child.listen(pause / len(left))
                 if done is not None:
                     meter.errors += int(done["errors"])
                     del left[name]
@@ -241,9 +255,19 @@ class _Run:
                 meter.read()
             self._progress(min(1.0, max(0.0, passed / duration)))
 
+    def _switch_tracker(self, url: str, on: bool, started_at: float) -> None:
+        """Kill the tracker, or start another at its address."""
+        name = next((name for name in self._children if name.startswith("tracker")), "")
+        if on and not name:
+            self._start_tracker(urlsplit(url).port or 0)
+            self._outages[-1] = self._outages[-1][0], time.monotonic() - started_at
+        elif not on and name:
+            self._children.pop(name).kill()
+            self._outages.append((time.monotonic() - started_at, math.nan))
+
     # -- the trace ----------------------------------------------------------------------------------------------
 
-    def _trace(self, facts: Facts, meter: "_Meter", statistics: Any, workers: list[str]) -> Trace:
+    def _trace(self, facts: Facts, meter: Meter, statistics: Any, workers: list[str]) -> Trace:
         origin_events = read_events([self._folder / "origin.jsonl"])
         events = read_events(self._folder / f"{name}.jsonl" for name in workers)
         rows, ledger = tabulate(facts, events, origin_events)
@@ -257,48 +281,18 @@ class _Run:
             name=scenario.name,
             recorded_on=datetime.now(UTC).date().isoformat(),
             versions=versions(),
-            notes=_notes(ledger, meter, statistics, workers, scenario.viewers.browsers),
+            notes=_notes(ledger, meter, statistics, workers, scenario.viewers.browsers)
+            | (
+                {"tracker_outages": [[_rounded(at) for at in outage] for outage in self._outages]}
+                if self._outages
+                else {}
+            ),
         )
         self._progress(1.0)
         return Trace(manifest, scenario, rows.tables())
 
 
-class _Meter:
-    """CPU of the machine and of each process while the run lasts."""
-
-    def __init__(self, children: Mapping[str, Child]) -> None:
-        self._children = children
-        self._machine = psutil.cpu_times()
-        self._before = {}
-        for name, child in children.items():
-            child.check()
-            self._before[name] = child.cpu
-        self._began_at = self._read_at = time.monotonic()
-        self._busy = 0.0
-        self._used: dict[str, float] = {}
-        self.errors = 0
-        """Errors in workers that nobody handled."""
-
-    def read(self) -> None:
-        """Note what has been used so far."""
-        self._read_at = time.monotonic()
-        now, before = psutil.cpu_times(), self._machine
-        total = sum(now) - sum(before) - (now.guest - before.guest)
-        idle = now.idle - before.idle + now.iowait - before.iowait
-        self._busy = 1.0 - idle / total if total > 0 else 0.0
-        self._used = {name: child.cpu - self._before[name] for name, child in self._children.items()}
-
-    def to_dict(self) -> dict[str, Any]:
-        """Share of all cores that was busy, and cores used by each process."""
-        lasted = max(self._read_at - self._began_at, 1e-9)
-        return {
-            "cores": psutil.cpu_count(),
-            "busy": round(self._busy, 3),
-            "processes": {name: round(used / lasted, 3) for name, used in self._used.items()},
-        }
-
-
-def _notes(ledger: Ledger, meter: _Meter, statistics: Any, workers: list[str], browsers: int) -> dict[str, Any]:
+def _notes(ledger: Ledger, meter: Meter, statistics: Any, workers: list[str], browsers: int) -> dict[str, Any]:
     return {
         "network": "loopback of one machine",
         "processes": len(workers),
@@ -334,6 +328,10 @@ def _origin_options(scenario: Scenario, port: int) -> OriginOptions:
     )
 
 
+def _rounded(at: float) -> float | None:
+    return None if math.isnan(at) else round(at, 3)
+
+
 def _limit(rate: float) -> float | None:
     return None if math.isinf(rate) else rate
 
@@ -348,7 +346,7 @@ def _read(url: str) -> bytes:
         return body
 
 
-def _plans(population: Population) -> list[ViewerPlan]:
+def _plans(population: Population, uplinks: Mapping[int, list[Change]]) -> list[ViewerPlan]:
     return [
         ViewerPlan(
             index=index,
@@ -361,6 +359,7 @@ def _plans(population: Population) -> list[ViewerPlan]:
             device="mobile" if population.mobile[index] else "desktop",
             uploads=bool(population.uploads[index]),
             role=ROLES[population.role[index]],
+            uplink_changes=uplinks.get(index, []),
         )
         for index, departure in enumerate(population.departures)
     ]

@@ -21,6 +21,19 @@ class Throttle:
             raise ValueError(f"rate of {rate:g} bytes/s; it must be above 0, or absent for no limit")
         self._rate = rate
         self._free_at = time.monotonic()
+        self._open = asyncio.Event()
+        self._open.set()
+
+    def change(self, rate: float | None) -> None:
+        """Let bytes pass at another rate from now on; at 0 none do, until it is changed again."""
+        if rate is not None and not rate >= 0:
+            raise ValueError(f"rate of {rate:g} bytes/s; it must be 0 or more, or absent for no limit")
+        if rate == 0:
+            self._open.clear()
+            return
+        self._rate = rate
+        self._free_at = time.monotonic()
+        self._open.set()
 
     @property
     def piece(self) -> int:
@@ -31,6 +44,7 @@ class Throttle:
 
     async def pass_through(self, size: int) -> None:
         """Wait for the turn of the next `size` bytes."""
+        await self._open.wait()
         if self._rate is None:
             return
         now = time.monotonic()

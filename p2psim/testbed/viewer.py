@@ -60,6 +60,8 @@ class ViewerPlan(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     uploads: bool
     role: str = "honest"
+    uplink_changes: list[tuple[float, float]] = []
+    """Seconds of the run, and the share of the uplink that is left from then on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,7 @@ class Viewer:
         """Join, play and leave at the planned times."""
         await self._clock.sleep_until(self._plan.joined_at)
         joined_at = self._clock.now()
+        self._plan_uplink(joined_at)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_REQUEST_TIMEOUT)
         headers = {"X-Viewer": self._plan.name}
         web = aiohttp.ClientSession(timeout=timeout, headers=headers, connector=aiohttp.TCPConnector(limit_per_host=6))
@@ -124,6 +127,15 @@ class Viewer:
                 self._around.graves.append(signals)
             else:
                 await signals.close()
+
+    def _plan_uplink(self, now: float) -> None:
+        rate = _rate(self._plan.uplink)
+        for at, left in self._plan.uplink_changes:
+            changed = rate * left if left > 0 else 0.0
+            if at <= now:
+                self._links.uplink.change(changed)
+            else:
+                self._clock.call_later(at - now, self._links.uplink.change, changed)
 
     # -- watching -----------------------------------------------------------------------------------------------
 

@@ -119,3 +119,33 @@ async def test_waiting_for_the_downlink_takes_its_time():
         await downlink.pass_through(65_536)
         await downlink.pass_through(100_000)
         assert clock.now() - began >= 0.09
+
+
+@pytest.mark.parametrize(("rate", "ends"), [(50.0, 1.0), (200.0, 0.625), (float("inf"), 0.5)])
+def test_another_rate_counts_from_its_moment(rate, ends):
+    wire = Wire(100.0)
+    wire.enqueue("a", 75)
+    wire.clock.call_later(0.5, wire.uplink.change, rate)
+    wire.clock.run_until(10)
+    assert wire.sent == [(ends, "a")]
+
+
+def test_without_a_rate_messages_wait_for_a_better_one():
+    wire = Wire(100.0)
+    wire.enqueue("a", 100)
+    wire.clock.call_later(0.5, wire.uplink.change, 0.0)
+    wire.clock.call_later(1.0, wire.enqueue, "b", 100)
+    wire.clock.call_later(3.0, wire.uplink.change, 100.0)
+    wire.clock.run_until(10)
+    assert wire.sent == [(3.5, "a"), (4.5, "b")]
+
+
+def test_a_message_that_is_dropped_while_it_waits_leaves_nothing_of_itself():
+    wire = Wire(100.0)
+    wire.enqueue("a", 100)
+    wire.clock.call_later(0.5, wire.uplink.change, 0.0)
+    wire.clock.call_later(1.0, wire.uplink.drop, "a")
+    wire.clock.call_later(1.0, wire.enqueue, "b", 100)
+    wire.clock.call_later(3.0, wire.uplink.change, 100.0)
+    wire.clock.run_until(10)
+    assert wire.sent == [(4.0, "b")]

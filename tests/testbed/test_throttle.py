@@ -51,3 +51,20 @@ def test_no_limit():
 def test_rates_that_are_none(rate):
     with pytest.raises(ValueError, match="above 0"):
         Throttle(rate)
+
+
+def test_at_no_rate_senders_wait_for_a_better_one():
+    async def send():
+        throttle = Throttle(100_000.0)
+        throttle.change(0.0)
+        sending = asyncio.create_task(throttle.pass_through(10_000))
+        await asyncio.sleep(0.1)
+        assert not sending.done()
+        throttle.change(20_000.0)
+        changed_at = time.monotonic()
+        await sending
+        return time.monotonic() - changed_at
+
+    assert asyncio.run(send()) >= 0.49
+    with pytest.raises(ValueError, match="rate of -1"):
+        Throttle(None).change(-1.0)

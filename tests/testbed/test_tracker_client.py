@@ -147,3 +147,18 @@ async def test_a_tracker_that_is_not_there_is_tried_again_later():
         assert anna.events == []
         await anna.stop()
         await anna.client.leave()
+
+
+async def test_after_an_outage_the_client_comes_back_to_a_tracker_that_has_forgotten_it(monkeypatch):
+    monkeypatch.setattr("p2psim.testbed.tracker_client.reconnect_delay", lambda retries, rng: 0.05)  # minutes else
+    async with asyncio.timeout(30), aiohttp.ClientSession() as session:
+        async with serve(Options(port=0)) as server:
+            url, number = server.url, server.port
+            anna = Peer(session, url, "anna").start()
+            await until(lambda: ("peers", 1) in anna.said)
+        anna.said.clear()
+        async with serve(Options(port=number)):
+            await until(lambda: ("peers", 1) in anna.said)
+            assert [event for event, _ in anna.events] == ["started", ""]
+            await anna.stop()
+            await anna.client.leave()
