@@ -66,6 +66,10 @@ class Dimension:
         }
         return float(found[self.name]())
 
+    def of(self, value: Any, scenario: Scenario) -> Any:
+        """Give the field's value in a scenario: that of the uplink is counted in bitrates."""
+        return value * scenario.stream.bitrate if self.name == "uplink" else value
+
     def fewer(self) -> "Dimension":
         """Give both ends and the middle alone."""
         kept = sorted({0, len(self.values) // 2, len(self.values) - 1})
@@ -142,7 +146,7 @@ def boundary_cases(claim: Claim, dimension: Dimension) -> tuple[Case, ...]:
     start = reference.scenario.replace({**(_file()["reference"] if claim.around is None else claim.around)})
     cases = []
     for value in dimension.values:
-        scenario = start.replace({**dimension.changes, dimension.field: value})
+        scenario = start.replace({**dimension.changes, dimension.field: dimension.of(value, start)})
         at = dimension.at(scenario)
         many = min(MOST_REPLICATIONS, math.ceil(ENOUGH / scenario.viewers.count))
         label = f"{dimension.what} {say(at, dimension.unit)}"
@@ -205,7 +209,7 @@ def boundaries_frame(claimed: Sequence[tuple[Claim, Sequence[Boundary]]]) -> pd.
 def contradictions(claimed: Sequence[tuple[Claim, Sequence[Boundary]]]) -> list[str]:
     """Say which claims about the saving exclude each other, as they are said and in every world that was simulated."""
     saving = [(claim, found) for claim, found in claimed if claim.saving is not None]
-    lines = []
+    lines, point = [], dict[str, list[str]]()
     for (one, _), (other, _) in combinations(saving, 2):
         assert one.saving is not None
         assert other.saving is not None
@@ -213,7 +217,8 @@ def contradictions(claimed: Sequence[tuple[Claim, Sequence[Boundary]]]) -> list[
         if low > high:
             lines.append(f"{one.id} and {other.id} exclude each other: no saving lies in both.")
         elif low == high:
-            lines.append(f"{one.id} and {other.id} agree in one point only: a saving of exactly {say(low, 'share')}.")
+            point.setdefault(say(low, "share"), []).append(f"{one.id} and {other.id}")
+    lines += [f"Only a saving of exactly {share} lies in {', '.join(pairs)}." for share, pairs in point.items()]
     holding: dict[str, set[str]] = {}
     for claim, boundaries in saving:
         for boundary in boundaries:

@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="half the replications and fewer values along each boundary: under a minute",
+        help="three replications and fewer values along each boundary: about a minute",
     )
     add_replications(parser, default=4)
     add_common(parser, out=f"folder of the report, HTML and CSV (default {REPORT})")
@@ -51,7 +51,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
     margin = read_points(arguments.margin)
     if arguments.quick:
-        arguments.replications = max(2, arguments.replications // 2)
+        arguments.replications = min(3, arguments.replications)
     traces = [Trace.read(folder) for folder in bundled("traces")]
     with Bar("simulating", arguments.quiet) as bar:
         runs = Runs(arguments.jobs, bar)

@@ -29,10 +29,10 @@ def claims(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     for position, row in enumerate(table.to_dict("records")):
         _band(ax, position, row["low"], row["high"])
         _estimate(ax, position, row)
-        ax.text(-0.02, position, f"{row['id']}  {row['label']}", ha="right", va="center")
-        ax.text(1.02, position, f"{row['said']}  |  {row['found']}", ha="left", va="center")
+        ax.text(-0.04, position, f"{row['id']}  {row['label']}", ha="right", va="center")
+        ax.text(1.04, position, f"{row['said']}  |  {row['found']}", ha="left", va="center")
     ax.set(xlim=(0, 1), ylim=(len(table) - 0.4, -0.9), xticks=[], yticks=[])
-    ax.text(1.02, -0.8, "said  |  found", ha="left", va="center", color="#555555")
+    ax.text(1.04, -0.8, "said  |  found", ha="left", va="center", color="#555555")
     ax.set_title("Said (band) and found (95 % interval), each on its own scale", pad=14)
     ax.grid(visible=False)
     ax.spines[["left", "bottom"]].set_visible(False)
