@@ -1,10 +1,18 @@
 """``p2psim measure``: the scenario for real."""
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from p2psim.cli.options import add_common, add_scenario, port, read_scenario
+from p2psim.cli.options import add_common, add_scenario, port, read_scenarios, whole
 from p2psim.cli.output import emit, note, print_table, warn
+
+if TYPE_CHECKING:
+    from p2psim.experiment import Bar
+    from p2psim.scenario import Scenario
+    from p2psim.trace import Trace
 
 __all__ = ["EXAMPLES", "SUMMARY", "configure", "execute"]
 
@@ -12,16 +20,25 @@ SUMMARY = "run a scenario for real (tracker, origin, WebRTC peers on this machin
 EXAMPLES = """\
   p2psim measure live-24s --out traces/live
   p2psim measure live-24s --set viewers.count=4 --set duration="60 s"
+  p2psim measure measured-pair measured-churn --repeat 3 --out traces    # go on later: the same command again
   p2psim measure live-24s --tracker ws://127.0.0.1:8000/    # a tracker that runs already"""
 
 IN_FLIGHT = 0.02
 """Share of bytes that the two ends of aborted transfers may disagree on."""
 
+SHOWN = ("p2p_ratio", "startup", "stall_ratio", "peers")
+"""Metrics in the table of a series."""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    add_scenario(parser)
+    add_scenario(parser, several=True)
     add_common(parser, out="trace folder to write (default: p2psim-NAME in the current folder)")
+    parser.add_argument(
+        "--repeat", metavar="N", type=whole(1), default=1,
+        help="measure each scenario N times, with seeds from --seed on; with several scenarios or repetitions each "
+        "trace goes into its own folder of --out, NAME-SEED, and those that are there already are not measured again",
+    )  # fmt: skip
     parser.add_argument("--tracker", metavar="URL", help="use this tracker (default: one is started)")
     for name in ("origin", "tracker"):
         help_text = f"port of the {name} that is started (default: a free one)"
@@ -31,34 +48,103 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Measure, save, print."""
-    from p2psim.analysis.metrics import METRICS, metrics
+    from p2psim.analysis.metrics import METRICS
     from p2psim.analysis.wording import say
     from p2psim.experiment import Bar
     from p2psim.report import write_measurement
-    from p2psim.testbed import measure
-    from p2psim.trace import discrepancies, totals
 
-    scenario = read_scenario(arguments)
+    scenarios = read_scenarios(arguments)
+    if len(scenarios) > 1 or arguments.repeat > 1:
+        return _record_series(arguments, scenarios)
+    (scenario,) = scenarios
     folder = arguments.out or f"p2psim-{scenario.name}"
     with Bar("measuring", arguments.quiet) as bar:
-        trace = measure(
-            scenario,
-            seed=arguments.seed,
-            out=folder,
-            progress=lambda done: bar(done, 1),
-            tracker_url=arguments.tracker,
-            origin_port=arguments.origin_port,
-            tracker_port=arguments.tracker_port,
-            keep_logs=arguments.logs,
-        )
-    found = metrics(totals(trace))
-    for line in discrepancies(trace, IN_FLIGHT):
-        warn(line)
+        trace = _record(arguments, scenario, arguments.seed, folder, arguments.logs, lambda done: bar(done, 1))
     write_measurement(Path(folder) / "report.html", trace, IN_FLIGHT)
+    found = _found(trace)
     note(f"saved in {folder}", arguments.quiet)
     if arguments.json:
-        emit({"trace": folder, "scenario": scenario.name, "digest": scenario.digest, "seed": arguments.seed, **found})
+        emit(_said(trace, folder, found))
     else:
         rows = [[name, say(number, METRICS[name].unit)] for name, number in found.items()]
         print_table(["metric", "measured"], rows, f"{scenario.name}: measured for {scenario.duration:g} s")
     return 0
+
+
+def _record_series(arguments: argparse.Namespace, scenarios: "list[Scenario]") -> int:
+    """Measure what is not there yet; print a line for each."""
+    from p2psim.analysis.metrics import METRICS
+    from p2psim.analysis.wording import say
+    from p2psim.experiment import Bar
+    from p2psim.testbed.series import plan_series
+
+    folder = arguments.out or "p2psim-measured"
+    recordings = plan_series(scenarios, arguments.repeat, arguments.seed, folder)
+    said, rows = [], []
+    with Bar("measuring", arguments.quiet) as bar:
+        for number, recording in enumerate(recordings):
+            trace = recording.finished()
+            if trace is None:
+                logs = None if arguments.logs is None else Path(arguments.logs) / recording.folder.name
+                trace = _record(
+                    arguments, recording.scenario, recording.seed, recording.folder, logs,
+                    partial(_show, bar, number, len(recordings)),
+                )  # fmt: skip
+            bar(number + 1, len(recordings))
+            found = _found(trace)
+            said.append(_said(trace, recording.folder, found))
+            shown = [say(found[name], METRICS[name].unit) for name in SHOWN]
+            rows.append([recording.folder.name, *shown, f"{trace.manifest.notes['cpu']['busy']:.0%}"])
+    note(f"saved in {folder}", arguments.quiet)
+    if arguments.json:
+        emit({"traces": said})
+    else:
+        print_table(["trace", *SHOWN, "busy"], rows, f"{len(recordings)} measurements")
+    return 0
+
+
+def _show(bar: "Bar", before: int, total: int, done: float) -> None:
+    bar(before + done, total)
+
+
+def _record(
+    arguments: argparse.Namespace,
+    scenario: "Scenario",
+    seed: int,
+    folder: str | Path,
+    logs: str | Path | None,
+    progress: Callable[[float], object],
+) -> "Trace":
+    """Measure once, save, and warn of what may be wrong with it."""
+    from p2psim.testbed import measure
+    from p2psim.testbed.meter import complaints
+    from p2psim.trace import discrepancies
+
+    trace = measure(
+        scenario,
+        seed=seed,
+        out=folder,
+        progress=progress,
+        tracker_url=arguments.tracker,
+        origin_port=arguments.origin_port,
+        tracker_port=arguments.tracker_port,
+        keep_logs=logs,
+    )
+    for line in (*discrepancies(trace, IN_FLIGHT), *complaints(trace.manifest.notes["cpu"])):
+        warn(f"{Path(folder).name}: {line}")
+    return trace
+
+
+def _found(trace: "Trace") -> dict[str, float]:
+    from p2psim.analysis.metrics import metrics
+    from p2psim.trace import totals
+
+    return metrics(totals(trace))
+
+
+def _said(trace: "Trace", folder: str | Path, found: dict[str, float]) -> dict[str, object]:
+    manifest = trace.manifest
+    return {
+        "trace": str(folder), "scenario": manifest.name, "digest": manifest.scenario_digest, "seed": manifest.seed,
+        **found,
+    }  # fmt: skip

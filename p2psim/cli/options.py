@@ -19,14 +19,18 @@ __all__ = [
     "read_changes",
     "read_points",
     "read_scenario",
+    "read_scenarios",
     "share",
     "whole",
 ]
 
 
-def add_scenario(parser: argparse.ArgumentParser) -> None:
-    """Add the scenario and changes to it."""
-    parser.add_argument("scenario", metavar="SCENARIO", help="a TOML file, or the name of a bundled scenario")
+def add_scenario(parser: argparse.ArgumentParser, several: bool = False) -> None:
+    """Add the scenario, or several, and changes to it."""
+    parser.add_argument(
+        "scenario", metavar="SCENARIO", nargs="+" if several else None,
+        help="a TOML file, or the name of a bundled scenario",
+    )  # fmt: skip
     parser.add_argument(
         "--set", metavar="NAME=VALUE", action="append", default=[], dest="changes",
         help='change a field of the scenario, for example --set stream.latency="8 s" (may be given many times)',
@@ -62,11 +66,19 @@ def add_replications(parser: argparse.ArgumentParser, default: int) -> None:
 
 def read_scenario(arguments: argparse.Namespace) -> "Scenario":
     """Load the scenario and apply the changes; raises InputError."""
+    return _changed(arguments.scenario, arguments.changes)
+
+
+def read_scenarios(arguments: argparse.Namespace) -> "list[Scenario]":
+    """Load several scenarios and apply the changes to each; raises InputError."""
+    return [_changed(name, arguments.changes) for name in arguments.scenario]
+
+
+def _changed(name: str, changes: Sequence[str]) -> "Scenario":
     from p2psim.scenario import Scenario
     from p2psim.scenario.text import replaced
 
-    scenario = Scenario.load(arguments.scenario)
-    return replaced(scenario, read_changes(arguments.changes), canonical=False)
+    return replaced(Scenario.load(name), read_changes(changes), canonical=False)
 
 
 def read_changes(texts: Sequence[str]) -> dict[str, object]:

@@ -2,13 +2,18 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import psutil
 
 from p2psim.testbed.processes import Child
 
-__all__ = ["Meter"]
+__all__ = ["BUSY", "OTHERS", "Meter", "complaints"]
+
+BUSY: Final = 0.8
+"""Share of all cores above which real peers are late, and what is measured is the machine."""
+OTHERS: Final = 0.25
+"""Cores used by what is not of the run that are too many; a kernel's own work and a shell stay below."""
 
 
 class Meter:
@@ -16,7 +21,7 @@ class Meter:
 
     def __init__(self, children: Mapping[str, Child]) -> None:
         self._children = children
-        self._machine = psutil.cpu_times()
+        self._machine, self._spent = psutil.cpu_times(), _spent()
         self._before = {}
         for name, child in children.items():
             child.check()
@@ -38,10 +43,29 @@ class Meter:
         self._used |= {name: child.cpu - self._before.get(name, 0.0) for name, child in self._children.items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """Share of all cores that was busy, and cores used by each process."""
+        """Share of all cores that was busy, cores used by each process, and by all that is not of the run."""
         lasted = max(self._read_at - self._began_at, 1e-9)
+        cores = psutil.cpu_count() or 1
+        own = sum(self._used.values()) + _spent() - self._spent
         return {
-            "cores": psutil.cpu_count(),
+            "cores": cores,
             "busy": round(self._busy, 3),
+            "others": round(max(0.0, self._busy * cores - own / lasted), 3),
             "processes": {name: round(used / lasted, 3) for name, used in self._used.items()},
         }
+
+
+def _spent() -> float:
+    """Seconds of CPU that this process has used."""
+    times = psutil.Process().cpu_times()
+    return float(times.user + times.system)
+
+
+def complaints(cpu: Mapping[str, Any]) -> list[str]:
+    """Say in lines why a measurement may show the machine rather than the swarm; `cpu` is the manifest's."""
+    found = []
+    if cpu["busy"] > BUSY:
+        found.append(f"the machine was busy to {cpu['busy']:.0%}, more than {BUSY:.0%}: measure fewer viewers, or less")
+    if cpu.get("others", 0.0) > OTHERS:
+        found.append(f"something else used {cpu['others']:.2f} cores meanwhile; more than {OTHERS:g} disturb")
+    return found

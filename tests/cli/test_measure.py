@@ -30,3 +30,18 @@ def test_what_cannot_be_measured_is_refused_in_one_line(capsys) -> None:
     shown = capsys.readouterr()
     assert shown.err.count("\n") == 1
     assert "127.0.0.1:9" in shown.err
+
+
+def test_a_series_goes_on_where_it_ended(tmp_path, capsys) -> None:
+    changes = ["--set", "duration=8 s", "--set", "viewers.over=1 s", "--set", "viewers.count=2"]
+    asked = ["measure", "measured-pair", "live-24s", *changes, "--out", str(tmp_path), "--json", "--quiet"]
+    assert main(asked) == 0
+    first = json.loads(capsys.readouterr().out)["traces"]
+    assert [found["trace"] for found in first] == [str(tmp_path / "measured-pair-1"), str(tmp_path / "live-24s-1")]
+    stamps = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")}
+    assert main(asked) == 0
+    assert json.loads(capsys.readouterr().out)["traces"] == first
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.parquet")} == stamps
+    cpu = Trace.read(tmp_path / "live-24s-1").manifest.notes["cpu"]
+    assert 0 < cpu["busy"] <= 1
+    assert 0 <= cpu["others"] <= cpu["cores"]

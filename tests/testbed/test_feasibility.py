@@ -25,7 +25,10 @@ def test_refuses_in_one_line_what_a_loopback_cannot_give(changes, named):
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("name", ["live-24s", "live-8s", "vod-staggered"])
+MEASURED = sorted(path.stem for path in bundled("scenarios") if path.stem.startswith("measured-"))
+
+
+@pytest.mark.parametrize("name", ["live-24s", "live-8s", "vod-staggered", *MEASURED])
 def test_accepts_the_scenarios_that_are_bundled_for_it(name):
     [path] = [path for path in bundled("scenarios") if path.stem == name]
     check_feasible(Scenario.load(str(path)))

@@ -1,0 +1,62 @@
+"""Several measurements in one go: scenarios, each repeated with other seeds; what is there is not done again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from p2psim.errors import ScenarioError, TraceError
+from p2psim.scenario import Scenario
+from p2psim.testbed.feasibility import check_feasible
+from p2psim.trace import Trace
+
+__all__ = ["Recording", "plan_series"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """One measurement of a series."""
+
+    scenario: Scenario
+    seed: int
+    folder: Path
+
+    def finished(self) -> Trace | None:
+        """Give the trace if it has been recorded; raises TraceError if there is another one in its place."""
+        if not (self.folder / "manifest.json").exists():
+            return None
+        trace = Trace.read(self.folder)
+        found = trace.manifest
+        if (found.world, found.scenario_digest, found.seed) != ("measured", self.scenario.digest, self.seed):
+            raise TraceError(
+                f"{self.folder}: there is a trace of scenario {found.scenario_digest} with seed {found.seed}, "
+                f"not of {self.scenario.digest} with seed {self.seed}; give another folder, or remove it"
+            )
+        return trace
+
+
+def plan_series(scenarios: Sequence[Scenario], repeat: int, seed: int, folder: str | Path) -> list[Recording]:
+    """List the recordings of each scenario, `repeat` times with consecutive seeds: folder/NAME-SEED.
+
+    Repetitions come one after the other, scenario by scenario, so that a series that ends early has all of them once.
+
+    Raises
+    ------
+    ScenarioError, TraceError
+        A scenario cannot be measured, two have the same name, or a folder holds another trace: nothing is begun.
+    """
+    names = [scenario.name for scenario in scenarios]
+    for name in names:
+        if names.count(name) > 1:
+            raise ScenarioError(
+                f"{name!r} is the name of {names.count(name)} scenarios of the series; each needs its own"
+            )
+    for scenario in scenarios:
+        check_feasible(scenario)
+    recordings = [
+        Recording(scenario=scenario, seed=number, folder=Path(folder) / f"{scenario.name}-{number}")
+        for number in range(seed, seed + repeat)
+        for scenario in scenarios
+    ]
+    for recording in recordings:
+        recording.finished()
+    return recordings
