@@ -52,7 +52,7 @@ NUMBERS: Mapping[str, tuple[str, str]] = {
 
 _KINDS = ("origin", "base", "p2p", "relayed")
 _TOTALS, _MANY = 60, 100
-_WITHIN = ("p2p_ratio", "stall_ratio", "base_stall_ratio")
+_NEVER_BELOW = ("p2p_ratio", "stall_ratio", "base_stall_ratio", "bill", "base_bill")
 SLOTS = 288
 """A curve is looked at in so many steps at least, where it is not in five-minute ones."""
 
@@ -120,12 +120,12 @@ def estimates(evidence: Evidence) -> dict[str, Interval]:
     """Estimate every number of NUMBERS."""
     found = _jackknifed(lambda rows: _numbers(evidence, rows), evidence.replications)
     drift = evidence.drift
-    found |= {name: found[name].clipped(0.0, 1.0) for name in _WITHIN}
     if drift == 0:
-        return found
+        return {name: _possible(name, interval) for name, interval in found.items()}
     every = np.arange(evidence.replications)
     shifted = [_numbers(evidence, every, sign * drift) for sign in (-1, 1)]
-    return {name: _widened(interval, [each[name] for each in shifted]) for name, interval in found.items()}
+    wide = {name: _widened(interval, [each[name] for each in shifted]) for name, interval in found.items()}
+    return {name: _possible(name, interval) for name, interval in wide.items()}
 
 
 def scaled(evidence: Evidence, rows: Rows, shift: float = 0.0) -> Curve:
@@ -297,6 +297,13 @@ def _widened(interval: Interval, shifted: Sequence[float]) -> Interval:
     if not np.isfinite([interval.low, interval.high, reach]).all():
         return interval
     return Interval(interval.mean, interval.low - reach, interval.high + reach, interval.error, interval.freedom)
+
+
+def _possible(name: str, interval: Interval) -> Interval:
+    """Cut off what no such number can be: from few replications intervals are wide."""
+    unit = NUMBERS[name][1]
+    least = 0.0 if unit in ("rate", "size", "number") or name in _NEVER_BELOW else -np.inf
+    return interval.clipped(least, 1.0 if unit == "share" else np.inf)
 
 
 def _divide(over: float, under: float) -> float:

@@ -123,7 +123,7 @@ class Inputs:
             ("segments", format_quantity(self.segment, "time")),
             ("viewing time", f"{format_quantity(self.viewing, 'time')} in the mean"),
             *((name, str(value)) for name, value in self.changes.items()),
-            ("billed", f"{self.seconds / 3600:g} h"),
+            ("billed", f"{self.seconds / 3600:.4g} h"),
             ("prices", self.tariff.text),
         ]
 

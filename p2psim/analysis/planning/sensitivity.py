@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from p2psim.analysis.planning.audience import Audience
@@ -103,10 +104,12 @@ def _stall_ratio(flows: Flows) -> float:
 
 
 def _shifted(now: dict[str, Interval], evidence: Evidence, plain: Flows, other: Flows) -> tuple[Interval, float]:
-    """Move the plan's saving and bill by the paired difference that was seen in the swarm of reference."""
+    """Move the plan's saving and bill as far as the paired difference in the swarm of reference says."""
     columns = [getattr(flows, name)[:, 0] for flows in (other, plain) for name in ("origin", "base")]
     difference = ratio_difference(*columns).mapped(-1.0)
-    saving = difference.mapped(1.0, now["origin_saving"].mean)
+    # what the origin still sends changes by the same factor as in the swarm of reference
+    factor = (1 - now["origin_saving"].mean) / (plain.origin.sum() / plain.base.sum())
+    saving = difference.mapped(float(factor), now["origin_saving"].mean).clipped(-np.inf, 1.0)
     ratio = {
         name: [getattr(flows, name).sum() / flows.base.sum() for flows in (plain, other)] for name in ("p2p", "relayed")
     }

@@ -99,3 +99,10 @@ def test_an_event_keeps_its_own_shares_corrected_for_size() -> None:
     curve = scaled(replace(evidence, event=flows, scale=0.01), np.arange(2))
     # ten leave 0.8, a thousand 0.4: half; the event began with 1.0 and went on with 0.8
     assert (curve.origin / curve.base).tolist() == pytest.approx([0.5, 0.4])
+
+
+def test_intervals_end_where_numbers_do() -> None:
+    found = estimates(_evidence(constant(100), {30: [0.01, 0.3], 100: [0.01, 0.3]}))
+    assert found["origin_saving"].high == 1.0
+    assert found["origin_rate"].low == 0.0
+    assert found["bill"].low == 0.0
