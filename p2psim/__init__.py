@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _PLACES = {
     "Scenario": "p2psim.scenario",
     "Trace": "p2psim.trace",
+    "calibrate": "p2psim.analysis",
     "compare": "p2psim.analysis",
     "difference": "p2psim.experiment",
     "measure": "p2psim.testbed",
@@ -20,7 +21,7 @@ _PLACES = {
     "sweep": "p2psim.experiment",
 }
 
-__all__ = ["Scenario", "Trace", "compare", "difference", "measure", "plan", "simulate", "sweep"]
+__all__ = ["Scenario", "Trace", "calibrate", "compare", "difference", "measure", "plan", "simulate", "sweep"]
 
 
 def __getattr__(name: str) -> object:

@@ -4,6 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from p2psim.analysis.calibration import Calibration as Calibration
+    from p2psim.analysis.calibration import calibrate as calibrate
     from p2psim.analysis.claims import load_claims as load_claims
     from p2psim.analysis.comparison import Comparison as Comparison
     from p2psim.analysis.comparison import compare as compare
@@ -14,16 +16,28 @@ if TYPE_CHECKING:
 
 # On demand: metrics and statistics are wanted without the simulator, which takes a second to load.
 _PLACES = {
+    "Calibration": "p2psim.analysis.calibration",
     "Comparison": "p2psim.analysis.comparison",
     "Judge": "p2psim.analysis.verdicts",
     "METRICS": "p2psim.analysis.metrics",
     "Runs": "p2psim.analysis.runs",
+    "calibrate": "p2psim.analysis.calibration",
     "compare": "p2psim.analysis.comparison",
     "compare_traces": "p2psim.analysis.comparison",
     "load_claims": "p2psim.analysis.claims",
 }
 
-__all__ = ["METRICS", "Comparison", "Judge", "Runs", "compare", "compare_traces", "load_claims"]
+__all__ = [
+    "METRICS",
+    "Calibration",
+    "Comparison",
+    "Judge",
+    "Runs",
+    "calibrate",
+    "compare",
+    "compare_traces",
+    "load_claims",
+]
 
 
 def __getattr__(name: str) -> object:

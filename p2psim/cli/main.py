@@ -21,7 +21,7 @@ from p2psim.errors import P2PSimError
 
 __all__ = ["VERBS", "main"]
 
-VERBS = ("validate", "plan", "simulate", "sweep", "measure", "compare")
+VERBS = ("validate", "plan", "simulate", "sweep", "measure", "compare", "calibrate")
 """Modules of this package, in the order of the help text."""
 
 _INTRODUCTION = "What does sharing between viewers really save? Simulated, measured, and compared."
@@ -31,7 +31,8 @@ _EXAMPLES = """\
   p2psim simulate live-24s                 a bundled scenario: summary with 95 % intervals
   p2psim simulate mine.toml --set nat.mix=mobile --replications 20 --out results
   p2psim measure live-24s --out trace      the same for real: tracker, origin and WebRTC peers on this machine
-  p2psim compare trace                     does the simulator predict what was measured?"""
+  p2psim compare trace                     does the simulator predict what was measured?
+  p2psim calibrate traces/*                what the network between viewers is like, from measured traces"""
 
 
 class _Parser(argparse.ArgumentParser):

@@ -206,6 +206,8 @@ class Network:
     """Fixed part of the same: computing keys, pacing of checks."""
     request: Seconds = 0.0
     """Time a peer takes to serve a request before its first byte, beside the round trip."""
+    http_request: Seconds = 0.0
+    """Time that both ends spend on an HTTP request before its first byte, beside the latency of the server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -160,12 +160,27 @@ def _of_section(kind: type[Any], where: str) -> str:
 
 
 def _preset(section: str, name: object) -> Mapping[str, object]:
+    if isinstance(name, str) and name.endswith(".toml"):
+        return _own_preset(section, name)
     known = section_presets(section)
     if not known:
         raise ScenarioError(f"{section}.preset: this section has no presets")
     if name not in known:
         one_of(f"{section}.preset", name, known, ScenarioError)
     return {key: value for key, value in known[str(name)].items() if key != "source"}
+
+
+def _own_preset(section: str, path: str) -> Mapping[str, object]:
+    """Read a file that holds one preset of this section."""
+    try:
+        tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ScenarioError(f"{section}.preset = {path!r}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise ScenarioError(f"{section}.preset = {path!r}: not TOML: {error}") from None
+    if len(tables) != 1 or not isinstance(next(iter(tables.values())), dict):
+        raise ScenarioError(f"{section}.preset = {path!r}: {len(tables)} entries; a file with one table is expected")
+    return {key: value for key, value in next(iter(tables.values())).items() if key != "source"}
 
 
 def _replace(record: Any, path: list[str], value: object, dotted: str, canonical: bool) -> Any:

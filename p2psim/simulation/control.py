@@ -48,6 +48,7 @@ _PING = 25.0
 _SWEEP = 1.0
 _RECONNECT_AT_LEAST, _RECONNECT_AT_MOST, _RECONNECT_SPREAD = 10.0, 3600.0, 300.0
 """How long a tracker client waits to reconnect: doubled each time, and at random (bittorrent-tracker)."""
+_NEVER = float("nan")
 
 
 @dataclass(slots=True)
@@ -60,6 +61,8 @@ class Attempt:
     opens_at: float
     outcome: str
     path: str = ""
+    answered_at: float = _NEVER
+    """When the answer is back."""
 
 
 @dataclass(slots=True)
@@ -166,7 +169,8 @@ class Control:
         """The tracker client starts with the first segment request."""
         self._turns[v] += 1
         if self.shares(v):
-            self.env.after(2 * self.scenario.origin.latency, self._make_offers, v, "started", int(self._turns[v]))
+            response = self.scenario.origin.latency + self.scenario.network.http_request
+            self.env.after(2 * response, self._make_offers, v, "started", int(self._turns[v]))
 
     def _stop_announcing(self, v: int) -> None:
         """The tracker client says goodbye."""
@@ -386,11 +390,12 @@ class Control:
         failure = self.scenario.nat.failure
         lucky = failure == 0 or self._luck.random() >= failure
         path = self._way(v, receiver) if lucky else ""
+        answered = self.env.now + 3 * self.scenario.tracker.latency + self.scenario.network.gather
         if not path:
-            self._note(v, receiver, began, float("nan"), "failed")
+            self._note(v, receiver, began, float("nan"), "failed", answered=answered)
             return
         opens = self.env.now + self._handshake(v, receiver, path == "relay")
-        self._note(v, receiver, began, opens, "open", path)
+        self._note(v, receiver, began, opens, "open", path, answered)
         if self.scenario.regions.mix:
             self.env.after(opens - self.env.now, self._open, v, receiver, path)
         else:
@@ -428,9 +433,11 @@ class Control:
         rtt = float(round_trip(self.plane, v, receiver, relayed))
         return 3 * tracker.latency + network.gather + network.handshake_trips * rtt + network.handshake
 
-    def _note(self, v: int, other: int, began: float, opens: float, outcome: str, path: str = "") -> None:
+    def _note(
+        self, v: int, other: int, began: float, opens: float, outcome: str, path: str = "", answered: float = _NEVER
+    ) -> None:
         if self.keep:
-            self.attempts.append(Attempt(v, other, began, opens, outcome, path))
+            self.attempts.append(Attempt(v, other, began, opens, outcome, path, answered))
 
 
 def peer_id(v: int) -> str:

@@ -249,8 +249,9 @@ def _connections(who: np.ndarray[Any, Any], attempts: Sequence[Attempt], log: np
                 until = min((t for t in closed.get(pair, ()) if t >= when), default=float("nan"))
             else:
                 outcome = "duplicate"
-        rows.append((who[attempt.viewer], who[attempt.other], attempt.initiated_at, when, until, attempt.path, outcome))
-    columns = ("viewer", "other", "initiated_at", "opened_at", "closed_at", "path", "outcome")
+        times = attempt.initiated_at, attempt.answered_at, when, until
+        rows.append((who[attempt.viewer], who[attempt.other], *times, attempt.path, outcome))
+    columns = ("viewer", "other", "initiated_at", "answered_at", "opened_at", "closed_at", "path", "outcome")
     return table("connections", dict(zip(columns, _transposed(rows, len(columns)), strict=True)))
 
 

@@ -3,7 +3,7 @@
 Times are seconds from the start of the run, sizes bytes, rates bytes per second. A time that did not come is NaN.
 Columns may be added in later versions, none is renamed. A simulated trace has more of them: of viewers their `region`,
 `home`, `neighbourhood` and `carrier` (numbers, -1: none); of transfers the `quality` and, over HTTP, the `server`
-(origin, edge-N, second).
+(origin, edge-N, second). Connections of both worlds have `answered_at`, when the answer to the offer was back.
 """
 
 from collections.abc import Mapping

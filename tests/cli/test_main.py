@@ -25,7 +25,7 @@ def test_help_lists_every_command(capsys) -> None:
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
     for verb in VERBS:
-        assert re.search(rf"^ +{verb} ", text, re.MULTILINE)
+        assert re.search(rf"^ +{verb}( |$)", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -279,3 +279,21 @@ def test_every_preset_of_a_section_is_accepted_and_names_its_source(path) -> Non
 def test_every_way_of_matching_that_the_tracker_knows_can_be_asked_for() -> None:
     for name in STRATEGIES:
         assert Scenario().replace({"tracker.matching": name}).tracker.matching == name
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "cannot be read"),
+        ("= 3", "not TOML"),
+        ("goodput = 0.9", "a file with one table is expected"),
+        ("[a]\n[b]", "2 entries"),
+        ("[a]\ngoodputt = 0.9", "did you mean 'goodput'"),
+    ],
+)
+def test_a_preset_of_ones_own_is_one_table_of_the_section(tmp_path, text, message) -> None:
+    path = tmp_path / "mine.toml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ScenarioError, match=message):
+        Scenario().replace({"network.preset": str(path)})

@@ -1,0 +1,43 @@
+"""``p2psim calibrate``: output, files, exit status."""
+
+import json
+
+import pytest
+
+from p2psim import Scenario
+from p2psim.cli import main
+from p2psim.simulation import run
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory) -> list[str]:
+    found = []
+    for name, rtt in (("one", 0.01), ("two", 0.04)):
+        scenario = Scenario.load("live-24s").replace({"duration": "60 s", "viewers.count": 4, "network.rtt": rtt})
+        trace = run(scenario.replace(name=name), seed=2, events=True).trace
+        assert trace is not None
+        found.append(str(trace.write(tmp_path_factory.mktemp("traces") / name)))
+    return found
+
+
+def test_json_and_preset(folders, tmp_path, capsys) -> None:
+    out = tmp_path / "mine.toml"
+    status = main(["calibrate", *folders, "--hold-out", "two", "--json", "--jobs", "1", "--quiet", "--out", str(out)])
+    found = json.loads(capsys.readouterr().out)
+    assert found["held_out"] == ["two"]
+    assert status == (0 if found["agrees"] else 1)
+    told = {row["parameter"]: row for row in found["parameters"]}
+    assert told["network.gather"]["estimate"] == pytest.approx(0.2)
+    assert Scenario().replace({"network.preset": str(out)}).network.gather == pytest.approx(0.2)
+
+
+def test_tables_for_people(folders, capsys) -> None:
+    main(["calibrate", *folders, "--hold-out", "two", "--jobs", "1", "--quiet", "--replications", "2"])
+    shown = capsys.readouterr().out
+    for part in ("network.goodput", "left alone", "kept out of the fit: two", "Where the start-up goes"):
+        assert part in shown
+
+
+def test_an_unknown_scenario_is_one_line_and_status_2(folders, capsys) -> None:
+    assert main(["calibrate", *folders, "--hold-out", "tow"]) == 2
+    assert "did you mean 'two'?" in capsys.readouterr().err
