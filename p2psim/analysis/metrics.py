@@ -112,6 +112,9 @@ METRICS: Mapping[str, Metric] = {
     "added_stall_ratio": Metric(
         text="stall ratio against http-only", unit="points", over="added_stall_ratio", paired=True
     ),
+    "added_switches": Metric(
+        text="changes of quality against http-only", unit="number", over="added_switches", paired=True
+    ),
     "wait_reduction": Metric(
         text="1 - request to first byte / http-only's", unit="share", over="wait", under="base_wait", complement=True,
         paired=True,
@@ -191,7 +194,7 @@ def sums(totals: Totals, baseline: Totals | None = None) -> dict[str, float]:
 def pair(found: Sums, base: Sums) -> dict[str, float]:
     """Put the sums of the paired `http-only` run beside those of a run."""
     against = {f"base_{name}": number for name, number in base.items()}
-    added = {f"added_{name}": found[name] - base[name] for name in ("startup", "latency", "stall_ratio")}
+    added = {f"added_{name}": found[name] - base[name] for name in ("startup", "latency", "stall_ratio", "switches")}
     return {**found, **against, **added}
 
 
@@ -224,6 +227,7 @@ def _sums(totals: Totals) -> dict[str, float]:
     )
     found |= _beginning(late if len(late) else viewers)
     found["stall_ratio"] = _divide(found["stalled_seconds"], found["viewer_seconds"])
+    found["switches"] = _divide(found["switch_count"], found["viewer_count"])
     given = viewers["bytes_uploaded"] / (viewers["bytes_http"] + viewers["bytes_p2p"]).clip(lower=1.0)
     found["fairness"] = jain(given)
     return found
