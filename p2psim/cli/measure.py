@@ -21,7 +21,8 @@ EXAMPLES = """\
   p2psim measure live-24s --out traces/live
   p2psim measure live-24s --set viewers.count=4 --set duration="60 s"
   p2psim measure measured-pair measured-churn --repeat 3 --out traces    # go on later: the same command again
-  p2psim measure live-24s --tracker ws://127.0.0.1:8000/    # a tracker that runs already"""
+  p2psim measure live-24s --tracker ws://127.0.0.1:8000/    # a tracker that runs already
+  sudo p2psim measure live-24s --lab --set nat.mix=average --set relay.share=1"""
 
 IN_FLIGHT = 0.02
 """Share of bytes that the two ends of aborted transfers may disagree on."""
@@ -43,6 +44,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     for name in ("origin", "tracker"):
         help_text = f"port of the {name} that is started (default: a free one)"
         parser.add_argument(f"--{name}-port", type=port, default=0, metavar="PORT", help=help_text)
+    help_text = "give every viewer a host with its own NAT, link and delays (network namespaces; needs root)"
+    parser.add_argument("--lab", action="store_true", help=help_text)
     parser.add_argument("--logs", metavar="FOLDER", help="keep the logs of all processes there")
 
 
@@ -129,6 +132,7 @@ def _record(
         origin_port=arguments.origin_port,
         tracker_port=arguments.tracker_port,
         keep_logs=logs,
+        lab=arguments.lab,
     )
     for line in (*discrepancies(trace, IN_FLIGHT), *complaints(trace.manifest.notes["cpu"])):
         warn(f"{Path(folder).name}: {line}")

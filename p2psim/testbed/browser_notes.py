@@ -45,6 +45,7 @@ class _Link:
     closed_at: float = math.nan
     sent: int = 0
     received: int = 0
+    path: str | None = "host"
 
 
 class BrowserNotes:

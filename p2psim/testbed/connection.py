@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
 import aioice.ice
@@ -16,12 +16,15 @@ from aiortc import (
     InvalidStateError,
     RTCConfiguration,
     RTCDataChannel,
+    RTCIceServer,
     RTCPeerConnection,
     RTCSessionDescription,
 )
 
 from p2psim.errors import MissingToolError
+from p2psim.testbed.ice import prefer_direct
 from p2psim.testbed.pacing import Downlink, Uplink
+from p2psim.testbed.path import Path, path_of
 from p2psim.testbed.ports import Clock
 from p2psim.wire import RemoteProtocolError, is_command
 
@@ -54,6 +57,8 @@ class Links:
     downlink: Downlink
     sent: int = 0
     """Segment bytes that left."""
+    servers: list[RTCIceServer] = field(default_factory=list)
+    """STUN and TURN servers."""
 
 
 class ConnectionOwner(Protocol):
@@ -82,11 +87,13 @@ class Connection:
         self.answered_at = float("nan")
         self.opened_at = float("nan")
         self.closed_at = float("nan")
+        self.path: Path | None = None
+        """By which way it goes, once it is open."""
         self.sent = 0
         self.received = 0
         self.state: State = "new"
         self._owner, self._clock, self._links = owner, clock, links
-        self._rtc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._rtc = RTCPeerConnection(RTCConfiguration(iceServers=links.servers))
         self._channel: RTCDataChannel | None = None
         self._queue: deque[bytes] = deque()
         self._is_sending = False
@@ -99,6 +106,7 @@ class Connection:
     async def offer(self, label: str) -> str:
         """Make an offer; gives its description."""
         self._adopt(self._rtc.createDataChannel(label))
+        prefer_direct(self._rtc)
         await self._rtc.setLocalDescription(await self._rtc.createOffer())
         return str(self._rtc.localDescription.sdp)
 
@@ -112,6 +120,7 @@ class Connection:
         """Answer an offer; gives our description."""
         self._rtc.on("datachannel", self._adopt)
         await self._take("offer", offer)
+        prefer_direct(self._rtc)
         await self._rtc.setLocalDescription(await self._rtc.createAnswer())
         self.answered_at = self._clock.now()
         return str(self._rtc.localDescription.sdp)
@@ -145,6 +154,7 @@ class Connection:
         if self.state == "new":
             self.state = "open"
             self.opened_at = self._clock.now()
+            self.path = path_of(self._rtc)
             self._owner.connection_opened(self)
 
     # -- sending ------------------------------------------------------------------------------------------------

@@ -54,13 +54,13 @@ _OPEN: Final = "open"
 _TIMEOUT: Final = 5.0
 _PLAIN: Final = Scenario()
 _SIMULATED: Final = (
-    "channels", "regions", "household", "neighbourhood", "carrier", "devices", "cdn", "relay", "hybrid",
+    "channels", "neighbourhood", "devices", "cdn", "hybrid",
 )  # fmt: skip
+_IN_LABS: Final = ("regions", "household", "carrier", "relay")
 
 
-def check_feasible(scenario: Scenario) -> None:
-    """Raise ScenarioError for what cannot be made on a loopback, rather than measure something else."""
-    public = nat_mixes()[_OPEN]
+def check_feasible(scenario: Scenario, *, in_lab: bool = False) -> None:
+    """Raise ScenarioError for what cannot be made on a loopback, or in a lab, rather than measure something else."""
     refusals = [
         *(
             (getattr(scenario, name) != getattr(_PLAIN, name), f"[{name}] is simulated only; none of it")
@@ -74,10 +74,9 @@ def check_feasible(scenario: Scenario) -> None:
             scenario.viewers.browsers > 0 and any(fault.what == "uplinks" for fault in scenario.faults),
             f"viewers.browsers = {scenario.viewers.browsers}: a browser's uplink cannot be changed by a fault; 0",
         ),
+        *(_refused_in_labs(scenario) if in_lab else _refused_on_loopbacks(scenario)),
         (bool(scenario.stream.ladder), "stream.ladder: a measured stream has one bitrate; []"),
-        (bool(scenario.nat.shares), "nat.shares: a loopback has no NAT; {}"),
-        (nat_mixes()[scenario.nat.mix] != public, f"nat.mix = {scenario.nat.mix!r}: a loopback has no NAT; {_OPEN!r}"),
-        (scenario.nat.failure > 0, f"nat.failure = {scenario.nat.failure:g}: connections on a loopback do not fail; 0"),
+        (scenario.nat.failure > 0, f"nat.failure = {scenario.nat.failure:g}: connections do not fail by chance; 0"),
         (
             scenario.viewers.count > MAX_MEASURED,
             f"viewers.count = {scenario.viewers.count}: one machine cannot play for so many; at most {MAX_MEASURED}",
@@ -96,6 +95,34 @@ def check_own_tracker(scenario: Scenario, trackers: Sequence[str]) -> None:
                 f"faults[{number}].what = 'tracker': {trackers[0]} is not started here, so it cannot be stopped; "
                 "no fault of it is accepted for measuring"
             )
+
+
+def _refused_on_loopbacks(scenario: Scenario) -> list[tuple[bool, str]]:
+    nat, public = scenario.nat, nat_mixes()[_OPEN]
+    return [
+        *(
+            (getattr(scenario, name) != getattr(_PLAIN, name), f"[{name}] needs a lab; without one none of it")
+            for name in _IN_LABS
+        ),
+        (bool(nat.shares), "nat.shares: a loopback has no NAT; {}"),
+        (nat_mixes()[nat.mix] != public, f"nat.mix = {nat.mix!r}: a loopback has no NAT; {_OPEN!r}"),
+    ]
+
+
+def _refused_in_labs(scenario: Scenario) -> list[tuple[bool, str]]:
+    relay, has_carriers = scenario.relay.share, scenario.carrier.share > 0
+    return [
+        (scenario.viewers.browsers > 0, f"viewers.browsers = {scenario.viewers.browsers}: a lab has none; 0"),
+        (relay not in (0.0, 1.0), f"relay.share = {relay:g}: a lab has a relay for everybody or nobody; 0 or 1"),
+        (
+            has_carriers and bool(scenario.regions.mix),
+            "[regions] with carrier.share > 0: homes behind one carrier are in one place; one of the two",
+        ),
+        (
+            has_carriers and scenario.household.host < 1.0,
+            f"household.host = {scenario.household.host:g} with carrier.share > 0: a carrier would have to hairpin; 1",
+        ),
+    ]
 
 
 def check_port(port: int, host: str = "127.0.0.1") -> None:

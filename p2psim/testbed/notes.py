@@ -57,6 +57,10 @@ class LinkFacts(Protocol):
         """Segment bytes that left."""
 
     @property
+    def path(self) -> str | None:
+        """Which way it went: host, srflx, prflx, relay; None if it never opened."""
+
+    @property
     def received(self) -> int:
         """Segment bytes that came."""
 
@@ -235,7 +239,10 @@ class ViewerNotes:
 
     def connection_over(self, connection: LinkFacts, outcome: Outcome) -> None:
         """Write a connection down: its bytes at both ends, the rest where it was offered."""
-        self.write("link", peer=connection.peer, sent=connection.sent, received=connection.received)
+        self.write(
+            "link", peer=connection.peer, sent=connection.sent, received=connection.received,
+            path=connection.path, opened_at=connection.opened_at,
+        )  # fmt: skip
         if connection.is_ours:
             self.write(
                 "connection", peer=connection.peer, initiated_at=connection.initiated_at,

@@ -23,8 +23,6 @@ from p2psim.scenario.population import ROLES, viewer_name
 from p2psim.testbed.browser_page import check_for_browsers, in_browsers
 from p2psim.testbed.chromium import browser_versions, check_browser, find_libraries
 from p2psim.testbed.feasibility import (
-    ENFORCED,
-    NOT_ENFORCED,
     NOT_ENFORCED_IN_BROWSERS,
     check_feasible,
     check_own_tracker,
@@ -32,9 +30,12 @@ from p2psim.testbed.feasibility import (
     check_tracker,
 )
 from p2psim.testbed.journal import digest
+from p2psim.testbed.lab.capabilities import check_lab, check_relay
+from p2psim.testbed.lab.place import LabPlace
 from p2psim.testbed.media import ClipOptions, ladder, make_clip
 from p2psim.testbed.meter import Meter
 from p2psim.testbed.misfortune import Change, origin_changes, tracker_changes, uplink_changes
+from p2psim.testbed.place import ORIGIN, TRACKER, Place
 from p2psim.testbed.processes import Child
 from p2psim.testbed.tables import Facts, Ledger, read_events, tabulate
 from p2psim.testbed.timetable import OriginOptions
@@ -67,6 +68,7 @@ def measure(
     tracker_port: int = 0,
     processes: int | None = None,
     keep_logs: str | Path | None = None,
+    lab: bool = False,
 ) -> Trace:
     """Run a scenario for real, in real time, and give its trace.
 
@@ -83,22 +85,26 @@ def measure(
     origin_port, tracker_port
         Ports to listen on; 0 takes free ones.
     processes
-        How many processes share the viewers; two by default.
+        How many processes share the viewers; two by default. In a lab each viewer has one.
     keep_logs
         Folder for a copy of what the processes wrote down.
+    lab
+        Give every viewer a machine of its own (`p2psim.testbed.lab`), with the scenario's NATs, links and delays.
 
     Raises
     ------
     ScenarioError
-        The scenario asks for what a loopback cannot give.
+        The scenario asks for what a loopback, or a lab, cannot give.
     TestbedError
         A port is taken (PortInUseError), the tracker does not answer (TrackerUnreachableError), or a process failed;
         nothing is left running.
     """
     scenario = scenario if isinstance(scenario, Scenario) else Scenario.load(scenario)
-    check_feasible(scenario)
+    check_feasible(scenario, in_lab=lab)
+    if lab:
+        _check_for_lab(tracker_url)
     named = scenario.policy.announceTrackers
-    trackers = named if named != PUBLIC_TRACKERS else ()
+    trackers = named if named != PUBLIC_TRACKERS and not lab else ()
     if tracker_url is not None:
         trackers = (tracker_url,)
     check_own_tracker(scenario, trackers)
@@ -113,7 +119,7 @@ def measure(
         raise TestbedError(f"processes = {processes}: 1 or more are accepted")
     with tempfile.TemporaryDirectory(prefix="p2psim-") as name:
         folder = Path(name)
-        run = _Run(scenario, seed, folder, progress or (lambda _: None))
+        run = _Run(scenario, seed, folder, progress or (lambda _: None), in_lab=lab)
         try:
             trace = run.carry_out(trackers, origin_port, tracker_port, processes or 2)
         finally:
@@ -122,6 +128,14 @@ def measure(
     if out is not None:
         trace.write(out)
     return trace
+
+
+def _check_for_lab(tracker_url: str | None) -> None:
+    """Raise MissingToolError for what a lab lacks here, TestbedError for a tracker that would be outside of it."""
+    if tracker_url is not None:
+        raise TestbedError(f"tracker {tracker_url}: a lab has no way out of itself; its own tracker is accepted")
+    check_lab()
+    check_relay()
 
 
 @dataclass(slots=True)
@@ -135,9 +149,10 @@ class _Address:
 class _Run:
     """One run; every process it starts ends with `carry_out`."""
 
-    def __init__(self, scenario: Scenario, seed: int, folder: Path, progress: Progress) -> None:
+    def __init__(self, scenario: Scenario, seed: int, folder: Path, progress: Progress, *, in_lab: bool) -> None:
         self._scenario, self._seed, self._folder, self._progress = scenario, seed, folder, progress
         self._population = populate(scenario, seed)
+        self._place = LabPlace(scenario, self._population, seed, folder) if in_lab else Place(scenario)
         self._children: dict[str, Child] = {}
         self._stack = ExitStack()
         self._trackers = 0
@@ -149,21 +164,25 @@ class _Run:
         prepare(scenario)
         clip = make_clip(_clip_options(scenario), CACHE)
         with self._stack:
+            self._stack.enter_context(self._place)
             origin = self._start_origin(origin_port)
-            key = _read(urljoin(origin.master, "key.bin")) if scenario.stream.encrypted else None
+            with self._place.server(ORIGIN):
+                key = _read(urljoin(origin.master, "key.bin")) if scenario.stream.encrypted else None
             own = () if trackers else (self._start_tracker(tracker_port),)
             workers = self._start_workers(origin.master, trackers or own, processes)
             started_at = self._begin(workers, origin)
             meter = Meter(self._children)
             self._watch(workers, started_at, meter, own[0] if own else "")
-            statistics = _tracker_statistics(own[0]) if own else None
+            with self._place.server(TRACKER):
+                statistics = _tracker_statistics(own[0]) if own else None
+            seen = self._place.notes()
         facts = Facts(
             scenario=scenario,
             started_at=started_at,
             first_segment_at=origin.first_segment_at - started_at,
             true_digests=lambda number: _digests(clip.segment(0, number), number, key),
         )
-        return self._trace(facts, meter, statistics, [child.name for child in workers])
+        return self._trace(facts, meter, statistics, seen, [child.name for child in workers])
 
     # -- starting -----------------------------------------------------------------------------------------------
 
@@ -173,12 +192,16 @@ class _Run:
         return child
 
     def _start_origin(self, port: int) -> _Address:
-        options = {**asdict(_origin_options(self._scenario, port)), "clip": asdict(_clip_options(self._scenario))}
+        options = {
+            **asdict(_origin_options(self._scenario, port, self._place)),
+            "clip": asdict(_clip_options(self._scenario)),
+        }
         events = self._folder / "origin.jsonl"
-        child = self._start(
-            "origin", "-m", "p2psim.testbed.origin", "--options", json.dumps(options), "--events", str(events),
-            "--cache", str(CACHE), "--run-started-at", "0", "--obey",
-        )  # fmt: skip
+        with self._place.server(ORIGIN):
+            child = self._start(
+                "origin", "-m", "p2psim.testbed.origin", "--options", json.dumps(options), "--events", str(events),
+                "--cache", str(CACHE), "--run-started-at", "0", "--obey",
+            )  # fmt: skip
         said = child.hear(_START_TIMEOUT)
         return _Address(said["master"], said["first_segment_at"])
 
@@ -187,21 +210,29 @@ class _Run:
         libraries = str(find_libraries()) if self._scenario.viewers.browsers else ""
         self._trackers += 1
         name = "tracker" if self._trackers == 1 else f"tracker-{self._trackers}"
-        child = self._start(
-            name, "-m", "tracker", "--host", "127.0.0.1", "--port", str(port), "--json", "--log-level", "warning",
-            "--interval", repr(tracker.interval), "--heartbeat-timeout", repr(tracker.heartbeat),
-            "--matching", tracker.matching, "--libraries", libraries,
-        )  # fmt: skip
+        host = self._place.address(TRACKER)
+        with self._place.server(TRACKER):
+            child = self._start(
+                name, "-m", "tracker", "--host", host, "--port", str(port), "--json", "--log-level", "warning",
+                "--interval", repr(tracker.interval), "--heartbeat-timeout", repr(tracker.heartbeat),
+                "--matching", tracker.matching, "--libraries", libraries, *self._place.tracker_arguments,
+            )  # fmt: skip
         return str(child.hear(_START_TIMEOUT)["url"])
 
     def _start_workers(self, master: str, trackers: tuple[str, ...], count: int) -> list[Child]:
         path = self._folder / "scenario.toml"
-        path.write_text(self._scenario.to_toml(), encoding="utf-8")
-        plans = _plans(self._population, uplink_changes(self._scenario, self._population, self._seed))
+        path.write_text(self._place.scenario.to_toml(), encoding="utf-8")
+        shapes = self._place.shapes
+        changes = {} if shapes else uplink_changes(self._scenario, self._population, self._seed)
+        plans = _plans(self._population, changes, is_paced=not shapes)
         honest = [plan.index for plan in plans if plan.role == ROLES[0]]  # a browser plays no other part
         pages = {honest[place] for place in in_browsers(len(honest), self._scenario.viewers.browsers)}
-        others = [plan for plan in plans if plan.index not in pages]
-        shares = [(f"worker-{number}", "p2psim.testbed.worker", others[number::count]) for number in range(count)]
+        others = self._place.shares([plan.index for plan in plans if plan.index not in pages], count)
+        shares = [
+            (f"worker-{number}", "p2psim.testbed.worker", [plans[index] for index in share])
+            for number, share in enumerate(others)
+        ]
+        ice = self._ice(trackers[0])
         shares.append(("browser", "p2psim.testbed.browser", [plan for plan in plans if plan.index in pages]))
         workers = []
         for name, module, viewers in shares:
@@ -209,12 +240,17 @@ class _Run:
                 continue
             task = Task(
                 scenario=str(path), seed=self._seed, viewers=viewers, master=master, trackers=trackers,
-                journal=str(self._folder / f"{name}.jsonl"),
+                journal=str(self._folder / f"{name}.jsonl"), ice=ice, is_confined=not shapes,
             )  # fmt: skip
-            child = self._start(name, "-m", module)
+            with self._place.viewer(viewers[0].index):
+                child = self._start(name, "-m", module)
             child.say(msgspec.json.encode(task))
             workers.append(child)
         return workers
+
+    def _ice(self, tracker: str) -> str:
+        """Where the tracker lists STUN and TURN servers, if the place has any."""
+        return f"{_http(tracker)}/tracker/ice" if self._place.tracker_arguments else ""
 
     def _begin(self, workers: list[Child], origin: _Address) -> float:
         """Agree on the start: the moment at which a live segment appears, as in a simulation."""
@@ -225,7 +261,8 @@ class _Run:
         started_at = origin.first_segment_at + math.ceil(passed) * length
         for child in workers:
             child.say(json.dumps({"start": started_at}).encode())
-        weakened = [(started_at + at, left) for at, left in origin_changes(self._scenario)]
+        changes = [] if self._place.shapes else origin_changes(self._scenario)
+        weakened = [(started_at + at, left) for at, left in changes]
         self._children["origin"].say(json.dumps(weakened).encode())
         return started_at
 
@@ -235,14 +272,17 @@ class _Run:
         """Wait for the workers' end, as long as nobody fails that should not."""
         duration = self._scenario.duration
         left = {child.name: child for child in workers}
+        links = self._place.changes()
         ahead = tracker_changes(self._scenario)
         while left:
             passed = time.monotonic() - started_at
             if passed > duration + _END_TIMEOUT:
                 raise TestbedError(f"{', '.join(left)}: still running {_END_TIMEOUT:g} s after the end")
+            while links and links[0][0] <= passed:
+                links.pop(0)[1]()
             while ahead and ahead[0][0] <= passed:
                 self._switch_tracker(tracker, ahead.pop(0)[1] > 0, started_at)
-            pause = min(_POLL, max(0.0, ahead[0][0] - passed)) if ahead else _POLL
+            pause = min([_POLL, *(max(0.0, changes[0][0] - passed) for changes in (links, ahead) if changes)])
             for name, child in list(left.items()):
                 done = child.listen(pause / len(left))
                 if done is not None:
@@ -267,7 +307,7 @@ class _Run:
 
     # -- the trace ----------------------------------------------------------------------------------------------
 
-    def _trace(self, facts: Facts, meter: Meter, statistics: Any, workers: list[str]) -> Trace:
+    def _trace(self, facts: Facts, meter: Meter, statistics: Any, seen: dict[str, Any], workers: list[str]) -> Trace:
         origin_events = read_events([self._folder / "origin.jsonl"])
         events = read_events(self._folder / f"{name}.jsonl" for name in workers)
         rows, ledger = tabulate(facts, events, origin_events)
@@ -281,7 +321,8 @@ class _Run:
             name=scenario.name,
             recorded_on=datetime.now(UTC).date().isoformat(),
             versions=versions(),
-            notes=_notes(ledger, meter, statistics, workers, scenario.viewers.browsers)
+            notes=_notes(self._place, ledger, meter, statistics, workers, scenario.viewers.browsers)
+            | seen
             | (
                 {"tracker_outages": [[_rounded(at) for at in outage] for outage in self._outages]}
                 if self._outages
@@ -292,13 +333,15 @@ class _Run:
         return Trace(manifest, scenario, rows.tables())
 
 
-def _notes(ledger: Ledger, meter: Meter, statistics: Any, workers: list[str], browsers: int) -> dict[str, Any]:
+def _notes(
+    place: Place, ledger: Ledger, meter: Meter, statistics: Any, workers: list[str], browsers: int
+) -> dict[str, Any]:
     return {
-        "network": "loopback of one machine",
+        "network": place.network,
         "processes": len(workers),
         "cpu": meter.to_dict(),
-        "enforced": dict(ENFORCED),
-        "not_enforced": NOT_ENFORCED | (NOT_ENFORCED_IN_BROWSERS if browsers else {}),
+        "enforced": dict(place.enforced),
+        "not_enforced": {**place.not_enforced, **(NOT_ENFORCED_IN_BROWSERS if browsers else {})},
         **({"browser": browser_versions()} if browsers else {}),
         "tracker": statistics,
         "bytes": ledger.to_dict(),
@@ -314,17 +357,18 @@ def _clip_options(scenario: Scenario) -> ClipOptions:
     )
 
 
-def _origin_options(scenario: Scenario, port: int) -> OriginOptions:
+def _origin_options(scenario: Scenario, port: int, place: Place) -> OriginOptions:
     stream, origin = scenario.stream, scenario.origin
     return OriginOptions(
+        host=place.address(ORIGIN),
         port=port,
         kind=stream.kind,
         window=stream.window,
         segment_count=math.ceil(stream.length / stream.segment),
         encrypted=stream.encrypted,
-        rate=_limit(origin.rate),
+        rate=None if place.shapes else _limit(origin.rate),
         connection_rate=_limit(origin.per_connection),
-        latency=origin.latency,
+        latency=0.0 if place.shapes else origin.latency,
     )
 
 
@@ -346,7 +390,7 @@ def _read(url: str) -> bytes:
         return body
 
 
-def _plans(population: Population, uplinks: Mapping[int, list[Change]]) -> list[ViewerPlan]:
+def _plans(population: Population, uplinks: Mapping[int, list[Change]], *, is_paced: bool) -> list[ViewerPlan]:
     return [
         ViewerPlan(
             index=index,
@@ -360,6 +404,8 @@ def _plans(population: Population, uplinks: Mapping[int, list[Change]]) -> list[
             uploads=bool(population.uploads[index]),
             role=ROLES[population.role[index]],
             uplink_changes=uplinks.get(index, []),
+            nat=population.nat_names[index],
+            is_paced=is_paced,
         )
         for index, departure in enumerate(population.departures)
     ]
@@ -367,8 +413,11 @@ def _plans(population: Population, uplinks: Mapping[int, list[Change]]) -> list[
 
 def _tracker_statistics(url: str) -> Any:
     """What the tracker counted; nothing if it does not say."""
-    address = url.replace("ws", "http", 1).rstrip("/")
-    address = address.partition("/tracker/ws")[0] + "/tracker/stats"
-    with suppress(OSError, ValueError), urllib.request.urlopen(address, timeout=2.0) as response:
+    with suppress(OSError, ValueError), urllib.request.urlopen(f"{_http(url)}/tracker/stats", timeout=2.0) as response:
         return json.load(response)
     return None
+
+
+def _http(tracker: str) -> str:
+    """Where a tracker's pages are."""
+    return tracker.replace("ws", "http", 1).rstrip("/").partition("/tracker/ws")[0]

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from p2psim.scenario import Scenario
+from p2psim.testbed.path import Path as Way
+from p2psim.testbed.path import joint_path
 from p2psim.trace import Recorder
 
 __all__ = ["Facts", "Ledger", "read_events", "tabulate"]
@@ -17,6 +19,8 @@ __all__ = ["Facts", "Ledger", "read_events", "tabulate"]
 Event = Mapping[str, Any]
 
 _STREAM: Final = "main"
+_AGREED: Final = 2.0
+"""Seconds between the two ends' openings of one connection, at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,7 @@ class _Tabulation:
         self._true = cache(facts.true_digests)
         self._viewers = {event["viewer"]: event for event in self._by_kind["viewer"]}
         self._names = {event["peer_id"]: event["viewer"] for event in self._by_kind["viewer"]}
+        self._ways = _ways(self._by_kind["link"], self._name)
         self._crashed = {name for name, event in self._viewers.items() if event["departure"] == "crash"}
 
     def finish(self) -> tuple[Recorder, Ledger]:
@@ -121,7 +126,7 @@ class _Tabulation:
         rates = {name: math.inf if math.isnan(event[name]) else event[name] for name in ("uplink", "downlink")}
         self._rows.add(
             "viewers", viewer=event["viewer"], joined_at=event["joined_at"], left_at=event["left_at"],
-            departure=event["departure"], channel=_STREAM, nat="public", device=event["device"],
+            departure=event["departure"], channel=_STREAM, nat=event.get("nat", "public"), device=event["device"],
             actor=event.get("actor", "aiortc"), peer_id=event["peer_id"],
             role=event.get("role", "honest"), **rates,
         )  # fmt: skip
@@ -134,11 +139,21 @@ class _Tabulation:
             viewer, after = event["viewer"], late[event["viewer"], event["transfer"]]
             self._rows.add(
                 "transfers", viewer=viewer, stream=_STREAM, segment=event["segment"], source=event["source"],
-                from_viewer=self._name(event["peer"]), relayed=False, started_at=event["started_at"],
+                from_viewer=self._name(event["peer"]), relayed=self._is_relayed(event), started_at=event["started_at"],
                 first_byte_at=event["first_byte_at"], ended_at=self._while_there(viewer, event["ended_at"]),
                 bytes=event["bytes"] + after, first_byte=event["first_byte"], outcome=event["outcome"],
                 header_at=event["header_at"], late_bytes=after,
             )  # fmt: skip
+
+    def _is_relayed(self, event: Event) -> bool:
+        is_p2p = event["source"] == "p2p"
+        return is_p2p and self._path(event["viewer"], event["peer"], event["started_at"]) == "relay"
+
+    def _path(self, viewer: str, peer: str, at: float) -> str:
+        """Which way the two were connected at a time: by the last connection of theirs that was open by then."""
+        ways = self._ways.get(frozenset((viewer, self._name(peer))), [])
+        before = [path for opened_at, path in ways if opened_at <= at + _AGREED]
+        return before[-1] if before else "host"
 
     def _add_segment(self, event: Event) -> None:
         stream = self._facts.scenario.stream
@@ -154,7 +169,8 @@ class _Tabulation:
         self._rows.add(
             "connections", viewer=viewer, other=self._name(event["peer"]), initiated_at=event["initiated_at"],
             answered_at=event["answered_at"], opened_at=event["opened_at"],
-            closed_at=self._while_there(viewer, event["closed_at"]), path="host", outcome=event["outcome"],
+            closed_at=self._while_there(viewer, event["closed_at"]),
+            path=self._path(viewer, event["peer"], event["opened_at"]), outcome=event["outcome"],
         )  # fmt: skip
 
     def _add_announce(self, event: Event) -> None:
@@ -201,6 +217,20 @@ class _Tabulation:
             received[other, viewer] += event["received"]
         broken = [pair for pair in sent if self._crashed & set(pair)]
         return sent.total(), received.total(), sum(sent[pair] - received[pair] for pair in broken)
+
+
+def _ways(links: Sequence[Event], name: Callable[[str], str]) -> dict[frozenset[str], list[tuple[float, Way]]]:
+    """When two viewers' connections opened and which way they went, in order, as both ends together see it."""
+    found: dict[frozenset[str], list[tuple[float, Way]]] = defaultdict(list)
+    for event in sorted(
+        (event for event in links if isinstance(event.get("path"), str)), key=lambda event: event["opened_at"]
+    ):
+        ways = found[frozenset((event["viewer"], name(event["peer"])))]
+        if ways and event["opened_at"] - ways[-1][0] < _AGREED:
+            ways[-1] = ways[-1][0], joint_path(ways[-1][1], event["path"])
+        else:
+            ways.append((event["opened_at"], event["path"]))
+    return found
 
 
 def _without(event: Event, *names: str) -> dict[str, Any]:

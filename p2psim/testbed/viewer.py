@@ -17,6 +17,7 @@ from p2psim.testbed.clock import RunClock
 from p2psim.testbed.conduct import CONDUCTS
 from p2psim.testbed.connection import Links
 from p2psim.testbed.fetcher import HttpFetcher
+from p2psim.testbed.ice import ice_servers
 from p2psim.testbed.journal import Journal
 from p2psim.testbed.loader import Loader
 from p2psim.testbed.notes import ViewerNotes
@@ -62,6 +63,9 @@ class ViewerPlan(msgspec.Struct, frozen=True, kw_only=True):
     role: str = "honest"
     uplink_changes: list[tuple[float, float]] = []
     """Seconds of the run, and the share of the uplink that is left from then on."""
+    nat: str = "public"
+    is_paced: bool = True
+    """Whether the process itself holds back to the rates, because the network does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +82,8 @@ class Surroundings:
     journal: Journal
     gate: asyncio.Semaphore
     """Bounds how many connections are answered at once."""
+    ice: str = ""
+    """Address of the list of STUN and TURN servers; none without it."""
     graves: list[aiohttp.ClientSession] = field(default_factory=list)
     """Sessions of vanished viewers, whose sockets to the tracker stay open and silent."""
 
@@ -93,7 +99,8 @@ class Viewer:
         rng = stream(around.seed, 0, "peer", plan.index)
         self._rng = rng
         self._peer_id = new_peer_id(rng, self._policy.trackerClientVersionPrefix)
-        self._links = Links(Uplink(self._clock, _rate(plan.uplink)), Downlink(self._clock, _rate(plan.downlink)))
+        uplink, downlink = (_rate(rate) if plan.is_paced else math.inf for rate in (plan.uplink, plan.downlink))
+        self._links = Links(Uplink(self._clock, uplink), Downlink(self._clock, downlink))
         self._segments = SegmentMap()
         self._offset = 0.0
         self._listed: dict[int, MediaSegment] = {}
@@ -198,6 +205,8 @@ class Viewer:
         if self._loader is None:
             return
         around = self._around
+        if around.ice:
+            self._links.servers = await ice_servers(signals, around.ice)
         self._pool = Pool(
             self._peer_id,
             self._clock,
@@ -330,7 +339,7 @@ class Viewer:
         self._notes.write(
             "viewer", peer_id=self._peer_id, joined_at=joined_at, left_at=left_at, departure=self._plan.departure,
             uplink=self._plan.uplink, downlink=self._plan.downlink, device=self._plan.device,
-            role=self._plan.role,
+            role=self._plan.role, nat=self._plan.nat,
         )  # fmt: skip
 
 

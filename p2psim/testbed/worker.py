@@ -41,6 +41,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     master: str
     trackers: tuple[str, ...]
     journal: str
+    ice: str = ""
+    """Address of the list of STUN and TURN servers; none without it."""
+    is_confined: bool = True
+    """Whether peers are on the loopback; else they have the addresses of their machine."""
 
 
 def main() -> int:
@@ -49,7 +53,8 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it decides
     task = msgspec.json.decode(sys.stdin.readline(), type=Task)
     scenario = Scenario.load(task.scenario)
-    confine()
+    if task.is_confined:
+        confine()
     prepare(scenario)
     _say({"ready": len(task.viewers)})
     started = json.loads(sys.stdin.readline() or "null")
@@ -107,6 +112,7 @@ async def _run(task: Task, scenario: Scenario, started_at: float) -> int:
             clock=RunClock(started_at),
             journal=journal,
             gate=asyncio.Semaphore(_ANSWERED_AT_ONCE),
+            ice=task.ice,
         )
         async with asyncio.TaskGroup() as viewers:
             for plan in task.viewers:

@@ -37,7 +37,7 @@ def desk(tmp_path):
 
 
 def connection(peer="bela", **more):
-    values = {"peer": peer, "sent": 10, "received": 20, "is_ours": True}
+    values = {"peer": peer, "sent": 10, "received": 20, "is_ours": True, "path": "srflx"}
     times = {"initiated_at": 1.0, "answered_at": 2.0, "opened_at": 3.0, "closed_at": 4.0}
     return SimpleNamespace(**{**values, **times, **more})
 

@@ -72,6 +72,42 @@ def test_times_of_the_stream_and_of_the_origin_are_those_of_the_run():
     assert tables["viewers"]["downlink"].tolist() == [math.inf]
 
 
+def open_link(name, peer, path, at):
+    return link(name, peer, 1, 1) | {"path": path, "opened_at": at}
+
+
+def offered(name, peer, at):
+    return {
+        "event": "connection", "viewer": name, "peer": f"id-{peer}", "initiated_at": 0.0, "answered_at": 0.1,
+        "opened_at": at, "closed_at": 9.0, "outcome": "open",
+    }  # fmt: skip
+
+
+def test_a_connection_went_the_way_that_both_ends_together_see():
+    events = [
+        viewer("a"), viewer("b"), viewer("c"),
+        offered("a", "b", 0.5), offered("c", "a", 0.7), offered("b", "c", NOTHING),
+        open_link("a", "b", "host", 0.5), open_link("b", "a", "prflx", 0.6),
+        open_link("a", "c", "host", 0.7), open_link("c", "a", "host", 0.7),
+        open_link("b", "c", NOTHING, NOTHING),
+    ]  # fmt: skip
+    rows, _ = tabulate(FACTS, events, [])
+    found = rows.tables()["connections"].set_index(["viewer", "other"])["path"]
+    assert found.to_dict() == {("a", "b"): "prflx", ("c", "a"): "host", ("b", "c"): "host"}
+
+
+def test_what_a_relay_carries_is_booked_as_relayed():
+    """Of two connections one after the other, the one that was open counts."""
+    events = [
+        viewer("a"), viewer("b"), open_link("a", "b", "relay", 0.5), open_link("b", "a", "relay", 0.6),
+        open_link("a", "b", "host", 6.0), open_link("b", "a", "srflx", 6.1),
+        transfer("a", 1, "p2p", "id-b", 60), transfer("a", 2, "p2p", "id-b", 60) | {"started_at": 7.0},
+        transfer("a", 3, "http", "", 60),
+    ]  # fmt: skip
+    rows, _ = tabulate(FACTS, events, [])
+    assert rows.tables()["transfers"]["relayed"].tolist() == [True, False, False]
+
+
 def test_books_that_balance():
     events = [viewer("a"), viewer("b"), segment("a", http=70, p2p=30), link("a", "b", 0, 30), link("b", "a", 30, 0)]
     _, ledger = tabulate(FACTS, events, [response("a", 70), response("a", 9, "/main/360p/index.m3u8")])

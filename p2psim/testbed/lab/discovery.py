@@ -27,7 +27,7 @@ class StunServer:
     """A server for behaviour discovery: it answers at two addresses with two ports each."""
 
     address: str
-    other_address: str
+    other_address: str = ""
     port: int = 3478
     other_port: int = 3479
 

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, Self, TypeVar
 
 from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnection
 
+from p2psim.testbed.ice import prefer_direct
 from p2psim.testbed.lab.lab import Host
 from p2psim.testbed.path import Path, joint_path, path_of
 
@@ -114,6 +115,7 @@ class _Caller(_End):
         rtc = self._open()
         self._came_back = asyncio.Event()
         channel = rtc.createDataChannel("meeting")
+        prefer_direct(rtc)
         channel.on("open", lambda: channel.send("hello"))
         channel.on("message", lambda _: self._came_back.set())
         await rtc.setLocalDescription(await rtc.createOffer())
@@ -136,6 +138,7 @@ class _Callee(_End):
         rtc = self._open()
         rtc.on("datachannel", self._echo)
         await rtc.setRemoteDescription(offer)
+        prefer_direct(rtc)
         await rtc.setLocalDescription(await rtc.createAnswer())
         return rtc.localDescription
 
