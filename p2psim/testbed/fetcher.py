@@ -130,3 +130,5 @@ class _Fetch:
         connection = self._response.connection if self._response is not None else None
         if connection is not None and connection.transport is not None and connection.transport.can_write_eof():
             connection.transport.write_eof()
+            if connection.protocol is not None:
+                connection.protocol.force_close()  # the body may be complete already: not to be asked again

@@ -209,3 +209,16 @@ async def _rows(recorder, count):
         if len(rows) >= count:
             return rows.to_dict("records")
         await asyncio.sleep(0.01)
+
+
+async def test_a_connection_that_was_hung_up_on_is_not_asked_again(clip):
+    """Its body may have come whole by then, which leaves it looking idle and sound."""
+    async with fetching(clip) as (fetcher, _, _):
+        for _ in range(3):
+            fetcher(0, 0, Heard(accepts=False))
+            while fetcher._running:
+                await asyncio.sleep(0.01)
+        heard = Heard()
+        fetcher(1, 0, heard)
+        await heard.over.wait()
+        assert heard.data == clip.segment(0, 1)

@@ -105,7 +105,9 @@ def test_viewers_go_the_ways_that_are_simulated_and_relayed_bytes_are_booked_as_
     assert notes["unhandled_errors"] == 0
     # the kernel's counters: at least what the books say, and headers
     devices, books = notes["interfaces"], notes["bytes"]
-    assert books["http_unexplained"] == 0
+    # a network holds what is on its way when a viewer leaves: it was sent and never came
+    assert 0 <= books["http_unexplained"] <= 0.05 * books["http_sent"]
+    assert 0 <= books["p2p_unexplained"] <= 0.1 * books["p2p_sent"]
     assert books["http_sent"] <= devices["origin_sent"] <= 1.1 * books["http_sent"] + 500_000
     assert relayed <= devices["relay_sent"] <= 1.25 * relayed + 1_000_000
     received = books["http_received"] + books["p2p_received"]
