@@ -14,14 +14,14 @@ from p2psim.trace import discrepancies
 
 SCENARIO = Scenario(name="lab").replace(
     {
-        "duration": 24.0,
+        "duration": 30.0,
         "stream.bitrate": 62_500.0,
         "stream.segment": 2.0,
-        "viewers.count": 6,
+        "viewers.count": 5,
         "viewers.over": 2.0,
         "access.uplink": 500_000.0,
         "access.downlink": 2_500_000.0,
-        "nat.shares": {"public": 0.3, "port-restricted": 0.3, "symmetric": 0.2, "blocked": 0.2},
+        "nat.shares": {"port-restricted": 0.4, "symmetric": 0.4, "blocked": 0.2},
         "relay.share": 1.0,
         "network.rtt": 0.02,
         "tracker.interval": 8.0,
@@ -75,21 +75,21 @@ def test_without_a_lab_it_says_that_one_is_needed():
 @pytest.mark.testbed
 @pytest.mark.slow
 def test_viewers_go_the_ways_that_are_simulated_and_relayed_bytes_are_booked_as_such(tmp_path):
-    seed = 18
+    seed = 15
     people = populate(SCENARIO, seed)
     reach = Reach(SCENARIO, people, seed, 0)
     ways = {reach.way(a, b) for a in range(len(people)) for b in range(a)}
-    assert ways == {"", "host", "srflx"}
+    assert ways == {"", "srflx"}
     assert "blocked" in people.nat_names
     trace = measure(SCENARIO, seed=seed, lab=True, keep_logs=tmp_path)
     assert sorted(trace["viewers"]["nat"]) == sorted(people.nat_names)
     assert set(trace["viewers"]["uplink"]) == {500_000.0}
 
     opened = trace["connections"][trace["connections"]["opened_at"].notna()]
-    expected = {"": {"relay"}, "host": {"host"}, "srflx": {"srflx", "prflx"}}
+    expected = {"": {"relay"}, "srflx": {"srflx", "prflx"}}
     for row in opened.itertuples():
         assert row.path in expected[reach.way(int(row.viewer[1:]), int(row.other[1:]))]
-    assert set(opened["path"]) > {"relay", "host"}
+    assert "relay" in set(opened["path"])
 
     transfers = trace["transfers"]
     is_p2p = transfers["source"] == "p2p"
@@ -124,7 +124,7 @@ def test_faults_change_links_while_they_run(tmp_path):
     people = populate(scenario, 1)
     with LabPlace(scenario, people, 1, tmp_path) as place:
         changes = place.changes()
-        assert [at for at, _ in changes] == [5.0] * 6 + [8.0] + [15.0] * 6
+        assert [at for at, _ in changes] == [5.0] * 5 + [8.0] + [15.0] * 5
         viewer, origin = place.host(0), place.host("origin")
         assert rate(viewer) == "4Mbit"
         for at, change in changes:
@@ -132,7 +132,7 @@ def test_faults_change_links_while_they_run(tmp_path):
                 change()
         assert rate(viewer) == "2Mbit"
         assert rate(origin) == "800bit"
-        for _, change in changes[7:]:
+        for _, change in changes[6:]:
             change()
         assert rate(viewer) == "4Mbit"
 
