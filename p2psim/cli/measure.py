@@ -82,7 +82,7 @@ def _record_series(arguments: argparse.Namespace, scenarios: "list[Scenario]") -
     from p2psim.testbed.series import plan_series
 
     folder = arguments.out or "p2psim-measured"
-    recordings = plan_series(scenarios, arguments.repeat, arguments.seed, folder)
+    recordings = plan_series(scenarios, arguments.repeat, arguments.seed, folder, in_lab=arguments.lab)
     said, rows = [], []
     with Bar("measuring", arguments.quiet) as bar:
         for number, recording in enumerate(recordings):

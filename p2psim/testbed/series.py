@@ -34,7 +34,9 @@ class Recording:
         return trace
 
 
-def plan_series(scenarios: Sequence[Scenario], repeat: int, seed: int, folder: str | Path) -> list[Recording]:
+def plan_series(
+    scenarios: Sequence[Scenario], repeat: int, seed: int, folder: str | Path, *, in_lab: bool = False
+) -> list[Recording]:
     """List the recordings of each scenario, `repeat` times with consecutive seeds: folder/NAME-SEED.
 
     Repetitions come one after the other, scenario by scenario, so that a series that ends early has all of them once.
@@ -51,7 +53,7 @@ def plan_series(scenarios: Sequence[Scenario], repeat: int, seed: int, folder: s
                 f"{name!r} is the name of {names.count(name)} scenarios of the series; each needs its own"
             )
     for scenario in scenarios:
-        check_feasible(scenario)
+        check_feasible(scenario, in_lab=in_lab)
     recordings = [
         Recording(scenario=scenario, seed=number, folder=Path(folder) / f"{scenario.name}-{number}")
         for number in range(seed, seed + repeat)
