@@ -18,7 +18,7 @@ import pandas as pd
 
 from p2psim.analysis.comparison import compare_all
 from p2psim.analysis.identification import Estimate, identify, overhead_estimates, overheads
-from p2psim.analysis.observation import ACTORS, observe, startup_parts
+from p2psim.analysis.observation import ACTORS, STARTUP_PARTS, observe, startup_parts
 from p2psim.analysis.refinement import refine_goodput, with_network
 from p2psim.analysis.runs import Runs, jobs_for
 from p2psim.errors import InputError, one_of
@@ -86,6 +86,9 @@ class Calibration:
     held_out: tuple[str, ...]
     """Names of the scenarios kept out."""
     actor: str = ""
+    """Kind of viewers that was asked for; empty: all."""
+    actors: tuple[str, ...] = ()
+    """Kinds of viewers that were fitted."""
 
     @property
     def values(self) -> dict[str, float]:
@@ -172,6 +175,7 @@ def calibrate(
         sources={f"{trace.name} (seed {trace.manifest.seed})": trace_digest(trace) for trace in fitted},
         held_out=kept,
         actor=actor,
+        actors=tuple(sorted({kind for trace in fitted for kind in trace["viewers"]["actor"] if actor in ("", kind)})),
     )
 
 
@@ -241,7 +245,8 @@ def _startup(traces: Sequence[Trace], values: Mapping[str, float], runs: Runs, s
         for world, each in (("measured", trace), ("simulated", made.trace)):
             if each is not None:
                 rows.append({"scenario": trace.scenario.name, "world": world, **startup_parts(each)})
-    return pd.DataFrame(rows).groupby(["scenario", "world"], as_index=False, sort=False).mean()
+    table = pd.DataFrame(rows, columns=["scenario", "world", *STARTUP_PARTS])
+    return table.groupby(["scenario", "world"], as_index=False, sort=False).mean()
 
 
 def _plain(found: Estimate) -> dict[str, Any]:

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from p2psim.scenario import Scenario
 from p2psim.trace import Trace
 
-__all__ = ["ACTORS", "Observed", "observe", "startup_parts"]
+__all__ = ["ACTORS", "STARTUP_PARTS", "Observed", "observe", "startup_parts"]
 
 ACTORS = ("aiortc", "browser", "simulated")
 """Kinds of viewers, as the table of viewers names them."""
+STARTUP_PARTS = ("first_request", "first_segment", "first_frame")
 
 _FULL = 0.9
 """Share of a downlink up to which concurrent transfers are taken not to hold each other back."""
@@ -60,11 +61,8 @@ def startup_parts(trace: Trace) -> dict[str, float]:
     loaded = trace["segments"].groupby("viewer")["completed_at"].min()
     states = trace["playback"]
     shown = states[states["state"] == "playing"].groupby("viewer")["at"].min()
-    return {
-        "first_request": float((asked - joined).mean()),
-        "first_segment": float((loaded - asked).mean()),
-        "first_frame": float((shown - loaded).mean()),
-    }
+    parts = asked - joined, loaded - asked, shown - loaded
+    return {name: float(part.mean()) for name, part in zip(STARTUP_PARTS, parts, strict=True)}
 
 
 def _transfers(trace: Trace, actor: str) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from p2psim.cli.options import add_replications, whole
-from p2psim.cli.output import emit, note, print_table
+from p2psim.cli.output import emit, note, print_table, warn
 
 if TYPE_CHECKING:
     from p2psim.analysis.calibration import Calibration
@@ -15,15 +15,15 @@ __all__ = ["EXAMPLES", "SUMMARY", "configure", "execute"]
 
 SUMMARY = "fit the network's few parameters to measured traces, and judge them on scenarios kept out of the fit"
 EXAMPLES = """\
-  p2psim calibrate traces/* --actor aiortc                what is fitted, and how far it carries
-  p2psim calibrate traces/* --hold-out live-8s --out mine.toml
+  p2psim calibrate --actor aiortc                         the bundled traces: what is fitted, how far it carries
+  p2psim calibrate traces/*/ --hold-out live-8s --out mine.toml
   p2psim simulate live-24s --set network.preset=mine.toml
-  p2psim calibrate data/traces/* --name calibrated --out data/presets/sections/network.toml"""
+  p2psim calibrate --actor aiortc --out data/presets/sections/network.toml"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("traces", metavar="TRACE_DIR", nargs="+", help="trace folders; runs of a scenario go together")
+    parser.add_argument("traces", metavar="TRACE_DIR", nargs="*", help="trace folders (default: the bundled ones)")
     parser.add_argument(
         "--hold-out", metavar="NAME", nargs="+", default=[], help="scenarios kept out of the fit (default: a third)"
     )
@@ -42,12 +42,15 @@ def execute(arguments: argparse.Namespace) -> int:
     from p2psim.analysis.calibration import calibrate
     from p2psim.analysis.runs import Runs
     from p2psim.experiment import Bar
+    from p2psim.scenario import bundled
 
     with Bar("simulating", arguments.quiet) as bar:
         found = calibrate(
-            arguments.traces, hold_out=arguments.hold_out, actor=arguments.actor or "",
+            arguments.traces or bundled("traces"), hold_out=arguments.hold_out, actor=arguments.actor or "",
             replications=arguments.replications, seed=arguments.seed, runs=Runs(arguments.jobs, bar),
         )  # fmt: skip
+    if len(found.actors) > 1 and not arguments.actor:
+        warn(f"these are viewers of several kinds ({', '.join(found.actors)}), fitted together; --actor fits one")
     if arguments.out:
         write_preset(found, Path(arguments.out), arguments.name, dt.datetime.now(dt.UTC).date())
         note(f"{arguments.out}: preset {arguments.name}", arguments.quiet)
@@ -59,6 +62,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _print(found: "Calibration") -> None:
+    from p2psim.analysis.observation import STARTUP_PARTS
     from p2psim.analysis.wording import say, say_interval
 
     rows = []
@@ -77,14 +81,15 @@ def _print(found: "Calibration") -> None:
     head = ["scenario", "metric", "measured", "simulated before", "after", "off by", "within the limit"]
     print_table(head, rows, f"Simulated with it (kept out of the fit: {', '.join(found.held_out) or 'nothing'})")
     parts = [
-        [row["scenario"], row["world"], *(say(row[part], "time") for part in _PARTS)]
+        [row["scenario"], row["world"], *(say(row[part], "time") for part in STARTUP_PARTS)]
         for row in found.startup.to_dict(orient="records")
     ]
-    print_table(["scenario", "world", *(part.replace("_", " ") for part in _PARTS)], parts, "Where the start-up goes")
+    print_table(
+        ["scenario", "world", *(part.replace("_", " ") for part in STARTUP_PARTS)], parts, "Where the start-up goes"
+    )
     print(f"P2P share of the scenarios kept out: off by {say(found.mean_error, 'points')} on average")
 
 
-_PARTS = ("first_request", "first_segment", "first_frame")
 _UNITS = {
     "request": "time", "http_request": "time", "window": "size", "channel_rate": "rate", "gather": "time",
     "handshake": "time",

@@ -32,7 +32,7 @@ _EXAMPLES = """\
   p2psim simulate mine.toml --set nat.mix=mobile --replications 20 --out results
   p2psim measure live-24s --out trace      the same for real: tracker, origin and WebRTC peers on this machine
   p2psim compare trace                     does the simulator predict what was measured?
-  p2psim calibrate traces/*                what the network between viewers is like, from measured traces"""
+  p2psim calibrate traces/*/               what the network between viewers is like, from measured traces"""
 
 
 class _Parser(argparse.ArgumentParser):

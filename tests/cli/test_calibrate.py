@@ -1,10 +1,11 @@
 """``p2psim calibrate``: output, files, exit status."""
 
+import dataclasses
 import json
 
 import pytest
 
-from p2psim import Scenario
+from p2psim import Scenario, Trace
 from p2psim.cli import main
 from p2psim.simulation import run
 
@@ -41,3 +42,14 @@ def test_tables_for_people(folders, capsys) -> None:
 def test_an_unknown_scenario_is_one_line_and_status_2(folders, capsys) -> None:
     assert main(["calibrate", *folders, "--hold-out", "tow"]) == 2
     assert "did you mean 'two'?" in capsys.readouterr().err
+
+
+def test_viewers_of_several_kinds_are_warned_of(folders, tmp_path, capsys) -> None:
+    trace = Trace.read(folders[0])
+    kinds = trace["viewers"].assign(actor=["aiortc", "browser"] * (len(trace["viewers"]) // 2))
+    dataclasses.replace(trace, tables={**trace.tables, "viewers": kinds}).write(tmp_path / "mixed")
+    common = ["calibrate", str(tmp_path / "mixed"), "--replications", "2", "--jobs", "1", "--quiet"]
+    assert main(common) == 1  # nothing was kept out, so nothing is shown
+    assert "several kinds (aiortc, browser)" in capsys.readouterr().err
+    main([*common, "--actor", "browser"])
+    assert "several kinds" not in capsys.readouterr().err
