@@ -2,8 +2,9 @@
 
 With STUN alone and both sides probing at once, a pair connects iff both map endpoint-independently, or exactly one
 does and its filtering is not address-and-port-dependent: the check from the other's unforeseen port then still gets
-in. Where neither maps independently, the answer comes from another port than it was sent to, which ICE refuses
-(RFC 8445, 7.2.5.2.1). A viewer whose UDP is blocked connects to nobody.
+in. Where neither maps independently, an answer comes from another port than it was sent to, which ICE refuses
+(RFC 8445, 7.2.5.2.1), unless one of the mappings depends on the address alone: it stays once both have met, which they
+do if no filter minds unforeseen ports. A viewer whose UDP is blocked connects to nobody.
 """
 
 import numpy as np
@@ -18,6 +19,7 @@ _EI, _AD, _APD = 0, 1, 2
 _MAPPING = (_EI, _EI, _EI, _EI, _APD, _APD, _AD, _AD, _AD, _APD, _APD)
 _FILTERING = (_EI, _EI, _AD, _APD, _APD, _APD, _EI, _AD, _APD, _EI, _AD)
 MAPPING_INDEPENDENT = tuple(mapping == _EI for mapping in _MAPPING)
+_MAPPING_BY_PORT = tuple(mapping == _APD for mapping in _MAPPING)
 _FILTERING_BY_PORT = tuple(filtering == _APD for filtering in _FILTERING)
 PUBLIC, BLOCKED = 0, 5
 
@@ -31,7 +33,11 @@ def connects(a: int, b: int) -> bool:
         return True
     if MAPPING_INDEPENDENT[a] and not _FILTERING_BY_PORT[a]:
         return True
-    return MAPPING_INDEPENDENT[b] and not _FILTERING_BY_PORT[b]
+    if MAPPING_INDEPENDENT[b]:
+        return not _FILTERING_BY_PORT[b]
+    if MAPPING_INDEPENDENT[a] or (_MAPPING_BY_PORT[a] and _MAPPING_BY_PORT[b]):
+        return False
+    return not (_FILTERING_BY_PORT[a] or _FILTERING_BY_PORT[b])
 
 
 def reachability() -> NDArray[np.bool_]:

@@ -27,7 +27,10 @@ class Reach:
         """Best way between two viewers without a relay."""
         people = self._people
         if people.home[a] == people.home[b] and a != b:
-            return {HOST: "host", HAIRPIN: "srflx"}.get(int(people.within[a]), "")
+            within = int(people.within[a])
+            # a hairpin is a meeting of two equal NATs: it takes kinds that let such a pair connect
+            turned = within == HAIRPIN and self._direct[people.nat[a], people.nat[b]]
+            return "host" if within == HOST else "srflx" if turned else ""
         kinds = self._kind[a], self._kind[b]
         if BLOCKED in kinds:
             return ""

@@ -3,6 +3,7 @@
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import pytest
 
 from p2psim.network.nat import pair_success
@@ -46,8 +47,14 @@ def test_viewers_of_one_home_meet_on_the_lan() -> None:
     found, _, _ = ways(**changes)
     assert found["host"] == pytest.approx(1 / 199)
     assert found[""] == pytest.approx(198 / 199)
-    apart, _, _ = ways(**changes, **{"household.host": 0.0, "household.hairpin": 1.0})
-    assert apart["srflx"] == pytest.approx(1 / 199)
+
+
+def test_viewers_of_one_home_whose_router_hairpins_meet_if_its_kind_lets_two_of_it_meet() -> None:
+    homes = {"household.shares": (0.0, 1.0), "household.host": 0.0, "household.hairpin": 1.0}
+    assert set(ways(**homes, **{"nat.shares": {"symmetric": 1.0}})[0]) == {""}
+    changes = {"nat.shares": {"port-restricted": 1.0}, "nat.failure": 0.0, **homes}
+    _, people, reach = ways(**changes)
+    assert reach.way(*np.flatnonzero(people.home == people.home[0])[:2]) == "srflx"
 
 
 def test_ipv6_needs_no_nat_unless_udp_is_blocked() -> None:
