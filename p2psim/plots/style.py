@@ -78,6 +78,9 @@ def styled(figure: Callable[P, Axes]) -> Callable[P, Axes]:
     def drawn(*args: P.args, **options: P.kwargs) -> Axes:
         table: object = args[0] if args else next(iter(options.values()), None)
         _check_kind(figure.__name__, table)
+        if options.get("ax") is None and len(args) < 2:
+            # Loads the backend: a notebook's turns interactive by that, which the context would undo.
+            plt.draw_if_interactive()
         with plt.rc_context(STYLE):
             try:
                 return figure(*args, **options)

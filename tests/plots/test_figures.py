@@ -2,6 +2,10 @@
 
 import itertools
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import networkx as nx
 import numpy as np
@@ -176,3 +180,17 @@ def test_welch_marks_the_end_of_the_warmup() -> None:
     assert labels(ax) == ["each second", "moving average", "MSER-5: 1 s", "cut: 2 s"]
     assert [line.get_xdata()[0] for line in ax.lines[2:]] == [1.0, 2.0]
     assert "no steady state" in plots.welch(table).get_title(loc="left")
+
+
+def test_a_figure_leaves_a_notebook_interactive(tmp_path: Path) -> None:
+    (tmp_path / "shown.py").write_text(
+        "import matplotlib\nfrom matplotlib.backends.backend_agg import *\nmatplotlib.interactive(True)\n"
+    )
+    code = (
+        "import matplotlib, pandas as pd; from p2psim.plots import curve; "
+        "curve(pd.DataFrame({'at': [1.0], 'mean': [0.5], 'low': [0.4], 'high': [0.6]})); "
+        "assert matplotlib.is_interactive()"
+    )
+    path = os.pathsep.join([str(tmp_path), str(Path(plots.__file__).parents[2])])
+    own = {**os.environ, "MPLBACKEND": "module://shown", "PYTHONPATH": path}
+    subprocess.run([sys.executable, "-c", code], env=own, check=True, timeout=60)
