@@ -80,7 +80,7 @@ def styled(figure: Callable[P, Axes]) -> Callable[P, Axes]:
         _check_kind(figure.__name__, table)
         if options.get("ax") is None and len(args) < 2:
             # Loads the backend: a notebook's turns interactive by that, which the context would undo.
-            plt.draw_if_interactive()
+            plt.draw_if_interactive()  # type: ignore[no-untyped-call]
         with plt.rc_context(STYLE):
             try:
                 return figure(*args, **options)
