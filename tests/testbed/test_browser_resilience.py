@@ -118,7 +118,8 @@ def test_a_peer_spoils_the_first_part_of_what_http_completes(visit, tracker, ori
         """() => {
           globalThis.events = [...(globalThis.events ?? []), ...probe.drain()];
           return globalThis.events.some(({ outcome }) => outcome === "http-segment-validation-failed");
-        }"""
+        }""",
+        timeout=120_000,
     )
     honest.wait(3)
     assert honest.longest_stall <= SEGMENT
