@@ -7,6 +7,8 @@ from p2psim.plots.cost import cost, load
 from p2psim.plots.curve import curve
 from p2psim.plots.distribution import distribution
 from p2psim.plots.graph import graph
+from p2psim.plots.heat import heat
+from p2psim.plots.overlay import overlay
 from p2psim.plots.raster import raster
 from p2psim.plots.style import COLOURS, sheet
 from p2psim.plots.timeline import timeline
@@ -21,7 +23,9 @@ __all__ = [
     "curve",
     "distribution",
     "graph",
+    "heat",
     "load",
+    "overlay",
     "raster",
     "scatter",
     "sheet",

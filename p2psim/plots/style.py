@@ -1,7 +1,8 @@
 """One look for all figures: a colour means the same thing everywhere.
 
 Colours are from the palette of Okabe and Ito, which people with any kind of colour vision can tell apart; "both" is
-lighter than theirs, so that prints in grey can be read too.
+lighter than theirs, so that prints in grey can be read too. (M. Okabe, K. Ito: Color Universal Design, 2002/2008,
+https://jfly.uni-koeln.de/color/.)
 """
 
 import difflib
@@ -26,6 +27,7 @@ COLOURS: Mapping[str, str] = MappingProxyType(
         "p2p": "#0072B2",
         "http": "#E69F00",
         "origin": "#D55E00",
+        "relay": "#F0E442",
         "stalled": "#CC79A7",
         "both": "#8CCBEF",
         "nothing": "#EDEDED",
@@ -40,6 +42,7 @@ COLOURS: Mapping[str, str] = MappingProxyType(
 """Meaning → colour."""
 
 STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters everywhere
     "font.size": 9.0,
     "axes.titlesize": 10.0,
     "axes.titlelocation": "left",
@@ -63,6 +66,8 @@ DRAWN: Mapping[str, str] = MappingProxyType(
         "distribution": "results.viewers",
         "graph": "results.graph(t) (simulate with events=True)",
         "welch": "p2psim.analysis.steady.welch(results.timeline)",
+        "heat": "a table of x, y, value, low and high: one row for each combination of two fields",
+        "overlay": "the time lines of both worlds in one table, with world and replication",
         "tornado": "plan.sensitivities",
         "cost": "plan.costs",
         "load": "plan.curve",

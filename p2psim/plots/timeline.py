@@ -14,7 +14,7 @@ _POINTS = 30
 
 @styled
 def timeline(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Stack the rates of both sources and mark when viewers stalled.
+    """Stack the rates of the sources, what came through relays apart, and mark when viewers stalled.
 
     Parameters
     ----------
@@ -22,14 +22,18 @@ def timeline(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         Columns of `p2psim.trace.TIMELINE`; with a column `replication`, the mean is drawn.
     """
     ax = axes_for(ax)
-    mean = table.groupby("at")[["http", "p2p", "viewers", "stalled"]].mean()
+    known = table if "relayed" in table else table.assign(relayed=0.0)
+    mean = known.groupby("at")[["http", "p2p", "relayed", "viewers", "stalled"]].mean()
     step = float(mean.index[1] - mean.index[0]) if len(mean) > 1 else 1.0
     width = max(1, round(len(mean) / _POINTS))
     coarse = mean.groupby(np.arange(len(mean)) // width).mean()
     at = np.append(coarse.index.to_numpy(float), len(coarse)) * width * step
-    bands = {"http": coarse["http"].to_numpy(), "p2p": coarse["p2p"].to_numpy()}
+    relayed = coarse["relayed"].to_numpy()
+    bands = {"http": coarse["http"].to_numpy(), "p2p": coarse["p2p"].to_numpy() - relayed, "relay": relayed}
     below = np.zeros(len(coarse))
-    for source, label in (("http", "HTTP"), ("p2p", "peers")):
+    for source, label in (("http", "HTTP"), ("p2p", "peers"), ("relay", "peers, by relay")):
+        if source == "relay" and not relayed.any():
+            continue
         above = below + bands[source] * _MBIT
         ax.fill_between(
             at, np.append(below, below[-1]), np.append(above, above[-1]), step="post", color=COLOURS[source],

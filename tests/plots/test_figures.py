@@ -194,3 +194,47 @@ def test_a_figure_leaves_a_notebook_interactive(tmp_path: Path) -> None:
     path = os.pathsep.join([str(tmp_path), str(Path(plots.__file__).parents[2])])
     own = {**os.environ, "MPLBACKEND": "module://shown", "PYTHONPATH": path}
     subprocess.run([sys.executable, "-c", code], env=own, check=True, timeout=60)
+
+
+def grid() -> pd.DataFrame:
+    rows = [(x, y, x * y / 20) for x in (10, 1, 5) for y in (1, 2)]
+    table = pd.DataFrame(rows, columns=["x", "y", "value"])
+    return table.assign(low=table["value"] - 0.01, high=table["value"] + 0.01)
+
+
+def test_heat_writes_each_value_into_its_cell_and_marks_the_undecided() -> None:
+    ax = plots.heat(grid(), said=(0.5, 0.7))
+    texts = {tuple(text.get_position()): text.get_text() for text in ax.texts}
+    assert texts[(2.5, 1.5)] == "100±1"
+    assert texts[(0.5, 0.5)] == "5±1"
+    assert texts[(2.5, 0.5)] == texts[(1.5, 1.5)] == "50±1*", "the interval contains an end of the claim"
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1", "5", "10"]
+    assert labels(ax) == ["boundary of the claim"]
+
+
+def test_heat_of_words_keeps_their_order_and_draws_no_line_where_nothing_ends() -> None:
+    table = grid().assign(x=lambda rows: rows["x"].map({10: "open", 1: "mobile", 5: "average"}))
+    ax = plots.heat(table, said=(-math.inf, 2.0))
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["open", "mobile", "average"]
+    assert ax.get_legend() is None
+
+
+def test_overlay_draws_the_mean_within_the_range_of_the_runs() -> None:
+    at = np.arange(10.0)
+    runs = [("measured", 0, 1e6), ("simulated", 0, 1e6), ("simulated", 1, 3e6)]
+    table = pd.concat([pd.DataFrame({"world": w, "replication": i, "at": at, "p2p": rate}) for w, i, rate in runs])
+    ax = plots.overlay(table)
+    simulated, measured = ax.lines
+    assert set(simulated.get_ydata()) == {16.0}
+    assert set(measured.get_ydata()) == {8.0}
+    heights = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == (8.0, 24.0)
+
+
+def test_timeline_shows_what_came_through_relays_apart() -> None:
+    table = pd.DataFrame(
+        {"at": np.arange(10.0), "http": 1e6, "p2p": 1e6, "relayed": 0.25e6, "viewers": 4, "stalled": 0}
+    )
+    ax = plots.timeline(table)
+    assert labels(ax) == ["HTTP", "peers", "peers, by relay"]
+    assert [area.get_paths()[0].vertices[:, 1].max() for area in ax.collections] == pytest.approx([8.0, 14.0, 16.0])

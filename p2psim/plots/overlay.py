@@ -1,0 +1,43 @@
+"""A quantity over time in both worlds, one upon the other."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from p2psim.plots.style import COLOURS, axes_for, styled
+
+__all__ = ["overlay"]
+
+_MBIT = 8e-6
+_LABELS = {"http": "received over HTTP (Mbit/s)", "p2p": "received from peers (Mbit/s)", "viewers": "viewers"}
+
+
+@styled
+def overlay(table: pd.DataFrame, ax: Axes | None = None, column: str = "p2p", bins: float = 5.0) -> Axes:
+    """Draw the measured line over the simulated mean, with the range from the lowest to the highest replication.
+
+    Parameters
+    ----------
+    table
+        Columns world (measured, simulated), replication, at (s) and `column`: `p2psim.trace.TIMELINE` of both worlds.
+    bins
+        Seconds that are averaged.
+    """
+    ax = axes_for(ax)
+    scale = _MBIT if column in ("http", "p2p") else 1.0
+    coarse = table.assign(at=(table["at"] // bins + 0.5) * bins, value=scale * table[column])
+    rates = coarse.groupby(["world", "at", "replication"])["value"].mean()
+    for world in ("simulated", "measured"):
+        if world not in rates.index.get_level_values("world"):
+            continue
+        lines = rates.loc[world].unstack()
+        label = world
+        if lines.shape[1] > 1:
+            low, high = lines.min(axis=1), lines.max(axis=1)
+            ax.fill_between(lines.index, low, high, color=COLOURS[world], alpha=0.2, linewidth=0)
+            label = f"{world}: mean and range of {lines.shape[1]} runs"
+        style = "--" if world == "simulated" else "-"
+        ax.plot(lines.index, lines.mean(axis=1), color=COLOURS[world], linestyle=style, label=label)
+    ax.set(xlabel="time (s)", ylabel=_LABELS.get(column, column), title="Simulated and measured over time")
+    ax.set_ylim(bottom=0)
+    ax.legend(loc="best")
+    return ax
