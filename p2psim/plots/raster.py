@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from p2psim.plots.style import COLOURS, axes_for, styled
 
@@ -37,6 +38,8 @@ def raster(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         extent=(low - 0.5, low + columns - 0.5, len(image) - 0.5, -0.5),
     )  # fmt: skip
     ax.set(xlabel="segment", ylabel="viewer, in order of start", title="Source of every segment")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(visible=False)
     handles = [Patch(color=COLOURS[kind], label=label) for kind, label in _KINDS]
     ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from p2psim.plots.style import COLOURS, axes_for, styled
@@ -40,19 +41,21 @@ def timeline(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
             linewidth=0, label=label,
         )  # fmt: skip
         below = above
-    _mark_stalls(ax, at, coarse)
+    marked = _mark_stalls(ax, at, coarse)
     ax.set(xlabel="time (s)", ylabel="received (Mbit/s)", title="Sources of media bytes", xlim=(0, at[-1]))
     ax.set_ylim(bottom=0)
-    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    handles = [*ax.get_legend_handles_labels()[0], *marked]
+    ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.16 if marked else 1.0, 1.0))
     return ax
 
 
-def _mark_stalls(ax: Axes, at: np.ndarray, coarse: pd.DataFrame) -> None:
+def _mark_stalls(ax: Axes, at: np.ndarray, coarse: pd.DataFrame) -> list[Artist]:
+    """Draw the share of viewers stalled on a scale of its own; gives what the legend shows of it."""
     share = (coarse["stalled"] / coarse["viewers"].clip(lower=1)).to_numpy()
     if not share.any():
-        return
+        return []
     twin = ax.twinx()
-    twin.step(at, np.append(share, share[-1]) * 100, where="post", color=COLOURS["stalled"], label="stalled")
+    line = twin.step(at, np.append(share, share[-1]) * 100, where="post", color=COLOURS["stalled"], label="stalled")
     twin.set(ylabel="viewers stalled (%)", ylim=(0, max(5.0, float(share.max()) * 130)))
     twin.grid(visible=False)
-    twin.legend(loc="upper left", bbox_to_anchor=(1.1, 0.75))
+    return list(line)
