@@ -177,7 +177,7 @@ ERRORS = [
     ),
     Error(
         "port-restricted and symmetric NATs connect", "p2psim/network/nat.py",
-        "return MAPPING_INDEPENDENT[b] and not _FILTERING_BY_PORT[b]", "return MAPPING_INDEPENDENT[b]",
+        "        return not _FILTERING_BY_PORT[b]\n", "        return True\n",
         "test_reachability.py::test_share_of_pairs_that_connect[average-0.7784]", How.INTERPRETED,
     ),
     Error(
