@@ -3,26 +3,45 @@
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
-from p2psim.analysis.comparison import Comparison
+from p2psim.analysis.comparison import Comparison, Difference
+from p2psim.analysis.gate import Check
+from p2psim.analysis.metrics import METRICS
+from p2psim.analysis.wording import say
 
 __all__ = ["junit"]
 
 
 def junit(comparisons: Sequence[Comparison]) -> str:
-    """Write one test case per trace; it fails where simulated and measured disagree."""
-    failed = sum(not each.agrees for each in comparisons)
-    suite = ET.Element(
-        "testsuite", name="p2psim compare", tests=str(len(comparisons)), failures=str(failed), errors="0"
-    )
+    """Write one test case per trace and metric.
+
+    A metric of the gate fails where simulated and measured disagree; one that only informs, or cannot be judged, is
+    skipped and says why.
+    """
+    suite = ET.Element("testsuite", name="p2psim compare", errors="0")
     for each in comparisons:
-        case = ET.SubElement(suite, "testcase", classname="p2psim.compare", name=each.name)
-        share, test = each.differences["p2p_ratio"], each.equivalence
-        text = (
-            f"P2P share measured {share.measured:.4f}, simulated {share.simulated:.4f}; 90 % interval of the "
-            f"difference {test.low:.4f} to {test.high:.4f}, margin {test.margin:.4f}"
-        )
-        if not each.agrees:
-            ET.SubElement(case, "failure", message=text)
-        ET.SubElement(case, "system-out").text = text
+        for check in each.checks:
+            _case(suite, each, check)
+    for name, tag in (("tests", "testcase"), ("failures", "failure"), ("skipped", "skipped")):
+        suite.set(name, str(len(suite.findall(f".//{tag}"))))
     ET.indent(suite)
     return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _case(suite: ET.Element, comparison: Comparison, check: Check) -> None:
+    case = ET.SubElement(suite, "testcase", classname=f"p2psim.compare.{comparison.name}", name=check.metric)
+    found = comparison.differences.get(check.metric)
+    text = f"{_values(found)}{check.text} ({comparison.noise}; {comparison.replications} simulated)"
+    if check.fails:
+        ET.SubElement(case, "failure", type=check.verdict, message=f"{check.verdict}: {text}")
+    elif check.verdict == "not judged":
+        ET.SubElement(case, "skipped", message=f"not judged: {text}")
+    elif not check.gates:
+        ET.SubElement(case, "skipped", message=f"informs only: {check.verdict}")
+    ET.SubElement(case, "system-out").text = text
+
+
+def _values(found: Difference | None) -> str:
+    if found is None:
+        return ""
+    unit = METRICS[found.metric].unit if found.metric in METRICS else "size"
+    return f"measured {say(found.measured, unit)}, simulated {say(found.simulated, unit)}; "

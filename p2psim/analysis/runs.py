@@ -21,6 +21,8 @@ __all__ = ["BASELINE", "Job", "Keep", "Progress", "Runs", "compile_kernels", "jo
 BASELINE = "http-only"
 """The policy that every saving is measured against."""
 
+Key = tuple[str | int, ...]
+
 Progress = Callable[[float, int], None]
 """Told how many runs are done (a fraction of the one under way included), and of how many."""
 
@@ -41,11 +43,13 @@ class Job(NamedTuple):
     seed: int
     replication: int
     events: bool = False
+    viewers: tuple[int, int] | None = None
+    """Seed and replication whose viewers come; None: its own."""
 
     @property
-    def key(self) -> tuple[str, int, int, bool]:
+    def key(self) -> "Key":
         """What tells this run from others; a scenario's name does not."""
-        return self.scenario.digest, self.seed, self.replication, self.events
+        return self.scenario.digest, self.seed, self.replication, self.events, *(self.viewers or ())
 
 
 def jobs_for(scenario: Scenario, seed: int, replications: int, events: bool = False) -> list[Job]:
@@ -62,7 +66,7 @@ class Runs:
         self.processes = processes if processes is not None else joblib.cpu_count()
         self.progress = progress
         self._keep = keep
-        self._done: dict[tuple[str, int, int, bool], Run] = {}
+        self._done: dict[Key, Run] = {}
 
     def make(self, jobs: Iterable[Job]) -> list[Run]:
         """Give the runs of `jobs`, in their order, simulating those that are not there yet."""
@@ -93,7 +97,10 @@ class Runs:
 
 
 def _run(job: Job, keep: Keep | None = None, progress: Callable[[float], None] | None = None) -> Run:
-    make = partial(run, job.scenario, seed=job.seed, replication=job.replication, events=job.events, progress=progress)
+    make = partial(
+        run, job.scenario, seed=job.seed, replication=job.replication, events=job.events, viewers=job.viewers,
+        progress=progress,
+    )  # fmt: skip
     if keep is None:
         return make()
     name = keep.folder / "-".join(str(part) for part in job.key)

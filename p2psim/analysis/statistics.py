@@ -201,17 +201,22 @@ def bootstrap(
 
 
 def difference(simulated: Values, measured: Values, level: float = LEVEL) -> Interval:
-    """Estimate ``mean(simulated) - mean(measured)`` with pooled variance.
+    """Estimate ``mean(simulated) - mean(measured)``, each side with its own variance (Welch 1947).
 
-    One measured run is enough: it is then taken to vary between runs as the simulated ones do.
+    A single run has no spread: it is taken to vary between runs as the others do.
     """
     y, x = np.asarray(simulated, float), np.asarray(measured, float)
-    freedom = len(y) + len(x) - 2
     shift = float(y.mean() - x.mean())
-    if freedom < 1:
+    if max(len(y), len(x)) < 2:
         return Interval(shift)
-    spread = math.sqrt((((y - y.mean()) ** 2).sum() + ((x - x.mean()) ** 2).sum()) / freedom)
-    return _interval(shift, spread * math.sqrt(1 / len(y) + 1 / len(x)), freedom, level)
+    if min(len(y), len(x)) < 2:
+        several, freedom = max(y, x, key=len), len(y) + len(x) - 2
+        return _interval(shift, float(several.std(ddof=1)) * math.sqrt(1 / len(y) + 1 / len(x)), freedom, level)
+    of_y, of_x = (float(z.var(ddof=1)) / len(z) for z in (y, x))
+    if of_y + of_x == 0:
+        return Interval(shift, shift, shift, 0.0, len(y) + len(x) - 2)
+    freedom = (of_y + of_x) ** 2 / (of_y**2 / (len(y) - 1) + of_x**2 / (len(x) - 1))
+    return _interval(shift, math.sqrt(of_y + of_x), freedom, level)
 
 
 def equivalence(estimate: Interval, margin: float, alpha: float = 0.05) -> Equivalence:

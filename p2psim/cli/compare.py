@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from p2psim.cli.options import add_common, add_replications, read_points
+from p2psim.cli.options import add_common, add_replications, read_changes, read_points
 from p2psim.cli.output import emit, note, print_table
 from p2psim.errors import InputError
 
@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = ["EXAMPLES", "SUMMARY", "configure", "execute", "shares_table"]
 
-SUMMARY = "simulate what was measured, compare, and test whether the P2P share is the same"
+SUMMARY = "simulate what was measured, compare metric by metric, and test whether both worlds are the same"
 EXAMPLES = """\
   p2psim compare                          every bundled measured trace
-  p2psim compare trace --margin 5         equal means: within 5 points
-  p2psim compare trace --junit junit.xml  for continuous integration; exit status 1 where they disagree
+  p2psim compare run-1 run-2 run-3        recordings of one scenario are compared together
+  p2psim compare trace --margin 5         equal means: P2P share within 5 points
+  p2psim compare trace --gate p2p_ratio,startup=15      what decides; the rest informs
+  p2psim compare trace --junit junit.xml --out figures  for continuous integration; exit status 1 where they disagree
+  p2psim compare trace --set access.uplink="5 Mbit/s"   change the simulated side alone: does the gate notice?
   p2psim compare trace --against other    two traces as they are"""
 
 
@@ -26,10 +29,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("traces", metavar="TRACE_DIR", nargs="*", help="trace folders (default: the bundled ones)")
     parser.add_argument("--against", metavar="TRACE_DIR", help="compare with this trace instead of simulations")
-    parser.add_argument("--margin", metavar="POINTS", default="10", help="equal means: within so many points (10)")
-    parser.add_argument("--junit", metavar="FILE", help="write a JUnit file")
-    add_replications(parser, default=5)
-    add_common(parser, out="save a report and the metrics (CSV) there")
+    parser.add_argument("--margin", metavar="POINTS", default="3", help="equal P2P share means: within so many (3)")
+    parser.add_argument(
+        "--gate", metavar="NAMES",
+        help="metrics that decide, NAME or NAME=LIMIT with commas between, limits in percent or points "
+        "(default: p2p_ratio,media_bytes,stall_ratio,p2p_times,peers_over_time)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--set", metavar="NAME=VALUE", action="append", default=[], dest="changes",
+        help="change a field of the scenario on the simulated side only (may be given many times)",
+    )  # fmt: skip
+    parser.add_argument("--junit", metavar="FILE", help="write a JUnit file: a test case per trace and metric")
+    add_replications(parser, default=20)
+    add_common(parser, out="save a report, its figures (PNG) and tables (CSV) there")
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -44,31 +56,42 @@ def execute(arguments: argparse.Namespace) -> int:
 
         note(f"saved in {write_comparison(arguments.out, found, arguments.seed)}", arguments.quiet)
     if arguments.json:
-        emit({"seed": arguments.seed, "traces": [each.to_dict() for each in found]})
+        agree = all(each.agrees for each in found)
+        emit({"seed": arguments.seed, "agrees": agree, "traces": [each.to_dict() for each in found]})
     else:
         _print(found)
     return 0 if all(each.agrees for each in found) else 1
 
 
 def _compared(arguments: argparse.Namespace) -> "list[Comparison]":
-    from p2psim.analysis.comparison import compare_all, compare_traces
+    from p2psim.analysis.comparison import compare_scenarios, compare_traces
+    from p2psim.analysis.gate import read_gate
     from p2psim.analysis.runs import Runs
     from p2psim.experiment import Bar
     from p2psim.scenario import bundled
+    from p2psim.scenario.text import canonical_value
 
     margin = read_points(arguments.margin)
+    gate = None if arguments.gate is None else read_gate(arguments.gate)
+    if gate is not None and "p2p_ratio=" in arguments.gate:
+        margin = gate["p2p_ratio"]
+    changes = {name: canonical_value(name, value) for name, value in read_changes(arguments.changes).items()}
     folders = arguments.traces or bundled("traces")
     if not folders:
         raise InputError("no traces: give a trace folder (p2psim measure makes one)")
     if arguments.against:
-        return [compare_traces(folder, arguments.against, margin) for folder in folders]
+        if changes:
+            raise InputError("--set changes simulations, and --against compares without any: give one of them")
+        return [compare_traces(folder, arguments.against, margin, gate) for folder in folders]
     with Bar("simulating", arguments.quiet) as bar:
-        return compare_all(
+        return compare_scenarios(
             folders,
             replications=arguments.replications,
             seed=arguments.seed,
             margin=margin,
             runs=Runs(arguments.jobs, bar),
+            gate=gate,
+            simulated_with=changes,
         )
 
 
@@ -76,18 +99,22 @@ def shares_table(found: "Sequence[Comparison]") -> tuple[list[str], list[list[st
     """Give head and rows of the table of P2P shares."""
     from p2psim.analysis.wording import say, say_interval
 
-    head = ["trace", "measured", "simulated", "difference", "within the margin"]
+    head = ["trace", "measured", "simulated", "difference (90 % interval)", "within the margin", "gate"]
     rows = []
     for each in found:
         share = each.differences["p2p_ratio"]
-        shown = f"{'yes' if each.agrees else 'no'} (±{say(each.equivalence.margin, 'points')})"
+        shown = f"{'yes' if each.equivalence.equivalent else 'no'} (±{say(each.equivalence.margin, 'points')})"
         gap = say_interval(share.interval, "points")
-        rows.append([each.name, say(share.measured, "share"), say(share.simulated, "share"), gap, shown])
+        failed = ", ".join(check.metric for check in each.checks if check.fails)
+        verdict = f"disagrees: {failed}" if failed else "agrees"
+        rows.append([each.name, say(share.measured, "share"), say(share.simulated, "share"), gap, shown, verdict])
     return head, rows
 
 
 def _print(found: "Sequence[Comparison]") -> None:
     for each in found:
-        print_table(["metric", "measured", "simulated", "difference (95 % interval)"], each.rows(), each.name)
+        head = ["metric", "measured", "simulated", "difference (90 % interval)", "limit", ""]
+        print_table(head, each.rows(), each.name)
+        print(f"  interval: {each.noise}; {each.replications} simulated\n")
     head, rows = shares_table(found)
     print_table(head, rows, "P2P share, simulated against measured")

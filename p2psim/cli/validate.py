@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--claims", metavar="IDS", default="", help="only these, for example C1,C4 (default: all)")
     parser.add_argument(
-        "--margin", metavar="POINTS", default="10", help="simulated equals measured: within so many (10)"
+        "--margin", metavar="POINTS", default="3", help="simulated equals measured: within so many (3)"
     )
     parser.add_argument(
         "--quick",
@@ -89,9 +89,7 @@ def _compared(
     if not traces:
         warn("no measured traces are bundled: nothing holds the simulator to the real world")
         return []
-    return compare_all(
-        traces, replications=max(5, arguments.replications), seed=arguments.seed, margin=margin, runs=runs
-    )
+    return compare_all(traces, seed=arguments.seed, margin=margin, runs=runs)
 
 
 def _print(verdicts: "Sequence[Verdict]", comparisons: "Sequence[Comparison]") -> None:

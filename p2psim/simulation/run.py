@@ -79,6 +79,7 @@ def run(
     progress: Callable[[float], None] | None = None,
     prepare: Callable[[Control], None] | None = None,
     checkpoint: Checkpoint | None = None,
+    viewers: tuple[int, int] | None = None,
 ) -> Run:
     """Simulate one replication.
 
@@ -95,6 +96,9 @@ def run(
     checkpoint
         Where to save the run now and again. A run saved there before is continued, and `prepare` not called. The file
         stays until you remove it.
+    viewers
+        Seed and replication whose viewers come (links, NATs, devices, times), so that all else alone is left to chance;
+        without it those of `seed` and `replication`.
 
     Raises
     ------
@@ -103,7 +107,7 @@ def run(
     """
     simulation = None if checkpoint is None else _saved(checkpoint, scenario, seed, replication, events)
     if simulation is None:
-        simulation = Simulation(scenario, seed, replication, events)
+        simulation = Simulation(scenario, seed, replication, events, viewers)
         if prepare is not None:
             prepare(simulation.control)
     simulation.turn(scenario.duration, progress, checkpoint)
@@ -128,8 +132,10 @@ def _saved(
 class Simulation:
     """A run under way: both planes turn in step, logs are emptied as they fill."""
 
-    def __init__(self, scenario: Scenario, seed: int, replication: int, events: bool) -> None:
-        people = populate(scenario, seed, replication)
+    def __init__(
+        self, scenario: Scenario, seed: int, replication: int, events: bool, viewers: tuple[int, int] | None = None
+    ) -> None:
+        people = populate(scenario, *(viewers or (seed, replication)))
         plane = _plane(scenario, people, seed, replication, events)
         self.control = Control(scenario, people, plane, seed, replication, keep=events)
         self._pages: dict[str, list[np.ndarray[Any, Any]]] = {name: [] for name in _LOGS}
