@@ -1,12 +1,16 @@
 """The checks that are no tests of behaviour: style, types, architecture, and what the README says of commands."""
 
+import json
 import re
 import subprocess
 import sys
+import textwrap
 import tomllib
 from pathlib import Path
 
 import pytest
+
+from tracker.libraries import Libraries
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,6 +39,48 @@ def test_ci_runs_the_readmes_test_command() -> None:
     assert len(commands) == 2
     assert "p2psim validate" in commands[0]
     assert commands[1] in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_workflows_are_valid_and_run_the_readmes_commands() -> None:
+    readme = (ROOT / "README.md").read_text()
+    workflow = ROOT / ".github" / "workflows" / "ci.yml"
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
+    run = subprocess.run([*check, str(workflow)], capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    text = workflow.read_text()
+    assert re.findall(r"^python3 -m venv .*$", readme, re.MULTILINE)[0] in text
+    assert ".ci/run" in text
+    assert "p2psim compare --junit" in text
+
+
+def players_workflow() -> str:
+    (example,) = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    return str(example)
+
+
+def test_the_readmes_workflow_is_valid(tmp_path: Path) -> None:
+    (tmp_path / "player.yml").write_text(players_workflow())
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
+    run = subprocess.run(
+        [*check, str(tmp_path / "player.yml")], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_readmes_workflow_lets_a_build_of_ones_own_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its script runs as it stands there, beside a checkout and changed libraries."""
+    table = tmp_path / "p2psim" / "tracker" / "web" / "libraries.json"
+    table.parent.mkdir(parents=True)
+    table.write_bytes((ROOT / "tracker" / "web" / "libraries.json").read_bytes())
+    for package, entry in json.loads(table.read_text()).items():
+        file = tmp_path / "node_modules" / package / entry["file"]
+        file.parent.mkdir(parents=True)
+        file.write_text(f"// {package}, of our own")
+    assert not Libraries(str(tmp_path / "node_modules")).is_complete
+    (script,) = re.findall(r"shell: python\n +run: \|\n(.*?)^      - ", players_workflow(), re.MULTILINE | re.DOTALL)
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], cwd=tmp_path, check=True, timeout=60)
+    monkeypatch.setattr("tracker.libraries._table", lambda: json.loads(table.read_text()))
+    assert Libraries(str(tmp_path / "node_modules")).is_complete
 
 
 def test_versions_agree() -> None:

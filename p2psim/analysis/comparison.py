@@ -83,15 +83,15 @@ class Comparison:
     replications: int
     differences: Mapping[str, Difference]
     spreads: Mapping[str, Distance]
-    """``http_times``, ``p2p_times`` (seconds), ``peers_over_time`` (connected peers) → how far both worlds are apart."""
+    """``http_times``, ``p2p_times`` (seconds), ``peers_over_time`` (connected peers) → how far apart they are."""
     equivalence: Equivalence
     """Of the P2P share."""
     checks: tuple[Check, ...]
     """Every metric held to its limit."""
     transfers: pd.DataFrame = field(repr=False)
-    """Completed transfers of both: world, run, source, time."""
+    """Completed transfers of both: world, replication (of measured ones: recording), source, time."""
     timelines: pd.DataFrame = field(repr=False)
-    """Second by second, of both: world, run, and the columns of `p2psim.trace.TIMELINE`."""
+    """Second by second, of both: world, replication, and the columns of `p2psim.trace.TIMELINE`."""
 
     @property
     def agrees(self) -> bool:
@@ -139,13 +139,15 @@ class Comparison:
         return pd.DataFrame([check.to_dict() for check in self.checks])
 
     def curves(self, points: int = 30) -> pd.DataFrame:
-        """Give P2P share and connected peers of every run over time: world, run, at, p2p_share, peers."""
+        """Give P2P share and connected peers of every run over time: world, replication, at, p2p_share, peers."""
         width = max(BIN, float(np.ceil(self.timelines["at"].max() / points)))
-        sums = self.timelines.assign(at=self.timelines["at"] // width * width, bins=1).groupby(["world", "run", "at"])
+        sums = self.timelines.assign(at=self.timelines["at"] // width * width, bins=1).groupby(
+            ["world", "replication", "at"]
+        )
         found = sums[["http", "p2p", "peers", "bins"]].sum().reset_index()
         media = (found["p2p"] + found["http"]).where(lambda total: total > 0)
         shares = {"p2p_share": found["p2p"] / media, "peers": found["peers"] / found["bins"]}
-        return found[["world", "run", "at"]].assign(**shares)
+        return found[["world", "replication", "at"]].assign(**shares)
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain values for JSON."""
@@ -183,18 +185,20 @@ class _World:
     @staticmethod
     def of(name: str, traces: Sequence[Trace]) -> "_World":
         runs = [totals(trace) for trace in traces]
-        times = [_times(trace).assign(world=name, run=index) for index, trace in enumerate(traces)]
+        times = [_times(trace).assign(world=name, replication=index) for index, trace in enumerate(traces)]
         return _World(name, runs, [_metrics(run) for run in runs], pd.concat(times, ignore_index=True))
 
     def times(self, source: str) -> list[np.ndarray[Any, np.dtype[np.float64]]]:
         rows = self.transfers[self.transfers["source"] == source]
-        return [rows.loc[rows["run"] == index, "time"].dropna().to_numpy(float) for index in range(len(self.runs))]
+        return [
+            rows.loc[rows["replication"] == index, "time"].dropna().to_numpy(float) for index in range(len(self.runs))
+        ]
 
     def curves(self, column: str) -> list[np.ndarray[Any, np.dtype[np.float64]]]:
         return [run.timeline[column].to_numpy(float) for run in self.runs]
 
     def timelines(self) -> pd.DataFrame:
-        frames = [run.timeline.assign(world=self.name, run=index) for index, run in enumerate(self.runs)]
+        frames = [run.timeline.assign(world=self.name, replication=index) for index, run in enumerate(self.runs)]
         return pd.concat(frames, ignore_index=True)
 
 
@@ -383,10 +387,9 @@ def _metrics(run: Totals) -> dict[str, float]:
 def _difference(name: str, measured: Sequence[float], simulated: Sequence[float]) -> Difference:
     real, drawn = (np.asarray(values, float) for values in (measured, simulated))
     real, drawn = real[np.isfinite(real)], drawn[np.isfinite(drawn)]
-    means = [float(values.mean()) if len(values) else float("nan") for values in (real, drawn)]
-    if not len(drawn) or not len(real):
-        return Difference(name, *means, Interval(float("nan")))
-    return Difference(name, *means, difference(drawn, real, LEVEL))
+    was, is_now = (float(values.mean()) if len(values) else float("nan") for values in (real, drawn))
+    nothing = not len(drawn) or not len(real)
+    return Difference(name, was, is_now, Interval(float("nan")) if nothing else difference(drawn, real, LEVEL))
 
 
 def _times(trace: Trace) -> pd.DataFrame:

@@ -10,14 +10,14 @@ What decides by default, and why:
 * ``media_bytes``, 10 %: all bytes received, so that the share is one of the right whole (waste, retries, early leaves);
 * ``stall_ratio``, 1 point: viewers who wait make any share meaningless;
 * ``p2p_times``, 25 % of the mean time measured: the distribution of transfer times between peers is where wrong links
-  show while ample links hide them from the share. Halving uplinks moves it by 90 % and more, two recordings of eight
-  viewers on a shared machine by up to a tenth; a quarter stands clear of both;
+  show while ample links hide them from the share. Halving uplinks moves it by 90 % and more; three recordings of one
+  scenario on a busy machine were 4 to 13 % apart; a quarter stands clear of both;
 * ``peers_over_time``, 10 % of the mean: who connects to whom, and when: NATs, tracker, departures.
 
 What informs only, and why: ``startup`` has a part that is not modelled (a browser loads a page and its player first)
 and, from one recording of few viewers, an interval wider than any useful limit; ``http_times`` and the means of times
-say less than the distribution of `p2p_times`; ``http_bytes``, ``p2p_bytes`` and ``offload`` follow from share and whole,
-and relative errors of a source that hardly delivers are large and harmless; ``latency`` is set by the scenario.
+say less than the distribution of `p2p_times`; ``http_bytes``, ``p2p_bytes`` and ``offload`` follow from share and
+whole, and relative errors of a source that hardly delivers are large and harmless; ``latency`` is set by the scenario.
 """
 
 import math

@@ -16,12 +16,13 @@ from p2psim.scenario import Scenario
 from p2psim.simulation import Checkpoint, Run, run
 from p2psim.simulation.checkpoint import read_run, write_run
 
-__all__ = ["BASELINE", "Job", "Keep", "Progress", "Runs", "compile_kernels", "jobs_for"]
+__all__ = ["BASELINE", "Job", "Keep", "Key", "Progress", "Runs", "compile_kernels", "jobs_for"]
 
 BASELINE = "http-only"
 """The policy that every saving is measured against."""
 
 Key = tuple[str | int, ...]
+"""What tells a run from others: digest, seed, replication, events and, where others' viewers come, whose."""
 
 Progress = Callable[[float, int], None]
 """Told how many runs are done (a fraction of the one under way included), and of how many."""
@@ -47,7 +48,7 @@ class Job(NamedTuple):
     """Seed and replication whose viewers come; None: its own."""
 
     @property
-    def key(self) -> "Key":
+    def key(self) -> Key:
         """What tells this run from others; a scenario's name does not."""
         return self.scenario.digest, self.seed, self.replication, self.events, *(self.viewers or ())
 

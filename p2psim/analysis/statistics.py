@@ -215,8 +215,8 @@ def difference(simulated: Values, measured: Values, level: float = LEVEL) -> Int
     of_y, of_x = (float(z.var(ddof=1)) / len(z) for z in (y, x))
     if of_y + of_x == 0:
         return Interval(shift, shift, shift, 0.0, len(y) + len(x) - 2)
-    freedom = (of_y + of_x) ** 2 / (of_y**2 / (len(y) - 1) + of_x**2 / (len(x) - 1))
-    return _interval(shift, math.sqrt(of_y + of_x), freedom, level)
+    welch = (of_y + of_x) ** 2 / (of_y**2 / (len(y) - 1) + of_x**2 / (len(x) - 1))
+    return _interval(shift, math.sqrt(of_y + of_x), welch, level)
 
 
 def equivalence(estimate: Interval, margin: float, alpha: float = 0.05) -> Equivalence:

@@ -29,9 +29,7 @@ REPORT = "p2psim-report"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--claims", metavar="IDS", default="", help="only these, for example C1,C4 (default: all)")
-    parser.add_argument(
-        "--margin", metavar="POINTS", default="3", help="simulated equals measured: within so many (3)"
-    )
+    parser.add_argument("--margin", metavar="POINTS", default="3", help="simulated equals measured: within so many (3)")
     parser.add_argument(
         "--quick",
         action="store_true",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from p2psim.analysis.runs import Job
+from p2psim.analysis.runs import Job, Key
 from p2psim.errors import DesignError
 from p2psim.simulation.checkpoint import fingerprint
 from p2psim.trace import versions
@@ -43,7 +43,7 @@ class Store:
 
     def __init__(self, folder: str | Path | None = None) -> None:
         self.folder = None if folder is None else Path(folder)
-        self._known: dict[tuple[str, int, int, bool], Outcome] = {}
+        self._known: dict[Key, Outcome] = {}
         self._lock: IO[bytes] | None = None
 
     def open(self, part: str = "all") -> None:

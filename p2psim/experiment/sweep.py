@@ -13,7 +13,7 @@ import joblib
 import pandas as pd
 
 from p2psim.analysis.metrics import METRICS, estimate, pair, value
-from p2psim.analysis.runs import Job, compile_kernels
+from p2psim.analysis.runs import Job, Key, compile_kernels
 from p2psim.analysis.statistics import Interval
 from p2psim.errors import InputError
 from p2psim.experiment.design import Design, Point, baseline
@@ -138,7 +138,7 @@ class Sweep:
     """What the runs of a design gave, as far as they are made."""
 
     design: Design
-    outcomes: Mapping[tuple[str, int, int, bool], Outcome] = field(repr=False)
+    outcomes: Mapping[Key, Outcome] = field(repr=False)
 
     @cached_property
     def table(self) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from p2psim.plots.boundaries import boundaries
 from p2psim.plots.claims import claims
-from p2psim.plots.comparison import overlay, scatter
+from p2psim.plots.comparison import scatter
 from p2psim.plots.cost import cost, load
 from p2psim.plots.curve import curve
 from p2psim.plots.distribution import distribution

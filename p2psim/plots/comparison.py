@@ -5,13 +5,11 @@ from matplotlib.axes import Axes
 
 from p2psim.plots.style import COLOURS, axes_for, styled
 
-__all__ = ["overlay", "scatter"]
-
-_LABELS = {"p2p_share": "P2P share of the bytes received", "peers": "connected peers per viewer"}
+__all__ = ["scatter"]
 
 
 @styled
-def scatter(table: pd.DataFrame, ax: Axes | None = None, margin: float = 0.03) -> Axes:
+def scatter(table: pd.DataFrame, ax: Axes | None = None, margin: float = 0.10) -> Axes:
     """Draw shares with intervals; on the diagonal both worlds agree, in the band within the margin.
 
     Parameters
@@ -38,29 +36,4 @@ def scatter(table: pd.DataFrame, ax: Axes | None = None, margin: float = 0.03) -
     )  # fmt: skip
     ax.set_aspect("equal")
     ax.legend(loc="upper left")
-    return ax
-
-
-@styled
-def overlay(table: pd.DataFrame, ax: Axes | None = None, column: str = "p2p_share") -> Axes:
-    """Draw a column over time in both worlds: the mean of the runs, and from the least to the most of them.
-
-    Parameters
-    ----------
-    table
-        Columns world, run, at (s) and `column`.
-    """
-    ax = axes_for(ax)
-    for world in ("simulated", "measured"):
-        rows = table[table["world"] == world].groupby("at")[column]
-        mean, least, most = rows.mean(), rows.min(), rows.max()
-        colour, runs = COLOURS[world], table.loc[table["world"] == world, "run"].nunique()
-        ax.plot(mean.index, mean, color=colour, linestyle="--" if world == "simulated" else "-",
-                label=f"{world} ({runs} run{'s' if runs != 1 else ''})")  # fmt: skip
-        if runs > 1:
-            ax.fill_between(mean.index, least, most, color=colour, alpha=0.15, linewidth=0)
-    label = _LABELS.get(column, column)
-    ax.set(xlabel="time (s)", ylabel=label, title=f"{label[0].upper()}{label[1:]}, over time")
-    ax.set_ylim(bottom=0)
-    ax.legend(loc="lower right")
     return ax

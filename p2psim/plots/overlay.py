@@ -8,7 +8,13 @@ from p2psim.plots.style import COLOURS, axes_for, styled
 __all__ = ["overlay"]
 
 _MBIT = 8e-6
-_LABELS = {"http": "received over HTTP (Mbit/s)", "p2p": "received from peers (Mbit/s)", "viewers": "viewers"}
+_LABELS = {
+    "http": "received over HTTP (Mbit/s)",
+    "p2p": "received from peers (Mbit/s)",
+    "p2p_share": "P2P share of the bytes received",
+    "peers": "connected peers per viewer",
+    "viewers": "viewers",
+}
 
 
 @styled

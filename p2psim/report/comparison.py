@@ -52,12 +52,14 @@ def _parts(comparisons: Sequence[Comparison], seed: int, folder: Path) -> list[s
 
 def _overlays(found: Comparison, folder: Path) -> list[str]:
     curves, parts = found.curves(), []
+    times = curves["at"].unique()
+    width = float(times[1] - times[0]) if len(times) > 1 else 1.0
     for column, name, caption in (
         ("p2p_share", "share", "P2P share over time"),
         ("peers", "peers", "Connected peers over time"),
     ):
         drawn, ax = plots.sheet(6.4, 3.2)
-        plots.overlay(curves, ax=ax, column=column)
+        plots.overlay(curves, ax=ax, column=column, bins=width)
         parts.append(figure(drawn, caption, folder / f"{found.name}-{name}.png"))
     for source, caption in (("http", "over HTTP"), ("p2p", "from peers")):
         drawn, ax = plots.sheet(6.4, 3.2)

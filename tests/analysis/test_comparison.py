@@ -4,22 +4,25 @@ import dataclasses
 import math
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 
 from p2psim import compare
-from p2psim.analysis.comparison import COMPARED, compare_all, compare_traces
+from p2psim.analysis.comparison import COMPARED, as_it_came, compare_all, compare_scenarios, compare_traces
+from p2psim.analysis.gate import GATE, LIMITS
 from p2psim.analysis.junit import junit
+from p2psim.analysis.metrics import metrics
 from p2psim.errors import InputError, TraceError
 from p2psim.scenario import Scenario
 from p2psim.simulation import run
-from p2psim.trace import Manifest, Trace
+from p2psim.trace import Manifest, Trace, totals
 from tests.traces import duet
 
 SCENARIO = Scenario.load("live-24s").replace({"duration": "60 s", "viewers.count": 6, "viewers.over": "5 s"})
 
 
-def measured(scenario: Scenario = SCENARIO) -> Trace:
-    trace = run(scenario, seed=99, events=True).trace
+def measured(scenario: Scenario = SCENARIO, seed: int = 99) -> Trace:
+    trace = run(scenario, seed=seed, events=True).trace
     assert trace is not None
     plain = trace.manifest.to_dict() | {"world": "measured", "name": "as-measured"}
     return dataclasses.replace(trace, manifest=Manifest(**plain))
@@ -27,7 +30,7 @@ def measured(scenario: Scenario = SCENARIO) -> Trace:
 
 @pytest.fixture(scope="module")
 def own():
-    return compare(measured(), replications=4)
+    return compare(measured(), replications=4, margin=0.1)
 
 
 def test_the_simulator_agrees_with_itself(own) -> None:
@@ -73,11 +76,81 @@ def test_two_traces_as_they_are() -> None:
     assert same.distances == {"http": 0.0, "p2p": 0.0}
 
 
-def test_junit_fails_where_worlds_differ(own) -> None:
-    bad = dataclasses.replace(own, equivalence=dataclasses.replace(own.equivalence, equivalent=False))
-    suite = ET.fromstring(junit([own, bad]))
-    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
-    assert [case.find("failure") is not None for case in suite] == [False, True]
+def cases(text: str) -> dict[str, ET.Element]:
+    return {str(case.get("name")): case for case in ET.fromstring(text)}
+
+
+def test_junit_has_a_case_for_each_trace_and_metric(own) -> None:
+    suite = ET.fromstring(junit([own, own]))
+    assert int(suite.get("tests", "")) == 2 * len(LIMITS) == len(suite)
+    assert suite.get("failures") == "0"
+    skipped = {name for name, case in cases(junit([own])).items() if case.find("skipped") is not None}
+    assert skipped >= set(LIMITS) - set(GATE)
+
+
+def test_junit_fails_with_figures_where_worlds_differ() -> None:
+    found = compare(measured(), replications=4, simulated_with={"access.uplink": "1 Mbit/s"})
+    suite = ET.fromstring(junit([found]))
+    assert int(suite.get("failures", "")) == sum(check.fails for check in found.checks) >= 1
+    failure = cases(junit([found]))["p2p_ratio"].find("failure")
+    assert failure is not None
+    said = failure.get("message", "")
+    assert f"measured {100 * found.differences['p2p_ratio'].measured:.1f} %" in said
+    assert "90 % interval" in said
+    assert "limit ±3 points" in said
+
+
+# -- recordings of one scenario ---------------------------------------------------------------------------------------
+
+
+def test_recordings_of_a_scenario_are_compared_together() -> None:
+    traces = [measured(seed=seed) for seed in (90, 91, 92)]
+    other = measured(SCENARIO.replace({"stream.latency": "20 s"}))
+    found = compare_scenarios([traces[0], other, *traces[1:]], replications=4)
+    assert [each.recordings for each in found] == [3, 1]
+    assert found[0].name != found[1].name, "both are called as-measured"
+    shares = [metrics(totals(trace))["p2p_ratio"] for trace in traces]
+    assert found[0].differences["p2p_ratio"].measured == pytest.approx(np.mean(shares))
+    assert found[0].noise == "spread of 3 recordings"
+    assert found[1].noise.startswith("one recording")
+
+
+def test_measured_spread_enters_the_interval() -> None:
+    """Three equal recordings have none; one of them told to have received three times as much from peers gives some."""
+    trace = measured()
+    rows = trace["transfers"]
+    more = rows.assign(bytes=rows["bytes"].where(rows["source"] == "http", 3 * rows["bytes"]))
+    odd = dataclasses.replace(trace, tables={**trace.tables, "transfers": more})
+    alike, mixed = (
+        compare_scenarios([trace, trace, third], replications=6)[0].differences["p2p_ratio"].interval
+        for third in (trace, odd)
+    )
+    assert mixed.high - mixed.low > 2 * (alike.high - alike.low)
+
+
+def test_each_recording_is_simulated_at_least_once() -> None:
+    found = compare_scenarios([measured(seed=seed) for seed in (90, 91, 92)], replications=2)
+    assert found[0].replications == 3
+
+
+def test_the_viewers_that_came_are_simulated() -> None:
+    scenario = SCENARIO.replace({"nat.mix": "mobile"})
+    trace = measured(scenario)
+    made = run(as_it_came(trace), seed=5, events=True, viewers=(99, 0)).trace
+    assert made is not None
+    assert made["viewers"]["nat"].tolist() == trace["viewers"]["nat"].tolist()
+    own = run(scenario, seed=5, events=True).trace
+    assert own is not None
+    assert own["viewers"]["nat"].tolist() != trace["viewers"]["nat"].tolist()
+
+
+def test_curves_are_those_of_every_run(own) -> None:
+    curves = own.curves(points=10)
+    assert curves.groupby("world")["replication"].nunique().to_dict() == {"measured": 1, "simulated": 4}
+    assert curves["p2p_share"].dropna().between(0, 1).all()
+    real = own.timelines[own.timelines["world"] == "measured"]
+    first = curves[(curves["world"] == "measured") & (curves["at"] == 0)]
+    assert first["peers"].item() == pytest.approx(real["peers"].iloc[:6].mean())
 
 
 def test_refusals(tmp_path) -> None:

@@ -77,11 +77,17 @@ def test_bootstrap_agrees_with_student_on_a_mean() -> None:
     assert found.high == pytest.approx(plain.high, abs=0.03)
 
 
-def test_difference_is_the_pooled_t_test() -> None:
+def test_difference_is_welchs_t_test() -> None:
     y, x = [5.1, 4.9, 5.6, 5.2], [4.8, 5.0, 4.4]
-    known = stats.ttest_ind(y, x).confidence_interval(0.95)
+    known = stats.ttest_ind(y, x, equal_var=False).confidence_interval(0.95)
     found = difference(y, x)
     assert (found.low, found.high) == pytest.approx((known.low, known.high))
+
+
+def test_runs_that_never_differ_have_an_interval_of_no_width() -> None:
+    found = difference([0.5, 0.5, 0.5], [0.25, 0.25])
+    assert (found.low, found.mean, found.high) == (0.25, 0.25, 0.25)
+    assert math.isnan(difference([0.5], [0.25]).low)
 
 
 def test_one_measured_run_counts_with_its_own_noise() -> None:

@@ -93,6 +93,10 @@ def test_simulate_saves(tmp_path, capsys) -> None:
         (["compare", "none"], "no such folder"),
         (["compare", "none", "--margin", "0"], "points are expected"),
         (["compare", "none", "--margin", "x"], "points are expected"),
+        (["compare", "none", "--gate", "speed"], "accepted: p2p_ratio"),
+        (["compare", "none", "--set", "nat.mx=open"], "did you mean 'mix'"),
+        (["compare", "none", "--set", "access.uplink=5"], "needs its unit"),
+        (["compare", "none", "--set", "nat.mix=open", "--against", "other"], "one of them"),
         (["validate", "--claims", "C77"], "accepted: C1"),
     ],
 )
@@ -139,12 +143,25 @@ def trace_folder(tmp_path_factory):
 def test_compare_agrees_with_its_own_simulator(trace_folder, tmp_path, capsys) -> None:
     junit = tmp_path / "junit.xml"
     arguments = ["compare", str(trace_folder), "--json", "--jobs", "1", "--margin", "40", "--junit", str(junit)]
+    arguments += ["--gate", "p2p_ratio,media_bytes=20"]
     status = main([*arguments, "--out", str(tmp_path / "o")])
     found = json.loads(capsys.readouterr().out)
     assert status == 0
     assert set(found["traces"][0]["p2p_ratio"]) >= {"measured", "simulated", "difference", "low", "high"}
     assert 'failures="0"' in junit.read_text()
-    assert len(list((tmp_path / "o").glob("compare-*.csv"))) == 1
+    trace = found["traces"][0]
+    assert (found["agrees"], trace["agrees"], trace["recordings"]) == (True, True, 1)
+    made = {file.name for file in (tmp_path / "o").iterdir()}
+    overlays = {f"{trace['trace']}-{figure}.png" for figure in ("share", "peers", "http", "p2p")}
+    assert made == {f"compare-{trace['trace']}.csv", "checks.csv", "measured.png", "report.html"} | overlays
+    gates = {check["metric"] for check in trace["checks"] if check["gates"]}
+    assert gates == {"p2p_ratio", "media_bytes"}
+
+
+def test_compare_notices_a_change_of_the_simulated_side(trace_folder, capsys) -> None:
+    arguments = ["compare", str(trace_folder), "--jobs", "1", "--quiet", "--gate", "p2p_times"]
+    assert main([*arguments, "--set", "access.uplink=2 Mbit/s"]) == 1
+    assert "disagrees: p2p_times" in capsys.readouterr().out
 
 
 def test_compare_says_no_with_status_1(trace_folder, capsys) -> None:

@@ -1,0 +1,60 @@
+"""The gate says yes to the bundled traces and no to a simulator with a planted fault.
+
+Faults are changes to the simulated side alone. The bundled traces were recorded without NATs, so the fault "no NAT" is
+shown on a simulated trace in the place of a measured one.
+"""
+
+import dataclasses
+
+import pytest
+
+from p2psim import Trace, compare
+from p2psim.analysis.comparison import Comparison, compare_scenarios
+from p2psim.analysis.runs import Runs
+from p2psim.scenario import Scenario, bundled
+from p2psim.simulation import run
+from p2psim.trace import Manifest
+
+RUNS = Runs(processes=1)
+TRACES = {folder.name: folder for folder in bundled("traces")}
+
+
+def failed(found: Comparison) -> set[str]:
+    return {check.metric for check in found.checks if check.fails}
+
+
+@pytest.fixture(scope="module")
+def behind_nats(tmp_path_factory) -> Trace:
+    trace = run(Scenario.load("live-24s").replace({"nat.mix": "mobile"}), seed=99, events=True).trace
+    assert trace is not None
+    assert set(trace["viewers"]["nat"]) == {"port-restricted", "symmetric"}, "pairs that cannot connect"
+    manifest = Manifest(**(trace.manifest.to_dict() | {"world": "measured"}))
+    folder = tmp_path_factory.mktemp("behind-nats")
+    return Trace.read(dataclasses.replace(trace, manifest=manifest).write(folder))
+
+
+def test_the_bundled_traces_agree() -> None:
+    found = compare_scenarios(list(TRACES.values()), runs=RUNS)
+    assert {each.name: failed(each) for each in found} == {each.name: set() for each in found}
+
+
+@pytest.mark.parametrize("name", ["live-24s", "live-8s"])
+def test_a_wrong_window_is_noticed(name: str) -> None:
+    found = compare(TRACES[name], runs=RUNS, simulated_with={"policy.highDemandTimeWindow": "0 s"})
+    assert "p2p_ratio" in failed(found)
+
+
+@pytest.mark.parametrize("name", ["live-24s", "browsers-24s", "vod-staggered"])
+def test_a_halved_uplink_is_noticed(name: str) -> None:
+    scenario = Trace.read(TRACES[name]).scenario
+    found = compare(TRACES[name], runs=RUNS, simulated_with={"access.uplink": scenario.access.uplink / 2})
+    assert "p2p_times" in failed(found)
+
+
+def test_no_nat_is_noticed(behind_nats: Trace) -> None:
+    found = compare(behind_nats, runs=RUNS, simulated_with={"nat.mix": "open"})
+    assert failed(found) >= {"p2p_ratio", "peers_over_time"}
+
+
+def test_with_its_nats_it_agrees(behind_nats: Trace) -> None:
+    assert failed(compare(behind_nats, runs=RUNS)) == set()
