@@ -21,6 +21,7 @@ def plan(
     jobs: int | None = None,
     quick: bool = False,
     progress: bool = True,
+    session: Runs | None = None,
     **inputs: Any,
 ) -> Plan:
     """Plan what sharing saves for an audience: rates of the origin, saving, bill, each with its 95 % interval.
@@ -33,6 +34,9 @@ def plan(
         Of everything that is simulated; None: 5, or 4 when `quick`.
     quick
         Smaller swarms, fewer replications: an answer in seconds.
+    session
+        What makes the runs and keeps them, in place of `jobs`: a later plan with the same session simulates only what
+        is new, nothing for other prices.
     inputs
         Quantities in words or canonical units (bytes/s, seconds, shares from 0 to 1). Audience: ``event`` (a name of
         data/presets/events.toml) or ``csv`` (time and viewers), ``channels``, ``zipf``, ``viewing``. Stream:
@@ -53,5 +57,9 @@ def plan(
     count = (4 if quick else 5) if replications is None else replications
     if not 2 <= count <= 1000:
         raise InputError(f"replications = {replications!r}: 2 to 1000 are accepted; one has no interval")
+    if session is not None and jobs is not None:
+        raise InputError("jobs, session: one of them is accepted; Runs(jobs) makes a session of so many processes")
+    runs = Runs(jobs) if session is None else session
     with Bar("planning", quiet=not progress) as bar:
-        return make_plan(asked, Runs(jobs, bar), seed, Effort.of(asked.audience, count, quick))
+        runs.progress = bar
+        return make_plan(asked, runs, seed, Effort.of(asked.audience, count, quick))

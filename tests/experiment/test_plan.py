@@ -111,6 +111,7 @@ def test_an_event_is_simulated_whole(runs: Runs, tmp_path: object) -> None:
         ({"viewer": 10}, "input = 'viewer': did you mean 'viewers'"),
         ({"viewers": 10, "latencey": 3}, "did you mean 'latency'"),
         ({"viewers": 10, "replications": 1}, "replications = 1: 2 to 1000"),
+        ({"viewers": 10, "jobs": 1, "session": Runs(1)}, "jobs, session: one of them is accepted"),
     ],
 )
 def test_a_misspelt_argument_is_answered_with_the_right_one(given: dict[str, object], message: str) -> None:
