@@ -1,4 +1,4 @@
-"""How busy the machine is while a run lasts."""
+"""How busy the cores of a run are while it lasts: those that its processes may use, all of the machine unless bound."""
 
 import time
 from collections.abc import Mapping
@@ -11,17 +11,18 @@ from p2psim.testbed.processes import Child
 __all__ = ["BUSY", "OTHERS", "Meter", "complaints"]
 
 BUSY: Final = 0.8
-"""Share of all cores above which real peers are late, and what is measured is the machine."""
+"""Share of the cores above which real peers are late, and what is measured is the machine."""
 OTHERS: Final = 0.25
 """Cores used by what is not of the run that are too many; a kernel's own work and a shell stay below."""
 
 
 class Meter:
-    """CPU of the machine and of each process while the run lasts."""
+    """CPU of the run's cores and of each process while the run lasts."""
 
     def __init__(self, children: Mapping[str, Child]) -> None:
         self._children = children
-        self._machine, self._spent = psutil.cpu_times(), _spent()
+        self._cores = psutil.Process().cpu_affinity()
+        self._before_all, self._spent = self._times(), _spent()
         self._before = {}
         for name, child in children.items():
             child.check()
@@ -35,17 +36,15 @@ class Meter:
     def read(self) -> None:
         """Note what has been used so far."""
         self._read_at = time.monotonic()
-        now, before = psutil.cpu_times(), self._machine
-        total = sum(now) - sum(before) - (now.guest - before.guest)
-        idle = now.idle - before.idle + now.iowait - before.iowait
+        total, idle = (now - before for now, before in zip(self._times(), self._before_all, strict=True))
         self._busy = 1.0 - idle / total if total > 0 else 0.0
         # who is gone keeps what it used, and who came later began with nothing
         self._used |= {name: child.cpu - self._before.get(name, 0.0) for name, child in self._children.items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """Share of all cores that was busy, cores used by each process, and by all that is not of the run."""
+        """Share of the cores that was busy, cores used by each process, and by all that is not of the run."""
         lasted = max(self._read_at - self._began_at, 1e-9)
-        cores = psutil.cpu_count() or 1
+        cores = len(self._cores)
         own = sum(self._used.values()) + _spent() - self._spent
         return {
             "cores": cores,
@@ -53,6 +52,14 @@ class Meter:
             "others": round(max(0.0, self._busy * cores - own / lasted), 3),
             "processes": {name: round(used / lasted, 3) for name, used in self._used.items()},
         }
+
+    def _times(self) -> tuple[float, float]:
+        """Seconds that the cores have been there, and of these idle; time of guests is in that of users."""
+        times = psutil.cpu_times(percpu=True)
+        cores = [times[core] for core in self._cores]
+        return sum(sum(core) - core.guest - core.guest_nice for core in cores), sum(
+            core.idle + core.iowait for core in cores
+        )
 
 
 def _spent() -> float:
