@@ -31,7 +31,8 @@ from p2psim.wire import RemoteProtocolError, is_command
 __all__ = ["LOW_WATER", "Connection", "ConnectionOwner", "Links", "confine"]
 
 LOW_WATER: Final = 65_536
-"""Bytes waiting in the data channel up to which it takes one more message."""
+"""Bytes waiting to be sent up to which a connection takes one more message, as simple-peer has it; so there are up to
+two messages that a cancellation comes too late for."""
 _CLOSE_TIMEOUT: Final = 2.0
 
 _log = logging.getLogger(__name__)
@@ -97,6 +98,8 @@ class Connection:
         self._channel: RTCDataChannel | None = None
         self._queue: deque[bytes] = deque()
         self._is_sending = False
+        self._is_full = False
+        """Whether the owner waits for room."""
         self._over = asyncio.Event()
         self._ending: asyncio.Task[None] | None = None
         self._rtc.on("connectionstatechange", self._state_changed)
@@ -142,7 +145,7 @@ class Connection:
         self._channel = channel
         channel.bufferedAmountLowThreshold = LOW_WATER
         channel.on("message", self._arrived)
-        channel.on("bufferedamountlow", self._pump)
+        channel.on("bufferedamountlow", self._ran_low)
         channel.on("close", self._channel_closed)
         if channel.readyState == "open":
             # the other side may have sent already: be ready before the event loop goes on
@@ -169,7 +172,15 @@ class Connection:
             self._pump()
         else:
             self._put(message)
-        return not is_data
+        if is_data and self._waiting > LOW_WATER:
+            self._is_full = True
+        return not (is_data and self._is_full)
+
+    @property
+    def _waiting(self) -> int:
+        """Bytes of segments that have not left."""
+        buffered = self._channel.bufferedAmount if self._channel is not None else 0
+        return buffered + sum(len(message) for message in self._queue if not is_command(message))
 
     def _pump(self) -> None:
         """Send what waits, as far as the channel takes it, then the next piece of data by the uplink."""
@@ -191,8 +202,17 @@ class Connection:
             self.sent += len(piece)
             self._links.sent += len(piece)
         self._pump()
-        if self.state == "open" and not any(not is_command(message) for message in self._queue):
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Say so if there is room again."""
+        if self._is_full and self.state == "open" and self._waiting <= LOW_WATER:
+            self._is_full = False
             self._owner.connection_drained(self)
+
+    def _ran_low(self) -> None:
+        self._pump()
+        self._make_room()
 
     def _put(self, message: bytes) -> bool:
         try:

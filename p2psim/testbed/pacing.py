@@ -1,18 +1,23 @@
 """Access links that a loopback does not have: what a viewer sends and receives is held back to its rates.
 
-Messages pass whole. An uplink is a line on which one message after the other takes its time, in turns among the
-connections that have something to send, so that concurrent uploads get equal shares.
+Messages pass whole. An uplink is a line on which the connections that have something to send take turns, a few packets
+each, so that concurrent uploads get equal shares; a message leaves when its last packet has.
 """
 
 import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Final
 
 from p2psim.testbed.ports import Clock, Timer
 
-__all__ = ["BURST", "Downlink", "Uplink"]
+__all__ = ["BURST", "TURN", "Downlink", "Uplink"]
+
+TURN: Final = 8192
+"""Bytes that a connection sends at most before it is another's turn: half a dozen packets. Messages in turns would be
+served nearly one after the other, and be there sooner than on a line that shares packet by packet."""
 
 BURST: Final = 65_536.0
 """Bytes that a downlink passes at once after a pause: one message, slowed down by the sender's uplink already."""
@@ -22,26 +27,33 @@ _LATENESS: Final = 0.02
 Action = Callable[[], None]
 
 
+@dataclass(slots=True)
+class _Message:
+    left: float
+    """Bytes that have not gone yet."""
+    send: Action
+
+
 class Uplink:
     """Sends messages at a rate, bytes/s (infinite: at once; zero: they wait for a better one)."""
 
     def __init__(self, clock: Clock, rate: float) -> None:
         self._clock = clock
         self._rate = rate
-        self._queues: dict[Hashable, deque[tuple[int, Action]]] = {}
+        self._queues: dict[Hashable, deque[_Message]] = {}
         self._turns: deque[Hashable] = deque()
         self._free_at = float("-inf")
-        self._sending: tuple[Hashable, Timer] | None = None
-        self._left = 0.0
-        """Bytes of the message at the head that were still to go when the rate last changed."""
+        self._sending: tuple[Hashable, float, Timer] | None = None
+        """Whose turn it is, and for how many bytes."""
 
     def change(self, rate: float) -> None:
-        """Go on at another rate: what has left of the message under way counts."""
+        """Go on at another rate: what has left of the turn under way counts."""
         now = self._clock.now()
         if self._sending is not None:
-            sender, timer = self._sending
+            sender, size, timer = self._sending
             timer.cancel()
-            self._left = max(1.0, (self._free_at - now) * self._rate) if math.isfinite(self._rate) else 1.0
+            unsent = max(0.0, (self._free_at - now) * self._rate) if math.isfinite(self._rate) else 0.0
+            self._queues[sender][0].left -= max(0.0, size - unsent)
             self._turns.appendleft(sender)
             self._sending = None
         self._rate, self._free_at = rate, now
@@ -52,7 +64,7 @@ class Uplink:
         if sender not in self._queues:
             self._queues[sender] = deque()
             self._turns.append(sender)
-        self._queues[sender].append((size, send))
+        self._queues[sender].append(_Message(size, send))
         if self._sending is None:
             self._next()
 
@@ -61,37 +73,38 @@ class Uplink:
         if self._queues.pop(sender, None) is None:
             return
         if self._sending is not None and self._sending[0] == sender:
-            self._sending[1].cancel()
+            self._sending[2].cancel()
             self._sending = None
             self._free_at = self._clock.now()
             self._next()
         else:
-            if self._turns[0] == sender:
-                self._left = 0.0
             self._turns.remove(sender)
 
     def _next(self) -> None:
         if not self._turns or self._rate == 0:
             return
         sender = self._turns.popleft()
-        size = self._left or self._queues[sender][0][0]
-        self._left = 0.0
+        size = max(0.0, min(TURN, self._queues[sender][0].left))
         now = self._clock.now()
         begin = self._free_at if now - self._free_at <= _LATENESS else now
         self._free_at = begin + size / self._rate
-        self._sending = sender, self._clock.call_later(max(0.0, self._free_at - now), self._sent)
+        self._sending = sender, size, self._clock.call_later(max(0.0, self._free_at - now), self._sent)
 
     def _sent(self) -> None:
         if self._sending is None:
             return
-        sender, self._sending = self._sending[0], None
+        (sender, size, _), self._sending = self._sending, None
         queue = self._queues[sender]
-        _, send = queue.popleft()
+        message = queue[0]
+        message.left -= size
+        if message.left <= 0:
+            queue.popleft()
         if queue:
             self._turns.append(sender)
         else:
             del self._queues[sender]
-        send()
+        if message.left <= 0:
+            message.send()
         if self._sending is None:
             self._next()
 

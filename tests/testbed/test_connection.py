@@ -65,13 +65,14 @@ async def test_commands_and_data_arrive_in_order_and_are_counted():
         one, other = await joined()
         assert one.connection.is_ours
         assert not other.connection.is_ours
+        assert one.connection.send(PIECE) is True
         assert one.connection.send(COMMAND) is True
-        assert one.connection.send(PIECE) is False
+        assert one.connection.send(PIECE) is False, "more than 64 KiB are waiting"
         assert one.connection.send(COMMAND) is True
-        await other.received(3)
-        assert [message for _, message in other.messages] == [COMMAND, PIECE, COMMAND]
-        assert (one.connection.sent, other.connection.received) == (65_535, 65_535)
-        assert one.links.sent == 65_535
+        await other.received(4)
+        assert [message for _, message in other.messages] == [PIECE, COMMAND, PIECE, COMMAND]
+        assert (one.connection.sent, other.connection.received) == (131_070, 131_070)
+        assert one.links.sent == 131_070
         assert one.drained == 1
         one.connection.close()
         await other.ended.wait()

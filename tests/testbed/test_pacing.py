@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2psim.testbed.clock import RunClock
-from p2psim.testbed.pacing import BURST, Downlink, Uplink
+from p2psim.testbed.pacing import BURST, TURN, Downlink, Uplink
 
 from .virtual import VirtualClock
 
@@ -37,6 +37,14 @@ def test_senders_take_turns():
     wire.enqueue("b", 100)
     wire.clock.run_until(10)
     assert wire.sent == [(1, "a"), (2, "b"), (3, "a"), (4, "a")]
+
+
+def test_long_messages_share_the_line_as_their_packets_would():
+    wire = Wire(TURN)
+    wire.enqueue("a", 8 * TURN)
+    wire.clock.call_later(0.5, wire.enqueue, "b", 4 * TURN)
+    wire.clock.run_until(20)
+    assert wire.sent == [(8, "b"), (12, "a")], "in whole messages a would be there at 8, and b at 12"
 
 
 def test_a_pause_is_not_saved_up():
