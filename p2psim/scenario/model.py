@@ -196,6 +196,9 @@ class Network:
     """Bytes in flight on one data channel (usrsctp); a channel carries at most window/rtt."""
     channel_rate: Rate = UNLIMITED
     """Cap of one data channel whatever its round trip."""
+    backlog: Size = 65_536.0
+    """Bytes waiting in a data channel up to which its sender adds one more message (64 KiB in simple-peer): all of them
+    still come when a request is cancelled, count as received, and hold up what is asked for next."""
     goodput: float = 0.97
     """Media bytes per byte on the link (headers of SCTP, DTLS, UDP and IP; TCP likewise)."""
     gather: Seconds = 0.2

@@ -24,6 +24,7 @@ from p2psim.simulation.plane import (
     STARTING,
     Plane,
 )
+from p2psim.simulation.transfers import LATE
 from p2psim.trace import table
 from p2psim.trace.totals import Totals
 
@@ -161,6 +162,7 @@ def _channels(scenario: Scenario) -> np.ndarray[Any, Any]:
 
 
 def _transfers(scenario: Scenario, plane: Plane, who: np.ndarray[Any, Any], log: np.ndarray[Any, Any]) -> pd.DataFrame:
+    log, late = _with_late(log)
     over_http = log["source"] == 1
     second = plane.s.first_edge + plane.s.edges
     edges = np.where(
@@ -183,9 +185,23 @@ def _transfers(scenario: Scenario, plane: Plane, who: np.ndarray[Any, Any], log:
             "outcome": _OUTCOMES[log["outcome"]],
             "quality": log["level"],
             "server": np.where(over_http, edges if plane.s.edges else "origin", ""),
+            "late_bytes": late.astype(np.int64),
         },
     )
     return found.sort_values(["started_at", "viewer", "segment"], kind="stable", ignore_index=True)
+
+
+def _with_late(log: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Add to transfers what came after their end; gives them, and how much that was."""
+    is_late = log["outcome"] == LATE
+    own, after = log[~is_late], log[is_late]
+    key = ["viewer", "segment", "other", "started_at"]
+    place = {entry: index for index, entry in enumerate(own[key].tolist())}
+    late = np.zeros(len(own))
+    np.add.at(late, [place[entry] for entry in after[key].tolist()], after["bytes"])
+    own = own.copy()
+    own["bytes"] += late
+    return own, late
 
 
 def _segments(

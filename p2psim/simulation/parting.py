@@ -8,7 +8,7 @@ from p2psim.policy.loader import abort_all
 from p2psim.policy.neighbours import disconnect
 from p2psim.policy.state import ABSENT, NOBODY, P2P
 from p2psim.simulation.plane import N_CONNECTIONS, Plane
-from p2psim.simulation.transfers import ABORTED, FAILED, FLOWING, give_up
+from p2psim.simulation.transfers import ABORTED, FAILED, FLOWING, dry_up, give_up
 
 __all__ = ["CLOSED", "OPENED", "abort_transfers", "change_swarm", "freeze", "log_connection", "lose_consent", "part"]
 
@@ -31,6 +31,17 @@ def _cut(P: Plane, v: int, other: int, now: float) -> None:
         if busy & 1 and P.xfer[row].source == P2P and P.xfer[row].other == other:
             give_up(P, v, row, FAILED, now)
         row, busy = row + 1, busy >> 1
+    _dry(P, v, other, now)
+
+
+@inner
+def _dry(P: Plane, v: int, other: int, now: float) -> None:
+    """Let nothing late come any more, from one neighbour, or from all (NOBODY)."""
+    row, draining = v * P.s.rows, P.seat[v].draining
+    while draining != 0:
+        if draining & 1 and (other == NOBODY or P.xfer[row].other == other):
+            dry_up(P, row, now)
+        row, draining = row + 1, draining >> 1
 
 
 @inner
@@ -41,6 +52,7 @@ def abort_transfers(P: Plane, v: int, now: float) -> None:
         if busy & 1:
             give_up(P, v, row, ABORTED, now)
         row, busy = row + 1, busy >> 1
+    _dry(P, v, NOBODY, now)
 
 
 @inner
@@ -55,6 +67,7 @@ def freeze(P: Plane, v: int, now: float) -> None:
     """Let nothing more come from a viewer whose uplink others use: what it sends hangs."""
     for k in range(P.L.viewer[v].degree):
         n = P.L.link[v, k].neighbour
+        _dry(P, n, v, now)
         for row in range(n * P.s.rows, (n + 1) * P.s.rows):
             if P.xfer[row].state == FLOWING and P.xfer[row].source == P2P and P.xfer[row].other == v:
                 left = stage_close(P.N, row, now)

@@ -108,7 +108,7 @@ SEAT = np.dtype(
         ("epoch", "i4"),  # tells this swarm's news from those of swarms before
         ("role", "i4"),  # index into ROLES
         ("poisoned", "i4"),  # segments played that were not the origin's
-        ("unused", "f8"),
+        ("draining", "i8"),  # a bit for each row of which late bytes may still come
     ]
 )
 
@@ -164,7 +164,7 @@ XFER = np.dtype(
         ("first_byte", "i4"),
         ("serial", "i4"),  # tells this use of the row from earlier ones
         ("via", "i4"),  # HTTP: link of what serves; P2P: whether through a relay
-        ("state", "i2"),  # 0 free, 1 asked, 2 flowing
+        ("state", "i2"),  # see `p2psim.simulation.transfers`
         ("source", "i2"),
     ]
 )
@@ -269,6 +269,7 @@ class Settings(Bundle):
     goodput: float
     request: float
     chunk: float
+    backlog: float
     buffer: float
     tick: float
     update: float

@@ -357,6 +357,7 @@ def _settings(
         goodput=float(network.goodput),
         request=float(network.request),
         chunk=float(scenario.policy.of_stream("main").webRtcMaxMessageSize),
+        backlog=scenario.network.backlog,
         buffer=float(player.buffer),
         tick=float(player.tick),
         update=float(player.update),

@@ -27,14 +27,18 @@ __all__ = [
     "ABORTED",
     "ASKED",
     "COMPLETED",
+    "DRAINING",
     "FAILED",
     "FLOWING",
     "FREE",
+    "LATE",
     "LIAR",
     "STALLED",
+    "WAITING",
     "ask",
     "begin",
     "book",
+    "dry_up",
     "finish",
     "give_up",
     "mark",
@@ -42,11 +46,12 @@ __all__ = [
     "usable",
 ]
 
-COMPLETED, ABORTED, STALLED, FAILED, INVALID = range(5)
-"""Outcomes."""
+COMPLETED, ABORTED, STALLED, FAILED, INVALID, LATE = range(6)
+"""Outcomes; LATE is what came of a transfer after its end."""
 
-FREE, ASKED, FLOWING = range(3)
-"""States of a row."""
+FREE, ASKED, WAITING, FLOWING, DRAINING = range(5)
+"""States of a row; draining: given up, but its sender has not heard of it, or has passed bytes on already; waiting:
+the answer stands behind such bytes."""
 POLLUTER, LIAR, STALLER = 1, 2, 3
 """Roles that treat others badly: places in `p2psim.scenario.population.ROLES`."""
 _MEMORY = 15.0
@@ -66,12 +71,10 @@ def mark(P: Plane, v: int) -> None:
 @inner
 def ask(P: Plane, v: int, segment: int, source: int, other: int, first_byte: float, now: float) -> None:
     """Send a request, to the origin or to a neighbour."""
-    row, bit = v * P.s.rows, 1
-    while P.seat[v].busy & bit:
-        row, bit = row + 1, bit << 1
+    row = _free_row(P, v, now)
     if P.s.levels > 1 and P.seat[v].busy == 0:
         P.meter[v].since = now
-    P.seat[v].busy |= bit
+    P.seat[v].busy |= 1 << (row - v * P.s.rows)
     x = P.xfer[row]
     x.started_at, x.first_byte_at = now, math.nan
     x.asked, x.booked, x.checked = P.size[P.seat[v].level] - first_byte, 0.0, 0.0
@@ -93,6 +96,21 @@ def ask(P: Plane, v: int, segment: int, source: int, other: int, first_byte: flo
 
 
 @inner
+def _free_row(P: Plane, v: int, now: float) -> int:
+    """Find a row for a transfer; where all are taken, one that drains has to make room."""
+    taken, row = P.seat[v].busy | P.seat[v].draining, v * P.s.rows
+    while taken & 1:
+        row, taken = row + 1, taken >> 1
+    if row < (v + 1) * P.s.rows:
+        return row
+    row, draining = v * P.s.rows, P.seat[v].draining
+    while not draining & 1:
+        row, draining = row + 1, draining >> 1
+    dry_up(P, row, now)
+    return row
+
+
+@inner
 def begin(P: Plane, v: int, row: int, now: float) -> None:
     """The first byte arrives: the flow shares the links from now on."""
     x = P.xfer[row]
@@ -109,6 +127,9 @@ def begin(P: Plane, v: int, row: int, now: float) -> None:
                 set_announced(P.L, other, x.segment, ABSENT)
             give_up(P, v, row, FAILED, now)  # the neighbour has dropped it meanwhile, or never had it
             return
+        if _is_draining(P, v, other):
+            x.state = WAITING
+            return
         cap = channel_cap(P, v, other, x.via == 1)
     lay_path(P, v, row)
     x.first_byte_at = now
@@ -116,11 +137,22 @@ def begin(P: Plane, v: int, row: int, now: float) -> None:
     stage_open(P.N, row, P.path, x.asked / P.s.goodput, cap / P.s.goodput, now)
 
 
+@tiny
+def _is_draining(P: Plane, v: int, other: int) -> bool:
+    """Whether late bytes of a neighbour are still to come: a data channel keeps the order."""
+    row, draining = v * P.s.rows, P.seat[v].draining
+    while draining != 0:
+        if draining & 1 and P.xfer[row].other == other:
+            return True
+        row, draining = row + 1, draining >> 1
+    return False
+
+
 @inner
 def carried(P: Plane, row: int, now: float) -> float:
     """Media bytes that a transfer has brought so far."""
     x = P.xfer[row]
-    if x.state != FLOWING:
+    if x.state < FLOWING:
         return 0.0
     return min(x.asked, max(0.0, x.asked - left_at(P.N, row, now) * P.s.goodput))
 
@@ -173,6 +205,9 @@ def finish(P: Plane, row: int, now: float) -> bool:
     """The last byte has come; False if the segment is not valid and its sender is to be dropped."""
     v = row // P.s.rows
     x = P.xfer[row]
+    if x.state == DRAINING:
+        _stop_draining(P, row, x.asked, now)
+        return True
     i = find(P.L, v, x.segment)
     _receive(P, v, i, row, x.asked)
     if P.s.validates and P.L.request[v, i].spoiled != 0:
@@ -255,7 +290,9 @@ def give_up(P: Plane, v: int, row: int, outcome: int, now: float) -> bool:
 def _end(P: Plane, v: int, row: int, got: float, outcome: int, now: float) -> None:
     """Close the flow, book its bytes and free the row."""
     x = P.xfer[row]
-    if x.state == FLOWING:
+    here, rate, was_flowing = 0.0, 0.0, x.state == FLOWING
+    if was_flowing:
+        here, rate = carried(P, row, now), P.N.flow[row].rate * P.s.goodput
         stage_close(P.N, row, now)
     book(P, row, got, now)
     kept = P.kept[v, x.segment % P.kept.shape[1]]
@@ -263,13 +300,8 @@ def _end(P: Plane, v: int, row: int, got: float, outcome: int, now: float) -> No
         P.seat[v].bytes_http += got
         kept.http += got
     else:
-        P.seat[v].bytes_p2p += got
-        P.seat[x.other].bytes_up += got
+        _count(P, v, row, got)
         kept.p2p += got
-        if x.via == 1:
-            P.tally[v].bytes_relayed += got
-        if P.site[x.other].region != P.site[v].region:
-            P.tally[v].bytes_far += got
     if P.s.events:
         _log(P, v, row, got, outcome, now)
     x.state = FREE
@@ -278,6 +310,66 @@ def _end(P: Plane, v: int, row: int, got: float, outcome: int, now: float) -> No
         P.meter[v].got += got
         if P.seat[v].busy == 0:
             P.meter[v].loading += now - P.meter[v].since
+    if was_flowing and x.source == P2P and outcome in (ABORTED, STALLED):
+        _drain(P, v, row, got, here, rate, now)
+
+
+@inner
+def _count(P: Plane, v: int, row: int, got: float) -> None:
+    """Enter bytes of a neighbour into the accounts of both."""
+    x = P.xfer[row]
+    P.seat[v].bytes_p2p += got
+    P.seat[x.other].bytes_up += got
+    if x.via == 1:
+        P.tally[v].bytes_relayed += got
+    if P.site[x.other].region != P.site[v].region:
+        P.tally[v].bytes_far += got
+
+
+@inner
+def _drain(P: Plane, v: int, row: int, got: float, here: float, rate: float, now: float) -> None:
+    """Let come what a cancellation is too late for: what is on its way, and the messages that wait to be sent.
+
+    `got` bytes have been counted, `here` have come, at `rate`; the cancellation is at the sender when one round trip's
+    worth more has left it.
+    """
+    x = P.xfer[row]
+    sent = here + rate * round_trip(P, v, x.other, x.via == 1)
+    passed = min(x.asked, (math.floor((sent + P.s.backlog) / P.s.chunk) + 1) * P.s.chunk)
+    if passed <= got:
+        return
+    x.asked, x.checked = passed, got
+    x.serial += 1
+    x.state = DRAINING
+    P.seat[v].draining |= 1 << (row - v * P.s.rows)
+    lay_path(P, v, row)
+    cap = channel_cap(P, v, x.other, x.via == 1)
+    stage_open(P.N, row, P.path, max(0.0, passed - here) / P.s.goodput, cap / P.s.goodput, now)
+
+
+@inner
+def dry_up(P: Plane, row: int, now: float) -> None:
+    """Let no more come of what a transfer left behind."""
+    _stop_draining(P, row, usable(P, row, now), now)
+
+
+@inner
+def _stop_draining(P: Plane, row: int, total: float, now: float) -> None:
+    """Count what came late, and free the row."""
+    v, x = row // P.s.rows, P.xfer[row]
+    stage_close(P.N, row, now)
+    book(P, row, total, now)
+    late = max(0.0, total - x.checked)
+    _count(P, v, row, late)
+    if P.s.events and late > 0.0:
+        _log(P, v, row, late, LATE, now)
+    x.state = FREE
+    P.seat[v].draining &= ~(1 << (row - v * P.s.rows))
+    busy, other, row = P.seat[v].busy, x.other, v * P.s.rows
+    while busy != 0:
+        if busy & 1 and P.xfer[row].state == WAITING and P.xfer[row].other == other:
+            begin(P, v, row, now)
+        row, busy = row + 1, busy >> 1
 
 
 @tiny

@@ -39,3 +39,8 @@ def moved(result: Run, source: str = "p2p") -> pd.DataFrame:
     assert result.trace is not None
     rows = result.trace["transfers"]
     return rows[(rows["source"] == source) & (rows["bytes"] > 0)]
+
+
+def in_time(rows: pd.DataFrame) -> pd.DataFrame:
+    """Those that brought something before their end."""
+    return rows[rows["bytes"] > rows["late_bytes"]]

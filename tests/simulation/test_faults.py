@@ -6,7 +6,7 @@ import pytest
 
 from p2psim.simulation import Checkpoint, run
 from p2psim.trace import TABLES
-from tests.simulation.audience import SMALL, found, moved, play
+from tests.simulation.audience import SMALL, found, in_time, moved, play
 
 
 def fault(what: str, at: float, lasts: float, **more: Any) -> dict[str, Any]:
@@ -57,12 +57,12 @@ def test_a_viewer_whose_segment_has_left_the_playlist_goes_on_behind_live() -> N
 def test_collapsed_uplinks_send_nothing() -> None:
     """Half of the homes cannot send for half a minute."""
     result = play({"viewers.count": 40, **fault("uplinks", 40, 30, share=0.5)})
-    rows = moved(result)
+    rows = in_time(moved(result))
     flowing = rows[(rows["first_byte_at"] > 41) & (rows["ended_at"] < 69)]
     senders = flowing["from_viewer"].nunique()
     assert 10 <= senders <= 30
     whole = play({"viewers.count": 40, **fault("uplinks", 40, 30)})
-    rows = moved(whole)
+    rows = in_time(moved(whole))
     assert rows[(rows["first_byte_at"] > 40.01) & (rows["ended_at"] < 69.9)].empty
     assert len(rows[rows["first_byte_at"] > 71]) > 20
 
@@ -116,7 +116,7 @@ def test_reputation_spares_requests_to_who_cannot_send() -> None:
         (play({**dead, "policy.reputation": remembers}).trace["transfers"]["outcome"] == "stalled").sum()
         for remembers in (False, True)
     ]
-    assert 0 < hung[1] < 0.9 * hung[0]
+    assert 0 < hung[1] < 0.95 * hung[0]
 
 
 # -- when peers help -------------------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ IDEAL = Scenario(name="ideal").replace(
         "network.handshake_trips": 0.0,
         "network.window": "unlimited",
         "network.goodput": 1.0,
+        "network.backlog": 0.0,
         "player.buffer": "4 s",
         "player.tick": "0.5 s",
         "player.update": "0.5 s",

@@ -137,7 +137,8 @@ def no_link_was_overrun(scenario: Scenario, trace: Trace, people: Population) ->
 
 def rated(moved: pd.DataFrame, capacity: float) -> None:
     """The transfers that lie wholly between two of their times brought no more than the link carries meanwhile."""
-    begin, end, size = (moved[column].to_numpy(float) for column in ("first_byte_at", "ended_at", "bytes"))
+    begin, end = (moved[column].to_numpy(float) for column in ("first_byte_at", "ended_at"))
+    size = (moved["bytes"] - moved["late_bytes"]).to_numpy(float)  # these came after the end
     for since in np.unique(begin)[:: max(1, len(begin) // 8)]:
         inside = begin >= since
         order = np.argsort(end[inside])
