@@ -64,6 +64,7 @@ from p2psim.simulation.swarm import hear, leave, meet, stop_watching, tell, zap
 from p2psim.simulation.transfers import (
     ABORTED,
     ASKED,
+    FLOWING,
     FREE,
     ask,
     begin,
@@ -97,6 +98,7 @@ __all__ = [
 ]
 
 DONE, FULL, CALL = 0, 1, 2
+_MOMENT = 1e-9
 _ROOM = 4096
 """Entries that the logs keep free: more than one step of the clock can write."""
 
@@ -248,17 +250,36 @@ def _handle(P: Plane) -> None:
 
 @inner
 def _check_progress(P: Plane, v: int, row: int, serial: int, now: float) -> None:
-    """Time out a transfer that has not brought a whole message since the last check (one byte, over HTTP)."""
+    """Time out a transfer that has brought nothing for too long: no byte over HTTP, no whole message from a peer."""
     x = P.xfer[row]
-    got = carried(P, row, now)
-    needed = min(P.s.chunk, x.asked - x.checked) if x.source == P2P else 1.0
-    if got - x.checked >= needed - 0.5:
+    limit, last = P.o.p2p_timeout, math.nan
+    if x.source == P2P:
+        last = _last_message(P, row, now)
+    else:
+        limit, got = P.o.http_timeout, carried(P, row, now)
+        last = now if got >= x.checked + 0.5 else last
         x.checked = got
-        push(P, now + (P.o.p2p_timeout if x.source == P2P else P.o.http_timeout), CHECK, v, row, serial)
+    if last + limit > now + _MOMENT:
+        push(P, last + limit, CHECK, v, row, serial)
         return
     other = x.other
     if give_up(P, v, row, TIMED_OUT, now):
         part(P, v, other, now)
+
+
+@tiny
+def _last_message(P: Plane, row: int, now: float) -> float:
+    """When the last message of a transfer came, be it the answer's head; NaN if none has since the last check."""
+    x = P.xfer[row]
+    if x.state != FLOWING:
+        return math.nan
+    got = carried(P, row, now)
+    whole = math.floor((got + 0.5) / P.s.chunk) * P.s.chunk
+    if whole <= x.checked:
+        return x.first_byte_at if x.checked == 0.0 else math.nan
+    x.checked = whole
+    rate = P.N.flow[row].rate * P.s.goodput
+    return max(x.first_byte_at, now - (got - whole) / rate) if rate > 0.0 else now
 
 
 @inner

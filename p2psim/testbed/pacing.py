@@ -13,11 +13,13 @@ from typing import Final
 
 from p2psim.testbed.ports import Clock, Timer
 
-__all__ = ["BURST", "TURN", "Downlink", "Uplink"]
+__all__ = ["BURST", "PACKET", "TURN", "Downlink", "Uplink"]
 
-TURN: Final = 8192
-"""Bytes that a connection sends at most before it is another's turn: half a dozen packets. Messages in turns would be
-served nearly one after the other, and be there sooner than on a line that shares packet by packet."""
+PACKET: Final = 1200
+"""Bytes that a connection sends at least before it is another's turn. Messages in turns would be served nearly one
+after the other, and be there sooner than on a line that shares packet by packet."""
+TURN: Final = 0.005
+"""Seconds that a turn takes at least: shorter ones cost more processor time than they are worth."""
 
 BURST: Final = 65_536.0
 """Bytes that a downlink passes at once after a pause: one message, slowed down by the sender's uplink already."""
@@ -84,7 +86,7 @@ class Uplink:
         if not self._turns or self._rate == 0:
             return
         sender = self._turns.popleft()
-        size = max(0.0, min(TURN, self._queues[sender][0].left))
+        size = max(0.0, min(max(PACKET, TURN * self._rate), self._queues[sender][0].left))
         now = self._clock.now()
         begin = self._free_at if now - self._free_at <= _LATENESS else now
         self._free_at = begin + size / self._rate

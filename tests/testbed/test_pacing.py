@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2psim.testbed.clock import RunClock
-from p2psim.testbed.pacing import BURST, TURN, Downlink, Uplink
+from p2psim.testbed.pacing import BURST, PACKET, TURN, Downlink, Uplink
 
 from .virtual import VirtualClock
 
@@ -40,11 +40,19 @@ def test_senders_take_turns():
 
 
 def test_long_messages_share_the_line_as_their_packets_would():
-    wire = Wire(TURN)
-    wire.enqueue("a", 8 * TURN)
-    wire.clock.call_later(0.5, wire.enqueue, "b", 4 * TURN)
+    wire = Wire(PACKET)
+    wire.enqueue("a", 8 * PACKET)
+    wire.clock.call_later(0.5, wire.enqueue, "b", 4 * PACKET)
     wire.clock.run_until(20)
     assert wire.sent == [(8, "b"), (12, "a")], "in whole messages a would be there at 8, and b at 12"
+
+
+def test_turns_on_a_fast_line_are_long_enough_for_a_timer():
+    wire = Wire(1e6)
+    wire.enqueue("a", 2 * TURN * 1e6)
+    wire.enqueue("b", TURN * 1e6)
+    wire.clock.run_until(20)
+    assert wire.sent == [(2 * TURN, "b"), (3 * TURN, "a")]
 
 
 def test_a_pause_is_not_saved_up():
