@@ -1,7 +1,8 @@
 """Simulated against measured: the same scenario, the same viewers, the same metrics, and tests of equivalence.
 
-Recordings of one scenario are compared together, so that what differs between them is in every interval. A lone
-recording is taken to vary as the simulated runs do; nothing else is allowed for the noise of recording.
+Recordings of one scenario are compared together, each with simulations of the viewers that came to it: how their
+differences spread is what every interval says. A lone recording is taken to vary as the simulated runs do; nothing else
+is allowed for the noise of recording.
 """
 
 from collections import Counter
@@ -17,7 +18,7 @@ from p2psim.analysis.distances import Distance, curve_distance, time_distance
 from p2psim.analysis.gate import GATE, LIMITS, MARGIN, Check, check_difference, check_distance
 from p2psim.analysis.metrics import METRICS, metrics
 from p2psim.analysis.runs import Job, Runs
-from p2psim.analysis.statistics import Equivalence, Interval, difference, equivalence
+from p2psim.analysis.statistics import Equivalence, Interval, difference, equivalence, paired
 from p2psim.analysis.wording import say, say_interval
 from p2psim.errors import InputError
 from p2psim.scenario import Scenario
@@ -352,7 +353,9 @@ def _compared(
 ) -> Comparison:
     real, drawn = _World.of("measured", measured), _World.of("simulated", simulated)
     differences = {
-        metric: _difference(metric, *([row[metric] for row in world.metrics] for world in (real, drawn)))
+        metric: _difference(
+            metric, [row[metric] for row in real.metrics], [row[metric] for row in drawn.metrics], not is_estimate
+        )
         for metric in COMPARED
     }
     spreads = {f"{source}_times": time_distance(real.times(source), drawn.times(source)) for source in ("http", "p2p")}
@@ -384,12 +387,17 @@ def _metrics(run: Totals) -> dict[str, float]:
     return {name: number for name, number in (metrics(run) | sizes).items() if name in COMPARED}
 
 
-def _difference(name: str, measured: Sequence[float], simulated: Sequence[float]) -> Difference:
+def _difference(name: str, measured: Sequence[float], simulated: Sequence[float], is_mirrored: bool) -> Difference:
+    """Compare means; mirrored: the simulations are of the recordings' viewers, in turn."""
     real, drawn = (np.asarray(values, float) for values in (measured, simulated))
     real, drawn = real[np.isfinite(real)], drawn[np.isfinite(drawn)]
     was, is_now = (float(values.mean()) if len(values) else float("nan") for values in (real, drawn))
-    nothing = not len(drawn) or not len(real)
-    return Difference(name, was, is_now, Interval(float("nan")) if nothing else difference(drawn, real, LEVEL))
+    if not len(drawn) or not len(real):
+        return Difference(name, was, is_now, Interval(float("nan")))
+    if len(measured) > 1 and is_mirrored:
+        means = [float(np.nanmean(simulated[index :: len(measured)])) for index in range(len(measured))]
+        return Difference(name, was, is_now, paired(means, measured, LEVEL))
+    return Difference(name, was, is_now, difference(drawn, real, LEVEL))
 
 
 def _times(trace: Trace) -> pd.DataFrame:

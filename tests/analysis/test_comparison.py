@@ -12,6 +12,7 @@ from p2psim.analysis.comparison import COMPARED, as_it_came, compare_all, compar
 from p2psim.analysis.gate import GATE, LIMITS
 from p2psim.analysis.junit import junit
 from p2psim.analysis.metrics import metrics
+from p2psim.analysis.statistics import difference
 from p2psim.errors import InputError, TraceError
 from p2psim.scenario import Scenario
 from p2psim.simulation import run
@@ -126,6 +127,15 @@ def test_measured_spread_enters_the_interval() -> None:
         for third in (trace, odd)
     )
     assert mixed.high - mixed.low > 2 * (alike.high - alike.low)
+
+
+def test_that_viewers_came_at_other_times_is_no_noise() -> None:
+    scenario = SCENARIO.replace({"viewers.over": "20 s"})
+    traces = [measured(scenario, seed=seed) for seed in (90, 91, 92)]
+    received = [trace["transfers"]["bytes"].sum() for trace in traces]
+    interval = compare_scenarios(traces, replications=12)[0].differences["media_bytes"].interval
+    assert interval.high - interval.low < 0.7 * difference(received, received, 0.90).error * 2 * 2.13
+    assert interval.low < 0 < interval.high
 
 
 def test_each_recording_is_simulated_at_least_once() -> None:
