@@ -98,7 +98,9 @@ def test_a_relay_carries_no_more_than_it_can_and_comes_late() -> None:
     rows = moved(play({**RESTRICTED, "relay.share": 1.0, "relay.rate": "2 Mbit/s", "relay.latency": "100 ms"}))
     assert rows["bytes"].sum() <= 250_000 * 0.97 * 100
     started = (rows["first_byte_at"] - rows["started_at"]).to_numpy()
-    assert (started.min(), np.median(started)) == pytest.approx((0.14, 0.14)), "others stand behind what was cancelled too late"
+    assert (started.min(), np.median(started)) == pytest.approx((0.14, 0.14)), (
+        "others stand behind what was cancelled too late"
+    )
     assert not len(moved(play({"nat.shares": {"blocked": 1.0}, "relay.share": 1.0, "relay.blocked": False})))
     assert len(moved(play({"nat.shares": {"blocked": 1.0}, "relay.share": 1.0})))
 
