@@ -229,7 +229,7 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
     chosen = options(scenario.policy, live, stream.segment, stream.latency)
     segments = _segment_count(scenario)
     slots = _slots(scenario, segments)
-    rows = chosen.http_slots + chosen.p2p_slots + 1
+    rows = chosen.http_slots + 2 * chosen.p2p_slots + 1  # the second half: late bytes of what was given up
     bitrate = np.array(stream.ladder or (stream.bitrate,), float)
     size = np.round(bitrate * stream.segment)
     links = lay_links(scenario, people)
