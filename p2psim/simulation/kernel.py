@@ -257,7 +257,8 @@ def _check_progress(P: Plane, v: int, row: int, serial: int, now: float) -> None
         last = _last_message(P, row, now)
     else:
         limit, got = P.o.http_timeout, carried(P, row, now)
-        last = now if got >= x.checked + 0.5 else last
+        if got >= x.checked + 0.5:
+            last = now if P.N.flow[row].rate > 0.0 else P.N.flow[row].since
         x.checked = got
     if last + limit > now + _MOMENT:
         push(P, last + limit, CHECK, v, row, serial)
@@ -279,7 +280,7 @@ def _last_message(P: Plane, row: int, now: float) -> float:
         return x.first_byte_at if x.checked == 0.0 else math.nan
     x.checked = whole
     rate = P.N.flow[row].rate * P.s.goodput
-    return max(x.first_byte_at, now - (got - whole) / rate) if rate > 0.0 else now
+    return max(x.first_byte_at, now - (got - whole) / rate) if rate > 0.0 else P.N.flow[row].since
 
 
 @inner

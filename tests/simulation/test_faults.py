@@ -47,6 +47,16 @@ def test_edges_go_on_with_what_they_have_cached() -> None:
     assert cold.viewers["stalled"].iloc[0] > 50
 
 
+def test_a_download_times_out_from_its_last_byte_on() -> None:
+    """hls.js and the loader wait 3 s for a byte: what an origin's failure cut off is given up 3 s after it."""
+    rows = play({"stream.bitrate": "6 Mbit/s", "origin.rate": "80 Mbit/s", **fault("origin", 40, 20)}).trace[
+        "transfers"
+    ]
+    cut = rows.query("source == 'http' and started_at < 39.9 and ended_at > 40.1 and first_byte_at < 40")
+    assert len(cut) > 0
+    assert cut["ended_at"].to_numpy() == pytest.approx([43.0] * len(cut), abs=1e-6)
+
+
 def test_a_viewer_whose_segment_has_left_the_playlist_goes_on_behind_live() -> None:
     result = play({"viewers.count": 1, "policy.name": "http-only", **fault("origin", 40, 40)})
     assert result.trace is not None
