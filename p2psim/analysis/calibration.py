@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from p2psim.analysis.comparison import compare_all
+from p2psim.analysis.conditions import NONE, PLACES, place_of
 from p2psim.analysis.identification import Estimate, identify, overhead_estimates, overheads
 from p2psim.analysis.observation import ACTORS, STARTUP_PARTS, observe, startup_parts
 from p2psim.analysis.refinement import refine_goodput, with_network
@@ -134,6 +135,7 @@ def calibrate(
     *,
     hold_out: Sequence[str] = (),
     actor: str = "",
+    place: str = "",
     replications: int = 5,
     seed: int = 1,
     runs: Runs | None = None,
@@ -148,6 +150,8 @@ def calibrate(
         Names of the scenarios kept out of the fit; none: every third or so, chosen by their names.
     actor
         ``"aiortc"`` or ``"browser"``: fit only what viewers of this kind did among themselves; judge where all are.
+    place
+        ``"loopback"`` or ``"lab"``: take only traces that were recorded there.
 
     Raises
     ------
@@ -158,12 +162,16 @@ def calibrate(
         raise InputError(f"replications = {replications}: the comparison needs at least 2")
     if actor:
         one_of("actor", actor, ACTORS)
+    if place:
+        one_of("place", place, PLACES)
     found = [trace if isinstance(trace, Trace) else Trace.read(trace) for trace in traces]
     found = [trace for trace in found if not actor or (trace["viewers"]["actor"] == actor).any()]
+    found = [trace for trace in found if not place or place_of(trace) == place]
     kept = kept_out(found, hold_out)
     fitted = [trace for trace in found if trace.scenario.name not in kept]
     if not fitted:
-        raise InputError(f"no traces to fit: {f'none has viewers of {actor}, or ' if actor else ''}all are held out")
+        asked = " ".join(part for part in (f"of {actor}" if actor else "", f"in the {place}" if place else "") if part)
+        raise InputError(f"no traces to fit: {f'none is {asked}, or ' if asked else ''}all are held out")
     session = runs if runs is not None else Runs(processes=1)
     estimates = _estimates(fitted, actor, session, replications, seed)
     values = {name: x.value for name, x in estimates.items() if x.value is not None}
@@ -222,7 +230,7 @@ def _checks(
 ) -> list[Check]:
     """Compare as the scenarios are and as calibrated, runs of one scenario averaged."""
     both = [*traces, *(with_network(trace, values) for trace in traces)]
-    found = compare_all(both, replications=replications, seed=seed, runs=runs)
+    found = compare_all(both, replications=replications, seed=seed, runs=runs, calibration=NONE)
     rows = [
         (trace.scenario.name, metric, old.differences[metric].measured, old.differences[metric].simulated, x.simulated)
         for trace, old, new in zip(traces, found[: len(traces)], found[len(traces) :], strict=True)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from p2psim.analysis.conditions import SHIPPED, calibrated
 from p2psim.analysis.distances import Distance, curve_distance, time_distance
 from p2psim.analysis.gate import GATE, LIMITS, MARGIN, Check, check_difference, check_distance
 from p2psim.analysis.metrics import METRICS, metrics
@@ -212,6 +213,7 @@ def compare(
     runs: Runs | None = None,
     gate: Mapping[str, float] | None = None,
     simulated_with: Mapping[str, object] | None = None,
+    calibration: str = SHIPPED,
 ) -> Comparison:
     """Simulate what was measured, with the viewers that came, and compare.
 
@@ -226,6 +228,9 @@ def compare(
     simulated_with
         Changes to the scenario of the simulations alone, dotted names → values in canonical units or as text: what the
         gate must notice.
+    calibration
+        The network of the simulations: ``"shipped"`` (the preset for the trace's conditions, where there is one),
+        ``"none"`` (the scenario's own), a preset of the section `network`, or a TOML file with one.
 
     Raises
     ------
@@ -234,7 +239,7 @@ def compare(
     """
     return compare_all(
         [trace], replications=replications, seed=seed, margin=margin, runs=runs, gate=gate,
-        simulated_with=simulated_with,
+        simulated_with=simulated_with, calibration=calibration,
     )[0]  # fmt: skip
 
 
@@ -247,10 +252,11 @@ def compare_all(
     runs: Runs | None = None,
     gate: Mapping[str, float] | None = None,
     simulated_with: Mapping[str, object] | None = None,
+    calibration: str = SHIPPED,
 ) -> list[Comparison]:
     """Compare several traces one by one, all simulations of all of them at once; for the parameters see `compare`."""
     groups = [(trace.name, [trace]) for trace in map(_read, traces)]
-    return _all(groups, replications, seed, margin, runs, gate, simulated_with)
+    return _all(groups, replications, seed, margin, runs, gate, simulated_with, calibration)
 
 
 def compare_scenarios(
@@ -262,12 +268,22 @@ def compare_scenarios(
     runs: Runs | None = None,
     gate: Mapping[str, float] | None = None,
     simulated_with: Mapping[str, object] | None = None,
+    calibration: str = SHIPPED,
 ) -> list[Comparison]:
     """Compare several traces, recordings of one scenario together: one comparison per scenario.
 
     Replications are shared out among the recordings of a scenario, at least one for each.
     """
-    return _all(_grouped([_read(trace) for trace in traces]), replications, seed, margin, runs, gate, simulated_with)
+    return _all(
+        _grouped([_read(trace) for trace in traces]),
+        replications,
+        seed,
+        margin,
+        runs,
+        gate,
+        simulated_with,
+        calibration,
+    )
 
 
 def _all(
@@ -278,11 +294,12 @@ def _all(
     runs: Runs | None,
     gate: Mapping[str, float] | None,
     simulated_with: Mapping[str, object] | None,
+    calibration: str,
 ) -> list[Comparison]:
     if replications < 2:
         raise InputError(f"replications = {replications}: a comparison needs at least 2")
     session = runs if runs is not None else Runs(processes=1)
-    jobs = [_jobs(group, seed, replications, simulated_with or {}) for _, group in groups]
+    jobs = [_jobs(group, seed, replications, simulated_with or {}, calibration) for _, group in groups]
     made = iter(session.make([job for each in jobs for job in each]))
     limits = _limits(gate, margin)
     comparisons = []
@@ -333,8 +350,10 @@ def _grouped(traces: Sequence[Trace]) -> list[tuple[str, list[Trace]]]:
     ]
 
 
-def _jobs(group: Sequence[Trace], seed: int, replications: int, changes: Mapping[str, object]) -> list[Job]:
-    came = [as_it_came(trace).replace(changes) for trace in group]
+def _jobs(
+    group: Sequence[Trace], seed: int, replications: int, changes: Mapping[str, object], calibration: str
+) -> list[Job]:
+    came = [calibrated(as_it_came(trace), trace, calibration).replace(changes) for trace in group]
     who = [(trace.manifest.seed, trace.manifest.replication) for trace in group]
     count = max(replications, len(group))
     return [

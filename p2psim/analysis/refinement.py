@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from p2psim.analysis.comparison import Comparison, compare_all
+from p2psim.analysis.conditions import NONE
 from p2psim.analysis.identification import Estimate
 from p2psim.analysis.runs import Runs
 from p2psim.analysis.statistics import FEW, Interval
@@ -46,7 +47,7 @@ def refine_goodput(
     if len(traces) < FEW:
         return _left_alone(f"no transfer alone on its link tells it, and all of them only from {FEW} traces")
     tried = [with_network(trace, {**others(x), "goodput": x}) for x in _VALUES for trace in traces]
-    found = compare_all(tried, replications=replications, seed=seed, runs=runs)
+    found = compare_all(tried, replications=replications, seed=seed, runs=runs, calibration=NONE)
     losses = np.array([_loss(each) for each in found]).reshape(len(_VALUES), len(traces))
     losses = losses[:, np.isfinite(losses).all(axis=0)]
     how = f"transfer times of {losses.shape[1]} traces, simulated with {len(_VALUES)} values"

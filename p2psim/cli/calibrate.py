@@ -18,7 +18,7 @@ EXAMPLES = """\
   p2psim calibrate --actor aiortc                         the bundled traces: what is fitted, how far it carries
   p2psim calibrate traces/*/ --hold-out live-8s --out mine.toml
   p2psim simulate live-24s --set network.preset=mine.toml
-  p2psim calibrate --actor aiortc --out data/presets/sections/network.toml"""
+  p2psim calibrate --actor aiortc --place loopback --name aiortc-loopback --out data/presets/sections/network.toml"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--hold-out", metavar="NAME", nargs="+", default=[], help="scenarios kept out of the fit (default: a third)"
     )
     parser.add_argument("--actor", choices=("aiortc", "browser"), help="fit only what viewers of this kind did")
+    parser.add_argument("--place", choices=("loopback", "lab"), help="take only traces that were recorded there")
     parser.add_argument("--name", default="calibrated", help="of the preset (default: calibrated)")
     parser.add_argument("--out", metavar="FILE", help="write the preset to this TOML file, beside what is in it")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output, nothing else")
@@ -47,6 +48,7 @@ def execute(arguments: argparse.Namespace) -> int:
     with Bar("simulating", arguments.quiet) as bar:
         found = calibrate(
             arguments.traces or bundled("traces"), hold_out=arguments.hold_out, actor=arguments.actor or "",
+            place=arguments.place or "",
             replications=arguments.replications, seed=arguments.seed, runs=Runs(arguments.jobs, bar),
         )  # fmt: skip
     if len(found.actors) > 1 and not arguments.actor:

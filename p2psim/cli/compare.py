@@ -39,6 +39,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--set", metavar="NAME=VALUE", action="append", default=[], dest="changes",
         help="change a field of the scenario on the simulated side only (may be given many times)",
     )  # fmt: skip
+    parser.add_argument(
+        "--calibration", metavar="NAME", default="shipped",
+        help="network of the simulations: the one shipped for a trace's conditions (shipped), the scenario's own "
+        "(none), a preset of the section network, or a TOML file of p2psim calibrate",
+    )  # fmt: skip
     parser.add_argument("--junit", metavar="FILE", help="write a JUnit file: a test case per trace and metric")
     add_replications(parser, default=20)
     add_common(parser, out="save a report, its figures (PNG) and tables (CSV) there")
@@ -92,6 +97,7 @@ def _compared(arguments: argparse.Namespace) -> "list[Comparison]":
             runs=Runs(arguments.jobs, bar),
             gate=gate,
             simulated_with=changes,
+            calibration=arguments.calibration,
         )
 
 

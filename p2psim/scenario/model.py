@@ -192,6 +192,9 @@ class Network:
     """Median round trip between two viewers (models: same region < 50 ms)."""
     rtt_spread: float = 0.0
     """Sigma of its lognormal spread over pairs."""
+    loss: Fraction = 0.0
+    """Share of packets lost between two viewers, which caps a channel at √1.5 packets of 1200 bytes per round trip and
+    root of the loss (Mathis et al. 1997). HTTP is taken not to suffer."""
     window: Size = 262_144.0
     """Bytes in flight on one data channel (usrsctp); a channel carries at most window/rtt."""
     channel_rate: Rate = UNLIMITED

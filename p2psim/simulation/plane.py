@@ -265,6 +265,7 @@ class Settings(Bundle):
     rtt_spread: float
     rtt_key: int
     channel_window: float
+    loss: float
     channel_rate: float
     goodput: float
     request: float

@@ -9,6 +9,11 @@ from p2psim.simulation.plane import Plane
 
 __all__ = ["channel_cap", "lay_path", "round_trip"]
 
+_MATHIS = math.sqrt(1.5)
+"""Packets per round trip and root of the loss that congestion control lets through (Mathis et al. 1997)."""
+_PACKET = 1200.0
+"""Bytes of a data channel's packet; WebRTC does not look for a larger one."""
+
 
 @entry
 def round_trip(P: Plane, a: int, b: int, relayed: bool) -> float:
@@ -26,7 +31,9 @@ def channel_cap(P: Plane, a: int, b: int, relayed: bool) -> float:
     rtt = round_trip(P, a, b, relayed)
     cap = min(P.s.channel_rate, P.s.channel_window / rtt if rtt > 0 else math.inf)
     if P.s.homes and P.site[a].home == P.site[b].home:
-        cap = min(cap, P.s.lan_rate)
+        return min(cap, P.s.lan_rate)
+    if P.s.loss > 0 and rtt > 0:
+        cap = min(cap, _MATHIS * _PACKET / (rtt * math.sqrt(P.s.loss)))
     return cap
 
 

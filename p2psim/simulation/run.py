@@ -353,6 +353,7 @@ def _settings(
         rtt_spread=float(network.rtt_spread),
         rtt_key=(seed * 1009 + replication) % 2147483647,
         channel_window=float(network.window),
+        loss=scenario.network.loss,
         channel_rate=float(network.channel_rate),
         goodput=float(network.goodput),
         request=float(network.request),

@@ -26,7 +26,7 @@ MAX_MEASURED: Final = 60
 """Viewers of one run; a machine of two cores carries some twenty at 1 Mbit/s."""
 
 ENFORCED: Final = {
-    "uplink": "paced: whole messages one after the other, in turns among uploads",
+    "uplink": "paced: uploads take turns of a few packets",
     "downlink": "paced on receipt",
     "origin.rate": "shared by its responses in small pieces",
     "origin.per_connection": "paced by the origin",
@@ -75,6 +75,10 @@ def check_feasible(scenario: Scenario, *, in_lab: bool = False) -> None:
             f"viewers.browsers = {scenario.viewers.browsers}: a browser's uplink cannot be changed by a fault; 0",
         ),
         *(_refused_in_labs(scenario) if in_lab else _refused_on_loopbacks(scenario)),
+        (
+            scenario.network.loss > 0 and not in_lab,
+            f"network.loss = {scenario.network.loss:g}: a loopback loses nothing; 0, or a lab",
+        ),
         (bool(scenario.stream.ladder), "stream.ladder: a measured stream has one bitrate; []"),
         (scenario.nat.failure > 0, f"nat.failure = {scenario.nat.failure:g}: connections do not fail by chance; 0"),
         (

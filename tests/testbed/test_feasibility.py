@@ -14,6 +14,7 @@ from p2psim.testbed.feasibility import check_feasible, check_port, check_tracker
         ({"nat.mix": "average"}, "nat.mix = 'average'"),
         ({"nat.mix": "open", "nat.failure": 0.1}, "nat.failure = 0.1"),
         ({"nat.mix": "open", "relay.share": 0.5}, "[relay] needs a lab"),
+        ({"nat.mix": "open", "network.loss": 0.01}, "network.loss = 0.01"),
         ({"nat.mix": "open", "stream.ladder": [1e5, 2e5]}, "stream.ladder"),
         ({"nat.mix": "open", "viewers.count": 1000}, "viewers.count = 1000"),
     ],
@@ -26,12 +27,13 @@ def test_refuses_in_one_line_what_a_loopback_cannot_give(changes, named):
 
 
 MEASURED = sorted(path.stem for path in bundled("scenarios") if path.stem.startswith("measured-"))
+IN_LABS = {"measured-nat", "measured-relay"}
 
 
 @pytest.mark.parametrize("name", ["live-24s", "live-8s", "vod-staggered", *MEASURED])
 def test_accepts_the_scenarios_that_are_bundled_for_it(name):
     [path] = [path for path in bundled("scenarios") if path.stem == name]
-    check_feasible(Scenario.load(str(path)))
+    check_feasible(Scenario.load(str(path)), in_lab=name in IN_LABS)
 
 
 def test_a_port_that_is_taken():

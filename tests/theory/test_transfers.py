@@ -57,6 +57,18 @@ def test_a_channel_carries_its_window_per_round_trip(window: float, rtt: float, 
     assert rates == pytest.approx(mbits, rel=5e-4)
 
 
+@pytest.mark.parametrize(("loss", "rtt", "mbits"), [(0.01, 0.04, 2.939), (0.04, 0.04, 1.470), (0.01, 0.1, 1.176)])
+def test_loss_lets_through_what_mathis_says(loss: float, rtt: float, mbits: float) -> None:
+    """MSS/RTT √(3/2p) with packets of 1200 bytes, whatever links and window could carry."""
+    scenario = IDEAL.replace(
+        {"viewers.count": 3, "network.loss": loss, "network.rtt": rtt, "stream.segment": 4.0, "duration": "120 s"}
+    )
+    moved = traced(run(scenario, events=True))["transfers"].query("source == 'p2p' and outcome == 'completed'")
+    rates = (moved["bytes"] / (moved["ended_at"] - moved["first_byte_at"])).to_numpy() / MBIT
+    assert len(rates) > 20
+    assert rates == pytest.approx(mbits, rel=1e-3)
+
+
 def test_a_channel_opens_after_its_round_trips() -> None:
     """D5: gathering, the offer's two hops and the answer's two to and from the tracker, then six round trips."""
     scenario = IDEAL.replace(

@@ -260,7 +260,7 @@ def _ways_between_viewers(
             if one <= other:
                 median = float(medians[population.region[one], population.region[other]])
                 rtt = median if a == b else pair_rtt(median, network.rtt_spread, seed * 1009 % 2147483647, one, other)
-                found[a, b] = Way(delay=rtt / 2)
+                found[a, b] = Way(delay=rtt / 2, loss=network.loss if a != b else 0.0)
     return found
 
 

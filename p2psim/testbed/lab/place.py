@@ -25,6 +25,7 @@ _ENFORCED: Final = {
     "household": "one router, link and NAT for all its viewers",
     "nat.ipv6": "native addresses behind a firewall that lets answers in",
     "network.rtt": "delay between any two places, by region and pair as simulated",
+    "network.loss": "packets dropped at random between any two homes, each way",
     "origin.rate": "token bucket on the origin's uplink",
     "origin.per_connection": "paced by the origin",
     "origin.latency": "delay between viewers and origin, half each way",

@@ -96,6 +96,7 @@ def test_round_trips_are_those_of_the_simulator():
             "regions.mix": {"london": 0.5, "tokyo": 0.5},
             "network.rtt": 0.03,
             "network.rtt_spread": 0.3,
+            "network.loss": 0.02,
         }
     )
     seed = 5
@@ -109,6 +110,7 @@ def test_round_trips_are_those_of_the_simulator():
             rtt = pair_rtt(median, 0.3, seed * 1009 % 2147483647, a, b)
             way = plan.between(plan.place_of(plan.home_of(a)), plan.place_of(plan.home_of(b)))
             assert way.delay == pytest.approx(rtt / 2, rel=1e-12)
+            assert way.loss == 0.02
 
 
 def test_too_many_homes_are_refused():
