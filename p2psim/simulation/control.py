@@ -29,7 +29,8 @@ import numpy as np
 from p2psim.errors import ScenarioError
 from p2psim.rng import stream
 from p2psim.scenario import Population, Scenario
-from p2psim.scenario.population import CLEAN, CRASH, channel_shares, region_names
+from p2psim.scenario.population import CLEAN, CRASH, region_names
+from p2psim.scenario.zapping import next_channel, zapping_stream
 from p2psim.simulation import faults, hybrid
 from p2psim.simulation.clock import Clock
 from p2psim.simulation.edges import ORIGIN_RATE
@@ -146,7 +147,7 @@ class Control:
         if people.left_at[v] < self.scenario.duration:
             self.env.after(max(0.0, float(people.left_at[v]) - now), self._go, v)
         if np.isfinite(self.scenario.channels.dwell):
-            self._zapping[v] = stream(self.seed, self.replication, "zapping", v)
+            self._zapping[v] = zapping_stream(self.seed, self.replication, v)
             self.env.after(self._zapping[v].exponential(self.scenario.channels.dwell), self._zap_on, v)
         self._start_announcing(v)
 
@@ -158,12 +159,9 @@ class Control:
         """A viewer turns to another channel, chosen by popularity, and will do so again."""
         if not self.is_present(v):
             return
-        rng, channels = self._zapping[v], self.scenario.channels
-        weights = np.cumsum(
-            np.where(np.arange(channels.count) == self.channel_of(v), 0.0, channel_shares(self.scenario))
-        )
-        self.zap(v, int(np.searchsorted(weights, rng.random() * weights[-1], side="right")))
-        self.env.after(rng.exponential(channels.dwell), self._zap_on, v)
+        rng = self._zapping[v]
+        self.zap(v, next_channel(self.scenario, self.channel_of(v), rng))
+        self.env.after(rng.exponential(self.scenario.channels.dwell), self._zap_on, v)
 
     def _start_announcing(self, v: int) -> None:
         """The tracker client starts with the first segment request."""

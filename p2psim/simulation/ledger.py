@@ -8,6 +8,7 @@ import pandas as pd
 
 from p2psim.scenario import Population, Scenario
 from p2psim.scenario.population import ROLES, device_names, region_names, viewer_name
+from p2psim.scenario.zapping import channel_names
 from p2psim.simulation.control import Announcement, Attempt
 from p2psim.simulation.plane import (
     AWAY,
@@ -30,7 +31,6 @@ from p2psim.trace.totals import Totals
 
 __all__ = ["names", "tables", "totals"]
 
-_STREAM = "main"
 _STATES = {1: "starting", 2: "playing", 3: "stalled", 4: "ended"}
 _OUTCOMES = np.array(["completed", "aborted", "stalled", "failed", "invalid"])
 _SAMPLE = 2.0
@@ -157,8 +157,7 @@ def tables(
 
 
 def _channels(scenario: Scenario) -> np.ndarray[Any, Any]:
-    """Names of the channels: the first has the name of an only one."""
-    return np.array([_STREAM, *(f"channel-{k}" for k in range(2, scenario.channels.count + 1))], object)
+    return np.array(channel_names(scenario), object)
 
 
 def _transfers(scenario: Scenario, plane: Plane, who: np.ndarray[Any, Any], log: np.ndarray[Any, Any]) -> pd.DataFrame:

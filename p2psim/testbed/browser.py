@@ -27,7 +27,8 @@ from p2psim.testbed.browser_page import page_address
 from p2psim.testbed.chromium import FLAGS, find_chromium
 from p2psim.testbed.clock import RunClock
 from p2psim.testbed.journal import Journal
-from p2psim.testbed.viewer import SAMPLE_PERIOD, ViewerPlan
+from p2psim.testbed.viewer import SAMPLE_PERIOD
+from p2psim.testbed.viewing import ViewerPlan
 from p2psim.testbed.worker import Task
 
 __all__ = ["BrowserViewer", "main"]

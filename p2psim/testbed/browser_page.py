@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from p2psim.errors import ScenarioError
 from p2psim.scenario import Player, Scenario
-from p2psim.testbed.viewer import ViewerPlan
+from p2psim.testbed.viewing import ViewerPlan
 
 __all__ = ["check_for_browsers", "in_browsers", "page_address"]
 

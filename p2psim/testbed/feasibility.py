@@ -54,7 +54,7 @@ _OPEN: Final = "open"
 _TIMEOUT: Final = 5.0
 _PLAIN: Final = Scenario()
 _SIMULATED: Final = (
-    "channels", "neighbourhood", "devices", "cdn", "hybrid",
+    "neighbourhood", "devices", "cdn", "hybrid",
 )  # fmt: skip
 _IN_LABS: Final = ("regions", "household", "carrier", "relay")
 
@@ -73,6 +73,10 @@ def check_feasible(scenario: Scenario, *, in_lab: bool = False) -> None:
         (
             scenario.viewers.browsers > 0 and any(fault.what == "uplinks" for fault in scenario.faults),
             f"viewers.browsers = {scenario.viewers.browsers}: a browser's uplink cannot be changed by a fault; 0",
+        ),
+        (
+            scenario.viewers.browsers > 0 and scenario.channels.count > 1,
+            f"viewers.browsers = {scenario.viewers.browsers}: browsers stay on one channel; 0, or channels.count = 1",
         ),
         *(_refused_in_labs(scenario) if in_lab else _refused_on_loopbacks(scenario)),
         (

@@ -21,6 +21,8 @@ _OUTCOMES: Final = {
     "http-segment-validation-failed": "invalid",
 }
 Opened = Callable[[int, bytes], bytes]
+_SERIALS: Final = 1_000_000
+"""Transfers of a visit have numbers of their own."""
 _ANSWER_BEGINS: Final = b"cstr\x02"
 """How a SegmentData command starts on the wire."""
 
@@ -90,20 +92,36 @@ class _Segment:
 
 
 class ViewerNotes:
-    """Observes everything about one viewer, and counts its segment bytes; `opened` decrypts a segment."""
+    """Observes everything about one viewer on one channel, and counts its segment bytes.
 
-    def __init__(self, journal: Journal, clock: Timepiece, viewer: str, opened: Opened = lambda _, data: data) -> None:
+    `opened` decrypts a segment; `before` are the notes of the channel that the viewer has just left.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        clock: Timepiece,
+        viewer: str,
+        opened: Opened = lambda _, data: data,
+        stream: str = "main",
+        before: "ViewerNotes | None" = None,
+    ) -> None:
         self.viewer = viewer
-        self._opened = opened
-        self.downloaded = {"http": 0, "p2p": 0}
+        self._opened, self._stream = opened, stream
+        self.downloaded: dict[str, int] = {"http": 0, "p2p": 0} if before is None else before.downloaded
         self._journal = journal
         self._clock = clock
         self._open: dict[tuple[int, str], _Transfer] = {}
         self._last: dict[tuple[str, str], _Transfer] = {}
         self._segments: dict[int, _Segment] = {}
-        self._serial = 0
+        self._visit: int = 0 if before is None else before._visit + 1
+        self._serial = self._visit * _SERIALS
         self._sampled_at, self._sampled_down, self._sampled_up = clock.now(), 0, 0
         self._announce: dict[str, Any] = {}
+        self._state: State | None = None
+        if before is not None:
+            self._sampled_at, self._sampled_down, self._sampled_up = before._sample
+            self.state_changed("starting", math.nan, 0.0)
 
     def write(self, event: str, **fields: Any) -> None:
         """Write an event of this viewer."""
@@ -163,7 +181,7 @@ class ViewerNotes:
             if transfer.bytes == 0 and transfer.first_byte > 0:
                 return
         self.write(
-            "transfer", transfer=transfer.serial, segment=segment, source=source, peer=peer,
+            "transfer", stream=self._stream, transfer=transfer.serial, segment=segment, source=source, peer=peer,
             started_at=transfer.started_at, header_at=transfer.header_at, first_byte_at=transfer.first_byte_at,
             ended_at=now, bytes=transfer.bytes, first_byte=transfer.first_byte,
             outcome=_OUTCOMES.get(outcome, "failed"),
@@ -182,6 +200,9 @@ class ViewerNotes:
 
     def state_changed(self, state: State, position: float, buffer: float) -> None:
         """The player begins, plays, stalls or is at the end."""
+        if state == self._state == "starting":
+            return  # it began when the viewer turned to the channel
+        self._state = state
         self.write("playback", at=self._clock.now(), state=state, position=position, buffer=buffer)
 
     def segment_asked(self, segment: int) -> None:
@@ -230,9 +251,9 @@ class ViewerNotes:
             if number < 0:
                 continue
             self.write(
-                "segment", segment=number, size=noted.size, digest=noted.digest, requested_at=noted.requested_at,
-                completed_at=noted.completed_at, due_at=noted.due_at, played_at=noted.played_at,
-                bytes_http=noted.bytes["http"], bytes_p2p=noted.bytes["p2p"],
+                "segment", stream=self._stream, segment=number, size=noted.size, digest=noted.digest,
+                requested_at=noted.requested_at, completed_at=noted.completed_at, due_at=noted.due_at,
+                played_at=noted.played_at, bytes_http=noted.bytes["http"], bytes_p2p=noted.bytes["p2p"],
             )  # fmt: skip
 
     # -- connections --------------------------------------------------------------------------------------------
@@ -294,3 +315,7 @@ class ViewerNotes:
             p2p_share=self.downloaded["p2p"] / downloaded if downloaded else 0.0,
         )  # fmt: skip
         self._sampled_at, self._sampled_down, self._sampled_up = at, downloaded, uploaded
+
+    @property
+    def _sample(self) -> tuple[float, int, int]:
+        return self._sampled_at, self._sampled_down, self._sampled_up

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 from shutil import copytree
 from typing import Any, Final
@@ -20,6 +21,7 @@ from p2psim.errors import TestbedError
 from p2psim.scenario import Population, Scenario, populate
 from p2psim.scenario.policy import PUBLIC_TRACKERS
 from p2psim.scenario.population import ROLES, viewer_name
+from p2psim.scenario.zapping import channel_names, itinerary, zapping_stream
 from p2psim.testbed.browser_page import check_for_browsers, in_browsers
 from p2psim.testbed.chromium import browser_versions, check_browser, find_libraries
 from p2psim.testbed.feasibility import (
@@ -39,7 +41,7 @@ from p2psim.testbed.place import ORIGIN, TRACKER, Place
 from p2psim.testbed.processes import Child
 from p2psim.testbed.tables import Facts, Ledger, read_events, tabulate
 from p2psim.testbed.timetable import OriginOptions
-from p2psim.testbed.viewer import ViewerPlan
+from p2psim.testbed.viewing import ViewerPlan
 from p2psim.testbed.worker import Task, prepare
 from p2psim.trace import Manifest, Trace, versions
 from p2psim.wire.protection import default_iv, encrypt_segment
@@ -224,7 +226,7 @@ class _Run:
         path.write_text(self._place.scenario.to_toml(), encoding="utf-8")
         shapes = self._place.shapes
         changes = {} if shapes else uplink_changes(self._scenario, self._population, self._seed)
-        plans = _plans(self._population, changes, is_paced=not shapes)
+        plans = _plans(self._scenario, self._population, changes, self._seed, is_paced=not shapes)
         honest = [plan.index for plan in plans if plan.role == ROLES[0]]  # a browser plays no other part
         pages = {honest[place] for place in in_browsers(len(honest), self._scenario.viewers.browsers)}
         others = self._place.shares([plan.index for plan in plans if plan.index not in pages], count)
@@ -363,6 +365,7 @@ def _origin_options(scenario: Scenario, port: int, place: Place) -> OriginOption
         host=place.address(ORIGIN),
         port=port,
         kind=stream.kind,
+        channels=tuple(channel_names(scenario)),
         window=stream.window,
         segment_count=math.ceil(stream.length / stream.segment),
         encrypted=stream.encrypted,
@@ -390,7 +393,10 @@ def _read(url: str) -> bytes:
         return body
 
 
-def _plans(population: Population, uplinks: Mapping[int, list[Change]], *, is_paced: bool) -> list[ViewerPlan]:
+def _plans(
+    scenario: Scenario, population: Population, uplinks: Mapping[int, list[Change]], seed: int, *, is_paced: bool
+) -> list[ViewerPlan]:
+    channels = channel_names(scenario)
     return [
         ViewerPlan(
             index=index,
@@ -402,6 +408,8 @@ def _plans(population: Population, uplinks: Mapping[int, list[Change]], *, is_pa
             downlink=_limit(float(population.downlink[index])),
             device="mobile" if population.mobile[index] else "desktop",
             uploads=bool(population.uploads[index]),
+            channel=channels[population.channel[index]],
+            zaps=[(at, channels[channel]) for at, channel in _zaps(scenario, population, seed, index)],
             role=ROLES[population.role[index]],
             uplink_changes=uplinks.get(index, []),
             nat=population.nat_names[index],
@@ -409,6 +417,13 @@ def _plans(population: Population, uplinks: Mapping[int, list[Change]], *, is_pa
         )
         for index, departure in enumerate(population.departures)
     ]
+
+
+def _zaps(scenario: Scenario, population: Population, seed: int, index: int) -> list[tuple[float, int]]:
+    """When a viewer zaps while it is there, and whereto."""
+    channel, joined_at = int(population.channel[index]), float(population.joined_at[index])
+    zaps = itinerary(scenario, channel, joined_at, zapping_stream(seed, 0, index))
+    return list(takewhile(lambda zap: zap[0] < population.left_at[index], zaps))
 
 
 def _tracker_statistics(url: str) -> Any:

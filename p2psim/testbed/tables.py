@@ -126,7 +126,8 @@ class _Tabulation:
         rates = {name: math.inf if math.isnan(event[name]) else event[name] for name in ("uplink", "downlink")}
         self._rows.add(
             "viewers", viewer=event["viewer"], joined_at=event["joined_at"], left_at=event["left_at"],
-            departure=event["departure"], channel=_STREAM, nat=event.get("nat", "public"), device=event["device"],
+            departure=event["departure"], channel=event.get("channel", _STREAM),
+            nat=event.get("nat", "public"), device=event["device"],
             actor=event.get("actor", "aiortc"), peer_id=event["peer_id"],
             role=event.get("role", "honest"), **rates,
         )  # fmt: skip
@@ -138,11 +139,12 @@ class _Tabulation:
         for event in self._by_kind["transfer"]:
             viewer, after = event["viewer"], late[event["viewer"], event["transfer"]]
             self._rows.add(
-                "transfers", viewer=viewer, stream=_STREAM, segment=event["segment"], source=event["source"],
-                from_viewer=self._name(event["peer"]), relayed=self._is_relayed(event), started_at=event["started_at"],
-                first_byte_at=event["first_byte_at"], ended_at=self._while_there(viewer, event["ended_at"]),
-                bytes=event["bytes"] + after, first_byte=event["first_byte"], outcome=event["outcome"],
-                header_at=event["header_at"], late_bytes=after,
+                "transfers", viewer=viewer, stream=event.get("stream", _STREAM), segment=event["segment"],
+                source=event["source"], from_viewer=self._name(event["peer"]), relayed=self._is_relayed(event),
+                started_at=event["started_at"], first_byte_at=event["first_byte_at"],
+                ended_at=self._while_there(viewer, event["ended_at"]), bytes=event["bytes"] + after,
+                first_byte=event["first_byte"], outcome=event["outcome"], header_at=event["header_at"],
+                late_bytes=after,
             )  # fmt: skip
 
     def _is_relayed(self, event: Event) -> bool:
@@ -159,9 +161,9 @@ class _Tabulation:
         stream = self._facts.scenario.stream
         ahead = event["segment"] * stream.segment if stream.kind == "live" else 0.0
         self._rows.add(
-            "segments", stream=_STREAM, quality=0, available_at=self._facts.first_segment_at + ahead,
+            "segments", quality=0, available_at=self._facts.first_segment_at + ahead,
             poisoned=bool(event["digest"]) and event["digest"] not in self._true(event["segment"]),
-            **_without(event, "event", "digest"),
+            **{"stream": _STREAM} | _without(event, "event", "digest"),
         )  # fmt: skip
 
     def _add_connection(self, event: Event) -> None:

@@ -24,7 +24,8 @@ from p2psim.scenario import Scenario
 from p2psim.testbed.clock import RunClock
 from p2psim.testbed.connection import confine
 from p2psim.testbed.journal import Journal
-from p2psim.testbed.viewer import Surroundings, Viewer, ViewerPlan
+from p2psim.testbed.viewer import Viewer
+from p2psim.testbed.viewing import Surroundings, ViewerPlan
 
 __all__ = ["Task", "main", "prepare"]
 

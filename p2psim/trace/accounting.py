@@ -104,6 +104,7 @@ def _viewers(trace: Trace, states: pd.DataFrame, links: pd.DataFrame) -> pd.Data
         _played(trace, out),
         _switches(trace),
         _watching(states, out, warmup),
+        _zaps(trace),
         _peers(trace, links, out),
     ]
     for part in parts:
@@ -225,6 +226,18 @@ def _watching(states: pd.DataFrame, viewers: pd.DataFrame, warmup: float) -> pd.
             "latency": weighted / lasts[seen].groupby(states["viewer"]).sum(),
         }
     )
+
+
+def _zaps(trace: Trace) -> pd.DataFrame:
+    """Count how often a viewer began anew, on another channel, and the seconds until it showed something there."""
+    rows = trace["playback"].sort_values(["viewer", "at"], kind="stable")
+    visit = (rows["state"] == "starting").groupby(rows["viewer"]).cumsum()
+    rows = rows.assign(visit=visit)[visit > 1]
+    begun = rows[rows["state"] == "starting"].groupby(["viewer", "visit"])["at"].min()
+    shown = rows[rows["state"] == "playing"].groupby(["viewer", "visit"])["at"].min()
+    begun = begun[begun >= trace.scenario.warmup]
+    waits = (shown.reindex(begun.index) - begun).groupby("viewer")
+    return pd.DataFrame({"zaps": waits.size(), "zap_wait": waits.sum()})
 
 
 def _links(trace: Trace) -> pd.DataFrame:

@@ -110,7 +110,7 @@ def test_shares_are_judged_in_points_and_times_relatively() -> None:
     [
         ({"hold_out": ["nowhere"]}, "accepted"),
         ({"hold_out": ["near"]}, "all are held out"),
-        ({"actor": "browser"}, "none has viewers of browser"),
+        ({"actor": "browser"}, "none is of browser"),
         ({"actor": "nobody"}, "accepted"),
         ({"replications": 1}, "at least 2"),
     ],

@@ -8,7 +8,7 @@ import pytest
 from p2psim.errors import ScenarioError
 from p2psim.scenario import Policy, Scenario
 from p2psim.testbed.browser_page import check_for_browsers, in_browsers, page_address
-from p2psim.testbed.viewer import ViewerPlan
+from p2psim.testbed.viewing import ViewerPlan
 
 PLAN = ViewerPlan(
     index=0, name="v0000", joined_at=0.0, left_at=9.0, departure="end", uplink=None, downlink=None, device="desktop",

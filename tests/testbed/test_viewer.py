@@ -13,7 +13,8 @@ from p2psim.testbed.media import ClipOptions, ladder, make_clip
 from p2psim.testbed.origin import Origin
 from p2psim.testbed.tables import read_events
 from p2psim.testbed.timetable import OriginOptions
-from p2psim.testbed.viewer import Surroundings, Viewer, ViewerPlan
+from p2psim.testbed.viewer import Viewer
+from p2psim.testbed.viewing import Surroundings, ViewerPlan
 from p2psim.testbed.worker import prepare
 from tracker.options import Options
 from tracker.server import serve

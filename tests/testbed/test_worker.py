@@ -6,7 +6,7 @@ import pytest
 
 from p2psim.scenario import Scenario
 from p2psim.testbed.processes import Child, ChildFailedError
-from p2psim.testbed.viewer import ViewerPlan
+from p2psim.testbed.viewing import ViewerPlan
 from p2psim.testbed.worker import Task
 
 pytestmark = pytest.mark.testbed
