@@ -60,7 +60,8 @@ def take_seat(P: Plane, v: int, now: float) -> None:
     seat.next, seat.origin_index = index, index
     seat.buffer_end = P.T.start[index]
     me.position, me.born = P.T.start[index], now
-    log_state(P, v, now)
+    if seat.visit == 0:  # else it was noted when the viewer turned to the channel
+        log_state(P, v, now)
 
 
 @inner

@@ -3,6 +3,7 @@ import dataclasses
 import time
 
 import aioice.ice
+import msgspec
 import pytest
 
 from p2psim.scenario import Scenario
@@ -47,10 +48,12 @@ def plan(index, joined, left, departure):
     )  # fmt: skip
 
 
-async def watched(clip, tmp_path, plans, scenario=SCENARIO, interval=5.0, choose=lambda index, urls: urls[:1]):
+async def watched(
+    clip, tmp_path, plans, scenario=SCENARIO, interval=5.0, choose=lambda index, urls: urls[:1], channels=("main",)
+):
     """Let viewers watch, each with the chosen ones of two trackers; gives what they wrote, and the origin's rows."""
     rows = []
-    options = OriginOptions(kind="vod", segment_count=60, rate=400_000.0)
+    options = OriginOptions(kind="vod", segment_count=60, rate=400_000.0, channels=channels)
     async with (
         asyncio.timeout(20),
         serve(Options(port=0, interval=interval)) as tracker,
@@ -94,6 +97,29 @@ async def test_two_viewers_play_and_share(clip, tmp_path):
     assert held == {(number, digest(clip.segment(0, number))) for number, _ in held}
     first, *repeats, last = [event["sort"] for event in of(events, "announce", "v0001")]
     assert (first, set(repeats), last) == ("started", {""}, "stopped")
+
+
+async def test_a_viewer_turns_to_another_channel_and_leaves_the_first_in_order(clip, tmp_path):
+    zapper = msgspec.structs.replace(plan(1, 1.0, 9.0, "end"), zaps=[(4.5, "channel-2"), (6.5, "main")])
+    plans = [plan(0, 0.0, 9.0, "end"), zapper]
+    events, rows = await watched(clip, tmp_path, plans, interval=3.0, channels=("main", "channel-2"))
+    states = [(event["state"], event["at"]) for event in of(events, "playback", "v0001")]
+    assert [state for state, _ in states] == ["starting", "playing"] * 3
+    assert [at for state, at in states if state == "starting"][1:] == pytest.approx([4.5, 6.5], abs=0.2)
+    fetched = {event["stream"] for event in of(events, "transfer", "v0001")}
+    assert fetched == {"main", "channel-2"}
+    assert {event["stream"] for event in of(events, "transfer", "v0001") if event["source"] == "p2p"} == {"main"}
+    serials = [event["transfer"] for event in of(events, "transfer", "v0001")]
+    assert len(serials) == len(set(serials))
+    sorts = [event["sort"] for event in of(events, "announce", "v0001")]
+    assert [sort for sort in sorts if sort] == ["started", "stopped"] * 3
+    peers = {event["peer_id"]: event["viewer"] for event in of(events, "viewer")}
+    sent = sum(event["sent"] for event in of(events, "link", "v0000"))
+    assert sent == sum(event["received"] for event in of(events, "link", "v0001")) > 0
+    assert set(peers.values()) == {"v0000", "v0001"}
+    came = sum(event["bytes_http"] for event in of(events, "segment"))
+    assert came == sum(row["bytes"] for row in rows if row["path"].endswith(".ts"))
+    assert len(of(events, "viewer", "v0001")) == 1
 
 
 async def test_a_viewer_announces_itself_to_all_trackers_and_keeps_one_connection_to_a_peer(clip, tmp_path):
