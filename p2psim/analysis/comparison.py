@@ -1,8 +1,8 @@
 """Simulated against measured: the same scenario, the same viewers, the same metrics, and tests of equivalence.
 
-Recordings of one scenario are compared together, each with simulations of the viewers that came to it: how their
-differences spread is what every interval says. A lone recording is taken to vary as the simulated runs do; nothing else
-is allowed for the noise of recording.
+Recordings of one scenario are compared together, each with simulations of the viewers that came to it: intervals are of
+randomized blocks (`p2psim.analysis.statistics.blocked`). A recording is taken to vary as the simulated runs of its
+viewers do, and as much more as recordings show; nothing else is allowed for the noise of recording.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from p2psim.analysis.distances import Distance, curve_distance, time_distance
 from p2psim.analysis.gate import GATE, LIMITS, MARGIN, Check, check_difference, check_distance
 from p2psim.analysis.metrics import METRICS, metrics
 from p2psim.analysis.runs import Job, Runs
-from p2psim.analysis.statistics import Equivalence, Interval, difference, equivalence, paired
+from p2psim.analysis.statistics import Equivalence, Interval, blocked, difference, equivalence
 from p2psim.analysis.wording import say, say_interval
 from p2psim.errors import InputError
 from p2psim.scenario import Scenario
@@ -413,9 +413,9 @@ def _difference(name: str, measured: Sequence[float], simulated: Sequence[float]
     was, is_now = (float(values.mean()) if len(values) else float("nan") for values in (real, drawn))
     if not len(drawn) or not len(real):
         return Difference(name, was, is_now, Interval(float("nan")))
-    if len(measured) > 1 and is_mirrored:
-        means = [float(np.nanmean(simulated[index :: len(measured)])) for index in range(len(measured))]
-        return Difference(name, was, is_now, paired(means, measured, LEVEL))
+    if is_mirrored:
+        blocks = [simulated[index :: len(measured)] for index in range(len(measured))]
+        return Difference(name, was, is_now, blocked(blocks, measured, LEVEL))
     return Difference(name, was, is_now, difference(drawn, real, LEVEL))
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "Equivalence",
     "FewReplicationsWarning",
     "Interval",
+    "blocked",
     "bootstrap",
     "bootstrap_ratio",
     "difference",
@@ -217,6 +218,28 @@ def difference(simulated: Values, measured: Values, level: float = LEVEL) -> Int
         return Interval(shift, shift, shift, 0.0, len(y) + len(x) - 2)
     welch = (of_y + of_x) ** 2 / (of_y**2 / (len(y) - 1) + of_x**2 / (len(x) - 1))
     return _interval(shift, math.sqrt(of_y + of_x), welch, level)
+
+
+def blocked(simulated: Sequence[Values], measured: Values, level: float = LEVEL) -> Interval:
+    """Estimate the mean of simulated less measured over blocks: runs of the same viewers, one of them measured.
+
+    Randomized blocks (Fisher): what differs between blocks cancels, and one variance is pooled from the spread of the
+    simulated runs within each block and from how the differences spread over the blocks. It takes a measured run to
+    vary as simulated ones do; with a single block that is all there is.
+    """
+    rows = [np.asarray(row, float)[np.isfinite(row)] for row in simulated]
+    pairs = [(row, float(x)) for row, x in zip(rows, measured, strict=True) if len(row) and math.isfinite(x)]
+    if not pairs:
+        return Interval(math.nan)
+    gaps = np.array([row.mean() - x for row, x in pairs])
+    weights = np.array([1.0 + 1.0 / len(row) for row, _ in pairs])
+    freedom = sum(len(row) - 1 for row, _ in pairs) + len(pairs) - 1
+    if freedom < 1:
+        return Interval(float(gaps.mean()))
+    squares = sum(float(((row - row.mean()) ** 2).sum()) for row, _ in pairs)
+    squares += float((((gaps - gaps.mean()) ** 2) / weights).sum())
+    error = math.sqrt(squares / freedom * weights.sum()) / len(pairs)
+    return _interval(float(gaps.mean()), error, freedom, level)
 
 
 def equivalence(estimate: Interval, margin: float, alpha: float = 0.05) -> Equivalence:

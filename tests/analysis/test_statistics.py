@@ -8,6 +8,7 @@ from scipy import stats
 
 from p2psim.analysis.statistics import (
     Interval,
+    blocked,
     bootstrap,
     bootstrap_ratio,
     difference,
@@ -220,3 +221,24 @@ def test_replications_grow_by_half_at_most_and_by_one_at_least() -> None:
     assert replications_for(Interval(1.0, 0.98, 1.02), 10, 0.02) == 11
     assert replications_for(Interval(0.0, -1.0, 1.0), 10, 0.02) == 15
     assert not is_precise(Interval(1.0), 0.5)
+
+
+def test_blocks_cover_what_they_say_and_do_not_see_what_differs_between_them() -> None:
+    rng = np.random.default_rng(5)
+    covered = 0
+    for _ in range(2000):
+        levels = rng.normal(0.0, 50.0, 3)
+        measured = levels + rng.normal(0.0, 1.0, 3)
+        simulated = [level + 2.0 + rng.normal(0.0, 1.0, 7) for level in levels]
+        found = blocked(simulated, measured, 0.90)
+        covered += found.low <= 2.0 <= found.high
+        assert found.high - found.low < 5.0
+    assert covered / 2000 == pytest.approx(0.90, abs=0.02)
+
+
+def test_a_single_block_is_a_lone_recording() -> None:
+    simulated = [3.0, 4.0, 6.0, 7.0]
+    alone, welch = blocked([simulated], [2.0], 0.90), difference(simulated, [2.0], 0.90)
+    assert (alone.low, alone.high) == pytest.approx((welch.low, welch.high))
+    assert math.isnan(blocked([[1.0]], [math.nan]).mean)
+    assert blocked([[1.0]], [3.0]) == Interval(-2.0)
