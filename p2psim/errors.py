@@ -32,6 +32,7 @@ __all__ = [
     "TraceError",
     "TrackerUnreachableError",
     "UnitError",
+    "no_such",
     "one_of",
 ]
 
@@ -90,3 +91,11 @@ def one_of(what: str, value: object, known: Iterable[str], error: type[InputErro
     near = difflib.get_close_matches(str(value).lower(), names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise error(f"{what} = {value!r}: {hint}accepted: {', '.join(names)}")
+
+
+def no_such(what: str, name: str, known: Iterable[str]) -> str:
+    """Say that there is nothing of this name, with the nearest one and all that are accepted."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"no such {what}; {hint}accepted: {', '.join(names)}"

@@ -9,6 +9,7 @@ import p2psim
 from p2psim import Scenario, plots, simulate
 from p2psim.errors import InputError, P2PSimError
 from p2psim.experiment import Results
+from p2psim.scenario.model import Regions, Stream
 from p2psim.trace import Trace
 
 
@@ -26,6 +27,13 @@ def results() -> Results:
         (lambda: Scenario().replace({"stream.latency": "8 Mbit/s"}), 'write for example "4 s"'),
         (lambda: Scenario().replace({"stream.kind": "life"}), "did you mean 'live'"),
         (lambda: Scenario(nat="mobile"), "Scenario().replace({'nat."),  # type: ignore[arg-type]
+        (lambda: Scenario(natt="mobile"), "Scenario(natt=…): no such field; did you mean 'nat'"),  # type: ignore[call-arg]
+        (lambda: Scenario("live-24s"), "by name, for example Scenario(name=…)"),  # type: ignore[misc]
+        (lambda: Scenario(cdn="regional"), "Scenario().replace({'cdn."),  # type: ignore[arg-type]
+        (lambda: Scenario(nat=Stream()), "Scenario().replace({'nat."),  # type: ignore[arg-type]
+        (lambda: Stream(latancy=8.0), "Stream(latancy=…): no such field; did you mean 'latency'"),  # type: ignore[call-arg]
+        (lambda: Stream(latency="8 Mbit/s"), "Stream(latency=…): '8 Mbit/s' is not a time: write for example"),  # type: ignore[arg-type]
+        (lambda: Regions(mixx={}), "did you mean 'mix'"),  # type: ignore[call-arg]
         (lambda: Scenario.load(3), "path or bundled name is expected, not a int"),  # type: ignore[arg-type]
         (lambda: simulate("live-24"), "did you mean 'live-24s'"),
         (lambda: simulate(3), "not a int"),  # type: ignore[arg-type]
@@ -42,6 +50,11 @@ def test_calls(misuse: Callable[[], object], says: str) -> None:
         misuse()
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_sections_take_quantities_in_words() -> None:
+    assert Stream(latency="8 s") == Stream(latency=8.0)  # type: ignore[arg-type]
+    assert Scenario(stream=Stream(bitrate="2 Mbit/s")).stream.bitrate == 250_000.0  # type: ignore[arg-type]
 
 
 def test_results_in_the_place_of_something_else(results: Results) -> None:

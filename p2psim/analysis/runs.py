@@ -13,10 +13,10 @@ from typing import NamedTuple
 import joblib
 
 from p2psim.scenario import Scenario
-from p2psim.simulation import Checkpoint, Run, run
+from p2psim.simulation import Checkpoint, Control, Run, run
 from p2psim.simulation.checkpoint import read_run, write_run
 
-__all__ = ["BASELINE", "Job", "Keep", "Key", "Progress", "Runs", "compile_kernels", "jobs_for"]
+__all__ = ["BASELINE", "Job", "Keep", "Key", "Prepare", "Progress", "Runs", "compile_kernels", "jobs_for"]
 
 BASELINE = "http-only"
 """The policy that every saving is measured against."""
@@ -26,6 +26,9 @@ Key = tuple[str | int, ...]
 
 Progress = Callable[[float, int], None]
 """Told how many runs are done (a fraction of the one under way included), and of how many."""
+
+Prepare = Callable[[Control], None]
+"""Adds processes of one's own to a run before its clock starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +62,19 @@ def jobs_for(scenario: Scenario, seed: int, replications: int, events: bool = Fa
 
 
 class Runs:
-    """Makes runs and keeps them for the session; `processes` None: one per processor."""
+    """Makes runs, all with the same `prepare`, and keeps them for the session; `processes` None: one per processor."""
 
     def __init__(
-        self, processes: int | None = None, progress: Progress | None = None, keep: Keep | None = None
+        self,
+        processes: int | None = None,
+        progress: Progress | None = None,
+        keep: Keep | None = None,
+        prepare: Prepare | None = None,
     ) -> None:
         self.processes = processes if processes is not None else joblib.cpu_count()
         self.progress = progress
         self._keep = keep
+        self._prepare = prepare
         self._done: dict[Key, Run] = {}
 
     def make(self, jobs: Iterable[Job]) -> list[Run]:
@@ -80,12 +88,13 @@ class Runs:
     def _simulate(self, jobs: Sequence[Job]) -> Iterator[Run]:
         if self.processes == 1 or len(jobs) < 2:
             for index, job in enumerate(jobs):
-                yield _run(job, self._keep, self._within(index, len(jobs)))
+                yield _run(job, self._keep, self._prepare, self._within(index, len(jobs)))
                 self._report(index + 1, len(jobs))
             return
         compile_kernels()
         pool = joblib.Parallel(n_jobs=min(self.processes, len(jobs)), return_as="generator", batch_size=1)
-        for index, made in enumerate(pool(joblib.delayed(_run)(job, self._keep) for job in jobs)):
+        work = (joblib.delayed(_run)(job, self._keep, self._prepare) for job in jobs)
+        for index, made in enumerate(pool(work)):
             self._report(index + 1, len(jobs))
             yield made
 
@@ -97,10 +106,15 @@ class Runs:
             self.progress(done, total)
 
 
-def _run(job: Job, keep: Keep | None = None, progress: Callable[[float], None] | None = None) -> Run:
+def _run(
+    job: Job,
+    keep: Keep | None = None,
+    prepare: Prepare | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Run:
     make = partial(
         run, job.scenario, seed=job.seed, replication=job.replication, events=job.events, viewers=job.viewers,
-        progress=progress,
+        prepare=prepare, progress=progress,
     )  # fmt: skip
     if keep is None:
         return make()

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from p2psim.analysis.metrics import METRICS, estimate, sums, value
-from p2psim.analysis.runs import BASELINE, Keep, Runs, jobs_for
+from p2psim.analysis.runs import BASELINE, Keep, Prepare, Runs, jobs_for
 from p2psim.analysis.statistics import FEW, FewReplicationsWarning, Interval, is_precise, replications_for
 from p2psim.analysis.steady import Batches, batch_means, mser5, series
 from p2psim.errors import InputError, one_of
@@ -43,6 +43,7 @@ def simulate(
     most: int = 200,
     checkpoint: str | Path | None = None,
     every: float = 600.0,
+    prepare: Prepare | None = None,
 ) -> "Results":
     """Simulate replications of a scenario.
 
@@ -61,6 +62,9 @@ def simulate(
     checkpoint, every
         Folder in which finished replications are kept, and those under way are saved after so many simulated seconds;
         the same call goes on from there.
+    prepare
+        Called with the `Control` of each run before its clock starts, to add SimPy processes of your own
+        (`p2psim.simulation.control`); the baseline's runs get them too. Such runs are not kept in a folder.
 
     Raises
     ------
@@ -73,9 +77,11 @@ def simulate(
         )
     if precision is not None:
         _check_precision(precision, metric, most)
+    if prepare is not None and checkpoint is not None:
+        raise InputError("checkpoint, prepare: one of them is accepted; a process of your own cannot be saved")
     asked = scenario if isinstance(scenario, Scenario) else _loaded(scenario)
     keep = None if checkpoint is None else Keep(Path(checkpoint), every)
-    session = Runs(jobs, keep=keep)
+    session = Runs(jobs, keep=keep, prepare=prepare)
     count = replications
     while True:
         with Bar("simulating", quiet=not progress) as bar:

@@ -4,6 +4,7 @@ from p2psim.plots.boundaries import boundaries
 from p2psim.plots.claims import claims
 from p2psim.plots.comparison import scatter
 from p2psim.plots.cost import cost, load
+from p2psim.plots.course import course
 from p2psim.plots.curve import curve
 from p2psim.plots.distribution import distribution
 from p2psim.plots.graph import graph
@@ -20,6 +21,7 @@ __all__ = [
     "boundaries",
     "claims",
     "cost",
+    "course",
     "curve",
     "distribution",
     "graph",

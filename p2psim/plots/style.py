@@ -68,6 +68,7 @@ DRAWN: Mapping[str, str] = MappingProxyType(
         "welch": "p2psim.analysis.steady.welch(results.timeline)",
         "heat": "a table of x, y, value, low and high: one row for each combination of two fields",
         "overlay": "the time lines of both worlds in one table, with world and replication",
+        "course": "pd.concat([a.timeline.assign(case='a'), b.timeline.assign(case='b')]) of several results",
         "tornado": "plan.sensitivities",
         "cost": "plan.costs",
         "load": "plan.curve",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from p2psim.scenario.construction import by_name
 from p2psim.units import Fraction, Rate, Seconds, Size
 
 __all__ = ["Cdn", "Devices", "Hybrid", "Relay"]
@@ -11,6 +12,7 @@ __all__ = ["Cdn", "Devices", "Hybrid", "Relay"]
 UNLIMITED = float("inf")
 
 
+@by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cdn:
     """Edges with caches between viewers and the origin.
@@ -39,6 +41,7 @@ class Cdn:
     """Request to first byte at the second CDN."""
 
 
+@by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relay:
     """TURN: what connects viewers whose NATs do not let them."""
@@ -53,6 +56,7 @@ class Relay:
     """Whether viewers whose UDP is blocked get through over TCP and TLS."""
 
 
+@by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Devices:
     """What viewers watch with. Classes and what they can are listed in data/presets/devices.toml."""
@@ -67,6 +71,7 @@ class Devices:
     """Whether a device's processor limits what it can send and receive encrypted (DTLS)."""
 
 
+@by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hybrid:
     """When peer-to-peer is on. Off, there are no announces and no connections."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from p2psim.scenario.construction import by_name
 from p2psim.units import Fraction, Seconds
 
 __all__ = ["Fault", "FaultKind"]
@@ -10,6 +11,7 @@ __all__ = ["Fault", "FaultKind"]
 FaultKind = Literal["origin", "edges", "relay", "uplinks", "partition", "tracker"]
 
 
+@by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """A disturbance that begins at `at` and is over after `lasts`."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from p2psim.errors import ScenarioError
+from p2psim.scenario.construction import by_name
 from p2psim.scenario.delivery import Cdn, Devices, Hybrid, Relay
 from p2psim.scenario.faults import Fault
 from p2psim.scenario.places import Carrier, Household, Neighbourhood, Regions
@@ -45,6 +46,7 @@ SCHEMA = 1
 UNLIMITED = float("inf")
 
 
+@by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
     """The video: live channels or recordings, at one bitrate or with a ladder of them."""
@@ -66,6 +68,7 @@ class Stream:
     """VOD: length of the recording."""
 
 
+@by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Viewers:
     """Who watches, when they come and how they leave."""
@@ -118,6 +121,7 @@ class Viewers:
     """Measuring only: how many of them watch in Chromium, with the real p2p-media-loader; the others are of aiortc."""
 
 
+@by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channels:
     """What there is to watch: every channel has a swarm of its own."""
@@ -129,6 +133,7 @@ class Channels:
     """Mean time (exponential) on a channel before a viewer zaps to another, chosen by popularity."""
 
 
+@by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
     """Access links, as a mixture of profiles; `custom` is described by the fields below."""
@@ -143,6 +148,7 @@ class Access:
     """Share of the uplink that may be used for others."""
 
 
+@by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nat:
     """Who can reach whom."""
@@ -157,6 +163,7 @@ class Nat:
     """Share of attempts that fail although both NATs would allow them."""
 
 
+@by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tracker:
     """The tracker and its clients."""
@@ -173,6 +180,7 @@ class Tracker:
     """How receivers of offers are chosen (`tracker.matching`); `locality`: same home first, then same region."""
 
 
+@by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """The HTTP server or CDN edge that fills the gaps."""
@@ -184,6 +192,7 @@ class Origin:
     """Request to first byte: the median of cached objects at CDNs."""
 
 
+@by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
     """What lies between viewers; these few numbers are calibrated against measured traces."""
@@ -216,6 +225,7 @@ class Network:
     """Time that both ends spend on an HTTP request before its first byte, beside the latency of the server."""
 
 
+@by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Player:
     """The part of hls.js that decides when a segment is asked for."""
@@ -238,6 +248,7 @@ class Player:
     """The same, to go up (abrBandWidthUpFactor)."""
 
 
+@by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """Everything that a run depends on, but for its seed."""
@@ -268,9 +279,13 @@ class Scenario:
     faults: tuple[Fault, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("stream", "viewers", "access", "nat", "tracker", "origin", "network", "player", "policy"):
-            value = getattr(self, name)
-            if not dataclasses.is_dataclass(value):
+        for entry in dataclasses.fields(self):
+            name, value = entry.name, getattr(self, entry.name)
+            if (
+                isinstance(entry.type, type)
+                and not isinstance(value, entry.type)
+                and dataclasses.is_dataclass(entry.type)
+            ):
                 instead = f"Scenario().replace({{'{name}.…': …}}) sets one of its fields"
                 raise ScenarioError(f"{name} = {value!r}: a section is expected; {instead}")
 

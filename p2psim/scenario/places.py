@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from p2psim.scenario.construction import by_name
 from p2psim.units import Fraction, Rate, Seconds
 
 __all__ = ["Carrier", "Household", "Neighbourhood", "Regions"]
@@ -10,6 +11,7 @@ __all__ = ["Carrier", "Household", "Neighbourhood", "Regions"]
 UNLIMITED = float("inf")
 
 
+@by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regions:
     """Where on earth viewers are; the round trip of two in one region is that of [network]."""
@@ -22,6 +24,7 @@ class Regions:
     """"place | place" → what the way between them adds to a round trip, where it is known better than by distance."""
 
 
+@by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Household:
     """Viewers behind one home router: one NAT, one uplink, one downlink for all of them."""
@@ -37,6 +40,7 @@ class Household:
     """Share of routers that send packets back in (Ford et al. 2005: 80 of 335 NATs)."""
 
 
+@by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbourhood:
     """A part of the access network that neighbours share: a street cabinet, a cable node, a passive optical tree.
@@ -50,6 +54,7 @@ class Neighbourhood:
     downlink: Rate = UNLIMITED
 
 
+@by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carrier:
     """Carrier-grade NAT: a second layer of translation that many homes share."""

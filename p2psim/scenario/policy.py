@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
+from p2psim.scenario.construction import by_name
 from p2psim.units import Seconds
 
 __all__ = ["COMMON_OPTIONS", "POLICIES", "PUBLIC_STUN", "PUBLIC_TRACKERS", "Overrides", "Policy"]
@@ -38,6 +39,7 @@ COMMON_OPTIONS = frozenset(
 """Options that hold for all streams of a viewer: `mainStream` and `secondaryStream` cannot have them."""
 
 
+@by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """What a viewer's loader is and how it is set."""

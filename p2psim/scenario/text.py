@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from p2psim.errors import ScenarioError, UnitError, one_of
+from p2psim.errors import ScenarioError, UnitError, no_such, one_of
 from p2psim.scenario.model import SCHEMA, Scenario
 from p2psim.scenario.policy import COMMON_OPTIONS, Policy
 from p2psim.scenario.presets import bundled, section_presets
@@ -200,9 +200,7 @@ def _replace(record: Any, path: list[str], value: object, dotted: str, canonical
 
 
 def _unknown(dotted: str, known: Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(dotted.rsplit(".", 1)[-1], known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{dotted}: no such field; {hint}accepted: {', '.join(known)}"
+    return f"{dotted}: {no_such('field', dotted.rsplit('.', 1)[-1], known)}"
 
 
 def _convert(kind: Any, value: object, where: str, canonical: bool = False) -> object:

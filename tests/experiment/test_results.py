@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from p2psim.analysis.metrics import METRICS
 from p2psim.analysis.statistics import FewReplicationsWarning
 from p2psim.errors import InputError
 from p2psim.experiment import Results
+from p2psim.simulation import Control
 from p2psim.trace import TIMELINE, VIEWER_TOTALS, discrepancies
 
 
@@ -169,3 +171,16 @@ def test_warmup_and_batches_of_a_long_run() -> None:
     run = found.timeline[(found.timeline["replication"] == 1) & (found.timeline["at"] >= 60)]
     assert batches.interval.mean == pytest.approx(run["p2p"].sum() / (run["p2p"] + run["http"]).sum())
     assert batches.interval.low < batches.interval.mean < batches.interval.high
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_processes_of_ones_own_act_in_every_replication(jobs: int, results: Results) -> None:
+    def leaving(control: Control) -> Generator[Any, Any, None]:
+        yield control.env.timeout(20.0)
+        control.leave(control.viewers()[0])
+
+    found = simulate(results.scenario, 2, jobs=jobs, progress=False, prepare=lambda c: c.env.process(leaving(c)))
+    for made in (found, found.baseline):
+        assert ((made.viewers["left_at"] == 20.0).groupby(made.viewers["replication"]).sum() == 1).all()
+    with pytest.raises(InputError, match="checkpoint, prepare: one of them"):
+        simulate(results.scenario, 2, prepare=lambda c: None, checkpoint="nowhere")

@@ -238,3 +238,17 @@ def test_timeline_shows_what_came_through_relays_apart() -> None:
     ax = plots.timeline(table)
     assert labels(ax) == ["HTTP", "peers", "peers, by relay"]
     assert [area.get_paths()[0].vertices[:, 1].max() for area in ax.collections] == pytest.approx([8.0, 14.0, 16.0])
+
+
+def test_course_is_the_mean_of_each_case_with_its_interval() -> None:
+    runs = [
+        pd.DataFrame({"case": case, "replication": i, "at": np.arange(10.0), "origin": rate})
+        for case, rates in (("a", (1e6, 2e6, 3e6)), ("b", (5e6, 5e6, 5e6)))
+        for i, rate in enumerate(rates)
+    ]
+    ax = plots.course(pd.concat(runs))
+    assert labels(ax) == ["a", "b"]
+    assert [line.get_ydata().tolist() for line in ax.lines] == [[16.0, 16.0], [40.0, 40.0]]
+    heights = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert heights.max() - 16 == pytest.approx(4.302653 * 8 / math.sqrt(3)), "Student's t of two degrees of freedom"
+    assert np.ptp(ax.collections[1].get_paths()[0].vertices[:, 1]) == 0
