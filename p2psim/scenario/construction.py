@@ -20,7 +20,7 @@ def by_name(cls: type[T]) -> type[T]:
 
     @wraps(made)
     def init(self: T, *values: object, **named: object) -> None:
-        hints, name = _hints(cls), cls.__name__
+        hints, name = _hints(record), cls.__name__
         if values:
             example = next(iter(hints))
             raise ScenarioError(f"{name}({values[0]!r}): fields are given by name, for example {name}({example}=…)")
@@ -34,7 +34,7 @@ def by_name(cls: type[T]) -> type[T]:
 
 
 @cache
-def _hints(cls: type[Any]) -> dict[str, Any]:
+def _hints(cls: Any) -> dict[str, Any]:
     return typing.get_type_hints(cls, include_extras=True)
 
 

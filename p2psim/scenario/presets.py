@@ -17,6 +17,7 @@ __all__ = [
     "bundled",
     "crypto_rates",
     "nat_mixes",
+    "nat_sources",
     "places",
     "section_presets",
 ]
@@ -85,6 +86,12 @@ def access_profiles() -> Mapping[str, AccessProfile | None]:
 def nat_mixes() -> Mapping[str, tuple[float, ...]]:
     """Shares of NAT_KINDS by the name of the mix."""
     return {name: tuple(float(str(row.get(kind, 0.0))) for kind in NAT_KINDS) for name, row in _read("nat").items()}
+
+
+@cache
+def nat_sources() -> Mapping[str, str]:
+    """Where the mixes of NATs come from, by their names."""
+    return {name: str(row.get("source", "")) for name, row in _read("nat").items()}
 
 
 @cache

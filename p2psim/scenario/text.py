@@ -18,7 +18,7 @@ from p2psim.scenario.presets import bundled, section_presets
 from p2psim.scenario.rules import check
 from p2psim.units import format_quantity, parse_quantity
 
-__all__ = ["canonical_value", "digest", "kind_of", "load", "parse", "replaced", "to_toml"]
+__all__ = ["canonical_value", "digest", "kind_of", "load", "parse", "replaced", "spelled_default", "to_toml"]
 
 
 def load(path: object) -> Scenario:
@@ -99,6 +99,11 @@ def to_toml(scenario: Scenario) -> str:
         elif value != _default(scenario, name):
             lines.append(f"{name} = {_spell(kind, value)}")
     return "\n".join(lines + sections) + "\n"
+
+
+def spelled_default(record: type[Any], name: str) -> str:
+    """Write the default of a field as in TOML."""
+    return _spell(typing.get_type_hints(record, include_extras=True)[name], _default(record(), name))
 
 
 def digest(scenario: Scenario) -> str:
