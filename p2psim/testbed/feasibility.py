@@ -78,6 +78,10 @@ def check_feasible(scenario: Scenario, *, in_lab: bool = False) -> None:
             scenario.viewers.browsers > 0 and scenario.channels.count > 1,
             f"viewers.browsers = {scenario.viewers.browsers}: browsers stay on one channel; 0, or channels.count = 1",
         ),
+        (
+            scenario.channels.count > 1 and bool(scenario.policy.swarmId),
+            f"policy.swarmId = {scenario.policy.swarmId!r}: all channels would be one swarm; none",
+        ),
         *(_refused_in_labs(scenario) if in_lab else _refused_on_loopbacks(scenario)),
         (
             scenario.network.loss > 0 and not in_lab,

@@ -195,7 +195,7 @@ class Origin:
         return Reply(200, self._segment(channel, quality, number), headers)
 
     def _make_segment(self, channel: str, quality: int, number: int) -> bytes:
-        data = self._clip.segment(quality, number)
+        data = self._clip.segment(quality, self.options.clip_segment(channel, number))
         if not self.options.encrypted:
             return data
         return encrypt_segment(data, self._keys[channel], default_iv(number))

@@ -169,7 +169,7 @@ class _Run:
             self._stack.enter_context(self._place)
             origin = self._start_origin(origin_port)
             with self._place.server(ORIGIN):
-                key = _read(urljoin(origin.master, "key.bin")) if scenario.stream.encrypted else None
+                keys = _keys(scenario, origin.master)
             own = () if trackers else (self._start_tracker(tracker_port),)
             workers = self._start_workers(origin.master, trackers or own, processes)
             started_at = self._begin(workers, origin)
@@ -178,11 +178,14 @@ class _Run:
             with self._place.server(TRACKER):
                 statistics = _tracker_statistics(own[0]) if own else None
             seen = self._place.notes()
+        options = _origin_options(scenario, origin_port, self._place)
         facts = Facts(
             scenario=scenario,
             started_at=started_at,
             first_segment_at=origin.first_segment_at - started_at,
-            true_digests=lambda number: _digests(clip.segment(0, number), number, key),
+            true_digests=lambda channel, number: _digests(
+                clip.segment(0, options.clip_segment(channel, number)), number, keys.get(channel)
+            ),
         )
         return self._trace(facts, meter, statistics, seen, [child.name for child in workers])
 
@@ -385,6 +388,12 @@ def _limit(rate: float) -> float | None:
 
 def _digests(data: bytes, number: int, key: bytes | None) -> set[str]:
     return {digest(data)} if key is None else {digest(data), digest(encrypt_segment(data, key, default_iv(number)))}
+
+
+def _keys(scenario: Scenario, master: str) -> dict[str, bytes]:
+    """Keys of the channels, if they are encrypted."""
+    channels = channel_names(scenario) if scenario.stream.encrypted else []
+    return {channel: _read(urljoin(master, f"../{channel}/key.bin")) for channel in channels}
 
 
 def _read(url: str) -> bytes:

@@ -32,8 +32,8 @@ class Facts:
     """Monotonic time at which the run's clock is 0; the origin counts from monotonic 0."""
     first_segment_at: float
     """When segment 0 became available, on the run's clock."""
-    true_digests: Callable[[int], Collection[str]]
-    """Digests of a segment as the origin has it: as it is played, and as it is served (browsers tell the latter)."""
+    true_digests: Callable[[str, int], Collection[str]]
+    """Digests of a channel's segment as the origin has it: as it is played, and as served (which browsers tell)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class _Tabulation:
         for event in self._by_kind["transfer"]:
             viewer, after = event["viewer"], late[event["viewer"], event["transfer"]]
             self._rows.add(
-                "transfers", viewer=viewer, stream=event.get("stream", _STREAM), segment=event["segment"],
+                "transfers", viewer=viewer, stream=_stream(event), segment=event["segment"],
                 source=event["source"], from_viewer=self._name(event["peer"]), relayed=self._is_relayed(event),
                 started_at=event["started_at"], first_byte_at=event["first_byte_at"],
                 ended_at=self._while_there(viewer, event["ended_at"]), bytes=event["bytes"] + after,
@@ -162,8 +162,8 @@ class _Tabulation:
         ahead = event["segment"] * stream.segment if stream.kind == "live" else 0.0
         self._rows.add(
             "segments", quality=0, available_at=self._facts.first_segment_at + ahead,
-            poisoned=bool(event["digest"]) and event["digest"] not in self._true(event["segment"]),
-            **{"stream": _STREAM} | _without(event, "event", "digest"),
+            poisoned=bool(event["digest"]) and event["digest"] not in self._true_digests(event),
+            stream=_stream(event), **_without(event, "event", "digest", "stream"),
         )  # fmt: skip
 
     def _add_connection(self, event: Event) -> None:
@@ -207,8 +207,11 @@ class _Tabulation:
             http_received=http_received.total(),
             http_lost=sum(http_sent[name] - http_received[name] for name in self._crashed),
             segments_held=len(held),
-            segments_wrong=sum(event["digest"] not in self._true(event["segment"]) for event in held),
+            segments_wrong=sum(event["digest"] not in self._true_digests(event) for event in held),
         )
+
+    def _true_digests(self, event: Event) -> Collection[str]:
+        return self._true(_stream(event), event["segment"])
 
     def _p2p_books(self) -> tuple[int, int, int]:
         """Compare, pair by pair, what the one sent and what the other received."""
@@ -233,6 +236,10 @@ def _ways(links: Sequence[Event], name: Callable[[str], str]) -> dict[frozenset[
         else:
             ways.append((event["opened_at"], event["path"]))
     return found
+
+
+def _stream(event: Event) -> str:
+    return str(event.get("stream", _STREAM))
 
 
 def _without(event: Event, *names: str) -> dict[str, Any]:

@@ -37,6 +37,10 @@ class OriginOptions:
     latency: float = 0.0
     """Seconds before the first byte of a response, added to the network's own."""
 
+    def clip_segment(self, channel: str, number: int) -> int:
+        """Which segment of the clip a channel shows: each is another one ahead, so that no two show the same."""
+        return number + self.channels.index(channel)
+
     def __post_init__(self) -> None:
         for name, least in (("window", 1), ("kept", 0), ("segment_count", 1), ("latency", 0.0), ("port", 0)):
             if not getattr(self, name) >= least:

@@ -86,9 +86,11 @@ class Visit:
         """Wait so long; raises what ended the visit before."""
         if self._watching is None:
             return
+        until = self._clock.now() + seconds
         await asyncio.wait([self._watching], timeout=max(0.0, seconds))
         if self._watching.done():
             self._watching.result()
+            await self._clock.sleep_until(until)  # a recording played alone needs neither playlists nor a tracker
 
     def cancel(self) -> None:
         """End what is under way, come what may."""

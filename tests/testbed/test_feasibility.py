@@ -17,6 +17,8 @@ from p2psim.testbed.feasibility import check_feasible, check_port, check_tracker
         ({"nat.mix": "open", "network.loss": 0.01}, "network.loss = 0.01"),
         ({"nat.mix": "open", "stream.ladder": [1e5, 2e5]}, "stream.ladder"),
         ({"nat.mix": "open", "viewers.count": 1000}, "viewers.count = 1000"),
+        ({"nat.mix": "open", "channels.count": 2, "policy.swarmId": "one"}, "policy.swarmId = 'one'"),
+        ({"nat.mix": "open", "channels.count": 2, "viewers.browsers": 1}, "viewers.browsers = 1"),
     ],
 )
 def test_refuses_in_one_line_what_a_loopback_cannot_give(changes, named):

@@ -10,7 +10,7 @@ FACTS = Facts(
     scenario=Scenario().replace({"stream.segment": 2.0}),
     started_at=1000.0,
     first_segment_at=-28.0,
-    true_digests=lambda number: {f"d{number}", f"served-{number}"},
+    true_digests=lambda stream, number: {f"d{number}", f"served-{number}"},
 )
 NOTHING = math.nan
 

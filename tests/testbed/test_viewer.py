@@ -138,6 +138,7 @@ async def test_without_peers_everything_comes_over_http(clip, tmp_path):
     scenario = SCENARIO.replace({"policy.name": "http-only"})
     events, _ = await watched(clip, tmp_path, [plan(0, 0.0, 3.0, "end")], scenario)
     assert of(events, "announce") == of(events, "connection") == []
+    assert of(events, "viewer")[0]["left_at"] >= 3.0
     assert {event["source"] for event in of(events, "transfer")} == {"http"}
     # the playhead, and a buffer of four seconds ahead of it
     assert max(event["segment"] for event in of(events, "segment")) <= 8
