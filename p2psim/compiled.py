@@ -14,9 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from llvmlite import ir
 from numba import config, njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
-__all__ = ["entry", "inner", "tiny"]
+__all__ = ["entry", "inner", "tiny", "touch"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -56,6 +59,29 @@ def tiny(function: F) -> F:
     """Compile a function of a line or two into its callers."""
     compiled: Any = _njit(inline="always")(function)
     return cast("F", compiled)
+
+
+def _touch(_: Any, record: Any) -> Any:
+    """Ask for the cache line on which a record begins: it comes while other work goes on, and nobody waits for it."""
+
+    def generate(context: Any, builder: Any, _declared: Any, arguments: Any) -> Any:
+        word = ir.IntType(32)
+        prefetch = builder.module.declare_intrinsic(
+            "llvm.prefetch", (cgutils.voidptr_t,), ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, word, word, word])
+        )
+        address = builder.bitcast(arguments[0], cgutils.voidptr_t)
+        builder.call(prefetch, [address, *(ir.Constant(word, hint) for hint in _READ_KEEP_DATA)])
+        return context.get_dummy_value()
+
+    return types.void(record), generate
+
+
+def _leave(record: object) -> None:
+    """Interpreted code has no use for it."""
+
+
+_READ_KEEP_DATA = 0, 3, 1
+touch: Any = _leave if getattr(config, "DISABLE_JIT", False) else intrinsic(_touch)
 
 
 _PACKAGE = Path(__file__).parent

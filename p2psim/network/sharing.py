@@ -6,7 +6,8 @@ its saturated links are freed and filled anew, the others keeping their rates; t
 a load changed, and whoever breaks it is freed too, until nobody does. The set of free flows only grows, so this ends,
 and the condition being sufficient, it ends at the exact rates.
 
-A flow crosses up to P links (a path row is filled with -1). All arrays are allocated once; a flow is a row.
+A flow crosses up to P links (a path row is filled with -1). All arrays are allocated once; a flow is a row. Rows f,
+f + owners, f + 2 owners … are one owner's: of flows that end at the same time, the first owner's is first.
 """
 
 from typing import Any
@@ -78,9 +79,10 @@ class Network(Bundle):
     members: NDArray[np.int64]  # scratch: the free flows
     links: NDArray[np.int64]  # scratch: the touched links
     counts: NDArray[np.int64]  # open flows; staged free flows; rates set since the start
+    owners: int
 
 
-def allocate(capacity: NDArray[np.float64], flows: int, path: int = 2) -> Network:
+def allocate(capacity: NDArray[np.float64], flows: int, path: int = 2, owners: int = 0) -> Network:
     """Make an idle network of links with the given capacities (links,), for at most `flows` flows at once."""
     links = len(capacity)
     network = Network(
@@ -92,6 +94,7 @@ def allocate(capacity: NDArray[np.float64], flows: int, path: int = 2) -> Networ
         members=np.zeros(flows, np.int64),
         links=np.zeros(links, np.int64),
         counts=np.zeros(3, np.int64),
+        owners=owners or max(1, flows),
     )
     network.link["capacity"] = capacity
     network.link["head"] = _NONE
@@ -475,9 +478,12 @@ def _put_finish(N: Network, i: int, key: float, f: int) -> None:
     N.flow[f].place = i
 
 
-@tiny
-def _before(key: float, f: int, other_key: float, other: int) -> bool:
-    return key < other_key or (key == other_key and f < other)
+@inner
+def _before(N: Network, key: float, f: int, other_key: float, other: int) -> bool:
+    if key != other_key:
+        return key < other_key
+    mine, theirs = f % N.owners, other % N.owners
+    return mine < theirs or (mine == theirs and f < other)
 
 
 @inner
@@ -485,7 +491,7 @@ def _rise_finish(N: Network, i: int) -> int:
     key, f = N.finish[i].key, N.finish[i].who
     while i > 0:
         parent = (i - 1) >> 1
-        if not _before(key, f, N.finish[parent].key, N.finish[parent].who):
+        if not _before(N, key, f, N.finish[parent].key, N.finish[parent].who):
             break
         _put_finish(N, i, N.finish[parent].key, N.finish[parent].who)
         i = parent
@@ -502,9 +508,11 @@ def _sink_finish(N: Network, i: int) -> None:
         if child >= size:
             break
         right = child + 1
-        if right < size and _before(N.finish[right].key, N.finish[right].who, N.finish[child].key, N.finish[child].who):
+        if right < size and _before(
+            N, N.finish[right].key, N.finish[right].who, N.finish[child].key, N.finish[child].who
+        ):
             child = right
-        if not _before(N.finish[child].key, N.finish[child].who, key, f):
+        if not _before(N, N.finish[child].key, N.finish[child].who, key, f):
             break
         _put_finish(N, i, N.finish[child].key, N.finish[child].who)
         i = child

@@ -121,7 +121,7 @@ class Agent:
     def _widen(self, slots: int) -> None:
         """Make room for a longer playlist."""
         old = self._L
-        new = allocate(old.viewer.shape[0], slots, old.request.shape[1], old.link.shape[1], sizes=True)
+        new = allocate(old.viewer.shape[0], slots, old.request.shape[0], old.link.shape[1], sizes=True)
         last = int(old.viewer[_ME].last)
         used = np.arange(max(0, last - old.slot.shape[1]), last + old.slot.shape[1] // 2)
         used = used[used < max(0, last - old.slot.shape[1]) + old.slot.shape[1]]
@@ -132,7 +132,7 @@ class Agent:
         for name in ("random", "speed", "identity", "fetch_time", "first_id"):
             getattr(new, name)[:] = getattr(old, name)
         self._L = new
-        self._out = loader.command_buffer(old.request.shape[1], slots)
+        self._out = loader.command_buffer(old.request.shape[0], slots)
         self._scratch = np.zeros(2 * slots, np.int64)
 
     # -- the player ---------------------------------------------------------------------------------------------
@@ -254,7 +254,7 @@ class Agent:
                 self._kept[segment] = None
             first = link if kind == loader.START_HTTP else 0
             if kind == loader.START_P2P:
-                first = int(self._L.request[_ME, requests.find(self._L, _ME, index)].bytes)
+                first = int(self._L.request[requests.find(self._L, _ME, index), _ME].bytes)
             source = link if kind in (loader.STORE, loader.COMPLETE) else 0
             if kind == loader.COMPLETE and source == P2P:
                 name = self._names[int(self._L.link[_ME, self._row(segment).link].neighbour)]
@@ -270,7 +270,7 @@ class Agent:
     def peek_announcement(self) -> tuple[list[int], list[int]]:
         """What to tell one neighbour; a broadcast that is due stays due."""
         count = int(self._L.viewer[_ME].retained)
-        rows = self._L.request[_ME, :count]
+        rows = self._L.request[:count, _ME]
         fetching = [int(row.segment) + self._base for row in rows if row.source == HTTP]
         return list(self._kept), [segment for segment in fetching if self.listed(segment)]
 
@@ -339,7 +339,7 @@ class Agent:
         return int(i)
 
     def _row(self, segment: int) -> "np.record":
-        row: np.record = self._L.request[_ME, self._index(segment)]
+        row: np.record = self._L.request[self._index(segment), _ME]
         return row
 
     # -- neighbours ---------------------------------------------------------------------------------------------

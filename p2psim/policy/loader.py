@@ -109,7 +109,7 @@ def player_requests(L: Loaders, v: int, segment: int) -> bool:
     L.viewer[v].waiting = segment
     L.viewer[v].urgent = 0
     i = find(L, v, segment)
-    if i != NOBODY and L.request[v, i].status == FAILED:
+    if i != NOBODY and L.request[i, v].status == FAILED:
         clear_failures(L, v, i)
     return False
 
@@ -173,8 +173,8 @@ def _loaded_share(L: Loaders, v: int, head: int, end: int) -> float:
     for segment in range(head, end):
         loaded += 1 if L.slot[v, segment % slots].stored != 0 else 0
     for i in range(L.viewer[v].retained):
-        inside = head <= L.request[v, i].segment < end
-        if inside and L.request[v, i].status == SUCCEEDED:
+        inside = head <= L.request[i, v].segment < end
+        if inside and L.request[i, v].status == SUCCEEDED:
             loaded += 1
     return loaded / (end - head)
 
@@ -183,8 +183,8 @@ def _loaded_share(L: Loaders, v: int, head: int, end: int) -> float:
 def _tidy(L: Loaders, o: Options, T: Timeline, v: int, begin: int, end: int, now: float, out: Commands) -> None:
     i = 0
     while i < L.viewer[v].retained:
-        segment = L.request[v, i].segment
-        status = L.request[v, i].status
+        segment = L.request[i, v].segment
+        status = L.request[i, v].status
         waited = L.viewer[v].waiting == segment
         keep = True
         if status == LOADING:
@@ -200,8 +200,8 @@ def _tidy(L: Loaders, o: Options, T: Timeline, v: int, begin: int, end: int, now
         else:
             keep = False
         if keep:
-            L.request[v, i].handled = 1
-            if L.request[v, i].failures > 0 and now - L.request[v, i].failed_at > _FORGIVEN_AFTER + ROUNDING:
+            L.request[i, v].handled = 1
+            if L.request[i, v].failures > 0 and now - L.request[i, v].failed_at > _FORGIVEN_AFTER + ROUNDING:
                 clear_failures(L, v, i)
             i += 1
         else:
@@ -210,29 +210,29 @@ def _tidy(L: Loaders, o: Options, T: Timeline, v: int, begin: int, end: int, now
 
 @tiny
 def _hand_over(L: Loaders, o: Options, T: Timeline, v: int, i: int, waited: bool, out: Commands) -> None:
-    segment = L.request[v, i].segment
-    if L.request[v, i].source == HTTP:
+    segment = L.request[i, v].segment
+    if L.request[i, v].source == HTTP:
         _announce(L, v, out)
     if waited:
         _say(out, DELIVER, segment, NOBODY)
         L.viewer[v].waiting = NOBODY
     if L.size.shape[1] > 1:
-        L.size[v, segment % L.size.shape[1]] = L.request[v, i].bytes
+        L.size[v, segment % L.size.shape[1]] = L.request[i, v].bytes
     store(L, o, T, v, segment)
-    if L.request[v, i].spoiled != 0:
+    if L.request[i, v].spoiled != 0:
         L.slot[v, segment % L.slot.shape[1]].stored = SPOILED
-    _say(out, STORE, segment, L.request[v, i].source)
+    _say(out, STORE, segment, L.request[i, v].source)
     _announce(L, v, out)
 
 
 @tiny
 def _review_failure(L: Loaders, o: Options, v: int, i: int, waited: bool, out: Commands) -> bool:
-    if L.request[v, i].source == HTTP and L.request[v, i].handled == 0:
+    if L.request[i, v].source == HTTP and L.request[i, v].handled == 0:
         _announce(L, v, out)
-    if waited and L.request[v, i].http_failures >= o.http_retries:
+    if waited and L.request[i, v].http_failures >= o.http_retries:
         L.viewer[v].waiting = NOBODY
-        _say(out, REJECT, L.request[v, i].segment, NOBODY)
-    return waited or L.viewer[v].first <= L.request[v, i].segment < L.viewer[v].last
+        _say(out, REJECT, L.request[i, v].segment, NOBODY)
+    return waited or L.viewer[v].first <= L.request[i, v].segment < L.viewer[v].last
 
 
 @tiny
@@ -241,7 +241,7 @@ def _serve_player(L: Loaders, o: Options, v: int, out: Commands) -> None:
     if L.viewer[v].waiting == NOBODY:
         return
     i = find(L, v, L.viewer[v].waiting)
-    if i == NOBODY or (L.request[v, i].status != LOADING and L.request[v, i].http_failures < o.http_retries):
+    if i == NOBODY or (L.request[i, v].status != LOADING and L.request[i, v].http_failures < o.http_retries):
         start_http(L, v, L.viewer[v].waiting, out)
 
 
@@ -249,9 +249,9 @@ def _serve_player(L: Loaders, o: Options, v: int, out: Commands) -> None:
 def _serve_urgent(L: Loaders, o: Options, v: int, held: bool, out: Commands) -> None:
     segment = L.viewer[v].waiting
     i = find(L, v, segment)
-    if i != NOBODY and L.request[v, i].status in (LOADING, SUCCEEDED):
+    if i != NOBODY and L.request[i, v].status in (LOADING, SUCCEEDED):
         return
-    tried = L.request[v, i].http_failures if i != NOBODY else 0
+    tried = L.request[i, v].http_failures if i != NOBODY else 0
     if not held and tried < o.http_retries and loading(L, v, HTTP) < o.http_slots:
         start_http(L, v, segment, out)
     elif L.slot[v, segment % L.slot.shape[1]].holders > 0 and loading(L, v, P2P) < o.p2p_slots:
@@ -276,7 +276,7 @@ def _assign(
     if L.slot[v, segment % slots].stored != 0:
         return True
     i = find(L, v, segment)
-    status = L.request[v, i].status if i != NOBODY else IDLE
+    status = L.request[i, v].status if i != NOBODY else IDLE
     if status == SUCCEEDED:
         return True
     if o.decide != 0:
@@ -299,8 +299,8 @@ def _obey(
     out: Commands,
 ) -> None:  # fmt: skip
     """Do with one segment what the user's own function says."""
-    state = int(L.request[v, i].source) if i != NOBODY and L.request[v, i].status == LOADING else 0
-    tried = L.request[v, i].http_failures if i != NOBODY else 0
+    state = int(L.request[i, v].source) if i != NOBODY and L.request[i, v].status == LOADING else 0
+    tried = L.request[i, v].http_failures if i != NOBODY else 0
     facts = L.facts
     facts[0], facts[1], facts[2], facts[3] = T.start[segment], T.end[segment], L.viewer[v].position, L.viewer[v].rate
     facts[4] = w.high_demand
@@ -336,10 +336,10 @@ def _beyond_high_demand(L: Loaders, T: Timeline, v: int, segment: int, w: Window
 
 @tiny
 def _assign_urgent(L: Loaders, o: Options, v: int, i: int, segment: int, end: int, held: bool, out: Commands) -> None:
-    tried = L.request[v, i].http_failures if i != NOBODY else 0
+    tried = L.request[i, v].http_failures if i != NOBODY else 0
     http = not held and tried < o.http_retries
-    if i != NOBODY and L.request[v, i].status == LOADING:
-        if http and L.request[v, i].source == P2P and _free_slot(L, v, HTTP, o.http_slots, segment, end, out):
+    if i != NOBODY and L.request[i, v].status == LOADING:
+        if http and L.request[i, v].source == P2P and _free_slot(L, v, HTTP, o.http_slots, segment, end, out):
             _abort(L, v, i, out)
             start_http(L, v, segment, out)
         return
@@ -356,8 +356,8 @@ def _free_slot(L: Loaders, v: int, source: int, slots: int, segment: int, end: i
         return True
     victim, behind = NOBODY, segment
     for i in range(L.viewer[v].retained):
-        other = L.request[v, i].segment
-        if L.request[v, i].status == LOADING and L.request[v, i].source == source and behind < other < end:
+        other = L.request[i, v].segment
+        if L.request[i, v].status == LOADING and L.request[i, v].source == source and behind < other < end:
             victim, behind = i, other
     if victim == NOBODY:
         return False
@@ -367,7 +367,7 @@ def _free_slot(L: Loaders, v: int, source: int, slots: int, segment: int, end: i
 
 @inner
 def _abort(L: Loaders, v: int, i: int, out: Commands) -> None:
-    segment, source = L.request[v, i].segment, L.request[v, i].source
+    segment, source = L.request[i, v].segment, L.request[i, v].source
     link = abort(L, v, i)
     _say(out, ABORT_P2P if source == P2P else ABORT_HTTP, segment, link)
 
@@ -378,7 +378,7 @@ def abort_all(L: Loaders, v: int, out: Commands) -> None:
     out[0, 0] = 0
     L.viewer[v].waiting = NOBODY
     for i in range(L.viewer[v].retained):
-        if L.request[v, i].status == LOADING:
+        if L.request[i, v].status == LOADING:
             _abort(L, v, i, out)
 
 
@@ -389,7 +389,7 @@ def start_http(L: Loaders, v: int, segment: int, out: Commands) -> None:
     if i == NOBODY:
         return
     if start(L, v, i, HTTP, NOBODY):
-        _say(out, START_HTTP, segment, int(L.request[v, i].bytes))
+        _say(out, START_HTTP, segment, int(L.request[i, v].bytes))
     else:
         _say(out, COMPLETE, segment, HTTP)
     _announce(L, v, out)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from p2psim.compiled import entry, inner, tiny
+from p2psim.compiled import entry, inner, tiny, touch
 from p2psim.policy.state import FETCHING, LOADING, NOBODY, P2P, STORED, Loaders
 
 __all__ = ["connect", "count", "disconnect", "link_to", "recount", "replace_announced", "set_announced"]
@@ -64,6 +64,8 @@ def set_announced(L: Loaders, v: int, segment: int, value: int) -> bool:
         return False
     L.slot[v, slot].announced = value
     for k in range(L.viewer[v].degree):
+        touch(L.slot[L.link[v, k].neighbour, slot])
+    for k in range(L.viewer[v].degree):
         n = L.link[v, k].neighbour
         count(L, n, slot, old, -1)
         count(L, n, slot, value, 1)
@@ -118,6 +120,6 @@ def _remove(L: Loaders, v: int, gone: int) -> None:
     L.link[v, last].neighbour = NOBODY
     L.viewer[v].degree = last
     for i in range(L.viewer[v].retained):
-        loading = L.request[v, i].status == LOADING and L.request[v, i].source == P2P
-        if loading and L.request[v, i].link > gone:
-            L.request[v, i].link -= 1
+        loading = L.request[i, v].status == LOADING and L.request[i, v].source == P2P
+        if loading and L.request[i, v].link > gone:
+            L.request[i, v].link -= 1

@@ -100,7 +100,7 @@ def _is_missing(L: Loaders, o: Options, T: Timeline, v: int, segment: int, w: Wi
     i = find(L, v, segment)
     if i == NOBODY:
         return True
-    return L.request[v, i].status not in (LOADING, SUCCEEDED) and L.request[v, i].http_failures < o.http_retries
+    return L.request[i, v].status not in (LOADING, SUCCEEDED) and L.request[i, v].http_failures < o.http_retries
 
 
 @tiny

@@ -34,7 +34,7 @@ __all__ = [
 def find(L: Loaders, v: int, segment: int) -> int:
     """Row of the request for a segment, or -1."""
     for i in range(L.viewer[v].retained):
-        if L.request[v, i].segment == segment:
+        if L.request[i, v].segment == segment:
             return i
     return NOBODY
 
@@ -44,7 +44,7 @@ def loading(L: Loaders, v: int, source: int) -> int:
     """How many requests are loading from a source."""
     count = 0
     for i in range(L.viewer[v].retained):
-        if L.request[v, i].status == LOADING and L.request[v, i].source == source:
+        if L.request[i, v].status == LOADING and L.request[i, v].source == source:
             count += 1
     return count
 
@@ -55,23 +55,23 @@ def make(L: Loaders, v: int, segment: int) -> int:
     i = find(L, v, segment)
     if i != NOBODY:
         return i
-    if L.viewer[v].retained == L.request.shape[1]:
+    if L.viewer[v].retained == L.request.shape[0]:
         _drop_oldest_idle(L, v)
-        if L.viewer[v].retained == L.request.shape[1]:
+        if L.viewer[v].retained == L.request.shape[0]:
             return NOBODY
     i = L.viewer[v].retained
     L.viewer[v].retained = i + 1
-    L.request[v, i].segment = segment
-    L.request[v, i].status = IDLE
-    L.request[v, i].source = 0
-    L.request[v, i].link = NOBODY
-    L.request[v, i].bytes = 0.0
-    L.request[v, i].total = 0.0
-    L.request[v, i].http_failures = 0
-    L.request[v, i].failures = 0
-    L.request[v, i].failed_at = 0.0
-    L.request[v, i].handled = 0
-    L.request[v, i].spoiled = 0
+    L.request[i, v].segment = segment
+    L.request[i, v].status = IDLE
+    L.request[i, v].source = 0
+    L.request[i, v].link = NOBODY
+    L.request[i, v].bytes = 0.0
+    L.request[i, v].total = 0.0
+    L.request[i, v].http_failures = 0
+    L.request[i, v].failures = 0
+    L.request[i, v].failed_at = 0.0
+    L.request[i, v].handled = 0
+    L.request[i, v].spoiled = 0
     return i
 
 
@@ -80,23 +80,23 @@ def forget(L: Loaders, v: int, i: int) -> None:
     """Remove a request and its partial bytes; later rows move up."""
     last = L.viewer[v].retained - 1
     for j in range(i, last):
-        L.request[v, j] = L.request[v, j + 1]
+        L.request[j, v] = L.request[j + 1, v]
     L.viewer[v].retained = last
 
 
 @inner
 def start(L: Loaders, v: int, i: int, source: int, link: int) -> bool:
     """Begin an attempt; False if all bytes are there already, in which case the request has succeeded."""
-    L.request[v, i].source = source
-    L.request[v, i].handled = 0
-    complete = L.request[v, i].total > 0 and L.request[v, i].bytes == L.request[v, i].total
-    if L.request[v, i].total > 0 and L.request[v, i].bytes > L.request[v, i].total:
-        L.request[v, i].bytes = 0.0
-        L.request[v, i].total = 0.0
-    if L.request[v, i].bytes == 0:
-        L.request[v, i].spoiled = 0
-    L.request[v, i].link = link if source == P2P else NOBODY
-    L.request[v, i].status = SUCCEEDED if complete else LOADING
+    L.request[i, v].source = source
+    L.request[i, v].handled = 0
+    complete = L.request[i, v].total > 0 and L.request[i, v].bytes == L.request[i, v].total
+    if L.request[i, v].total > 0 and L.request[i, v].bytes > L.request[i, v].total:
+        L.request[i, v].bytes = 0.0
+        L.request[i, v].total = 0.0
+    if L.request[i, v].bytes == 0:
+        L.request[i, v].spoiled = 0
+    L.request[i, v].link = link if source == P2P else NOBODY
+    L.request[i, v].status = SUCCEEDED if complete else LOADING
     if source == P2P and not complete:
         L.link[v, link].busy |= BUSY
     return not complete
@@ -112,7 +112,7 @@ def abort(L: Loaders, v: int, i: int) -> int:
 def succeed(L: Loaders, v: int, i: int) -> int:
     """All bytes are there and valid; gives the neighbour's place that is free again, or -1."""
     link = _end(L, v, i, SUCCEEDED)
-    L.request[v, i].total = L.request[v, i].bytes
+    L.request[i, v].total = L.request[i, v].bytes
     if link != NOBODY:
         L.link[v, link].strikes = 0
     return link
@@ -124,10 +124,10 @@ def fail(L: Loaders, v: int, i: int, now: float, timed_out: bool) -> int:
 
     What a neighbour delivered before is forgotten; a time-out is a strike against it.
     """
-    if L.request[v, i].source == HTTP:
-        L.request[v, i].http_failures += 1
-    L.request[v, i].failures += 1
-    L.request[v, i].failed_at = now
+    if L.request[i, v].source == HTTP:
+        L.request[i, v].http_failures += 1
+    L.request[i, v].failures += 1
+    L.request[i, v].failed_at = now
     link = _end(L, v, i, FAILED)
     if link != NOBODY:
         L.link[v, link].speed = 0.0
@@ -140,24 +140,24 @@ def fail(L: Loaders, v: int, i: int, now: float, timed_out: bool) -> int:
 @tiny
 def clear_failures(L: Loaders, v: int, i: int) -> None:
     """Forget the failed attempts of a request."""
-    L.request[v, i].http_failures = 0
-    L.request[v, i].failures = 0
+    L.request[i, v].http_failures = 0
+    L.request[i, v].failures = 0
 
 
 @inner
 def _end(L: Loaders, v: int, i: int, status: int) -> int:
-    link = int(L.request[v, i].link) if L.request[v, i].source == P2P else NOBODY
+    link = int(L.request[i, v].link) if L.request[i, v].source == P2P else NOBODY
     if link != NOBODY:
         L.link[v, link].busy &= ~BUSY & 0xFF
-    L.request[v, i].link = NOBODY
-    L.request[v, i].status = status
-    L.request[v, i].handled = 0
+    L.request[i, v].link = NOBODY
+    L.request[i, v].status = status
+    L.request[i, v].handled = 0
     return link
 
 
 @tiny
 def _drop_oldest_idle(L: Loaders, v: int) -> None:
     for i in range(L.viewer[v].retained):
-        if L.request[v, i].status not in (LOADING, SUCCEEDED) and L.request[v, i].segment != L.viewer[v].waiting:
+        if L.request[i, v].status not in (LOADING, SUCCEEDED) and L.request[i, v].segment != L.viewer[v].waiting:
             forget(L, v, i)
             return

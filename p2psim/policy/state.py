@@ -96,14 +96,15 @@ class Timeline(Bundle):
 
 
 class Loaders(Bundle):
-    """State of the loaders, as record arrays; the first axis is the viewer."""
+    """State of the loaders, as record arrays; the first axis is the viewer, but for requests."""
 
     viewer: Any
     """(viewers,), see VIEWER."""
     slot: Any
     """(viewers, slots), see SLOT."""
     request: Any
-    """(viewers, requests), in order of their making, see REQUEST."""
+    """(requests, viewers), in order of their making, see REQUEST. Most viewers have few: so that their pages alone are
+    used, the viewer is the second axis here."""
     link: Any
     """(viewers, neighbours), in order of connection, see LINK."""
     speed: F8
@@ -130,18 +131,19 @@ VIEWER = np.dtype(
         ("passed", "f8"),  # time of the last queue pass
         ("stored_bytes", "f8"),
         ("storage", "f8"),  # size of the storage, bytes
-        ("first", "i8"),  # the playlist as known holds segments first ≤ index < last
-        ("last", "i8"),
-        ("requested", "i8"),  # segment that the player asked for last
-        ("waiting", "i8"),  # segment that the player waits for, or NOBODY
-        ("retained", "i8"),  # how many requests are retained
-        ("degree", "i8"),  # how many neighbours are connected
-        ("urgent", "i8"),  # the player jumped while it waited: start at once
-        ("announce", "i8"),  # an announcement is due
-        ("uploads", "i8"),  # whether the viewer serves others
-        ("jumped", "i8"),  # a report of the playhead has come (storage rules wait for it)
+        ("first", "i4"),  # the playlist as known holds segments first ≤ index < last
+        ("last", "i4"),
+        ("requested", "i4"),  # segment that the player asked for last
+        ("waiting", "i4"),  # segment that the player waits for, or NOBODY
+        ("retained", "i2"),  # how many requests are retained
+        ("degree", "i2"),  # how many neighbours are connected
+        ("urgent", "u1"),  # the player jumped while it waited: start at once
+        ("announce", "u1"),  # an announcement is due
+        ("uploads", "u1"),  # whether the viewer serves others
+        ("jumped", "u1"),  # a report of the playhead has come (storage rules wait for it)
     ]
 )
+"""As large as a cache line: neighbours look at it with every announcement."""
 SLOT = np.dtype(
     [
         ("holders", "i2"),  # how many neighbours announce the segment as stored
@@ -244,7 +246,7 @@ def allocate(viewers: int, slots: int, requests: int, neighbours: int, *, sizes:
     loaders = Loaders(
         viewer=records(viewers, VIEWER),
         slot=records((viewers, slots), SLOT),
-        request=records((viewers, requests), REQUEST),
+        request=records((requests, viewers), REQUEST),
         link=records((viewers, neighbours), LINK),
         speed=np.zeros(viewers if sizes else 1),
         size=np.zeros((viewers, slots) if sizes else (1, 1)),

@@ -1,7 +1,14 @@
-"""The data plane's events: a heap ordered by time, then by the order of scheduling."""
+"""The data plane's events, ordered by time, then by the order of scheduling.
 
-from p2psim.compiled import inner, tiny
-from p2psim.simulation.plane import N_EVENTS, N_SERIAL, Plane
+A calendar of days, each a list of its events in no order. The events of the first day, and the few that are further
+ahead than the calendar reaches, stand in a heap; it stays so small that it is always in a cache. When no event of a day
+up to the present is left, the next one's enter the heap, and what they will read of their viewers is asked for.
+"""
+
+import math
+
+from p2psim.compiled import inner, tiny, touch
+from p2psim.simulation.plane import N_DAY, N_EVENTS, N_FREE, N_SERIAL, N_TODAY, N_USED, Plane
 
 __all__ = [
     "ANNOUNCED",
@@ -15,6 +22,7 @@ __all__ = [
     "RELOAD",
     "SECOND",
     "URGENT",
+    "kind_of",
     "next_event",
     "pop",
     "push",
@@ -24,51 +32,119 @@ SECOND, RELOAD, PLAYER, DRY, URGENT, PREFETCH, BEGIN, CHECK, ANNOUNCED, CONNECT,
 """Kinds of events."""
 _WAYS = 4
 """Children of an entry of the heap: four of them stand side by side in memory."""
+_KINDS = 16
+_NONE = -1
 
 
 @tiny
 def next_event(P: Plane) -> float:
     """Time of the next event."""
-    return P.calendar[0].at if P.counts[N_EVENTS] > 0 else 1e300
+    return P.today[0].at if P.counts[N_TODAY] > 0 else 1e300
+
+
+@tiny
+def kind_of(order: int) -> int:
+    """Kind of an event."""
+    return order % _KINDS
 
 
 @inner
 def push(P: Plane, at: float, kind: int, viewer: int, a: int, b: int) -> bool:
     """Schedule an event; False if the calendar is full."""
-    n = P.counts[N_EVENTS]
-    if n >= len(P.calendar):
+    if P.counts[N_EVENTS] >= len(P.calendar):
         return False
-    P.counts[N_EVENTS] = n + 1
-    serial = P.counts[N_SERIAL]
-    P.counts[N_SERIAL] = serial + 1
-    heap = P.calendar
-    i = n
-    while i > 0:
-        parent = (i - 1) // _WAYS
-        if heap[parent].at <= at:
-            break
-        heap[i] = heap[parent]
-        i = parent
-    event = heap[i]
-    event.at, event.serial, event.kind = at, serial, kind
-    event.viewer, event.a, event.b = viewer, a, b
+    P.counts[N_EVENTS] += 1
+    order = P.counts[N_SERIAL] * _KINDS + kind
+    P.counts[N_SERIAL] += 1
+    day = _day(P, at)
+    if P.counts[N_DAY] <= day < P.counts[N_DAY] + len(P.days):
+        i = _free_row(P)
+        event = P.calendar[i]
+        event.at, event.order, event.viewer, event.a, event.b = at, order, viewer, a, b
+        event.next = P.days[day % len(P.days)]
+        P.days[day % len(P.days)] = i
+        if P.counts[N_TODAY] == 0 or at < P.today[0].at:
+            _turn(P)  # what the heap holds is further ahead
+    else:
+        _enter(P, at, order, viewer, a, b)
     return True
 
 
 @tiny
-def _before(at: float, serial: int, other_at: float, other_serial: int) -> bool:
-    return at < other_at or (at == other_at and serial < other_serial)
+def _day(P: Plane, at: float) -> int:
+    return math.floor(min(at, 1e12) / P.s.day)
+
+
+@tiny
+def _free_row(P: Plane) -> int:
+    i = P.counts[N_FREE] - 1
+    if i != _NONE:
+        P.counts[N_FREE] = P.calendar[i].next
+    else:
+        i = P.counts[N_USED]
+        P.counts[N_USED] = i + 1
+    return i
+
+
+@inner
+def _enter(P: Plane, at: float, order: int, viewer: int, a: int, b: int) -> None:
+    """Put an event into the heap."""
+    heap = P.today
+    i = P.counts[N_TODAY]
+    P.counts[N_TODAY] = i + 1
+    while i > 0:
+        parent = (i - 1) // _WAYS
+        if _before(heap[parent].at, heap[parent].order, at, order):
+            break
+        heap[i] = heap[parent]
+        i = parent
+    event = heap[i]
+    event.at, event.order, event.viewer, event.a, event.b = at, order, viewer, a, b
+
+
+@inner
+def _turn(P: Plane) -> None:
+    """Let the events of the next days enter the heap, until its first is of a day that has."""
+    while P.counts[N_EVENTS] > P.counts[N_TODAY]:
+        day = P.counts[N_DAY]
+        if P.counts[N_TODAY] > 0 and _day(P, P.today[0].at) < day:
+            return
+        P.counts[N_DAY] = day + 1
+        i = int(P.days[day % len(P.days)])
+        P.days[day % len(P.days)] = _NONE
+        while i != _NONE:
+            event = P.calendar[i]
+            v, after = event.viewer, int(event.next)
+            touch(P.seat[v])
+            touch(P.L.viewer[v])
+            touch(P.L.link[v, 0])
+            _enter(P, event.at, event.order, v, event.a, event.b)
+            event.next = P.counts[N_FREE]
+            P.counts[N_FREE] = i + 1
+            i = after
+
+
+@tiny
+def _before(at: float, order: int, other_at: float, other_order: int) -> bool:
+    return at < other_at or (at == other_at and order < other_order)
 
 
 @inner
 def pop(P: Plane) -> None:
     """Remove the next event."""
-    n = P.counts[N_EVENTS] - 1
-    P.counts[N_EVENTS] = n
-    heap = P.calendar
-    if n == 0:
-        return
-    at, serial = heap[n].at, heap[n].serial
+    P.counts[N_EVENTS] -= 1
+    n = P.counts[N_TODAY] - 1
+    P.counts[N_TODAY] = n
+    if n > 0:
+        _sink(P, n)
+    _turn(P)
+
+
+@tiny
+def _sink(P: Plane, n: int) -> None:
+    """Put the last of the heap in the place of the first."""
+    heap = P.today
+    at, order = heap[n].at, heap[n].order
     i = 0
     while True:
         first = _WAYS * i + 1
@@ -76,9 +152,9 @@ def pop(P: Plane) -> None:
             break
         least = first
         for child in range(first + 1, min(first + _WAYS, n)):
-            if _before(heap[child].at, heap[child].serial, heap[least].at, heap[least].serial):
+            if _before(heap[child].at, heap[child].order, heap[least].at, heap[least].order):
                 least = child
-        if _before(at, serial, heap[least].at, heap[least].serial):
+        if _before(at, order, heap[least].at, heap[least].order):
             break
         heap[i] = heap[least]
         i = least

@@ -2,7 +2,7 @@
 
 import math
 
-from p2psim.compiled import entry, inner, tiny
+from p2psim.compiled import entry, inner, tiny, touch
 from p2psim.network.sharing import next_finish, stage_capacity
 from p2psim.network.sharing import settle as share
 from p2psim.policy.loader import (
@@ -35,6 +35,7 @@ from p2psim.simulation.calendar import (
     RELOAD,
     SECOND,
     URGENT,
+    kind_of,
     next_event,
     pop,
     push,
@@ -137,7 +138,7 @@ def advance(P: Plane, until: float) -> int:
 def _finish(P: Plane, row: int, now: float) -> None:
     other = P.xfer[row].other
     if not finish(P, row, now):
-        part(P, row // P.s.rows, other, now)
+        part(P, row % len(P.seat), other, now)
 
 
 @tiny
@@ -205,8 +206,8 @@ def later_connect(P: Plane, a: int, b: int, relayed: int, at: float) -> bool:
 
 @tiny
 def _handle(P: Plane) -> None:
-    event = P.calendar[0]
-    now, kind, v = event.at, event.kind, event.viewer
+    event = P.today[0]
+    now, kind, v = event.at, kind_of(event.order), event.viewer
     a, b = event.a, event.b
     pop(P)
     if kind == SECOND:
@@ -387,6 +388,8 @@ def _run_passes(P: Plane, now: float) -> None:
     while done < P.counts[N_DIRTY] and not _crowded(P):
         v = P.dirty[done]
         done += 1
+        if done < P.counts[N_DIRTY]:
+            _look_ahead(P, P.dirty[done])
         P.seat[v].dirty = 0
         if P.seat[v].state >= STARTING and P.seat[v].state < GONE and P.L.viewer[v].requested >= 0:
             _pass(P, v, now)
@@ -394,6 +397,16 @@ def _run_passes(P: Plane, now: float) -> None:
             _forget_done(P, done)
             done = 0
     _forget_done(P, done)
+
+
+@tiny
+def _look_ahead(P: Plane, v: int) -> None:
+    """Ask for what the next pass will read, while this one runs."""
+    touch(P.L.slot[v, 0])
+    touch(P.L.slot[v, P.L.slot.shape[1] // 2])
+    touch(P.L.request[0, v])
+    touch(P.L.link[v, 0])
+    touch(P.xfer[v])
 
 
 @inner
@@ -434,7 +447,7 @@ def _carry_out(P: Plane, v: int, now: float) -> int:
             ask(P, v, segment, HTTP, NOBODY, float(link), now)
         elif command == START_P2P:
             other = P.L.link[v, link].neighbour
-            ask(P, v, segment, P2P, other, P.L.request[v, find(P.L, v, segment)].bytes, now)
+            ask(P, v, segment, P2P, other, P.L.request[find(P.L, v, segment), v].bytes, now)
         elif command in (ABORT_HTTP, ABORT_P2P):
             source = HTTP if command == ABORT_HTTP else P2P
             give_up(P, v, _row(P, v, segment, source), ABORTED, now)
@@ -455,11 +468,11 @@ def _carry_out(P: Plane, v: int, now: float) -> int:
 
 @tiny
 def _row(P: Plane, v: int, segment: int, source: int) -> int:
-    row, busy = v * P.s.rows, P.seat[v].busy
+    row, busy = v, P.seat[v].busy
     while busy != 0:
         if busy & 1 and P.xfer[row].segment == segment and P.xfer[row].source == source:
             return row
-        row, busy = row + 1, busy >> 1
+        row, busy = row + len(P.seat), busy >> 1
     return NOBODY
 
 

@@ -32,15 +32,20 @@ __all__ = [
     "KEPT",
     "METER",
     "N_CONNECTIONS",
+    "N_COUNTS",
+    "N_DAY",
     "N_DIRTY",
     "N_EVENTS",
+    "N_FREE",
     "N_HANDLED",
     "N_PASSES",
     "N_PLAYED",
     "N_SERIAL",
     "N_STATES",
     "N_SWITCHED",
+    "N_TODAY",
     "N_TRANSFERS",
+    "N_USED",
     "PLAYED",
     "PLAYING",
     "SEAT",
@@ -58,7 +63,16 @@ __all__ = [
 AWAY, STARTING, PLAYING, STALLED, ENDED, GONE, CRASHED = range(7)
 """States of a viewer."""
 
-EVENT = np.dtype([("at", "f8"), ("serial", "i8"), ("kind", "i4"), ("viewer", "i4"), ("a", "i4"), ("b", "i4")])
+EVENT = np.dtype(
+    [
+        ("at", "f8"),
+        ("order", "i8"),  # of scheduling; the lowest four bits are the kind
+        ("viewer", "i4"),
+        ("a", "i4"),
+        ("b", "i4"),
+        ("next", "i4"),  # on the same day of the calendar
+    ]
+)
 
 SEAT = np.dtype(
     [
@@ -213,7 +227,23 @@ STATE = np.dtype(
 )
 CONNECTION = np.dtype([("a", "i4"), ("b", "i4"), ("at", "f8"), ("change", "i4"), ("unused", "i4")])
 
-N_EVENTS, N_SERIAL, N_DIRTY, N_TRANSFERS, N_PLAYED, N_STATES, N_CONNECTIONS, N_PASSES, N_HANDLED, N_SWITCHED = range(10)
+N_COUNTS = 14
+(
+    N_EVENTS,
+    N_SERIAL,
+    N_DIRTY,
+    N_TRANSFERS,
+    N_PLAYED,
+    N_STATES,
+    N_CONNECTIONS,
+    N_PASSES,
+    N_HANDLED,
+    N_SWITCHED,
+    N_TODAY,  # events in the heap
+    N_DAY,  # the first day that is not in the heap
+    N_USED,  # rows of the calendar that were ever used
+    N_FREE,  # the first of the rows that are free again, counted from 1; each names the next
+) = range(N_COUNTS)
 """Places in `Plane.counts`."""
 
 BINS = 10
@@ -276,6 +306,7 @@ class Settings(Bundle):
     update: float
     warmup: float
     rows: int  # transfers a viewer may have at once
+    day: float  # seconds of a day of the calendar
     origin: int  # link of the origin
     events: bool  # whether to log every event
     validates: bool  # whether segments of peers are checked
@@ -291,10 +322,12 @@ class Plane(Bundle):
     T: Timeline
     s: Settings
     seat: Any  # (viewers,)
-    xfer: Any  # (viewers × rows,)
+    xfer: Any  # (rows × viewers,): a viewer's are v, v + viewers, v + 2 viewers ..., and most use the first few
     kept: Any  # (viewers, slots)
     fetch: Any  # (viewers, slots), or (1, 1) where events are not logged
-    calendar: Any  # heap of events
+    calendar: Any  # events of the days to come
+    today: Any  # heap of the events that come first
+    days: NDArray[np.int32]  # first event of each day
     tally: Any  # (viewers,)
     site: Any  # (viewers,)
     rtt: NDArray[np.float64]  # (regions, regions)

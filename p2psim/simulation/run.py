@@ -30,6 +30,7 @@ from p2psim.simulation.plane import (
     KEPT,
     METER,
     N_CONNECTIONS,
+    N_COUNTS,
     N_PLAYED,
     N_STATES,
     N_TRANSFERS,
@@ -52,6 +53,10 @@ _LOGS = {"transfers": N_TRANSFERS, "played": N_PLAYED, "states": N_STATES, "conn
 _LOG_ROWS = 32768
 _REQUESTS = 16
 """Requests a simulated viewer retains: those loading, and the latest that failed."""
+_DAYS = 32768
+"""Days of the calendar: more than the longest wait that is common."""
+_DAY = 64.0
+"""Length of a day, seconds times viewers: some two hundred events."""
 _BLOCK = 256
 """Ids that share all but their last byte."""
 
@@ -180,7 +185,9 @@ class Simulation:
         if plane.counts[0] > len(plane.calendar) // 2:
             larger = records(2 * len(plane.calendar), EVENT)
             larger[: len(plane.calendar)] = plane.calendar
-            self.control.plane = replace(plane, calendar=larger)
+            today = records(len(larger), EVENT)
+            today[: len(plane.today)] = plane.today
+            self.control.plane = replace(plane, calendar=larger, today=today)
 
     def _drain(self) -> None:
         plane = self.control.plane
@@ -206,6 +213,8 @@ class Simulation:
         while (closed := close_run(control.plane, closed, scenario.duration)) < len(people):
             self._drain()
         plane.seat["left_at"] = np.where(plane.seat["left_at"] > 0, plane.seat["left_at"], np.nan)
+        self._give_back()
+        plane = control.plane
         totals = ledger.totals(scenario, people, plane, control.seed, control.replication)
         trace = None
         if control.keep:
@@ -221,6 +230,18 @@ class Simulation:
             tables = ledger.tables(scenario, people, plane, self.logs(), control.attempts, control.announcements)
             trace = Trace(manifest, scenario, tables)
         return Run(totals, trace, control.stale_offers, control.live_offers, int(plane.counts[8]))
+
+    def _give_back(self) -> None:
+        """Let go of what no table needs: making the tables is where a large run would need most memory."""
+        self.control.plane = replace(
+            self.control.plane,
+            L=allocate(1, 1, 1, 1),
+            N=sharing.allocate(np.zeros(1), 1),
+            xfer=records(1, XFER),
+            kept=records((1, 1), KEPT),
+            calendar=records(1, EVENT),
+            today=records(1, EVENT),
+        )
 
 
 def _plane(scenario: Scenario, people: Population, seed: int, replication: int, events: bool) -> Plane:
@@ -252,7 +273,7 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
     logged = _LOG_ROWS if events else 1
     return Plane(
         L=loaders,
-        N=sharing.allocate(links.capacity, count * rows, links.longest),
+        N=sharing.allocate(links.capacity, count * rows, links.longest, owners=count),
         o=chosen,
         T=timeline(segments, stream.segment),
         s=_settings(scenario, people, links, seed, replication, rows, events),
@@ -271,7 +292,9 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
         kept=records((count, slots), KEPT),
         fetch=fetch,
         calendar=records(max(16384, 12 * count), EVENT),
-        counts=np.zeros(10, np.int64),
+        today=records(max(16384, 12 * count), EVENT),
+        days=np.full(_DAYS, -1, np.int32),
+        counts=np.zeros(N_COUNTS, np.int64),
         clock=np.array([0.0, 0.0, scenario.origin.rate]),
         dirty=np.zeros(2 * count + 64, np.int64),
         bins=np.zeros((int(np.ceil(scenario.duration)) + 1, BINS)),
@@ -364,6 +387,7 @@ def _settings(
         update=float(player.update),
         warmup=float(scenario.warmup),
         rows=rows,
+        day=_DAY / max(1, len(people)),
         origin=0,
         events=events,
         validates=scenario.policy.of_stream("main").validateP2PSegment,

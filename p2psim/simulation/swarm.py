@@ -2,7 +2,7 @@
 
 import math
 
-from p2psim.compiled import inner, tiny
+from p2psim.compiled import inner, tiny, touch
 from p2psim.network.sharing import stage_capacity
 from p2psim.policy.loader import abort_all
 from p2psim.policy.neighbours import connect, count
@@ -40,7 +40,7 @@ def tell(P: Plane, v: int, now: float) -> None:
             state = STORED
         if state == ABSENT and me.first <= segment:
             i = find(P.L, v, segment)
-            if i != NOBODY and P.L.request[v, i].source == HTTP:
+            if i != NOBODY and P.L.request[i, v].source == HTTP:
                 state = FETCHING
         kept = P.kept[v, segment % slots]
         if kept.told != state:
@@ -60,6 +60,8 @@ def hear(P: Plane, v: int, segment: int, news: int, now: float) -> None:
         return
     P.L.slot[v, slot].announced = state
     for k in range(P.L.viewer[v].degree):
+        _look_at(P, P.L.link[v, k].neighbour, slot, state)
+    for k in range(P.L.viewer[v].degree):
         n = P.L.link[v, k].neighbour
         count(P.L, n, slot, old, -1)
         count(P.L, n, slot, state, 1)
@@ -69,6 +71,16 @@ def hear(P: Plane, v: int, segment: int, news: int, now: float) -> None:
             mark(P, n)
         else:
             P.seat[n].passed = now  # a pass without effect
+
+
+@tiny
+def _look_at(P: Plane, n: int, slot: int, state: int) -> None:
+    """Ask for what will be read of a neighbour: in a large swarm it is in no cache."""
+    touch(P.L.slot[n, slot])
+    touch(P.seat[n])
+    if state == STORED:
+        touch(P.L.viewer[n])
+        touch(P.L.request[0, n])
 
 
 @inner
@@ -100,7 +112,7 @@ def _matters(P: Plane, n: int, segment: int, state: int, now: float) -> bool:
     if not urgent and loading(P.L, n, P2P) >= P.o.p2p_slots:
         return False
     i = find(P.L, n, segment)
-    return i == NOBODY or P.L.request[n, i].status != LOADING
+    return i == NOBODY or P.L.request[i, n].status != LOADING
 
 
 @inner

@@ -74,7 +74,7 @@ def ask(P: Plane, v: int, segment: int, source: int, other: int, first_byte: flo
     row = _free_row(P, v, now)
     if P.s.levels > 1 and P.seat[v].busy == 0:
         P.meter[v].since = now
-    P.seat[v].busy |= 1 << (row - v * P.s.rows)
+    P.seat[v].busy |= 1 << (row // len(P.seat))
     x = P.xfer[row]
     x.started_at, x.first_byte_at = now, math.nan
     x.asked, x.booked, x.checked = P.size[P.seat[v].level] - first_byte, 0.0, 0.0
@@ -98,14 +98,14 @@ def ask(P: Plane, v: int, segment: int, source: int, other: int, first_byte: flo
 @inner
 def _free_row(P: Plane, v: int, now: float) -> int:
     """Find a row for a transfer; where all are taken, one that drains has to make room."""
-    taken, row = P.seat[v].busy | P.seat[v].draining, v * P.s.rows
+    taken, row = P.seat[v].busy | P.seat[v].draining, v
     while taken & 1:
-        row, taken = row + 1, taken >> 1
-    if row < (v + 1) * P.s.rows:
+        row, taken = row + len(P.seat), taken >> 1
+    if row < len(P.xfer):
         return row
-    row, draining = v * P.s.rows, P.seat[v].draining
+    row, draining = v, P.seat[v].draining
     while not draining & 1:
-        row, draining = row + 1, draining >> 1
+        row, draining = row + len(P.seat), draining >> 1
     dry_up(P, row, now)
     return row
 
@@ -140,11 +140,11 @@ def begin(P: Plane, v: int, row: int, now: float) -> None:
 @tiny
 def _is_draining(P: Plane, v: int, other: int) -> bool:
     """Whether late bytes of a neighbour are still to come: a data channel keeps the order."""
-    row, draining = v * P.s.rows, P.seat[v].draining
+    row, draining = v, P.seat[v].draining
     while draining != 0:
         if draining & 1 and P.xfer[row].other == other:
             return True
-        row, draining = row + 1, draining >> 1
+        row, draining = row + len(P.seat), draining >> 1
     return False
 
 
@@ -175,20 +175,20 @@ def book(P: Plane, row: int, total: float, now: float) -> None:
         P.bins[second, BIN_P2P] += fresh
         if x.via == 1:
             P.bins[second, BIN_RELAYED] += fresh
-        if P.site[x.other].region != P.site[row // P.s.rows].region:
+        if P.site[x.other].region != P.site[row % len(P.seat)].region:
             P.bins[second, BIN_FAR] += fresh
 
 
 @inner
 def sync(P: Plane, v: int, now: float) -> None:
     """Bring the received bytes of a viewer's requests up to date: a decision may resume from them."""
-    row, busy = v * P.s.rows, P.seat[v].busy
+    row, busy = v, P.seat[v].busy
     while busy != 0:
         if busy & 1 and P.xfer[row].state == FLOWING:
             i = find(P.L, v, P.xfer[row].segment)
             if i != NOBODY:
                 _receive(P, v, i, row, usable(P, row, now))
-        row, busy = row + 1, busy >> 1
+        row, busy = row + len(P.seat), busy >> 1
 
 
 @inner
@@ -203,14 +203,14 @@ def usable(P: Plane, row: int, now: float) -> float:
 @inner
 def finish(P: Plane, row: int, now: float) -> bool:
     """The last byte has come; False if the segment is not valid and its sender is to be dropped."""
-    v = row // P.s.rows
+    v = row % len(P.seat)
     x = P.xfer[row]
     if x.state == DRAINING:
         _stop_draining(P, row, x.asked, now)
         return True
     i = find(P.L, v, x.segment)
     _receive(P, v, i, row, x.asked)
-    if P.s.validates and P.L.request[v, i].spoiled != 0:
+    if P.s.validates and P.L.request[i, v].spoiled != 0:
         return _refuse(P, v, i, row, now)
     _end(P, v, row, x.asked, COMPLETED, now)
     link = succeed(P.L, v, i)
@@ -238,11 +238,11 @@ def finish(P: Plane, row: int, now: float) -> bool:
 def _receive(P: Plane, v: int, i: int, row: int, got: float) -> None:
     """Bring a request's bytes up to date, and with them whether a polluter sent any."""
     x = P.xfer[row]
-    P.L.request[v, i].bytes = x.first_byte + got
+    P.L.request[i, v].bytes = x.first_byte + got
     if x.source == P2P and got > 0.0:
         slot = x.segment % P.L.slot.shape[1]
         if P.seat[x.other].role == POLLUTER or P.L.slot[x.other, slot].stored == SPOILED:
-            P.L.request[v, i].spoiled = 1
+            P.L.request[i, v].spoiled = 1
 
 
 @tiny
@@ -252,7 +252,7 @@ def _refuse(P: Plane, v: int, i: int, row: int, now: float) -> bool:
     from_peer = x.source == P2P
     _end(P, v, row, x.asked, INVALID, now)
     fail(P.L, v, i, now, False)
-    P.L.request[v, i].bytes, P.L.request[v, i].total, P.L.request[v, i].spoiled = 0.0, 0.0, 0
+    P.L.request[i, v].bytes, P.L.request[i, v].total, P.L.request[i, v].spoiled = 0.0, 0.0, 0
     mark(P, v)
     return not from_peer
 
@@ -274,7 +274,7 @@ def give_up(P: Plane, v: int, row: int, outcome: int, now: float) -> bool:
     x = P.xfer[row]
     got = usable(P, row, now)
     i = find(P.L, v, x.segment)
-    if i != NOBODY and P.L.request[v, i].source == x.source and outcome != ABORTED:
+    if i != NOBODY and P.L.request[i, v].source == x.source and outcome != ABORTED:
         _receive(P, v, i, row, got)
     _end(P, v, row, got, outcome, now)
     if outcome == ABORTED or i == NOBODY:
@@ -305,7 +305,7 @@ def _end(P: Plane, v: int, row: int, got: float, outcome: int, now: float) -> No
     if P.s.events:
         _log(P, v, row, got, outcome, now)
     x.state = FREE
-    P.seat[v].busy &= ~(1 << (row - v * P.s.rows))
+    P.seat[v].busy &= ~(1 << (row // len(P.seat)))
     if P.s.levels > 1:
         P.meter[v].got += got
         if P.seat[v].busy == 0:
@@ -341,7 +341,7 @@ def _drain(P: Plane, v: int, row: int, got: float, here: float, rate: float, now
     x.asked, x.checked = passed, got
     x.serial += 1
     x.state = DRAINING
-    P.seat[v].draining |= 1 << (row - v * P.s.rows)
+    P.seat[v].draining |= 1 << (row // len(P.seat))
     lay_path(P, v, row)
     cap = channel_cap(P, v, x.other, x.via == 1)
     stage_open(P.N, row, P.path, max(0.0, passed - here) / P.s.goodput, cap / P.s.goodput, now)
@@ -356,7 +356,7 @@ def dry_up(P: Plane, row: int, now: float) -> None:
 @inner
 def _stop_draining(P: Plane, row: int, total: float, now: float) -> None:
     """Count what came late, and free the row."""
-    v, x = row // P.s.rows, P.xfer[row]
+    v, x = row % len(P.seat), P.xfer[row]
     stage_close(P.N, row, now)
     book(P, row, total, now)
     late = max(0.0, total - x.checked)
@@ -364,12 +364,12 @@ def _stop_draining(P: Plane, row: int, total: float, now: float) -> None:
     if P.s.events and late > 0.0:
         _log(P, v, row, late, LATE, now)
     x.state = FREE
-    P.seat[v].draining &= ~(1 << (row - v * P.s.rows))
-    busy, other, row = P.seat[v].busy, x.other, v * P.s.rows
+    P.seat[v].draining &= ~(1 << (row // len(P.seat)))
+    busy, other, row = P.seat[v].busy, x.other, v
     while busy != 0:
         if busy & 1 and P.xfer[row].state == WAITING and P.xfer[row].other == other:
             begin(P, v, row, now)
-        row, busy = row + 1, busy >> 1
+        row, busy = row + len(P.seat), busy >> 1
 
 
 @tiny

@@ -136,3 +136,16 @@ def test_a_flow_over_no_capacity_never_ends() -> None:
     open_flow(network, 0, np.array([0, 1]), 1.0, math.inf, 0.0)
     assert next_finish(network) == math.inf
     assert left_at(network, 0, 100.0) == 1.0
+
+
+def test_of_flows_that_end_together_the_first_owners_is_first() -> None:
+    network = allocate(np.array([math.inf]), flows=4, owners=2)
+    path = np.zeros(1, np.int64)
+    for flow in (3, 1, 2):
+        open_flow(network, flow, path, 1000.0, 100.0, 0.0)
+    ended = []
+    while network.counts[0] > 0:
+        assert next_finish(network) == 10.0
+        ended.append(int(network.finish[0].who))
+        close_flow(network, ended[-1], 10.0)
+    assert ended == [2, 1, 3]  # row 2 is the second of owner 0
