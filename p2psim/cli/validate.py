@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EXAMPLES", "SUMMARY", "configure", "execute"]
 
+_QUICKLY = 5
+"""Simulations of each measured scenario, where time matters more than narrow intervals."""
 SUMMARY = "test every claim by simulation, hold the simulator against the bundled measured traces, write a report"
 EXAMPLES = """\
   p2psim validate
@@ -82,12 +84,13 @@ def _judged(arguments: argparse.Namespace, runs: "Runs", traces: "Sequence[Trace
 def _compared(
     arguments: argparse.Namespace, runs: "Runs", traces: "Sequence[Trace]", margin: float
 ) -> "list[Comparison]":
-    from p2psim.analysis.comparison import compare_all
+    from p2psim.analysis.comparison import REPLICATIONS, compare_scenarios
 
     if not traces:
         warn("no measured traces are bundled: nothing holds the simulator to the real world")
         return []
-    return compare_all(traces, seed=arguments.seed, margin=margin, runs=runs)
+    replications = _QUICKLY if arguments.quick else REPLICATIONS
+    return compare_scenarios(traces, replications=replications, seed=arguments.seed, margin=margin, runs=runs)
 
 
 def _print(verdicts: "Sequence[Verdict]", comparisons: "Sequence[Comparison]") -> None:
