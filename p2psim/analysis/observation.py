@@ -25,6 +25,8 @@ _FULL = 0.9
 """Share of a downlink up to which concurrent transfers are taken not to hold each other back."""
 _LEAST_BYTES = 20_000
 """Shorter transfers are what was left of a segment; their time is mostly that of waking up."""
+_LATE = 2.0
+"""Times that late bytes may take longer than alone on their link, where no event says when they came."""
 _HOPS = 4
 """Between a viewer and the tracker, from the offer to its answer."""
 Floats = NDArray[np.float64]
@@ -97,7 +99,9 @@ def _with_rates(trace: Trace) -> pd.DataFrame:
     sends = rows["from_viewer"].map(people["uplink"]).where(p2p, min(origin.rate, origin.per_connection))
     rate = np.minimum(sends, rows["viewer"].map(people["downlink"]).astype(float))
     ended = rows["ended_at"].fillna(trace.manifest.duration)
-    return rows.assign(rate=rate, sender=rows["from_viewer"].where(p2p, " origin"), until=ended)
+    late = rows.get("late_bytes", 0.0)
+    until = ended + _LATE * late / rate  # what comes after a cancellation takes the link as well
+    return rows.assign(rate=rate, sender=rows["from_viewer"].where(p2p, " origin"), until=until)
 
 
 def _unhindered(rows: pd.DataFrame, downlink: pd.Series) -> NDArray[np.bool_]:
