@@ -229,6 +229,10 @@ class Control:
         """Whether a viewer has not left."""
         return bool(self._states[v] < GONE) and self.env.now < self.population.left_at[v]
 
+    def retire(self) -> None:
+        """The run is over: nobody is there any more, and verbs about viewers do nothing."""
+        self._states, self._degrees = np.full_like(self._states, GONE), np.zeros_like(self._degrees)
+
     def neighbours(self, v: int) -> list[int]:
         """List to whom a viewer is connected."""
         found: list[int] = self.plane.L.link["neighbour"][v, : int(self._degrees[v])].tolist()
@@ -255,6 +259,8 @@ class Control:
 
     def leave(self, v: int, crash: bool = False) -> None:
         """Let a viewer leave, with a goodbye or without."""
+        if self._states[v] >= GONE:
+            return
         now = float(self.env.now)
         depart(self.plane, v, crash, now)
         self._turns[v] += 1
@@ -266,7 +272,8 @@ class Control:
 
     def disconnect(self, a: int, b: int) -> None:
         """Break the connection of two viewers."""
-        cut(self.plane, a, b, float(self.env.now))
+        if max(self._states[a], self._states[b]) < GONE:
+            cut(self.plane, a, b, float(self.env.now))
 
     def set_uplink(self, v: int, rate: float) -> None:
         """Change what the uplink of a viewer's home carries, bytes/s."""
@@ -349,7 +356,8 @@ class Control:
         return names.index(name)
 
     def _set_link(self, link: int, rate: float) -> None:
-        change_capacity(self.plane, link, float(rate), float(self.env.now))
+        if link < len(self.plane.N.link):  # a run that is over has given its links back
+            change_capacity(self.plane, link, float(rate), float(self.env.now))
 
     # -- the tracker --------------------------------------------------------------------------------------------
 

@@ -233,6 +233,7 @@ class Simulation:
 
     def _give_back(self) -> None:
         """Let go of what no table needs: making the tables is where a large run would need most memory."""
+        self.control.retire()
         self.control.plane = replace(
             self.control.plane,
             L=allocate(1, 1, 1, 1),

@@ -136,3 +136,16 @@ def test_verbs_do_what_they_say() -> None:
     assert viewers.loc["v0001", ["left_at", "departure"]].tolist() == [40.0, "crash"]
     assert viewers.loc["v0002", "stalled"] > 30
     assert moved(result).query("started_at > 40").empty
+
+
+def test_who_keeps_the_control_finds_nobody_after_the_run() -> None:
+    kept: list[Control] = []
+    play({"viewers.count": 4, "duration": "30 s"}, prepare=kept.append)
+    assert kept[0].viewers() == []
+    assert not kept[0].is_present(0)
+    assert kept[0].neighbours(0) == []
+    kept[0].zap(3, 0)
+    kept[0].leave(3)
+    kept[0].disconnect(2, 3)
+    kept[0].set_uplink(3, 1000.0)
+    kept[0].set_origin(1000.0)
