@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from p2psim.analysis.conditions import SHIPPED, calibrated
+from p2psim.analysis.conditions import SHIPPED, calibrated, conditions
 from p2psim.analysis.distances import Distance, curve_distance, time_distance
 from p2psim.analysis.gate import GATE, LIMITS, MARGIN, Check, check_difference, check_distance
 from p2psim.analysis.metrics import METRICS, metrics
@@ -339,15 +339,21 @@ def _limits(gate: Mapping[str, float] | None, margin: float) -> dict[str, float]
 
 
 def _grouped(traces: Sequence[Trace]) -> list[tuple[str, list[Trace]]]:
-    """Put recordings of one scenario together, under the name of the first; two that share one get their digests."""
-    groups: dict[str, list[Trace]] = {}
+    """Put recordings of one scenario under the same conditions together, under the name of the first.
+
+    Groups that share a name get their conditions added, or where these are the same, their digests.
+    """
+    groups: dict[tuple[str, str], list[Trace]] = {}
     for trace in traces:
-        groups.setdefault(trace.scenario.digest, []).append(trace)
+        groups.setdefault((trace.scenario.digest, conditions(trace)), []).append(trace)
     names = Counter(group[0].name for group in groups.values())
-    return [
-        (group[0].name if names[group[0].name] == 1 else f"{group[0].name}-{digest[:8]}", group)
-        for digest, group in groups.items()
-    ]
+    places = Counter((group[0].name, where) for (_, where), group in groups.items())
+    found = []
+    for (digest, where), group in groups.items():
+        name = group[0].name
+        more = "" if names[name] == 1 else f"-{where}" if places[name, where] == 1 else f"-{digest[:8]}"
+        found.append((name + more, group))
+    return found
 
 
 def _jobs(

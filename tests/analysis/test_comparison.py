@@ -116,6 +116,14 @@ def test_recordings_of_a_scenario_are_compared_together() -> None:
     assert found[1].noise.startswith("one recording")
 
 
+def test_recordings_in_the_lab_stand_for_themselves() -> None:
+    traces = [measured(seed=seed) for seed in (90, 91)]
+    plain = traces[1].manifest.to_dict() | {"notes": {"network": "lab: a namespace each"}}
+    lab = dataclasses.replace(traces[1], manifest=Manifest(**plain))
+    names = [each.name for each in compare_scenarios([traces[0], lab], replications=2)]
+    assert names == ["as-measured-simulated", "as-measured-simulated-lab"]
+
+
 def test_measured_spread_enters_the_interval() -> None:
     """Three equal recordings have none; one of them told to have received three times as much from peers gives some."""
     trace = measured()

@@ -1,7 +1,6 @@
 """The gate says yes to the bundled traces and no to a simulator with a planted fault.
 
-Faults are changes to the simulated side alone. The bundled traces were recorded without NATs, so the fault "no NAT" is
-shown on a simulated trace in the place of a measured one.
+Faults are changes to the simulated side alone.
 """
 
 import dataclasses
@@ -61,6 +60,16 @@ def test_a_halved_uplink_is_noticed(name: str) -> None:
     scenario = Trace.read(TRACES[name]).scenario
     found = compare(TRACES[name], runs=RUNS, simulated_with={"access.uplink": scenario.access.uplink / 2})
     assert "p2p_times" in failed(found)
+
+
+def test_no_nat_is_noticed_on_recordings_behind_nats() -> None:
+    recordings = [folder for name, folder in TRACES.items() if name.startswith("measured-nat-")]
+    with_nats, without = (
+        compare_scenarios(recordings, replications=9, runs=RUNS, simulated_with=changes)[0]
+        for changes in ({}, {"nat.mix": "open"})
+    )
+    assert not {"p2p_ratio", "peers_over_time"} & failed(with_nats)
+    assert failed(without) >= {"p2p_ratio", "peers_over_time"}
 
 
 def test_no_nat_is_noticed(behind_nats: Trace) -> None:
