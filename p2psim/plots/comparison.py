@@ -8,9 +8,15 @@ from p2psim.plots.style import COLOURS, axes_for, styled
 __all__ = ["scatter"]
 
 
+_NAMED = 8
+"""Points up to which all are named: names of more would lie on one another."""
+
+
 @styled
 def scatter(table: pd.DataFrame, ax: Axes | None = None, margin: float = 0.10) -> Axes:
     """Draw shares with intervals; on the diagonal both worlds agree, in the band within the margin.
+
+    Of many, only those outside of the band are named.
 
     Parameters
     ----------
@@ -26,6 +32,8 @@ def scatter(table: pd.DataFrame, ax: Axes | None = None, margin: float = 0.10) -
         reach = [[100 * max(0.0, simulated - row["low"])], [100 * max(0.0, row["high"] - simulated)]]
         ax.errorbar([100 * measured], [100 * simulated], yerr=reach, fmt="o", color=COLOURS["simulated"], capsize=3)
         right = measured < 0.6
+        if len(table) > _NAMED and abs(simulated - measured) <= margin:
+            continue
         ax.annotate(
             str(row["trace"]), (100 * measured, 100 * simulated), xytext=(8 if right else -8, -4),
             textcoords="offset points", ha="left" if right else "right",
