@@ -21,6 +21,7 @@ __all__ = ["FITTED", "Estimate", "identify", "overhead_estimates", "overheads"]
 
 FITTED = (
     "goodput", "request", "http_request", "window", "channel_rate", "gather", "handshake", "handshake_trips",
+    "relay_setup",
 )  # fmt: skip
 """Fields of the section `network` that are fitted; the round trip is what the scenario asks for."""
 
@@ -61,7 +62,9 @@ class Estimate:
 
 def identify(observed: Observed, rng: np.random.Generator) -> dict[str, Estimate]:
     """Estimate what the rows hold apart; every name of `FITTED` is in the result."""
-    found = _of_transfers(observed.transfers, rng) | _of_connections(observed.connections, rng)
+    pairs = observed.connections
+    found = _of_transfers(observed.transfers, rng) | _of_connections(pairs[~pairs["relayed"]], rng)
+    found |= _of_relays(pairs, rng)
     return {name: found[name] for name in FITTED}
 
 
@@ -208,6 +211,20 @@ def _if_told(estimate: Estimate, design: _Design, fit: _Fit) -> Estimate:
     if not half <= _WIDEST:
         return _unknown("goodput", f"its interval is wide: {estimate.interval.low:.2f} to {estimate.interval.high:.2f}")
     return estimate
+
+
+def _of_relays(rows: pd.DataFrame, rng: np.random.Generator) -> dict[str, Estimate]:
+    """Estimate how much longer relayed connections took than direct ones, from offer to open channel."""
+
+    def longer(found: pd.DataFrame) -> float:
+        both = [found.loc[found["relayed"] == relayed, "whole"] for relayed in (True, False)]
+        return _typical(both[0]) - _typical(both[1]) if min(map(len, both)) else np.nan
+
+    if min(int(rows["relayed"].sum()), int((~rows["relayed"]).sum())) < _LEAST_ROWS:
+        return {"relay_setup": _unknown("relay_setup", "too few connections through a relay, or past it")}
+    return {
+        "relay_setup": _estimate("relay_setup", rows, longer, rng, "offer to open channel, less that of direct ones")
+    }
 
 
 def _of_connections(rows: pd.DataFrame, rng: np.random.Generator) -> dict[str, Estimate]:

@@ -39,7 +39,7 @@ class Observed:
     `transfers`: source, `time` from request to last byte less round trip or the origin's latency, `link` that the bytes
     take on the slowest link, `bytes`, `rtt`. `connections`: `making` of an offer or an answer (NaN where the trace does
     not tell when the answer came), `opening` from the answer to the open channel, `whole` from the offer to it less the
-    hops to the tracker, `rtt`.
+    hops to the tracker, `rtt`, `relayed`.
     """
 
     transfers: pd.DataFrame
@@ -127,7 +127,7 @@ def _overlapping(begin: Floats, end: Floats, weight: Floats) -> Floats:
 
 def _connections(trace: Trace, actor: str) -> pd.DataFrame:
     rows = trace["connections"]
-    rows = rows[(rows["outcome"] == "open") & (rows["path"] != "relay") & rows["opened_at"].notna()]
+    rows = rows[(rows["outcome"] == "open") & rows["opened_at"].notna()]
     rows = _of_actor(trace, rows, actor, "other")
     scenario = trace.scenario
     if scenario.network.rtt_spread > 0 or scenario.regions.mix:
@@ -141,6 +141,7 @@ def _connections(trace: Trace, actor: str) -> pd.DataFrame:
             "opening": rows["opened_at"] - answered,
             "whole": rows["opened_at"] - rows["initiated_at"] - hops,
             "rtt": scenario.network.rtt,
+            "relayed": rows["path"] == "relay",
         }
     )
 

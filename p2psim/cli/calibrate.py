@@ -94,5 +94,5 @@ def _print(found: "Calibration") -> None:
 
 _UNITS = {
     "request": "time", "http_request": "time", "window": "size", "channel_rate": "rate", "gather": "time",
-    "handshake": "time",
+    "handshake": "time", "relay_setup": "time",
 }  # fmt: skip

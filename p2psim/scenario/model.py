@@ -219,6 +219,8 @@ class Network:
     """Round trips between answer and open channel (ICE 1, DTLS 2, SCTP 2, check 1)."""
     handshake: Seconds = 0.0
     """Fixed part of the same: computing keys, pacing of checks."""
+    relay_setup: Seconds = 0.0
+    """How much longer a connection through a relay takes to open than a direct one: direct ways are tried first."""
     request: Seconds = 0.0
     """Time a peer takes to serve a request before its first byte, beside the round trip."""
     http_request: Seconds = 0.0

@@ -437,7 +437,8 @@ class Control:
         """From the offer at the tracker to the open channel: two more hops to and from it, then ICE, DTLS and SCTP."""
         network, tracker = self.scenario.network, self.scenario.tracker
         rtt = float(round_trip(self.plane, v, receiver, relayed))
-        return 3 * tracker.latency + network.gather + network.handshake_trips * rtt + network.handshake
+        longer = network.relay_setup if relayed else 0.0
+        return 3 * tracker.latency + network.gather + network.handshake_trips * rtt + network.handshake + longer
 
     def _note(
         self, v: int, other: int, began: float, opens: float, outcome: str, path: str = "", answered: float = _NEVER

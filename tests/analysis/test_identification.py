@@ -28,7 +28,9 @@ def made(seed: int, *, sizes=(250e3, 500e3), rtts=(0.02, 0.08), window=np.inf, c
             connections.append((run, f"v{number}", making, opening, 2 * making + opening, rtt))
     return Observed(
         pd.DataFrame(transfers, columns=["trace", "viewer", "source", "time", "link", "bytes", "rtt"]),
-        pd.DataFrame(connections, columns=["trace", "viewer", "making", "opening", "whole", "rtt"]),
+        pd.DataFrame(connections, columns=["trace", "viewer", "making", "opening", "whole", "rtt"]).assign(
+            relayed=False
+        ),
     )
 
 
@@ -102,3 +104,15 @@ def test_too_few_rows_tell_nothing() -> None:
     estimates = found(Observed(observed.transfers[:3], observed.connections[:3]))
     assert not any(estimate.identified for estimate in estimates.values())
     assert all(np.isnan(estimate.interval.mean) for estimate in estimates.values())
+
+
+def test_relays_take_as_much_longer_as_they_took() -> None:
+    rng = np.random.default_rng(3)
+    direct, relayed = rng.normal(0.6, 0.05, 40), rng.normal(4.6, 0.2, 40)
+    rows = pd.DataFrame({"trace": np.arange(80) % 4, "viewer": "v", "making": 0.1, "opening": 0.2, "rtt": 0.02})
+    rows = rows.assign(whole=[*direct, *relayed], relayed=[False] * 40 + [True] * 40)
+    transfers = made(3).transfers
+    found = identify(Observed(transfers, rows), rng)["relay_setup"]
+    assert found.value == pytest.approx(4.0, abs=0.1)
+    assert found.interval.low < 4.0 < found.interval.high
+    assert not identify(Observed(transfers, rows[:40]), rng)["relay_setup"].identified

@@ -32,21 +32,14 @@ def behind_nats(tmp_path_factory) -> Trace:
     return Trace.read(dataclasses.replace(trace, manifest=manifest).write(folder))
 
 
-OPENS_LATE = {"measured-relay"}
-"""A connection through a relay takes seconds longer to open than the simulator's: direct ways are tried first."""
-
-
 def test_the_bundled_traces_agree() -> None:
     """The shares are some points apart at most; whether that is *shown* depends on how many recordings there are."""
     found = compare_scenarios(list(TRACES.values()), replications=8, runs=RUNS)
     assert len(found) >= 16
     off = {each.name: abs(each.differences["p2p_ratio"].interval.mean) for each in found}
-    known = {name: off.pop(name) for name in OPENS_LATE}
     assert max(off.values()) < 0.04, off
     assert sum(off.values()) / len(off) < 0.015, off
-    assert min(known.values()) > 0.03, "it has gone: take it off the list"
-    still = [each for each in found if each.name not in OPENS_LATE]
-    assert not any({"stall_ratio", "p2p_times"} & failed(each) for each in still)
+    assert not any("stall_ratio" in failed(each) for each in found)
 
 
 @pytest.mark.parametrize("name", ["live-24s", "live-8s"])
