@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import FrozenInstanceError
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -47,7 +48,8 @@ def test_more_uplink_never_costs_the_same_viewers_more(runs: Runs) -> None:
         left.append(float(flows.origin.sum() / flows.base.sum()))
     # nothing is shared; the loader with peers fetches less far ahead over HTTP, so those who leave waste less
     assert left[0] == pytest.approx(1.0, abs=0.1)
-    assert left == sorted(left, reverse=True)
+    # over uplinks of a twentieth hardly a segment arrives in time: what is saved there is less than chance makes
+    assert all(more <= less + 0.02 for less, more in pairwise(left))
     assert left[-1] < 0.8
 
 
