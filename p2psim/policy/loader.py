@@ -179,7 +179,7 @@ def _loaded_share(L: Loaders, v: int, head: int, end: int) -> float:
     return loaded / (end - head)
 
 
-@tiny
+@inner
 def _tidy(L: Loaders, o: Options, T: Timeline, v: int, begin: int, end: int, now: float, out: Commands) -> None:
     i = 0
     while i < L.viewer[v].retained:
@@ -208,7 +208,7 @@ def _tidy(L: Loaders, o: Options, T: Timeline, v: int, begin: int, end: int, now
             forget(L, v, i)
 
 
-@tiny
+@inner
 def _hand_over(L: Loaders, o: Options, T: Timeline, v: int, i: int, waited: bool, out: Commands) -> None:
     segment = L.request[i, v].segment
     if L.request[i, v].source == HTTP:
@@ -225,7 +225,7 @@ def _hand_over(L: Loaders, o: Options, T: Timeline, v: int, i: int, waited: bool
     _announce(L, v, out)
 
 
-@tiny
+@inner
 def _review_failure(L: Loaders, o: Options, v: int, i: int, waited: bool, out: Commands) -> bool:
     if L.request[i, v].source == HTTP and L.request[i, v].handled == 0:
         _announce(L, v, out)
@@ -235,7 +235,7 @@ def _review_failure(L: Loaders, o: Options, v: int, i: int, waited: bool, out: C
     return waited or L.viewer[v].first <= L.request[i, v].segment < L.viewer[v].last
 
 
-@tiny
+@inner
 def _serve_player(L: Loaders, o: Options, v: int, out: Commands) -> None:
     """Fetch just what the player asks for."""
     if L.viewer[v].waiting == NOBODY:
@@ -245,7 +245,7 @@ def _serve_player(L: Loaders, o: Options, v: int, out: Commands) -> None:
         start_http(L, v, L.viewer[v].waiting, out)
 
 
-@tiny
+@inner
 def _serve_urgent(L: Loaders, o: Options, v: int, held: bool, out: Commands) -> None:
     segment = L.viewer[v].waiting
     i = find(L, v, segment)
@@ -258,7 +258,7 @@ def _serve_urgent(L: Loaders, o: Options, v: int, held: bool, out: Commands) -> 
         _start_p2p(L, v, segment, out)
 
 
-@tiny
+@inner
 def _assign(
     L: Loaders,
     o: Options,
@@ -293,7 +293,7 @@ def _assign(
     return True
 
 
-@tiny
+@inner
 def _obey(
     L: Loaders, o: Options, T: Timeline, v: int, i: int, segment: int, end: int, urgent: bool, held: bool, w: Windows,
     out: Commands,
@@ -334,7 +334,7 @@ def _beyond_high_demand(L: Loaders, T: Timeline, v: int, segment: int, w: Window
     return L.viewer[v].position + w.high_demand * L.viewer[v].rate < T.start[segment]
 
 
-@tiny
+@inner
 def _assign_urgent(L: Loaders, o: Options, v: int, i: int, segment: int, end: int, held: bool, out: Commands) -> None:
     tried = L.request[i, v].http_failures if i != NOBODY else 0
     http = not held and tried < o.http_retries
