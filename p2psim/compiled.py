@@ -1,8 +1,9 @@
 """How compiled functions are declared.
 
 An `entry` may be called from Python and from compiled code. An `inner` one is for compiled code alone, which spares the
-wrappers whose compilation costs as much as the function. A `tiny` one becomes part of its callers. All are cached, and
-all are ordinary Python functions under ``NUMBA_DISABLE_JIT=1``.
+wrappers whose compilation costs as much as the function, and is translated with the entries that use it. A `tiny` one
+becomes part of its callers before types are known: for a line or two. Entries are cached with all that they call. All
+are ordinary Python functions under ``NUMBA_DISABLE_JIT=1``.
 
 Numba's cache notices a change of a function's own file, not of the functions that were compiled into it. So a change
 of any kernel's source, or of their number, empties the cache of all.
@@ -17,6 +18,8 @@ from typing import Any, TypeVar, cast
 from llvmlite import ir
 from numba import config, njit, types
 from numba.core import cgutils
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
 from numba.extending import intrinsic
 
 __all__ = ["entry", "inner", "tiny", "touch"]
@@ -49,9 +52,38 @@ def entry(function: F) -> F:
     return cast("F", _compiled_once(_njit(cache=True)(function)))
 
 
+class _Part(JITCodeLibrary):
+    """Code that is nothing by itself: what it becomes part of has it optimised and translated, once for all.
+
+    Numba would do both for each function, with all that it calls in it, and again in each of its callers.
+    """
+
+    @property
+    def codegen(self) -> "_Part":
+        return self
+
+    def set_env(self, name: str, env: object) -> None:
+        """Numba notes here where an executable function finds its module."""
+
+    def get_pointer_to_function(self, _: str) -> int:
+        return 0
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalized = True
+
+
+class _PartCompiler(Compiler):
+    def __init__(self, typing: Any, target: Any, _: Any, *rest: Any) -> None:
+        part: Any = _Part
+        super().__init__(typing, target, part(target.codegen(), "part"), *rest)  # type: ignore[no-untyped-call]
+
+
 def inner(function: F) -> F:
     """Compile a function that only compiled functions call."""
-    compiled = _njit(cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    compiled = _njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=_PartCompiler)(function)
     return cast("F", _compiled_once(compiled))
 
 

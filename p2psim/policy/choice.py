@@ -3,7 +3,7 @@
 Where viewers remember how often a neighbour failed them (`Policy.reputation`), only those who did so least are asked.
 """
 
-from p2psim.compiled import entry, tiny
+from p2psim.compiled import entry, inner, tiny
 from p2psim.policy.state import NOBODY, STORED, Loaders
 from p2psim.rng import uniform
 
@@ -55,7 +55,7 @@ def pick_weighted(L: Loaders, v: int, slot: int, floor: float, draw: float) -> i
     return picked
 
 
-@tiny
+@inner
 def _floor(L: Loaders, v: int, slot: int, fastest: float) -> float:
     # upstream counts in bit/s and never goes below 1 bit/s
     floor = max(0.125, _UNPROVEN * fastest)
@@ -79,7 +79,7 @@ def _speed(L: Loaders, v: int, k: int) -> float:
     return float(L.link[v, k].speed)
 
 
-@tiny
+@inner
 def _nth_holder(L: Loaders, v: int, slot: int, n: int) -> int:
     seen, last = 0, NOBODY
     least = _least_blame(L, v, slot)
@@ -92,7 +92,7 @@ def _nth_holder(L: Loaders, v: int, slot: int, n: int) -> int:
     return last
 
 
-@tiny
+@inner
 def _least_blame(L: Loaders, v: int, slot: int) -> int:
     """Failures of those who failed least, of the neighbours that could serve."""
     least = 255

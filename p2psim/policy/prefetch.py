@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from p2psim.compiled import entry, inner, tiny
+from p2psim.compiled import entry, inner
 from p2psim.policy.election import item_hash
 from p2psim.policy.loader import hold, start_http
 from p2psim.policy.queue import Windows, in_window, is_offered, queue_span, windows
@@ -76,7 +76,7 @@ def prefetch_round(
             return
 
 
-@tiny
+@inner
 def _candidates(L: Loaders, o: Options, T: Timeline, v: int, free: float, found: NDArray[np.int64]) -> int:
     w = windows(o, free)
     begin, end, _ = queue_span(L, o, T, v, w)
@@ -103,7 +103,7 @@ def _is_missing(L: Loaders, o: Options, T: Timeline, v: int, segment: int, w: Wi
     return L.request[i, v].status not in (LOADING, SUCCEEDED) and L.request[i, v].http_failures < o.http_retries
 
 
-@tiny
+@inner
 def _elect(L: Loaders, o: Options, T: Timeline, v: int, free: float, out: NDArray[np.int64]) -> None:
     """Fetch what falls to this viewer: at once what it is first for, the rest as it becomes urgent."""
     w = windows(o, free)

@@ -33,7 +33,7 @@ def respond(P: Plane, v: int, row: int, segment: int, now: float) -> float:
     return s.edge_latency + _until_cached(P, v, edge, segment, now)
 
 
-@tiny
+@inner
 def _until_cached(P: Plane, v: int, edge: int, segment: int, now: float) -> float:
     slots = P.L.slot.shape[1]
     place = (P.seat[v].channel * P.s.levels + P.seat[v].level) * slots + segment % slots
@@ -56,7 +56,7 @@ def _until_cached(P: Plane, v: int, edge: int, segment: int, now: float) -> floa
     return ready - now
 
 
-@tiny
+@inner
 def _fill(P: Plane, size: float, now: float) -> float:
     """Let the origin send an object to an edge; gives the time when it is complete."""
     rate = P.clock[ORIGIN_RATE]
@@ -69,7 +69,7 @@ def _fill(P: Plane, size: float, now: float) -> float:
     return begins + amount / min(rate, P.s.fill_rate)
 
 
-@tiny
+@inner
 def _make_room(P: Plane, edge: int, size: float, now: float) -> bool:
     """Drop what was not asked for longest until an object fits; False if it never does."""
     if size > P.s.cache:

@@ -249,7 +249,7 @@ def _handle(P: Plane) -> None:
 # -- what the events do ---------------------------------------------------------------------------------------------
 
 
-@inner
+@tiny
 def _check_progress(P: Plane, v: int, row: int, serial: int, now: float) -> None:
     """Time out a transfer that has brought nothing for too long: no byte over HTTP, no whole message from a peer."""
     x = P.xfer[row]
@@ -269,7 +269,7 @@ def _check_progress(P: Plane, v: int, row: int, serial: int, now: float) -> None
         part(P, v, other, now)
 
 
-@tiny
+@inner
 def _last_message(P: Plane, row: int, now: float) -> float:
     """When the last message of a transfer came, be it the answer's head; NaN if none has since the last check."""
     x = P.xfer[row]
@@ -284,7 +284,7 @@ def _last_message(P: Plane, row: int, now: float) -> float:
     return max(x.first_byte_at, now - (got - whole) / rate) if rate > 0.0 else P.N.flow[row].since
 
 
-@inner
+@tiny
 def _reload(P: Plane, v: int, now: float) -> None:
     """A playlist arrives, as it was half a request ago."""
     me = P.L.viewer[v]
@@ -309,7 +309,7 @@ def _reload(P: Plane, v: int, now: float) -> None:
         push(P, again, RELOAD, v, P.seat[v].visit, 0)
 
 
-@tiny
+@inner
 def _extend(P: Plane, v: int, last: int) -> None:
     me = P.L.viewer[v]
     slots = P.L.slot.shape[1]
@@ -326,7 +326,7 @@ def _extend(P: Plane, v: int, last: int) -> None:
     me.first, me.last = first, last
 
 
-@tiny
+@inner
 def _meet_border(P: Plane, v: int, now: float) -> None:
     """The playhead's report may have brought a segment into a window: such reports cause a pass once a second."""
     seat = P.seat[v]
@@ -358,7 +358,7 @@ def _update_after(P: Plane, v: int, at: float) -> float:
     return begun + math.ceil((at - begun) / P.s.update - 1e-9) * P.s.update
 
 
-@inner
+@tiny
 def _prefetch(P: Plane, v: int, now: float) -> None:
     _report_playhead(P, v, now)
     sync(P, v, now)
@@ -417,7 +417,7 @@ def _forget_done(P: Plane, done: int) -> None:
     P.counts[N_DIRTY] = rest
 
 
-@inner
+@tiny
 def _pass(P: Plane, v: int, now: float) -> None:
     P.counts[N_PASSES] += 1
     _report_playhead(P, v, now)

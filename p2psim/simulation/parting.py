@@ -2,7 +2,7 @@
 
 import math
 
-from p2psim.compiled import inner, tiny
+from p2psim.compiled import inner
 from p2psim.network.sharing import stage_close, stage_open
 from p2psim.policy.loader import abort_all
 from p2psim.policy.neighbours import disconnect
@@ -62,7 +62,7 @@ def lose_consent(P: Plane, v: int, now: float) -> None:
         part(P, v, P.L.link[v, P.L.viewer[v].degree - 1].neighbour, now)
 
 
-@tiny
+@inner
 def freeze(P: Plane, v: int, now: float) -> None:
     """Let nothing more come from a viewer whose uplink others use: what it sends hangs."""
     for k in range(P.L.viewer[v].degree):

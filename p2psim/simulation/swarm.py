@@ -22,7 +22,7 @@ _TAG = 4
 """News of a segment is its state, and how often the viewer changed swarms times this."""
 
 
-@tiny
+@inner
 def tell(P: Plane, v: int, now: float) -> None:
     """Announce to all neighbours what has changed since the last announcement; it arrives half a round trip later."""
     me = P.L.viewer[v]
@@ -98,7 +98,7 @@ def is_unreadable(P: Plane, v: int) -> bool:
     return False
 
 
-@tiny
+@inner
 def _matters(P: Plane, n: int, segment: int, state: int, now: float) -> bool:
     """Whether a queue pass of `n` could do anything after this news: a necessary condition, checked quickly."""
     if now >= P.seat[n].border_at:
@@ -143,7 +143,7 @@ def meet(P: Plane, a: int, b: int, relayed: int, now: float) -> bool:
     return True
 
 
-@tiny
+@inner
 def leave(P: Plane, v: int, crash: bool, now: float) -> None:
     """A viewer goes: its downloads are aborted; its connections close now, or, after a crash, when consent expires."""
     seat = P.seat[v]
@@ -175,7 +175,7 @@ def stop_watching(P: Plane, v: int, now: float) -> None:
     _take_back_unplayed(P, v)
 
 
-@tiny
+@inner
 def _take_back_unplayed(P: Plane, v: int) -> None:
     """Take back the segments that the player holds but never showed."""
     seat = P.seat[v]
@@ -189,7 +189,7 @@ def _take_back_unplayed(P: Plane, v: int) -> None:
         segment -= 1
 
 
-@tiny
+@inner
 def zap(P: Plane, v: int, channel: int, now: float) -> None:
     """A viewer turns to another channel: it begins anew there, in another swarm."""
     seat, me = P.seat[v], P.L.viewer[v]

@@ -137,7 +137,7 @@ def begin(P: Plane, v: int, row: int, now: float) -> None:
     stage_open(P.N, row, P.path, x.asked / P.s.goodput, cap / P.s.goodput, now)
 
 
-@tiny
+@inner
 def _is_draining(P: Plane, v: int, other: int) -> bool:
     """Whether late bytes of a neighbour are still to come: a data channel keeps the order."""
     row, draining = v, P.seat[v].draining
@@ -245,7 +245,7 @@ def _receive(P: Plane, v: int, i: int, row: int, got: float) -> None:
             P.L.request[i, v].spoiled = 1
 
 
-@tiny
+@inner
 def _refuse(P: Plane, v: int, i: int, row: int, now: float) -> bool:
     """The segment does not have the hash that the origin signed: it is fetched again, from the first byte on."""
     x = P.xfer[row]
@@ -372,7 +372,7 @@ def _stop_draining(P: Plane, row: int, total: float, now: float) -> None:
         row, busy = row + len(P.seat), busy >> 1
 
 
-@tiny
+@inner
 def _log(P: Plane, v: int, row: int, got: float, outcome: int, now: float) -> None:
     n = P.counts[N_TRANSFERS]
     P.counts[N_TRANSFERS] = n + 1

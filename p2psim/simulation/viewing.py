@@ -50,7 +50,7 @@ def media_end(P: Plane, now: float) -> float:
     return now + P.s.window * P.s.segment if P.s.live else P.T.end[len(P.T.end) - 1]
 
 
-@tiny
+@inner
 def take_seat(P: Plane, v: int, now: float) -> None:
     """The playlist has come for the first time: choose where to start."""
     seat, me = P.seat[v], P.L.viewer[v]
@@ -92,7 +92,7 @@ def check(P: Plane, v: int, now: float) -> None:
     mark(P, v)
 
 
-@tiny
+@inner
 def _choose_level(P: Plane, v: int, now: float) -> None:
     """Let the player choose the quality of the segment it asks for; another quality is another swarm."""
     seat = P.seat[v]
@@ -149,7 +149,7 @@ def deliver(P: Plane, v: int, segment: int, now: float) -> None:
     push(P, dry_at(seat.position, seat.anchor, 1.0, seat.buffer_end), DRY, v, 0, 0)
 
 
-@tiny
+@inner
 def _measure(P: Plane, v: int, size: float, now: float) -> None:
     """Tell the player how fast its segment came.
 
@@ -171,7 +171,7 @@ def _measure(P: Plane, v: int, size: float, now: float) -> None:
     learn(P.guess, v, size, size * seconds / fresh, P.s.fast, P.s.slow)
 
 
-@tiny
+@inner
 def _go_on(P: Plane, v: int, now: float) -> None:
     seat = P.seat[v]
     if seat.state == STARTING:
@@ -186,7 +186,7 @@ def _go_on(P: Plane, v: int, now: float) -> None:
     log_state(P, v, now)
 
 
-@tiny
+@inner
 def dry(P: Plane, v: int, now: float) -> None:
     """The buffer may have run out: the player stalls, or is at the end of the recording."""
     seat = P.seat[v]
@@ -226,7 +226,7 @@ def log_state(P: Plane, v: int, now: float) -> None:
     entry.latency = media_end(P, now) - seat.position if P.s.live else math.nan
 
 
-@tiny
+@inner
 def _log_played(P: Plane, v: int, segment: int, due: float, played: float) -> None:
     n = P.counts[N_PLAYED]
     P.counts[N_PLAYED] = n + 1
