@@ -26,7 +26,8 @@ __all__ = ["entry", "inner", "tiny", "touch"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
-_njit: Any = partial(njit, _nrt=False)  # nothing here makes arrays: no references to count
+# nothing here makes arrays: no references to count; nobody catches a division by zero: no branches for it
+_njit: Any = partial(njit, _nrt=False, error_model="numpy")
 
 
 def _compiled_once(compiled: Any) -> Any:

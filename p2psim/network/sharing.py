@@ -37,6 +37,9 @@ _SAME = 1e-9
 _NONE = -1
 _CAPPED = -2
 _STAGED = 1
+_PLACE = 4
+_PLACES = 2**_PLACE - 1
+"""A node is named by its flow, and its place on the path in the lowest bits."""
 
 LINK = np.dtype(
     [
@@ -84,6 +87,8 @@ class Network(Bundle):
 
 def allocate(capacity: NDArray[np.float64], flows: int, path: int = 2, owners: int = 0) -> Network:
     """Make an idle network of links with the given capacities (links,), for at most `flows` flows at once."""
+    if path > _PLACES + 1:
+        raise ValueError(f"path = {path}: at most {_PLACES + 1}")
     links = len(capacity)
     network = Network(
         link=records(links, LINK),
@@ -98,7 +103,6 @@ def allocate(capacity: NDArray[np.float64], flows: int, path: int = 2, owners: i
     )
     network.link["capacity"] = capacity
     network.link["head"] = _NONE
-    network.node["link"] = _NONE
     return network
 
 
@@ -216,10 +220,9 @@ def _free(N: Network, f: int, count: int) -> int:
 @inner
 def _free_all(N: Network, link: int, count: int) -> int:
     node = N.link[link].head
-    path = N.node.shape[1]
     while node != _NONE:
-        count = _free(N, node // path, count)
-        node = N.node[node // path, node % path].next
+        count = _free(N, node >> _PLACE, count)
+        node = N.node[node >> _PLACE, node & _PLACES].next
     return count
 
 
@@ -331,14 +334,13 @@ def _fix_capped(N: Network, count: int, cap: float) -> int:
 @tiny
 def _fix_link(N: Network, link: int, share: float) -> int:
     fixed = 0
-    path = N.node.shape[1]
     node = N.link[link].head
     while node != _NONE:
-        f = node // path
+        f = node >> _PLACE
         if N.flow[f].free == 1 and N.flow[f].found < 0.0:
             _fix(N, f, share)
             fixed += 1
-        node = N.node[f, node % path].next
+        node = N.node[f, node & _PLACES].next
     return fixed
 
 
@@ -356,13 +358,12 @@ def _fix(N: Network, f: int, rate: float) -> None:
 @tiny
 def _grow(N: Network, count: int, touched: int) -> int:
     """Free whoever has no bottleneck any more; gives the new number of free flows."""
-    path = N.node.shape[1]
     before = count
     for i in range(touched):
         node = N.link[N.links[i]].head if not np.isinf(N.link[N.links[i]].capacity) else _NONE
         while node != _NONE:
-            f = node // path
-            node = N.node[f, node % path].next
+            f = node >> _PLACE
+            node = N.node[f, node & _PLACES].next
             flow = N.flow[f]
             if flow.free == 0 and flow.bottleneck == N.links[i] and not _settled(N, f):
                 count = _free(N, f, count)
@@ -406,17 +407,16 @@ def _saturated(N: Network, link: int) -> bool:
 @tiny
 def _scan(N: Network, link: int) -> None:
     """Sum and maximum of the rates on a link; a residual of exactly 0 marks it as saturated."""
-    path = N.node.shape[1]
     row = N.link[link]
     total, fastest = 0.0, 0.0
     node = row.head
     while node != _NONE:
-        f = node // path
+        f = node >> _PLACE
         flow = N.flow[f]
         rate = flow.found if flow.free == 1 else flow.rate
         total += rate
         fastest = max(fastest, rate)
-        node = N.node[f, node % path].next
+        node = N.node[f, node & _PLACES].next
     row.fastest = fastest
     row.residual = 0.0 if total >= row.capacity * _SATURATED else row.capacity - total
     row.scanned = 1
@@ -432,8 +432,8 @@ def _free_faster(N: Network, f: int, count: int) -> int:
             continue
         node = N.link[link].head
         while node != _NONE:
-            other = node // path
-            node = N.node[other, node % path].next
+            other = node >> _PLACE
+            node = N.node[other, node & _PLACES].next
             if N.flow[other].free == 0 and N.flow[other].rate > rate * (1.0 + _SAME):
                 count = _free(N, other, count)
                 N.flow[other].found = N.flow[other].rate
@@ -445,24 +445,22 @@ def _free_faster(N: Network, f: int, count: int) -> int:
 
 @tiny
 def _enlist(N: Network, f: int, p: int, link: int) -> None:
-    path = N.node.shape[1]
     head = N.link[link].head
     N.node[f, p].next = head
     N.node[f, p].prev = _NONE
     if head != _NONE:
-        N.node[head // path, head % path].prev = f * path + p
-    N.link[link].head = f * path + p
+        N.node[head >> _PLACE, head & _PLACES].prev = f << _PLACE | p
+    N.link[link].head = f << _PLACE | p
     N.link[link].flows += 1
 
 
 @tiny
 def _delist(N: Network, f: int, p: int, link: int) -> None:
-    path = N.node.shape[1]
     after, before = N.node[f, p].next, N.node[f, p].prev
     if after != _NONE:
-        N.node[after // path, after % path].prev = before
+        N.node[after >> _PLACE, after & _PLACES].prev = before
     if before != _NONE:
-        N.node[before // path, before % path].next = after
+        N.node[before >> _PLACE, before & _PLACES].next = after
     else:
         N.link[link].head = after
     N.link[link].flows -= 1

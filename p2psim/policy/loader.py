@@ -169,9 +169,10 @@ def _loaded_share(L: Loaders, v: int, head: int, end: int) -> float:
     slots = L.slot.shape[1]
     if end <= head:
         return 0.0
-    loaded = 0
-    for segment in range(head, end):
-        loaded += 1 if L.slot[v, segment % slots].stored != 0 else 0
+    loaded, slot = 0, head % slots
+    for _ in range(head, end):
+        loaded += 1 if L.slot[v, slot].stored != 0 else 0
+        slot = slot + 1 if slot + 1 < slots else 0
     for i in range(L.viewer[v].retained):
         inside = head <= L.request[i, v].segment < end
         if inside and L.request[i, v].status == SUCCEEDED:

@@ -1,18 +1,20 @@
 """The data plane's events, ordered by time, then by the order of scheduling.
 
-A calendar of days, each a list of its events in no order. The events of the first day, and the few that are further
-ahead than the calendar reaches, stand in a heap; it stays so small that it is always in a cache. When no event of a day
-up to the present is left, the next one's enter the heap, and what they will read of their viewers is asked for.
+A calendar of days, each a chain of blocks of events in no order: rows that stand side by side, so that a day's events
+are written and read in a row. The events of the first day, and the few that are further ahead than the calendar
+reaches, stand in a heap; it stays so small that it is always in a cache. When no event of a day up to the present is
+left, the next one's enter the heap, and what they will read of their viewers is asked for.
 """
 
 import math
 
 from p2psim.compiled import inner, tiny, touch
-from p2psim.simulation.plane import N_DAY, N_EVENTS, N_FREE, N_SERIAL, N_TODAY, N_USED, Plane
+from p2psim.simulation.plane import N_DAY, N_EVENTS, N_FREE, N_HELD, N_SERIAL, N_TODAY, N_USED, Plane
 
 __all__ = [
     "ANNOUNCED",
     "BEGIN",
+    "BLOCK",
     "CHECK",
     "CONNECT",
     "CONSENT",
@@ -22,6 +24,7 @@ __all__ = [
     "RELOAD",
     "SECOND",
     "URGENT",
+    "has_room",
     "kind_of",
     "next_event",
     "pop",
@@ -33,7 +36,8 @@ SECOND, RELOAD, PLAYER, DRY, URGENT, PREFETCH, BEGIN, CHECK, ANNOUNCED, CONNECT,
 _WAYS = 4
 """Children of an entry of the heap: four of them stand side by side in memory."""
 _KINDS = 16
-_NONE = -1
+BLOCK = 16
+"""Rows of a block; the first names the last row of the block before, or the next free block, both counted from 1."""
 
 
 @tiny
@@ -51,18 +55,18 @@ def kind_of(order: int) -> int:
 @inner
 def push(P: Plane, at: float, kind: int, viewer: int, a: int, b: int) -> bool:
     """Schedule an event; False if the calendar is full."""
-    if P.counts[N_EVENTS] >= len(P.calendar):
+    if not has_room(P, 1):
         return False
     P.counts[N_EVENTS] += 1
     order = P.counts[N_SERIAL] * _KINDS + kind
     P.counts[N_SERIAL] += 1
     day = _day(P, at)
     if P.counts[N_DAY] <= day < P.counts[N_DAY] + len(P.days):
-        i = _free_row(P)
+        slot = day & (len(P.days) - 1)  # their number is a power of two
+        i = _next_row(P, P.days[slot])
         event = P.calendar[i]
         event.at, event.order, event.viewer, event.a, event.b = at, order, viewer, a, b
-        event.next = P.days[day % len(P.days)]
-        P.days[day % len(P.days)] = i
+        P.days[slot] = i
         if P.counts[N_TODAY] == 0 or at < P.today[0].at:
             _turn(P)  # what the heap holds is further ahead
     else:
@@ -76,14 +80,25 @@ def _day(P: Plane, at: float) -> int:
 
 
 @tiny
-def _free_row(P: Plane) -> int:
-    i = P.counts[N_FREE] - 1
-    if i != _NONE:
-        P.counts[N_FREE] = P.calendar[i].next
+def _next_row(P: Plane, last: int) -> int:
+    """Row after the last of a day (0: it has none), in a new block if need be."""
+    if last != 0 and (last + 1) % BLOCK != 0:
+        return last + 1
+    block = P.counts[N_FREE] - 1
+    if block >= 0:
+        P.counts[N_FREE] = P.calendar[block * BLOCK].next
     else:
-        i = P.counts[N_USED]
-        P.counts[N_USED] = i + 1
-    return i
+        block = P.counts[N_USED]
+        P.counts[N_USED] = block + 1
+    P.counts[N_HELD] += 1
+    P.calendar[block * BLOCK].next = last
+    return block * BLOCK + 1
+
+
+@tiny
+def has_room(P: Plane, events: int) -> bool:
+    """Whether so many events can be scheduled, even if each is the first of its day."""
+    return max(P.counts[N_EVENTS], P.counts[N_HELD] * BLOCK) + events * BLOCK <= len(P.calendar)
 
 
 @inner
@@ -110,18 +125,29 @@ def _turn(P: Plane) -> None:
         if P.counts[N_TODAY] > 0 and _day(P, P.today[0].at) < day:
             return
         P.counts[N_DAY] = day + 1
-        i = int(P.days[day % len(P.days)])
-        P.days[day % len(P.days)] = _NONE
-        while i != _NONE:
-            event = P.calendar[i]
-            v, after = event.viewer, int(event.next)
-            touch(P.seat[v])
-            touch(P.L.viewer[v])
-            touch(P.L.link[v, 0])
-            _enter(P, event.at, event.order, v, event.a, event.b)
-            event.next = P.counts[N_FREE]
-            P.counts[N_FREE] = i + 1
-            i = after
+        slot = day & (len(P.days) - 1)
+        last = int(P.days[slot])
+        P.days[slot] = 0
+        while last != 0:
+            last = _open_block(P, last)
+
+
+@inner
+def _open_block(P: Plane, last: int) -> int:
+    """Let the events of a block, up to a row, enter the heap; gives the last row of the block before."""
+    head = last - last % BLOCK
+    for i in range(head + 1, last + 1):
+        event = P.calendar[i]
+        v = event.viewer
+        touch(P.seat[v])
+        touch(P.L.viewer[v])
+        touch(P.L.link[v, 0])
+        _enter(P, event.at, event.order, v, event.a, event.b)
+    before = int(P.calendar[head].next)
+    P.calendar[head].next = P.counts[N_FREE]
+    P.counts[N_FREE] = head // BLOCK + 1
+    P.counts[N_HELD] -= 1
+    return before
 
 
 @tiny

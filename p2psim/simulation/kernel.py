@@ -35,6 +35,7 @@ from p2psim.simulation.calendar import (
     RELOAD,
     SECOND,
     URGENT,
+    has_room,
     kind_of,
     next_event,
     pop,
@@ -49,7 +50,6 @@ from p2psim.simulation.plane import (
     GONE,
     N_CONNECTIONS,
     N_DIRTY,
-    N_EVENTS,
     N_HANDLED,
     N_PASSES,
     N_PLAYED,
@@ -143,7 +143,7 @@ def _finish(P: Plane, row: int, now: float) -> None:
 
 @tiny
 def _crowded(P: Plane) -> bool:
-    if P.counts[N_EVENTS] + _ROOM > len(P.calendar):
+    if not has_room(P, _ROOM):
         return True
     if not P.s.events:
         return False

@@ -38,6 +38,7 @@ __all__ = [
     "N_EVENTS",
     "N_FREE",
     "N_HANDLED",
+    "N_HELD",
     "N_PASSES",
     "N_PLAYED",
     "N_SERIAL",
@@ -70,7 +71,7 @@ EVENT = np.dtype(
         ("viewer", "i4"),
         ("a", "i4"),
         ("b", "i4"),
-        ("next", "i4"),  # on the same day of the calendar
+        ("next", "i4"),  # of the first row of a block: see `p2psim.simulation.calendar`
     ]
 )
 
@@ -227,7 +228,7 @@ STATE = np.dtype(
 )
 CONNECTION = np.dtype([("a", "i4"), ("b", "i4"), ("at", "f8"), ("change", "i4"), ("unused", "i4")])
 
-N_COUNTS = 14
+N_COUNTS = 15
 (
     N_EVENTS,
     N_SERIAL,
@@ -241,8 +242,9 @@ N_COUNTS = 14
     N_SWITCHED,
     N_TODAY,  # events in the heap
     N_DAY,  # the first day that is not in the heap
-    N_USED,  # rows of the calendar that were ever used
-    N_FREE,  # the first of the rows that are free again, counted from 1; each names the next
+    N_USED,  # blocks of the calendar that were ever used
+    N_FREE,  # the first of the blocks that are free again, counted from 1
+    N_HELD,  # blocks that hold events
 ) = range(N_COUNTS)
 """Places in `Plane.counts`."""
 

@@ -17,6 +17,7 @@ from p2psim.rng import kernel_streams
 from p2psim.scenario import Population, Scenario, populate
 from p2psim.scenario.population import viewer_name
 from p2psim.simulation import ledger
+from p2psim.simulation.calendar import BLOCK
 from p2psim.simulation.checkpoint import Checkpoint, read_state, write_state
 from p2psim.simulation.control import Control
 from p2psim.simulation.kernel import CALL, DONE, advance, close_run, start_clock
@@ -31,6 +32,8 @@ from p2psim.simulation.plane import (
     METER,
     N_CONNECTIONS,
     N_COUNTS,
+    N_EVENTS,
+    N_HELD,
     N_PLAYED,
     N_STATES,
     N_TRANSFERS,
@@ -54,7 +57,9 @@ _LOG_ROWS = 32768
 _REQUESTS = 16
 """Requests a simulated viewer retains: those loading, and the latest that failed."""
 _DAYS = 32768
-"""Days of the calendar: more than the longest wait that is common."""
+"""Days of the calendar, a power of two: more than the longest wait that is common."""
+_EVENTS = 2**18
+"""Rows of the calendar at least; what is never used takes no memory."""
 _DAY = 64.0
 """Length of a day, seconds times viewers: some two hundred events."""
 _BLOCK = 256
@@ -182,7 +187,7 @@ class Simulation:
 
     def _enlarge(self) -> None:
         plane = self.control.plane
-        if plane.counts[0] > len(plane.calendar) // 2:
+        if max(plane.counts[N_EVENTS], plane.counts[N_HELD] * BLOCK) > len(plane.calendar) // 2:
             larger = records(2 * len(plane.calendar), EVENT)
             larger[: len(plane.calendar)] = plane.calendar
             today = records(len(larger), EVENT)
@@ -292,9 +297,9 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
         xfer=records(count * rows, XFER),
         kept=records((count, slots), KEPT),
         fetch=fetch,
-        calendar=records(max(16384, 12 * count), EVENT),
-        today=records(max(16384, 12 * count), EVENT),
-        days=np.full(_DAYS, -1, np.int32),
+        calendar=records(max(_EVENTS, 24 * count), EVENT),
+        today=records(max(_EVENTS, 24 * count), EVENT),
+        days=np.zeros(_DAYS, np.int32),
         counts=np.zeros(N_COUNTS, np.int64),
         clock=np.array([0.0, 0.0, scenario.origin.rate]),
         dirty=np.zeros(2 * count + 64, np.int64),

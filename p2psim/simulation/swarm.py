@@ -34,17 +34,19 @@ def tell(P: Plane, v: int, now: float) -> None:
     if P.o.whole_blocks and slots >= 256 and is_unreadable(P, v):
         return  # the neighbours go on with what they know
     lies = P.seat[v].role == LIAR
-    for segment in range(max(0, me.last - slots), me.last):
-        state = STORED if P.L.slot[v, segment % slots].stored != 0 else ABSENT
+    first = max(0, me.last - slots)
+    slot = first % slots - 1
+    for segment in range(first, me.last):
+        slot = slot + 1 if slot + 1 < slots else 0
+        state = STORED if P.L.slot[v, slot].stored != 0 else ABSENT
         if lies and segment >= me.first:
             state = STORED
         if state == ABSENT and me.first <= segment:
             i = find(P.L, v, segment)
             if i != NOBODY and P.L.request[i, v].source == HTTP:
                 state = FETCHING
-        kept = P.kept[v, segment % slots]
-        if kept.told != state:
-            kept.told = state
+        if P.kept[v, slot].told != state:
+            P.kept[v, slot].told = state
             push(P, arrival, ANNOUNCED, v, segment, tag + state)
 
 
@@ -98,7 +100,7 @@ def is_unreadable(P: Plane, v: int) -> bool:
     return False
 
 
-@inner
+@tiny
 def _matters(P: Plane, n: int, segment: int, state: int, now: float) -> bool:
     """Whether a queue pass of `n` could do anything after this news: a necessary condition, checked quickly."""
     if now >= P.seat[n].border_at:
