@@ -30,7 +30,8 @@ def curve(
     if said is not None:
         ax.axhspan(100 * said[0], 100 * said[1], color=COLOURS["said"], linewidth=0, label="claim")
     ax.fill_between(rows["at"], 100 * rows["low"], 100 * rows["high"], color=COLOURS["p2p"], alpha=0.2, linewidth=0)
-    ax.plot(rows["at"], 100 * rows["mean"], "o-", color=COLOURS["p2p"], label="simulated, 95 % interval")
+    ax.plot(rows["at"], 100 * rows["mean"], "o-", color=COLOURS["p2p"], clip_on=False,
+            label="simulated, 95 % interval")  # fmt: skip
     ax.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, 102), title=f"{ylabel.split(' (')[0]} and {xlabel.split(' (')[0]}")
     ax.legend(loc="best")
     return ax

@@ -25,6 +25,7 @@ def heat(
     xlabel: str = "x",
     ylabel: str = "y",
     label: str = "P2P share",
+    bar: bool = True,
 ) -> Axes:
     """Colour a grid of shares and write each into its cell, with half the width of its interval.
 
@@ -36,6 +37,8 @@ def heat(
     said
         Interval of a claim: its ends are drawn as lines, interpolated between the middles of the cells. Asterisk: the
         cell's interval contains an end, so that the cell may lie on either side.
+    bar
+        Whether a colour bar stands beside it; of several maps one may do, since all have the same colours.
     """
     across, up = _values(table["x"]), _values(table["y"])
     ax = axes_for(ax, 1.0 + 0.85 * len(across) + 1.2, 1.3 + 0.42 * len(up))
@@ -60,7 +63,7 @@ def heat(
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.set_title(f"{label}, {_word_of(said)}" if said else label)
     figure = ax.get_figure()
-    if figure is not None:
+    if bar and figure is not None:
         figure.colorbar(image, ax=ax, label=f"{label} (%)")
     return ax
 

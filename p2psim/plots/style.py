@@ -7,7 +7,7 @@ https://jfly.uni-koeln.de/color/.)
 
 import difflib
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import partial, wraps
 from types import MappingProxyType
 from typing import Any, ParamSpec
 
@@ -34,6 +34,8 @@ COLOURS: Mapping[str, str] = MappingProxyType(
         "said": "#DDE6EC",
         "measured": "#222222",
         "simulated": "#0072B2",
+        "lower": "#A9B5BE",
+        "higher": "#56646F",
         "holds": "#009E73",
         "holds only if": "#E69F00",
         "fails": "#D55E00",
@@ -89,13 +91,19 @@ def styled(figure: Callable[P, Axes]) -> Callable[P, Axes]:
             plt.draw_if_interactive()  # type: ignore[no-untyped-call]
         with plt.rc_context(STYLE):
             try:
-                return figure(*args, **options)
+                return _titled_left(figure(*args, **options))
             except KeyError as error:
                 if not isinstance(table, pd.DataFrame) or error.args[0] in table.columns:
                     raise
                 raise InputError(_misfit(figure.__name__, str(error.args[0]), table)) from None
 
     return drawn
+
+
+def _titled_left(ax: Axes) -> Axes:
+    """Let a title that is set afterwards, in whatever style, take the place of ours instead of lying over it."""
+    ax.set_title = partial(ax.set_title, loc="left", fontsize=STYLE["axes.titlesize"])  # type: ignore[method-assign]
+    return ax
 
 
 def _check_kind(name: str, table: object) -> None:

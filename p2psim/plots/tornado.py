@@ -26,8 +26,7 @@ def tornado(
     names = [name for name in dict.fromkeys(table["input"]) if _moves(table, name)][:_MOST]
     ax = axes_for(ax, 7.2, 0.42 * len(names) + 1.3)
     for position, name in enumerate(names):
-        for row in table[table["input"] == name].to_dict("records"):
-            _bar(ax, position, row, at)
+        _input(ax, position, table[table["input"] == name], at)
     ax.axvline(100 * at, color=COLOURS["measured"], linewidth=1.0)
     ax.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5), xlabel=label)
     shown = table[table["input"].isin(names)]
@@ -42,19 +41,29 @@ def tornado(
     return ax
 
 
-_COLOUR = {"low": "http", "high": "p2p"}
+_COLOUR = {"low": "lower", "high": "higher"}
 
 
 def _moves(table: pd.DataFrame, name: str) -> bool:
     return bool((table.loc[table["input"] == name, "change"].abs() > 0.0005).any())
 
 
-def _bar(ax: Axes, position: int, row: dict[str, object], at: float) -> None:
-    saving, low, high = (float(str(row[key])) for key in ("saving", "low", "high"))
-    ax.barh(position, 100 * (saving - at), left=100 * at, height=0.56, color=COLOURS[_COLOUR[str(row["end"])]])
-    ax.plot([100 * low, 100 * high], [position, position], color=COLOURS["measured"], linewidth=1.0, alpha=0.7)
-    outside = saving < at
+def _input(ax: Axes, position: int, rows: pd.DataFrame, at: float) -> None:
+    longest_first = rows.loc[(rows["saving"] - at).abs().sort_values(ascending=False).index]
+    for row in longest_first.to_dict("records"):  # so that of two on one side both are seen
+        length = 100 * (row["saving"] - at)
+        ax.barh(position, length, left=100 * at, height=0.56, color=COLOURS[_COLOUR[row["end"]]])
+        ax.plot([100 * row["low"], 100 * row["high"]], [position, position], color=COLOURS["measured"],
+                linewidth=1.0, alpha=0.7)  # fmt: skip
+    below = rows["saving"] < at
+    for side, found in ((-1, rows[below]), (1, rows[~below])):
+        if len(found):
+            furthest = side * (side * found["saving"]).max()
+            _name(ax, (100 * furthest, position), ", ".join(map(str, found["setting"])), side)
+
+
+def _name(ax: Axes, end: tuple[float, float], settings: str, side: int) -> None:
     ax.annotate(
-        str(row["setting"]), (100 * saving, position), xytext=(-4 if outside else 4, 7), textcoords="offset points",
-        ha="right" if outside else "left", va="center", fontsize=7.5, color="#333333", annotation_clip=True,
+        settings, end, xytext=(4 * side, 7), textcoords="offset points", ha="left" if side > 0 else "right",
+        va="center", fontsize=7.5, color="#333333", annotation_clip=True,
     )  # fmt: skip
