@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from p2psim.plots.style import COLOURS, axes_for, styled
@@ -51,7 +52,8 @@ def heat(
     ends = [end for end in said or () if 0 < end < 1]
     for (row, column), share in np.ndenumerate(shares):
         low, high = grids["low"][row, column], grids["high"][row, column]
-        _write(ax, row, column, share, (high - low) / 2, any(low <= end <= high for end in ends))
+        behind = image.to_rgba(100 * share)
+        _write(ax, (column, row), share, (high - low) / 2, any(low <= end <= high for end in ends), behind)
     middles = [np.arange(len(each)) + 0.5 for each in (across, up)]
     if min(shares.shape) > 1 and ends:
         _bound(ax, middles, shares, ends)
@@ -77,13 +79,14 @@ def _bound(ax: Axes, middles: list[Any], shares: NDArray[np.float64], ends: list
         ax.legend(handles=[line], loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.0)
 
 
-def _write(ax: Axes, row: int, column: int, share: float, half: float, may_be_either: bool) -> None:
+def _write(ax: Axes, cell: tuple[int, int], share: float, half: float, may_be_either: bool, behind: Any) -> None:
     if np.isnan(share):
         return
     reach = "" if np.isnan(half) else f"±{100 * half:.0f}"
     ax.text(
-        column + 0.5, row + 0.5, f"{100 * share:.0f}{reach}{'*' if may_be_either else ''}", ha="center", va="center",
-        fontsize=7.5, color="white" if share < _DARK else "black",
+        cell[0] + 0.5, cell[1] + 0.5, f"{100 * share:.0f}{reach}{'*' if may_be_either else ''}",
+        ha="center", va="center", fontsize=7.5, color="white" if share < _DARK else "black",
+        path_effects=[withStroke(linewidth=3.0, foreground=behind)],  # a boundary does not cross it out
     )  # fmt: skip
 
 

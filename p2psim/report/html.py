@@ -33,7 +33,8 @@ pre, .code { font-family: ui-monospace, monospace; font-size: .8rem; white-space
 @media print {
   html { font-size: 10.5px; } body { margin: 0; padding: 0; max-width: none; }
   .wide { overflow: visible; } thead { display: table-header-group; }
-  figure, tr, .answer { break-inside: avoid; } figure img { max-height: 21cm; width: auto; }
+  figure, tr, .answer { break-inside: avoid; } h2 + p { break-after: avoid; }
+  figure img { max-height: 21cm; width: auto; }
   details::details-content { content-visibility: visible; block-size: auto; } details > * { display: block; }
 }
 """
@@ -93,7 +94,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], marks: Sequence[st
     top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     lines = []
     for index, row in enumerate(rows):
-        cells = [f"<td>{escape(cell)}</td>" for cell in row]
+        cells = [f"<td>{escape(cell).replace(' %', '&nbsp;%')}</td>" for cell in row]
         if marks and marks[index]:
             cells[-1] = f'<td class="{marks[index]}">{escape(row[-1])}</td>'
         lines.append(f"<tr>{''.join(cells)}</tr>")

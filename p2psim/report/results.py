@@ -1,5 +1,6 @@
 """The report of one scenario: summary, figures, provenance."""
 
+import math
 from pathlib import Path
 
 from p2psim import plots
@@ -17,6 +18,8 @@ def write_results(path: str | Path, results: Results, baseline: bool = False) ->
     scenario = results.scenario
     rows = []
     for row in results.summary(baseline).to_dict("records"):
+        if math.isnan(row["mean"]):  # of something that this scenario does not have
+            continue
         interval = Interval(row["mean"], row["low"], row["high"])
         rows.append([row["metric"], METRICS[row["metric"]].text, say_interval(interval, row["unit"])])
     drawn, ax = plots.sheet()
@@ -26,10 +29,10 @@ def write_results(path: str | Path, results: Results, baseline: bool = False) ->
     parts = [
         answer(answer_text(results, baseline)),
         paragraph(scenario.description, quiet=True),
-        heading("Summary"),
-        table(["metric", "", "mean (95 % interval)"], rows),
         figure(drawn, "Where media bytes came from, mean of the replications"),
         figure(spread, "How long viewers waited for the first frame, all replications"),
+        heading("Summary"),
+        table(["metric", "", "mean (95 % interval)"], rows),
         *provenance(scenario, results.seed, len(results.runs)),
     ]
     target = Path(path)

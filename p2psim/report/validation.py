@@ -72,7 +72,11 @@ def answer_text(found: Validation) -> str:
     if not found.comparisons:
         return said
     agree = sum(each.agrees for each in found.comparisons)
-    return f"{said} The simulator predicts the P2P share of {agree} of {len(found.comparisons)} measured runs."
+    differ = sum(any(check.gates and check.verdict == "differs" for check in each.checks) for each in found.comparisons)
+    untold = len(found.comparisons) - agree - differ
+    parts = [f"to agree with {agree}", *([f"to differ from {differ}"] if differ else [])]
+    shown = f"Of {len(found.comparisons)} measured scenarios the simulator is shown {' and '.join(parts)}"
+    return f"{said} {shown}{f'; {untold} would need more recordings to tell' if untold else ''}."
 
 
 def write_validation(folder: str | Path, found: Validation) -> Path:

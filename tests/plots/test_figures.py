@@ -252,3 +252,19 @@ def test_course_is_the_mean_of_each_case_with_its_interval() -> None:
     heights = ax.collections[0].get_paths()[0].vertices[:, 1]
     assert heights.max() - 16 == pytest.approx(4.302653 * 8 / math.sqrt(3)), "Student's t of two degrees of freedom"
     assert np.ptp(ax.collections[1].get_paths()[0].vertices[:, 1]) == 0
+
+
+def test_a_title_set_afterwards_takes_the_place_of_the_figures_own() -> None:
+    ax = plots.curve(pd.DataFrame({"at": [8, 16], "mean": [0.0, 0.3], "low": [0, 0.2], "high": [0, 0.4]}))
+    ax.set_title("mine")
+    ax.set(title="mine still")
+    assert [ax.get_title(loc=side) for side in ("left", "center", "right")] == ["mine still", "", ""]
+
+
+def test_two_settings_on_one_side_of_a_tornado_are_named_together() -> None:
+    rows = [("viewing time", end, setting, saving, saving - 0.1, saving + 0.1, saving - 0.5)
+            for end, setting, saving in (("low", "9 min", 0.6), ("high", "37 min", 0.55))]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["input", "end", "setting", "saving", "low", "high", "change"])
+    ax = plots.tornado(table, at=0.5)
+    assert [text.get_text() for text in ax.texts] == ["9 min, 37 min"]
+    assert [round(bar.get_width()) for bar in ax.patches[:2]] == [10, 5], "the shorter is drawn over the longer"
