@@ -17,7 +17,7 @@ from p2psim.units import format_quantity
 
 __all__ = ["BYTES_PER_VIEWER", "MAX_CHANNELS", "MAX_DOWNLOADS", "MAX_LEVELS", "check"]
 
-BYTES_PER_VIEWER = 4096
+BYTES_PER_VIEWER = 5200
 """Memory that a simulated viewer takes, about."""
 MAX_CHANNELS = 10_000
 MAX_DOWNLOADS = 60

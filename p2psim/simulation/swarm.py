@@ -18,6 +18,8 @@ __all__ = ["CONSENT_EXPIRES", "hear", "leave", "meet", "stop_watching", "tell", 
 
 CONSENT_EXPIRES = 30.0
 """Seconds after which a connection to a vanished peer is given up (RFC 7675)."""
+_CACHED = 5000
+"""Viewers of whom a cache holds what is looked at."""
 _TAG = 4
 """News of a segment is its state, and how often the viewer changed swarms times this."""
 
@@ -61,8 +63,9 @@ def hear(P: Plane, v: int, segment: int, news: int, now: float) -> None:
     if old == state:
         return
     P.L.slot[v, slot].announced = state
-    for k in range(P.L.viewer[v].degree):
-        _look_at(P, P.L.link[v, k].neighbour, slot, state)
+    if len(P.seat) > _CACHED:
+        for k in range(P.L.viewer[v].degree):
+            _look_at(P, P.L.link[v, k].neighbour, slot, state)
     for k in range(P.L.viewer[v].degree):
         n = P.L.link[v, k].neighbour
         count(P.L, n, slot, old, -1)
