@@ -174,7 +174,7 @@ def test_events_of_a_long_calendar_do_not_get_lost() -> None:
 def test_a_crowd_that_does_everything_at_once_fits_the_logs() -> None:
     """More entries in one instant, and at the end of the run, than the logs hold."""
     crowd = SMALL.replace(
-        {"viewers.count": 20_000, "viewers.over": "0 s", "duration": "2.5 s", "origin.rate": "unlimited"}
+        {"viewers.count": 12_000, "viewers.over": "0 s", "duration": "2.5 s", "origin.rate": "unlimited"}
     )
     result = run(crowd, events=True)
     assert result.trace is not None
