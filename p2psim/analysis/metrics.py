@@ -83,14 +83,18 @@ METRICS: Mapping[str, Metric] = {
     "wasted_http": Metric(text="of these over HTTP", unit="size", over="wasted_http"),
     "wasted_p2p": Metric(text="of these from peers", unit="size", over="wasted_p2p"),
     "stall_ratio": Metric(
-        text="time stalled / time watching", unit="share", over="stalled_seconds", under="viewer_seconds"
+        text="time stalled after the first frame / time watching", unit="share", over="stalled_seconds",
+        under="viewer_seconds",
     ),
     "stalls": Metric(text="stalls per viewer", unit="number", over="stall_count", under="viewer_count"),
     "poisoned": Metric(
         text="segments played per viewer that were not the origin's", unit="number", over="poisoned_segments",
         under="viewer_count",
     ),
-    "startup": Metric(text="join to first frame", unit="time", over="startup_sum", under="startup_count"),
+    "started": Metric(
+        text="viewers who came and saw a first frame", unit="share", over="startup_count", under="joined_count"
+    ),
+    "startup": Metric(text="join to first frame, of these", unit="time", over="startup_sum", under="startup_count"),
     "startup_p95": Metric(text="its 95th percentile", unit="time", over="startup_p95"),
     "latency": Metric(text="behind live while playing", unit="time", over="latency_sum", under="latency_weight"),
     "peers": Metric(text="connected peers per viewer", unit="number", over="peer_seconds", under="viewer_seconds"),
@@ -295,6 +299,7 @@ def _beginning(viewers: pd.DataFrame) -> dict[str, float]:
     return {
         "startup_sum": float(started.sum()),
         "startup_count": float(len(started)),
+        "joined_count": float(len(viewers)),
         "startup": _divide(float(started.sum()), len(started)),
         "startup_p95": float(started.quantile(0.95)) if len(started) else math.nan,
     }

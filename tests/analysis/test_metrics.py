@@ -27,6 +27,7 @@ def run() -> Totals:
         ("relay_bytes", 0),
         ("stall_ratio", 1 / 36),
         ("stalls", 0.5),
+        ("started", 1),
         ("startup", 1.5),
         ("latency", 10.25),
         ("swarm", 36 / 20),
@@ -66,6 +67,12 @@ def test_warmup_is_cut() -> None:
     assert found["offload"] == pytest.approx(1 - 1000 / 8000), "of two segments each, the second is played after"
     assert found["added_wait"] == pytest.approx(0.25 - 0.5), "a's second segment ends just then and counts"
     assert found["startup"] == pytest.approx(1.5), "nobody joined later, so everybody counts"
+
+
+def test_who_never_sees_a_frame_is_not_forgotten(run: Totals) -> None:
+    lost = dataclasses.replace(run, viewers=run.viewers.assign(startup=[math.nan, 2.0]))
+    assert metrics(lost)["started"] == 0.5
+    assert metrics(lost)["startup"] == 2.0
 
 
 def test_later_viewers_alone_count_for_the_start() -> None:
