@@ -22,7 +22,7 @@ from p2psim.analysis.evidence import (
     staleness,
     with_bills,
 )
-from p2psim.analysis.metrics import Metric, Sums, estimate, sums
+from p2psim.analysis.metrics import Metric, Sums, estimate, pair, sums
 from p2psim.analysis.runs import BASELINE, Job, Runs, jobs_for
 from p2psim.analysis.statistics import Interval
 from p2psim.analysis.wording import say
@@ -107,8 +107,10 @@ class Judge:
     ) -> None:
         self._runs, self._seed, self._replications = runs, seed, replications
         self._measured, self._dimensions = measured, tuple(dimensions)
+        self._known: dict[int, Sums] = {}
         # a boundary is read off many points, each of which needs fewer replications
         self._along = Judge(runs, seed, max(2, replications // 2), measured) if dimensions else self
+        self._along._known = self._known
 
     def prepare(self, claims: Sequence[Claim]) -> None:
         """Make all runs of all claims at once, so that no processor waits for the end of a claim."""
@@ -159,7 +161,13 @@ class Judge:
         return [run.trace for run in made if run.trace is not None]
 
     def _plain(self, scenario: Scenario, case: Case) -> list[Sums]:
-        return [sums(run.totals) for run in self._made(scenario, case)]
+        return [self._summed(run) for run in self._made(scenario, case)]
+
+    def _summed(self, run: Run) -> Sums:
+        """Add up a run, which many cases look at, once; `Runs` keeps it, so that its identity is its own."""
+        if id(run) not in self._known:
+            self._known[id(run)] = sums(run.totals)
+        return self._known[id(run)]
 
     def _made(self, scenario: Scenario, case: Case) -> list[Run]:
         return self._runs.make(self._asked(scenario, case))
@@ -169,7 +177,7 @@ class Judge:
 
     def _against_baseline(self, case: Case) -> list[Sums]:
         pairs = zip(self._made(case.scenario, case), self._made(_baseline(case.scenario), case), strict=True)
-        return [sums(run.totals, base.totals) for run, base in pairs]
+        return [pair(self._summed(run), self._summed(base)) for run, base in pairs]
 
     def _remarks(self, claim: Claim, findings: Sequence[Finding]) -> Iterator[str]:
         if claim.note:

@@ -8,6 +8,7 @@ import math
 import tomllib
 import typing
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -101,9 +102,9 @@ def to_toml(scenario: Scenario) -> str:
     return "\n".join(lines + sections) + "\n"
 
 
-def spelled_default(record: type[Any], name: str) -> str:
+def spelled_default(record: Any, name: str) -> str:
     """Write the default of a field as in TOML."""
-    return _spell(typing.get_type_hints(record, include_extras=True)[name], _default(record(), name))
+    return _spell(_hints(record)[name], _default(record(), name))
 
 
 def digest(scenario: Scenario) -> str:
@@ -138,13 +139,23 @@ def _is_records(kind: Any) -> bool:
 
 
 def _fields(record: Any) -> Iterator[tuple[str, Any, Any]]:
-    hints = typing.get_type_hints(type(record), include_extras=True)
+    hints = _hints(record.__class__)
     for entry in dataclasses.fields(record):
         yield entry.name, hints[entry.name], getattr(record, entry.name)
 
 
+@cache
+def _hints(cls: Any) -> dict[str, Any]:
+    return typing.get_type_hints(cls, include_extras=True)
+
+
 def _default(record: Any, name: str) -> object:
-    return getattr(type(record)(), name)
+    return getattr(_blank(record.__class__), name)
+
+
+@cache
+def _blank(cls: Any) -> Any:
+    return cls()
 
 
 def _build(cls: type[Any], data: Mapping[str, object], prefix: str, canonical: bool = False) -> Any:
