@@ -65,8 +65,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--set", metavar="NAME=VALUE", action="append", default=[], dest="changes",
         help="change any other field of the scenario, for example --set policy.maxPeers=15 (may be given many times)",
     )  # fmt: skip
-    parser.add_argument("--quick", action="store_true", help="smaller swarms, fewer replications: wider intervals")
-    parser.add_argument("--replications", metavar="N", type=whole(2), help="of all that is simulated (5; 4 if quick)")
+    parser.add_argument("--quick", action="store_true", help="smaller swarms, shorter runs: wider intervals")
+    parser.add_argument("--replications", metavar="N", type=whole(2), help="of all that is simulated (8)")
     parser.add_argument("--jobs", metavar="N", type=whole(1), help="processes (default: one per processor)")
     add_common(parser, out="write a report (HTML) and its tables (CSV) there")
 

@@ -31,9 +31,9 @@ def plan(
     viewers
         How many watch at once (with an event: at its peak).
     replications
-        Of everything that is simulated; None: 5, or 4 when `quick`.
+        Of everything that is simulated; None: 8 (when `quick`, 4 of each changed input).
     quick
-        Smaller swarms, fewer replications: an answer in seconds.
+        Smaller swarms, shorter runs: an answer in seconds.
     session
         What makes the runs and keeps them, in place of `jobs`: a later plan with the same session simulates only what
         is new, nothing for other prices.
@@ -54,7 +54,7 @@ def plan(
     for name in inputs:
         one_of("input", name, _KNOWN)
     asked = read_inputs(viewers=viewers, **inputs)
-    count = (4 if quick else 5) if replications is None else replications
+    count = 8 if replications is None else replications
     if not 2 <= count <= 1000:
         raise InputError(f"replications = {replications!r}: 2 to 1000 are accepted; one has no interval")
     if session is not None and jobs is not None:

@@ -35,7 +35,7 @@ def test_no_plan_saves_more_than_capacity_allows(made: Plan) -> None:
 def test_without_peer_to_peer_nothing_is_saved(runs: Runs) -> None:
     inputs = read_inputs(viewers=20, changes={"policy.name": "http-only"})
     sampler = Sampler(runs, 1, TINY)
-    flows = sampler.steady(inputs, 20, 2)
+    flows = sampler.steady(inputs, 20, 2, 30)
     assert (flows.origin == flows.base).all()
     assert flows.p2p.sum() == 0
 
@@ -44,7 +44,7 @@ def test_more_uplink_never_costs_the_same_viewers_more(runs: Runs) -> None:
     # common random numbers: the viewers are the same, only what they lend differs
     sampler, left = Sampler(runs, 1, TINY), []
     for lent in (0.0, 0.05, 0.3, 1.0):
-        flows = sampler.steady(read_inputs(viewers=20, country="usa", latency="40 s", lent=lent), 20, 2)
+        flows = sampler.steady(read_inputs(viewers=20, country="usa", latency="40 s", lent=lent), 20, 2, 30)
         left.append(float(flows.origin.sum() / flows.base.sum()))
     # nothing is shared; the loader with peers fetches less far ahead over HTTP, so those who leave waste less
     assert left[0] == pytest.approx(1.0, abs=0.1)

@@ -15,13 +15,15 @@ def make_plan(inputs: Inputs, runs: Runs, seed: int, effort: Effort) -> Plan:
     sampler = Sampler(runs, seed, effort)
     sizes = sampler.sizes(inputs)
     # the long ones first, so that no processor waits for the last
-    jobs = [job for size in reversed(sizes) for job in sampler.steady_jobs(inputs, size, effort.replications)]
+    jobs = [
+        job for size in reversed(sizes) for job in sampler.steady_jobs(inputs, size, effort.replications, effort.least)
+    ]
     sampler.make([*sampler.event_jobs(inputs), *jobs, *sensitivity_jobs(sampler, inputs)])
     scale = sampler.event_scale(inputs)
     evidence = Evidence(
         inputs=inputs,
         sizes=tuple(sizes),
-        swarms=tuple(sampler.steady(inputs, size, effort.replications) for size in sizes),
+        swarms=tuple(sampler.steady(inputs, size, effort.replications, effort.least) for size in sizes),
         event=sampler.event(inputs) if scale else None,
         scale=scale,
     )

@@ -29,8 +29,8 @@ BILLED = 300.0
 """Seconds of the rates by whose 95th percentile traffic is billed."""
 WARMUP = 900.0
 """Seconds until viewers have as many neighbours as they ever will (they grow for a quarter of an hour)."""
-FEW = 30
-"""Small swarms differ much and cost little: so many viewers are simulated at least in each replication."""
+FAIR = 30
+"""Viewers that an event's sample has at its peak at least: with fewer it would say more of chance than of the event."""
 _COLUMNS = ("viewers", "stalled", "origin", "p2p", "relayed")
 _SIZES = (2, 4, 10, 30, 100, 300, 1000)
 
@@ -39,14 +39,16 @@ _SIZES = (2, 4, 10, 30, 100, 300, 1000)
 class Effort:
     """How much is simulated."""
 
-    replications: int = 5
+    replications: int = 8
     window: float = 600.0
     """Seconds of steady state that are looked at."""
     largest: int = 300
     """Viewers of the largest swarm."""
-    event: float = 500_000.0
+    least: int = 300
+    """Viewers of each size in a replication at least, in several swarms if need be: small ones differ much."""
+    event: float = 1_000_000.0
     """Viewer-seconds of a replication of the event."""
-    variants: int = 5
+    variants: int = 8
     """Replications of each change of an input."""
     reference: int = 60
     """Viewers of the swarm in which inputs are changed."""
@@ -55,7 +57,10 @@ class Effort:
     def of(audience: Audience, replications: int, quick: bool) -> "Effort":
         """Give more to large audiences, and little where the answer should come soon."""
         if quick:
-            return Effort(replications, 300.0, 100, 300_000.0, replications, 40)
+            return Effort(
+                replications, window=300.0, largest=100, least=60, event=400_000.0, variants=min(replications, 4),
+                reference=30,
+            )  # fmt: skip
         largest = 1000 if audience.peak >= 10_000 else 300
         return Effort(replications, largest=largest, variants=replications)
 
@@ -104,9 +109,12 @@ class Sampler:
         low = least * min(shares[-1], self.event_scale(inputs) or shares[-1])
         return sizes_for(low, audience.peak * shares[0], self.effort.largest)
 
-    def steady_jobs(self, inputs: Inputs, size: int, replications: int) -> list[Job]:
-        """List the runs of a swarm in steady state, each followed by its pair without sharing."""
-        return [job for replication in range(replications) for job in self._steady(inputs, size, replication)]
+    def steady_jobs(self, inputs: Inputs, size: int, replications: int, least: int) -> list[Job]:
+        """List the runs of swarms in steady state, each followed by its pair without sharing.
+
+        A replication has as many swarms as it takes for `least` viewers.
+        """
+        return [job for replication in range(replications) for job in self._steady(inputs, size, replication, least)]
 
     def event_jobs(self, inputs: Inputs) -> list[Job]:
         """List the runs of the event, each followed by its pair; none if it lasts too long to be simulated whole."""
@@ -121,14 +129,13 @@ class Sampler:
             return 0.0
         top = channel_sizes(audience)[0]
         scale = min(1.0, self.effort.event / (audience.mean * top * audience.seconds)) * top
-        return float(scale) if audience.peak * scale >= min(FEW, audience.peak * top) else 0.0
+        return float(scale) if audience.peak * scale >= min(FAIR, audience.peak * top) else 0.0
 
-    def steady(self, inputs: Inputs, size: int, replications: int) -> Flows:
-        """Give the flows of a swarm in steady state, one bin for each replication."""
-        copies = _copies(size)
-        made = [self._runs.make(self._steady(inputs, size, replication)) for replication in range(replications)]
+    def steady(self, inputs: Inputs, size: int, replications: int, least: int) -> Flows:
+        """Give the flows of swarms in steady state, one bin for each replication."""
+        made = [self._runs.make(self._steady(inputs, size, replication, least)) for replication in range(replications)]
         rows = [
-            np.asarray(sum(_flows(runs[i], runs[i + 1], self.effort.window)[:, :1] for i in range(0, 2 * copies, 2)))
+            np.asarray(sum(_flows(runs[i], runs[i + 1], self.effort.window)[:, :1] for i in range(0, len(runs), 2)))
             for runs in made
         ]
         return _stacked(np.zeros(1), rows)
@@ -141,9 +148,9 @@ class Sampler:
             rows.append(_flows(shared, base, BILLED))
         return _stacked(np.arange(rows[0].shape[1], dtype=float) * BILLED, rows)
 
-    def _steady(self, inputs: Inputs, size: int, replication: int) -> list[Job]:
+    def _steady(self, inputs: Inputs, size: int, replication: int, least: int) -> list[Job]:
         jobs = []
-        for copy in range(_copies(size)):
+        for copy in range(math.ceil(least / size)):
             index = replication * 1000 + copy
             rng = stream(self._seed, index, "plan")
             seconds = WARMUP + self.effort.window
@@ -157,10 +164,6 @@ class Sampler:
         rng = stream(self._seed, replication, "plan")
         visits = draw_visits(audience.at, viewers, audience.seconds, inputs.viewing, inputs.spread, rng)
         return _pair(_with(inputs.scenario, visits, max(audience.seconds, 2 * ARRIVING), 0.0), self._seed, replication)
-
-
-def _copies(size: int) -> int:
-    return math.ceil(FEW / size)
 
 
 def _with(

@@ -52,7 +52,7 @@ def sensitivity_jobs(sampler: Sampler, inputs: Inputs) -> list[Job]:
     """List the runs that the table needs."""
     asked = [inputs, *(each.inputs for each in variants(inputs) if each.how == SIMULATED)]
     size, count = _reference(sampler, inputs), sampler.effort.variants
-    return [job for each in asked for job in sampler.steady_jobs(each, size, count)]
+    return [job for each in asked for job in sampler.steady_jobs(each, size, count, sampler.effort.reference)]
 
 
 def sensitivity_table(sampler: Sampler, evidence: Evidence) -> pd.DataFrame:
@@ -63,11 +63,11 @@ def sensitivity_table(sampler: Sampler, evidence: Evidence) -> pd.DataFrame:
     """
     inputs = evidence.inputs
     size, count = _reference(sampler, inputs), sampler.effort.variants
-    plain, now = sampler.steady(inputs, size, count), estimates(evidence)
+    plain, now = sampler.steady(inputs, size, count, sampler.effort.reference), estimates(evidence)
     rows = []
     for variant in variants(inputs):
         if variant.how == SIMULATED:
-            other = sampler.steady(variant.inputs, size, count)
+            other = sampler.steady(variant.inputs, size, count, sampler.effort.reference)
             saving, bill = _shifted(now, evidence, plain, other)
             stalls = now["stall_ratio"].mean + _stall_ratio(other) - _stall_ratio(plain)
         else:

@@ -28,7 +28,7 @@ def test_sizes_reach_from_the_smallest_swarm_to_the_largest(
 
 def test_every_run_has_its_pair_with_the_same_viewers() -> None:
     sampler = Sampler(Runs(1), 1, TINY)
-    jobs = sampler.steady_jobs(read_inputs(viewers=1000), 30, 2)
+    jobs = sampler.steady_jobs(read_inputs(viewers=1000), 30, 2, 30)
     assert [job.scenario.policy.name == "http-only" for job in jobs] == [False, True] * 2
     for shared, base in zip(jobs[::2], jobs[1::2], strict=True):
         assert shared.scenario.viewers == base.scenario.viewers
