@@ -16,7 +16,7 @@ import pandas as pd
 
 from p2psim.analysis.conditions import SHIPPED, calibrated, conditions
 from p2psim.analysis.distances import Distance, curve_distance, time_distance
-from p2psim.analysis.gate import GATE, LIMITS, MARGIN, Check, check_difference, check_distance
+from p2psim.analysis.gate import GATE, LIMITS, MARGIN, Check, Verdict, check_difference, check_distance
 from p2psim.analysis.metrics import METRICS, metrics
 from p2psim.analysis.runs import Job, Runs
 from p2psim.analysis.statistics import Equivalence, Interval, blocked, difference, equivalence
@@ -99,6 +99,21 @@ class Comparison:
     def agrees(self) -> bool:
         """Whether no metric of the gate fails."""
         return not any(check.fails for check in self.checks)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Differs where one metric of the gate does; else not shown, where equality of one is not."""
+        found = {check.verdict for check in self.checks if check.fails}
+        return "differs" if "differs" in found else "not shown" if found else "agrees"
+
+    @property
+    def verdict_text(self) -> str:
+        """The verdict, with the metrics of the gate that stand behind it."""
+        words: tuple[Verdict, ...] = ("differs", "not shown")
+        failing = [check for check in self.checks if check.fails]
+        failed = {word: [check.metric for check in failing if check.verdict == word] for word in words}
+        parts = [f"{word}: {', '.join(names)}" for word, names in failed.items() if names]
+        return "; ".join(parts) or "agrees"
 
     @property
     def distances(self) -> dict[str, float]:

@@ -1,8 +1,10 @@
 """The gate: how far apart measured and simulated may be, metric by metric, and which metrics decide.
 
-Each metric has a limit. A difference of means agrees when its whole 90 % interval lies within the limit (two one-sided
-tests at 5 %): equality must be shown, a wide interval shows nothing. A distance between distributions or curves agrees
-when it is below the limit itself. Metrics of the gate decide the verdict; all others inform.
+Each metric has a limit. A difference of means *agrees* when its whole 90 % interval lies within the limit (two
+one-sided tests at 5 %), and *differs* when the whole interval lies beyond it; where the interval reaches across the
+limit, equality is *not shown*, and more recordings would tell. A distance between distributions or curves agrees when
+it is below the limit itself. Metrics of the gate decide the verdict, and equality must be shown of each; all others
+inform.
 
 What decides by default, and why:
 
@@ -31,7 +33,7 @@ from p2psim.analysis.statistics import Interval, equivalence
 from p2psim.analysis.wording import say
 from p2psim.errors import InputError, one_of
 
-__all__ = ["GATE", "LIMITS", "MARGIN", "Check", "Limit", "check_difference", "check_distance", "read_gate"]
+__all__ = ["GATE", "LIMITS", "MARGIN", "Check", "Limit", "Verdict", "check_difference", "check_distance", "read_gate"]
 
 MARGIN = 0.03
 """P2P shares that differ by less are taken as equal: three points."""
@@ -93,7 +95,7 @@ class Check:
 
     @property
     def fails(self) -> bool:
-        """Whether this alone makes simulated and measured disagree."""
+        """Whether this alone keeps the gate shut: equality must be shown."""
         return self.gates and self.verdict in ("differs", "not shown")
 
     def to_dict(self) -> dict[str, object]:
@@ -145,7 +147,8 @@ def check_difference(
     scaled = interval.mapped(scale) if math.isfinite(scale) else Interval(math.nan)
     shown = equivalence(scaled, limit.size)
     equal = abs(scaled.mean) < limit.size if is_estimate else shown.equivalent
-    verdict: Verdict = "agrees" if equal else "differs" if abs(scaled.mean) >= limit.size else "not shown"
+    beyond = abs(scaled.mean) >= limit.size if is_estimate else shown.low >= limit.size or shown.high <= -limit.size
+    verdict: Verdict = "agrees" if equal else "differs" if beyond else "not shown"
     if not math.isfinite(scaled.mean) and metric != "p2p_ratio":
         verdict = "not judged"
     ends = "" if is_estimate else f", 90 % interval {limit.say(shown.low)} to {limit.say(shown.high)}"

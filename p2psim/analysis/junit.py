@@ -14,8 +14,8 @@ __all__ = ["junit"]
 def junit(comparisons: Sequence[Comparison]) -> str:
     """Write one test case per trace and metric.
 
-    A metric of the gate fails where simulated and measured disagree; one that only informs, or cannot be judged, is
-    skipped and says why.
+    A metric of the gate fails where both worlds differ, and where equality is not shown; type and message of the
+    failure say which. One that only informs, or cannot be judged, is skipped and says why.
     """
     suite = ET.Element("testsuite", name="p2psim compare", errors="0")
     for each in comparisons:

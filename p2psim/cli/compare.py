@@ -12,7 +12,11 @@ from p2psim.errors import InputError
 if TYPE_CHECKING:
     from p2psim.analysis.comparison import Comparison
 
-__all__ = ["EXAMPLES", "SUMMARY", "configure", "execute", "shares_table"]
+__all__ = ["EXAMPLES", "SUMMARY", "configure", "execute", "print_shares"]
+
+_NOT_SHOWN = "not shown: an interval that reaches across its limit tells neither equality nor difference; record more"
+    "not shown: an interval across the limit tells neither equality nor difference; record more"
+)
 
 SUMMARY = "simulate what was measured, compare metric by metric, and test whether both worlds are the same"
 EXAMPLES = """\
@@ -20,7 +24,7 @@ EXAMPLES = """\
   p2psim compare run-1 run-2 run-3        recordings of one scenario are compared together
   p2psim compare trace --margin 5         equal means: P2P share within 5 points
   p2psim compare trace --gate p2p_ratio,startup=15      what decides; the rest informs
-  p2psim compare trace --junit junit.xml --out figures  for continuous integration; exit status 1 where they disagree
+  p2psim compare trace --junit junit.xml --out figures  for continuous integration; exit status 1 unless all agree
   p2psim compare trace --set access.uplink="5 Mbit/s"   change the simulated side alone: does the gate notice?
   p2psim compare trace --against other    two traces as they are"""
 
@@ -50,7 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Compare, print, write; status 1 where simulated and measured disagree."""
+    """Compare, print, write; status 1 unless simulated and measured are shown to agree."""
     found = _compared(arguments)
     if arguments.junit:
         from p2psim.analysis.junit import junit
@@ -101,20 +105,22 @@ def _compared(arguments: argparse.Namespace) -> "list[Comparison]":
         )
 
 
-def shares_table(found: "Sequence[Comparison]") -> tuple[list[str], list[list[str]]]:
-    """Give head and rows of the table of P2P shares."""
+def print_shares(found: "Sequence[Comparison]") -> None:
+    """Print the table of P2P shares."""
     from p2psim.analysis.wording import say, say_interval
 
-    head = ["trace", "measured", "simulated", "difference (90 % interval)", "within the margin", "gate"]
+    head = ["trace", "measured", "simulated", "difference (90 % interval)", "share", "gate"]
     rows = []
     for each in found:
         share = each.differences["p2p_ratio"]
-        shown = f"{'yes' if each.equivalence.equivalent else 'no'} (±{say(each.equivalence.margin, 'points')})"
+        check = next(check for check in each.checks if check.metric == "p2p_ratio")
+        shown = f"{check.verdict} (±{check.limit.say(check.limit.size)})"
         gap = say_interval(share.interval, "points")
-        failed = ", ".join(check.metric for check in each.checks if check.fails)
-        verdict = f"disagrees: {failed}" if failed else "agrees"
-        rows.append([each.name, say(share.measured, "share"), say(share.simulated, "share"), gap, shown, verdict])
-    return head, rows
+        cells = [say(share.measured, "share"), say(share.simulated, "share"), gap, shown, each.verdict_text]
+        rows.append([each.name, *cells])
+    print_table(head, rows, "P2P share, simulated against measured")
+    if any(each.verdict == "not shown" for each in found):
+        print(f"{_NOT_SHOWN}\n")
 
 
 def _print(found: "Sequence[Comparison]") -> None:
@@ -122,5 +128,4 @@ def _print(found: "Sequence[Comparison]") -> None:
         head = ["metric", "measured", "simulated", "difference (90 % interval)", "limit", ""]
         print_table(head, each.rows(), each.name)
         print(f"  interval: {each.noise}; {each.replications} simulated\n")
-    head, rows = shares_table(found)
-    print_table(head, rows, "P2P share, simulated against measured")
+    print_shares(found)

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from p2psim.cli.compare import shares_table
+from p2psim.cli.compare import print_shares
 from p2psim.cli.options import add_common, add_replications, read_points
 from p2psim.cli.output import emit, print_table, warn
 
@@ -114,8 +114,7 @@ def _print(verdicts: "Sequence[Verdict]", comparisons: "Sequence[Comparison]") -
         print(text)
     print()
     if comparisons:
-        head, shares = shares_table(comparisons)
-        print_table(head, shares, "P2P share, simulated against measured")
+        print_shares(comparisons)
 
 
 def _plain(

@@ -72,7 +72,7 @@ def answer_text(found: Validation) -> str:
     if not found.comparisons:
         return said
     agree = sum(each.agrees for each in found.comparisons)
-    differ = sum(any(check.gates and check.verdict == "differs" for check in each.checks) for each in found.comparisons)
+    differ = sum(each.verdict == "differs" for each in found.comparisons)
     untold = len(found.comparisons) - agree - differ
     parts = [f"to agree with {agree}", *([f"to differ from {differ}"] if differ else [])]
     shown = f"Of {len(found.comparisons)} measured scenarios the simulator is shown {' and '.join(parts)}"

@@ -9,10 +9,10 @@ import pytest
 
 from p2psim import compare
 from p2psim.analysis.comparison import COMPARED, as_it_came, compare_all, compare_scenarios, compare_traces
-from p2psim.analysis.gate import GATE, LIMITS
+from p2psim.analysis.gate import GATE, LIMITS, check_difference
 from p2psim.analysis.junit import junit
 from p2psim.analysis.metrics import metrics
-from p2psim.analysis.statistics import difference
+from p2psim.analysis.statistics import difference, student
 from p2psim.errors import InputError, TraceError
 from p2psim.scenario import Scenario
 from p2psim.simulation import run
@@ -99,6 +99,34 @@ def test_junit_fails_with_figures_where_worlds_differ() -> None:
     assert f"measured {100 * found.differences['p2p_ratio'].measured:.1f} %" in said
     assert "90 % interval" in said
     assert "limit ±3 points" in said
+
+
+@pytest.mark.parametrize(
+    ("gaps", "verdict", "text"),
+    [
+        ([0.01, 0.012, 0.008, 0.01], "agrees", "agrees"),
+        ([0.05, 0.02, 0.06, 0.03], "not shown", "not shown: p2p_ratio"),
+        ([0.05, 0.051, 0.049, 0.05], "differs", "differs: p2p_ratio"),
+    ],
+)
+def test_three_words_tell_what_was_found(own, gaps: list[float], verdict: str, text: str) -> None:
+    check = check_difference("p2p_ratio", {"p2p_ratio": 0.03}, 0.7, student(gaps, 0.9))
+    found = dataclasses.replace(own, checks=(check,))
+    assert (found.verdict, found.verdict_text) == (verdict, text)
+    assert found.agrees is (verdict == "agrees"), "the gate stays shut unless equality is shown"
+    failure = cases(junit([found]))["p2p_ratio"].find("failure")
+    assert (None if failure is None else failure.get("type")) == (None if found.agrees else verdict)
+    assert failure is None or failure.get("message", "").startswith(f"{verdict}: ")
+
+
+def test_what_differs_is_named_before_what_is_not_shown(own) -> None:
+    gate = {"p2p_ratio": 0.03, "stall_ratio": 0.01}
+    shown = [
+        check_difference("p2p_ratio", gate, 0.7, student([0.05, 0.02, 0.06, 0.03], 0.9)),
+        check_difference("stall_ratio", gate, 0.0, student([0.05, 0.051, 0.049, 0.05], 0.9)),
+    ]
+    found = dataclasses.replace(own, checks=tuple(shown))
+    assert (found.verdict, found.verdict_text) == ("differs", "differs: stall_ratio; not shown: p2p_ratio")
 
 
 # -- recordings of one scenario ---------------------------------------------------------------------------------------

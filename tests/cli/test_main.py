@@ -161,7 +161,7 @@ def test_compare_agrees_with_its_own_simulator(trace_folder, tmp_path, capsys) -
 def test_compare_notices_a_change_of_the_simulated_side(trace_folder, capsys) -> None:
     arguments = ["compare", str(trace_folder), "--jobs", "1", "--quiet", "--gate", "p2p_times"]
     assert main([*arguments, "--set", "access.uplink=2 Mbit/s"]) == 1
-    assert "disagrees: p2p_times" in capsys.readouterr().out
+    assert "differs: p2p_times" in capsys.readouterr().out
 
 
 def test_compare_says_no_with_status_1(trace_folder, capsys) -> None:
