@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["EXAMPLES", "SUMMARY", "configure", "execute", "print_shares"]
 
 _NOT_SHOWN = "not shown: an interval that reaches across its limit tells neither equality nor difference; record more"
-    "not shown: an interval across the limit tells neither equality nor difference; record more"
-)
 
 SUMMARY = "simulate what was measured, compare metric by metric, and test whether both worlds are the same"
 EXAMPLES = """\
