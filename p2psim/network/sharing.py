@@ -6,8 +6,8 @@ its saturated links are freed and filled anew, the others keeping their rates; t
 a load changed, and whoever breaks it is freed too, until nobody does. The set of free flows only grows, so this ends,
 and the condition being sufficient, it ends at the exact rates.
 
-A flow crosses up to P links (a path row is filled with -1). All arrays are allocated once; a flow is a row. Rows f,
-f + owners, f + 2 owners … are one owner's: of flows that end at the same time, the first owner's is first.
+A flow crosses up to P links (a path row is filled with -1). All arrays are allocated once; a flow is a row. Of flows
+that end at the same time, the first owner's is first, and of one owner's that of the lowest rank.
 """
 
 from typing import Any
@@ -63,8 +63,9 @@ FLOW = np.dtype(
         ("found", "f8"),  # scratch: rate found by the filling, -1 while unfixed
         ("bottleneck", "i4"),
         ("place", "i4"),  # place in the heap of finish times
-        ("free", "i4"),
-        ("unused", "i4"),
+        ("owner", "i4"),  # whose flow it is, for the caller to say
+        ("rank", "i2"),  # among its owner's
+        ("free", "i2"),
     ]
 )
 NODE = np.dtype([("link", "i4"), ("next", "i4"), ("prev", "i4"), ("unused", "i4")])
@@ -82,10 +83,9 @@ class Network(Bundle):
     members: NDArray[np.int64]  # scratch: the free flows
     links: NDArray[np.int64]  # scratch: the touched links
     counts: NDArray[np.int64]  # open flows; staged free flows; rates set since the start
-    owners: int
 
 
-def allocate(capacity: NDArray[np.float64], flows: int, path: int = 2, owners: int = 0) -> Network:
+def allocate(capacity: NDArray[np.float64], flows: int, path: int = 2) -> Network:
     """Make an idle network of links with the given capacities (links,), for at most `flows` flows at once."""
     if path > _PLACES + 1:
         raise ValueError(f"path = {path}: at most {_PLACES + 1}")
@@ -99,7 +99,6 @@ def allocate(capacity: NDArray[np.float64], flows: int, path: int = 2, owners: i
         members=np.zeros(flows, np.int64),
         links=np.zeros(links, np.int64),
         counts=np.zeros(3, np.int64),
-        owners=owners or max(1, flows),
     )
     network.link["capacity"] = capacity
     network.link["head"] = _NONE
@@ -480,8 +479,10 @@ def _put_finish(N: Network, i: int, key: float, f: int) -> None:
 def _before(N: Network, key: float, f: int, other_key: float, other: int) -> bool:
     if key != other_key:
         return key < other_key
-    mine, theirs = f % N.owners, other % N.owners
-    return mine < theirs or (mine == theirs and f < other)
+    mine, theirs = N.flow[f], N.flow[other]
+    if mine.owner != theirs.owner:
+        return mine.owner < theirs.owner
+    return mine.rank < theirs.rank or (mine.rank == theirs.rank and f < other)
 
 
 @inner

@@ -138,7 +138,7 @@ def advance(P: Plane, until: float) -> int:
 def _finish(P: Plane, row: int, now: float) -> None:
     other = P.xfer[row].other
     if not finish(P, row, now):
-        part(P, row % len(P.seat), other, now)
+        part(P, P.N.flow[row].owner, other, now)
 
 
 @tiny
@@ -406,7 +406,7 @@ def _look_ahead(P: Plane, v: int) -> None:
     touch(P.L.slot[v, P.L.slot.shape[1] // 2])
     touch(P.L.request[0, v])
     touch(P.L.link[v, 0])
-    touch(P.xfer[v])
+    touch(P.xfer[P.row[v, 0]])
 
 
 @inner
@@ -468,11 +468,12 @@ def _carry_out(P: Plane, v: int, now: float) -> int:
 
 @tiny
 def _row(P: Plane, v: int, segment: int, source: int) -> int:
-    row, busy = v, P.seat[v].busy
+    place, busy = 0, P.seat[v].busy
     while busy != 0:
+        row = P.row[v, place]
         if busy & 1 and P.xfer[row].segment == segment and P.xfer[row].source == source:
             return row
-        row, busy = row + len(P.seat), busy >> 1
+        place, busy = place + 1, busy >> 1
     return NOBODY
 
 

@@ -26,32 +26,34 @@ def part(P: Plane, a: int, b: int, now: float) -> None:
 
 @inner
 def _cut(P: Plane, v: int, other: int, now: float) -> None:
-    row, busy = v, P.seat[v].busy
+    place, busy = 0, P.seat[v].busy
     while busy != 0:
+        row = P.row[v, place]
         if busy & 1 and P.xfer[row].source == P2P and P.xfer[row].other == other:
             give_up(P, v, row, FAILED, now)
-        row, busy = row + len(P.seat), busy >> 1
+        place, busy = place + 1, busy >> 1
     _dry(P, v, other, now)
 
 
 @inner
 def _dry(P: Plane, v: int, other: int, now: float) -> None:
     """Let nothing late come any more, from one neighbour, or from all (NOBODY)."""
-    row, draining = v, P.seat[v].draining
+    place, draining = 0, P.seat[v].draining
     while draining != 0:
+        row = P.row[v, place]
         if draining & 1 and (other == NOBODY or P.xfer[row].other == other):
             dry_up(P, row, now)
-        row, draining = row + len(P.seat), draining >> 1
+        place, draining = place + 1, draining >> 1
 
 
 @inner
 def abort_transfers(P: Plane, v: int, now: float) -> None:
     """End all that a viewer is loading; its loader has settled the requests already."""
-    row, busy = v, P.seat[v].busy
+    place, busy = 0, P.seat[v].busy
     while busy != 0:
         if busy & 1:
-            give_up(P, v, row, ABORTED, now)
-        row, busy = row + len(P.seat), busy >> 1
+            give_up(P, v, P.row[v, place], ABORTED, now)
+        place, busy = place + 1, busy >> 1
     _dry(P, v, NOBODY, now)
 
 
@@ -68,8 +70,9 @@ def freeze(P: Plane, v: int, now: float) -> None:
     for k in range(P.L.viewer[v].degree):
         n = P.L.link[v, k].neighbour
         _dry(P, n, v, now)
-        for row in range(n, len(P.xfer), len(P.seat)):
-            if P.xfer[row].state == FLOWING and P.xfer[row].source == P2P and P.xfer[row].other == v:
+        for place in range(P.s.rows):
+            row = P.row[n, place] if P.seat[n].busy >> place & 1 else NOBODY
+            if row != NOBODY and P.xfer[row].state == FLOWING and P.xfer[row].other == v:
                 left = stage_close(P.N, row, now)
                 for p in range(len(P.path)):
                     P.path[p] = NOBODY

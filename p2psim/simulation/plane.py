@@ -41,7 +41,9 @@ __all__ = [
     "N_HELD",
     "N_PASSES",
     "N_PLAYED",
+    "N_ROWS",
     "N_SERIAL",
+    "N_SPARE",
     "N_STATES",
     "N_SWITCHED",
     "N_TODAY",
@@ -84,7 +86,7 @@ SEAT = np.dtype(
         ("passed", "f8"),  # time of the last queue pass
         ("anchor", "f8"),  # when the playhead was at `position` and began to move
         ("position", "f8"),
-        ("busy", "i8"),  # a bit for each row of transfers in use (rules.MAX_DOWNLOADS)
+        ("busy", "i8"),  # a bit for each place in `Plane.row` in use (rules.MAX_DOWNLOADS)
         ("state", "i4"),
         ("dirty", "i4"),  # a queue pass is due
         # the player
@@ -123,7 +125,7 @@ SEAT = np.dtype(
         ("epoch", "i4"),  # tells this swarm's news from those of swarms before
         ("role", "i4"),  # index into ROLES
         ("poisoned", "i4"),  # segments played that were not the origin's
-        ("draining", "i8"),  # a bit for each row of which late bytes may still come
+        ("draining", "i8"),  # a bit for each place whose transfer's late bytes may still come
     ]
 )
 
@@ -228,7 +230,7 @@ STATE = np.dtype(
 )
 CONNECTION = np.dtype([("a", "i4"), ("b", "i4"), ("at", "f8"), ("change", "i4"), ("unused", "i4")])
 
-N_COUNTS = 15
+N_COUNTS = 17
 (
     N_EVENTS,
     N_SERIAL,
@@ -245,6 +247,8 @@ N_COUNTS = 15
     N_USED,  # blocks of the calendar that were ever used
     N_FREE,  # the first of the blocks that are free again, counted from 1
     N_HELD,  # blocks that hold events
+    N_ROWS,  # rows of transfers that were ever used
+    N_SPARE,  # those of them that are free
 ) = range(N_COUNTS)
 """Places in `Plane.counts`."""
 
@@ -324,7 +328,9 @@ class Plane(Bundle):
     T: Timeline
     s: Settings
     seat: Any  # (viewers,)
-    xfer: Any  # (rows × viewers,): a viewer's are v, v + viewers, v + 2 viewers ..., and most use the first few
+    xfer: Any  # (rows × viewers,): transfers take the rows that were left last, which are in caches still
+    row: NDArray[np.int32]  # (viewers, rows): where a viewer's transfers are
+    spare: NDArray[np.int32]  # stack of the rows that were left
     kept: Any  # (viewers, slots)
     fetch: Any  # (viewers, slots), or (1, 1) where events are not logged
     calendar: Any  # events of the days to come

@@ -18,6 +18,8 @@ from p2psim.simulation.plane import (
     BIN_SECOND,
     CRASHED,
     N_DIRTY,
+    N_ROWS,
+    N_SPARE,
     N_TRANSFERS,
     Plane,
 )
@@ -71,10 +73,11 @@ def mark(P: Plane, v: int) -> None:
 @inner
 def ask(P: Plane, v: int, segment: int, source: int, other: int, first_byte: float, now: float) -> None:
     """Send a request, to the origin or to a neighbour."""
-    row = _free_row(P, v, now)
+    place = _free_place(P, v, now)
+    row = _take_row(P, v, place)
     if P.s.levels > 1 and P.seat[v].busy == 0:
         P.meter[v].since = now
-    P.seat[v].busy |= 1 << (row // len(P.seat))
+    P.seat[v].busy |= 1 << place
     x = P.xfer[row]
     x.started_at, x.first_byte_at = now, math.nan
     x.asked, x.booked, x.checked = P.size[P.seat[v].level] - first_byte, 0.0, 0.0
@@ -96,18 +99,40 @@ def ask(P: Plane, v: int, segment: int, source: int, other: int, first_byte: flo
 
 
 @inner
-def _free_row(P: Plane, v: int, now: float) -> int:
-    """Find a row for a transfer; where all are taken, one that drains has to make room."""
-    taken, row = P.seat[v].busy | P.seat[v].draining, v
+def _free_place(P: Plane, v: int, now: float) -> int:
+    """Find a place for a transfer; where all are taken, one that drains has to make room."""
+    taken, place = P.seat[v].busy | P.seat[v].draining, 0
     while taken & 1:
-        row, taken = row + len(P.seat), taken >> 1
-    if row < len(P.xfer):
-        return row
-    row, draining = v, P.seat[v].draining
+        place, taken = place + 1, taken >> 1
+    if place < P.s.rows:
+        return place
+    place, draining = 0, P.seat[v].draining
     while not draining & 1:
-        row, draining = row + len(P.seat), draining >> 1
-    dry_up(P, row, now)
+        place, draining = place + 1, draining >> 1
+    dry_up(P, P.row[v, place], now)
+    return place
+
+
+@tiny
+def _take_row(P: Plane, v: int, place: int) -> int:
+    """Give a viewer's place a row: the one that was left last, if any was."""
+    spare = P.counts[N_SPARE]
+    if spare > 0:
+        P.counts[N_SPARE] = spare - 1
+        row = int(P.spare[spare - 1])
+    else:
+        row = P.counts[N_ROWS]
+        P.counts[N_ROWS] = row + 1
+    P.row[v, place] = row
+    P.N.flow[row].owner, P.N.flow[row].rank = v, place
     return row
+
+
+@tiny
+def _leave_row(P: Plane, row: int) -> None:
+    P.xfer[row].state = FREE
+    P.spare[P.counts[N_SPARE]] = row
+    P.counts[N_SPARE] += 1
 
 
 @inner
@@ -140,11 +165,11 @@ def begin(P: Plane, v: int, row: int, now: float) -> None:
 @inner
 def _is_draining(P: Plane, v: int, other: int) -> bool:
     """Whether late bytes of a neighbour are still to come: a data channel keeps the order."""
-    row, draining = v, P.seat[v].draining
+    place, draining = 0, P.seat[v].draining
     while draining != 0:
-        if draining & 1 and P.xfer[row].other == other:
+        if draining & 1 and P.xfer[P.row[v, place]].other == other:
             return True
-        row, draining = row + len(P.seat), draining >> 1
+        place, draining = place + 1, draining >> 1
     return False
 
 
@@ -175,20 +200,21 @@ def book(P: Plane, row: int, total: float, now: float) -> None:
         P.bins[second, BIN_P2P] += fresh
         if x.via == 1:
             P.bins[second, BIN_RELAYED] += fresh
-        if P.site[x.other].region != P.site[row % len(P.seat)].region:
+        if P.site[x.other].region != P.site[P.N.flow[row].owner].region:
             P.bins[second, BIN_FAR] += fresh
 
 
 @inner
 def sync(P: Plane, v: int, now: float) -> None:
     """Bring the received bytes of a viewer's requests up to date: a decision may resume from them."""
-    row, busy = v, P.seat[v].busy
+    place, busy = 0, P.seat[v].busy
     while busy != 0:
+        row = P.row[v, place]
         if busy & 1 and P.xfer[row].state == FLOWING:
             i = find(P.L, v, P.xfer[row].segment)
             if i != NOBODY:
                 _receive(P, v, i, row, usable(P, row, now))
-        row, busy = row + len(P.seat), busy >> 1
+        place, busy = place + 1, busy >> 1
 
 
 @inner
@@ -203,8 +229,7 @@ def usable(P: Plane, row: int, now: float) -> float:
 @inner
 def finish(P: Plane, row: int, now: float) -> bool:
     """The last byte has come; False if the segment is not valid and its sender is to be dropped."""
-    v = row % len(P.seat)
-    x = P.xfer[row]
+    v, x = P.N.flow[row].owner, P.xfer[row]
     if x.state == DRAINING:
         _stop_draining(P, row, x.asked, now)
         return True
@@ -304,14 +329,14 @@ def _end(P: Plane, v: int, row: int, got: float, outcome: int, now: float) -> No
         kept.p2p += got
     if P.s.events:
         _log(P, v, row, got, outcome, now)
-    x.state = FREE
-    P.seat[v].busy &= ~(1 << (row // len(P.seat)))
+    P.seat[v].busy &= ~(1 << P.N.flow[row].rank)
     if P.s.levels > 1:
         P.meter[v].got += got
         if P.seat[v].busy == 0:
             P.meter[v].loading += now - P.meter[v].since
-    if was_flowing and x.source == P2P and outcome in (ABORTED, STALLED):
-        _drain(P, v, row, got, here, rate, now)
+    late = was_flowing and x.source == P2P and outcome in (ABORTED, STALLED)
+    if not late or not _drain(P, v, row, got, here, rate, now):
+        _leave_row(P, row)
 
 
 @inner
@@ -327,8 +352,10 @@ def _count(P: Plane, v: int, row: int, got: float) -> None:
 
 
 @inner
-def _drain(P: Plane, v: int, row: int, got: float, here: float, rate: float, now: float) -> None:
+def _drain(P: Plane, v: int, row: int, got: float, here: float, rate: float, now: float) -> bool:
     """Let come what a cancellation is too late for: what is on its way, and the messages that wait to be sent.
+
+    False if there is nothing.
 
     `got` bytes have been counted, `here` have come, at `rate`; the cancellation is at the sender when one round trip's
     worth more has left it.
@@ -337,14 +364,15 @@ def _drain(P: Plane, v: int, row: int, got: float, here: float, rate: float, now
     sent = here + rate * round_trip(P, v, x.other, x.via == 1)
     passed = min(x.asked, (math.floor((sent + P.s.backlog) / P.s.chunk) + 1) * P.s.chunk)
     if passed <= got:
-        return
+        return False
     x.asked, x.checked = passed, got
     x.serial += 1
     x.state = DRAINING
-    P.seat[v].draining |= 1 << (row // len(P.seat))
+    P.seat[v].draining |= 1 << P.N.flow[row].rank
     lay_path(P, v, row)
     cap = channel_cap(P, v, x.other, x.via == 1)
     stage_open(P.N, row, P.path, max(0.0, passed - here) / P.s.goodput, cap / P.s.goodput, now)
+    return True
 
 
 @inner
@@ -356,20 +384,21 @@ def dry_up(P: Plane, row: int, now: float) -> None:
 @inner
 def _stop_draining(P: Plane, row: int, total: float, now: float) -> None:
     """Count what came late, and free the row."""
-    v, x = row % len(P.seat), P.xfer[row]
+    v, x = P.N.flow[row].owner, P.xfer[row]
     stage_close(P.N, row, now)
     book(P, row, total, now)
     late = max(0.0, total - x.checked)
     _count(P, v, row, late)
     if P.s.events and late > 0.0:
         _log(P, v, row, late, LATE, now)
-    x.state = FREE
-    P.seat[v].draining &= ~(1 << (row // len(P.seat)))
-    busy, other, row = P.seat[v].busy, x.other, v
+    _leave_row(P, row)
+    P.seat[v].draining &= ~(1 << P.N.flow[row].rank)
+    place, busy, other = 0, P.seat[v].busy, x.other
     while busy != 0:
-        if busy & 1 and P.xfer[row].state == WAITING and P.xfer[row].other == other:
-            begin(P, v, row, now)
-        row, busy = row + len(P.seat), busy >> 1
+        waiting = P.row[v, place]
+        if busy & 1 and P.xfer[waiting].state == WAITING and P.xfer[waiting].other == other:
+            begin(P, v, waiting, now)
+        place, busy = place + 1, busy >> 1
 
 
 @inner

@@ -157,13 +157,13 @@ def _measure(P: Plane, v: int, size: float, now: float) -> None:
     """
     meter = P.meter[v]
     got, loading = meter.got, meter.loading
-    row, busy = v, P.seat[v].busy
+    place, busy = 0, P.seat[v].busy
     if busy != 0:
         loading += now - meter.since
     while busy != 0:
         if busy & 1:
-            got += usable(P, row, now)
-        row, busy = row + len(P.seat), busy >> 1
+            got += usable(P, P.row[v, place], now)
+        place, busy = place + 1, busy >> 1
     fresh, seconds = got - meter.got_then, loading - meter.loading_then
     if fresh <= 0.0 or seconds <= 0.0:
         return  # it was there already

@@ -139,7 +139,8 @@ def test_a_flow_over_no_capacity_never_ends() -> None:
 
 
 def test_of_flows_that_end_together_the_first_owners_is_first() -> None:
-    network = allocate(np.array([math.inf]), flows=4, owners=2)
+    network = allocate(np.array([math.inf]), flows=4)
+    network.flow["owner"], network.flow["rank"] = [0, 1, 0, 1], [0, 0, 1, 1]
     path = np.zeros(1, np.int64)
     for flow in (3, 1, 2):
         open_flow(network, flow, path, 1000.0, 100.0, 0.0)
