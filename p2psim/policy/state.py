@@ -150,6 +150,8 @@ SLOT = np.dtype(
         ("fetchers", "i2"),  # how many announce it as being loaded over HTTP
         ("stored", "u1"),  # 0, 1, or SPOILED
         ("announced", "u1"),  # what others know of the viewer: ABSENT, STORED or FETCHING
+        ("told", "u1"),  # the same, with what is on its way to them (simulation)
+        ("level", "u1"),  # quality that the player was given (simulation)
     ]
 )
 REQUEST = np.dtype(

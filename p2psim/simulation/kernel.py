@@ -41,7 +41,7 @@ from p2psim.simulation.calendar import (
     pop,
     push,
 )
-from p2psim.simulation.parting import lose_consent, part
+from p2psim.simulation.parting import forget_fetched, lose_consent, part
 from p2psim.simulation.plane import (
     AWAY,
     BIN_PEERS,
@@ -316,12 +316,9 @@ def _extend(P: Plane, v: int, last: int) -> None:
     first = max(0, last - P.s.window) if P.s.live else 0
     for segment in range(max(me.last, first), last):
         reclaim(P.L, v, segment)
-        kept = P.kept[v, segment % slots]
-        kept.http, kept.p2p = 0.0, 0.0
-        if P.s.events:
-            P.fetch[v, segment % slots].asked_at, P.fetch[v, segment % slots].done_at = math.nan, math.nan
-        if kept.told != ABSENT:
-            kept.told = ABSENT
+        forget_fetched(P, v, segment % slots)
+        if P.L.slot[v, segment % slots].told != ABSENT:
+            P.L.slot[v, segment % slots].told = ABSENT
             set_announced(P.L, v, segment, ABSENT)
     me.first, me.last = first, last
 

@@ -10,7 +10,17 @@ from p2psim.policy.state import ABSENT, NOBODY, P2P
 from p2psim.simulation.plane import N_CONNECTIONS, Plane
 from p2psim.simulation.transfers import ABORTED, FAILED, FLOWING, dry_up, give_up
 
-__all__ = ["CLOSED", "OPENED", "abort_transfers", "change_swarm", "freeze", "log_connection", "lose_consent", "part"]
+__all__ = [
+    "CLOSED",
+    "OPENED",
+    "abort_transfers",
+    "change_swarm",
+    "forget_fetched",
+    "freeze",
+    "log_connection",
+    "lose_consent",
+    "part",
+]
 
 OPENED, CLOSED = 1, 0
 
@@ -95,11 +105,18 @@ def change_swarm(P: Plane, v: int, now: float) -> None:
     for slot in range(slots):
         P.L.slot[v, slot].stored = 0
         P.L.slot[v, slot].announced = ABSENT
-        P.kept[v, slot].told = ABSENT
+        P.L.slot[v, slot].told = ABSENT
     for segment in range(P.seat[v].next, me.last):
-        P.kept[v, segment % slots].http, P.kept[v, segment % slots].p2p = 0.0, 0.0
-        if P.s.events:
-            P.fetch[v, segment % slots].asked_at, P.fetch[v, segment % slots].done_at = math.nan, math.nan
+        forget_fetched(P, v, segment % slots)
+
+
+@inner
+def forget_fetched(P: Plane, v: int, slot: int) -> None:
+    """Another segment has a slot now, of which nothing has come."""
+    P.from_http[v, slot] = 0.0
+    if P.s.events:
+        fetch = P.fetch[v, slot]
+        fetch.asked_at, fetch.done_at, fetch.p2p = math.nan, math.nan, 0.0
 
 
 @inner

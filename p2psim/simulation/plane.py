@@ -29,7 +29,6 @@ __all__ = [
     "EVENT",
     "FETCH",
     "GONE",
-    "KEPT",
     "METER",
     "N_CONNECTIONS",
     "N_COUNTS",
@@ -186,11 +185,8 @@ XFER = np.dtype(
     ]
 )
 
-KEPT = np.dtype([("http", "f4"), ("p2p", "f4"), ("told", "u1"), ("level", "u1"), ("unused", "u1", (2,))])
-"""Of a segment in a slot: its bytes by source, and what neighbours were told."""
-
-FETCH = np.dtype([("asked_at", "f8"), ("done_at", "f8")])
-"""Of a segment in a slot: first attempt and completion."""
+FETCH = np.dtype([("asked_at", "f8"), ("done_at", "f8"), ("p2p", "f4"), ("unused", "f4")])
+"""Of a segment in a slot: first attempt and completion, and bytes of neighbours."""
 
 TRANSFER = np.dtype(
     [
@@ -331,7 +327,7 @@ class Plane(Bundle):
     xfer: Any  # (rows × viewers,): transfers take the rows that were left last, which are in caches still
     row: NDArray[np.int32]  # (viewers, rows): where a viewer's transfers are
     spare: NDArray[np.int32]  # stack of the rows that were left
-    kept: Any  # (viewers, slots)
+    from_http: NDArray[np.float32]  # (viewers, slots): bytes that came over HTTP
     fetch: Any  # (viewers, slots), or (1, 1) where events are not logged
     calendar: Any  # events of the days to come
     today: Any  # heap of the events that come first

@@ -28,7 +28,6 @@ from p2psim.simulation.plane import (
     CONNECTION,
     EVENT,
     FETCH,
-    KEPT,
     METER,
     N_CONNECTIONS,
     N_COUNTS,
@@ -244,7 +243,7 @@ class Simulation:
             L=allocate(1, 1, 1, 1),
             N=sharing.allocate(np.zeros(1), 1),
             xfer=records(1, XFER),
-            kept=records((1, 1), KEPT),
+            from_http=np.zeros((1, 1), np.float32),
             calendar=records(1, EVENT),
             today=records(1, EVENT),
         )
@@ -276,6 +275,7 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
     seat["channel"] = people.channel
     seat["level"] = best_level(bitrate, 0, scenario.player.estimate, 1.0, 1.0, 0.0, np.inf) if len(bitrate) > 1 else 0
     fetch = np.full((count, slots) if events else (1, 1), np.nan, FETCH).view(np.recarray)
+    fetch["p2p"] = 0.0
     logged = _LOG_ROWS if events else 1
     return Plane(
         L=loaders,
@@ -297,7 +297,7 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
         xfer=records(count * rows, XFER),
         row=np.zeros((count, rows), np.int32),
         spare=np.zeros(count * rows, np.int32),
-        kept=records((count, slots), KEPT),
+        from_http=np.zeros((count, slots), np.float32),
         fetch=fetch,
         calendar=records(max(_EVENTS, 24 * count), EVENT),
         today=records(max(_EVENTS, 24 * count), EVENT),

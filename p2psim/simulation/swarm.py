@@ -47,8 +47,8 @@ def tell(P: Plane, v: int, now: float) -> None:
             i = find(P.L, v, segment)
             if i != NOBODY and P.L.request[i, v].source == HTTP:
                 state = FETCHING
-        if P.kept[v, slot].told != state:
-            P.kept[v, slot].told = state
+        if P.L.slot[v, slot].told != state:
+            P.L.slot[v, slot].told = state
             push(P, arrival, ANNOUNCED, v, segment, tag + state)
 
 
@@ -186,9 +186,9 @@ def _take_back_unplayed(P: Plane, v: int) -> None:
     seat = P.seat[v]
     segment = seat.next - 1
     while segment >= seat.origin_index and P.T.start[segment] > seat.position and not math.isnan(seat.first_frame):
-        kept = P.kept[v, segment % P.kept.shape[1]]
-        size = P.size[kept.level]
-        from_http = min(kept.http, size)
+        slot = segment % P.L.slot.shape[1]
+        size = P.size[P.L.slot[v, slot].level]
+        from_http = min(P.from_http[v, slot], size)
         seat.played_http -= from_http
         seat.played_p2p -= size - from_http
         segment -= 1

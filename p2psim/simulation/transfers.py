@@ -148,7 +148,7 @@ def begin(P: Plane, v: int, row: int, now: float) -> None:
             if P.s.mutes:
                 # what a viewer announced is kept once for all neighbours: this refusal tells the others too, up to
                 # its next announcement, where each of them would have been refused for itself
-                P.kept[other, x.segment % P.L.slot.shape[1]].told = ABSENT
+                P.L.slot[other, x.segment % P.L.slot.shape[1]].told = ABSENT
                 set_announced(P.L, other, x.segment, ABSENT)
             give_up(P, v, row, FAILED, now)  # the neighbour has dropped it meanwhile, or never had it
             return
@@ -320,13 +320,14 @@ def _end(P: Plane, v: int, row: int, got: float, outcome: int, now: float) -> No
         here, rate = carried(P, row, now), P.N.flow[row].rate * P.s.goodput
         stage_close(P.N, row, now)
     book(P, row, got, now)
-    kept = P.kept[v, x.segment % P.kept.shape[1]]
+    slot = x.segment % P.L.slot.shape[1]
     if x.source == HTTP:
         P.seat[v].bytes_http += got
-        kept.http += got
+        P.from_http[v, slot] += got
     else:
         _count(P, v, row, got)
-        kept.p2p += got
+        if P.s.events:
+            P.fetch[v, slot].p2p += got
     if P.s.events:
         _log(P, v, row, got, outcome, now)
     P.seat[v].busy &= ~(1 << P.N.flow[row].rank)

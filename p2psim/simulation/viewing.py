@@ -132,15 +132,15 @@ def deliver(P: Plane, v: int, segment: int, now: float) -> None:
         due = seat.stall_began
     seat.buffer_end = P.T.end[segment]
     seat.next = segment + 1
-    if P.L.slot[v, segment % P.L.slot.shape[1]].stored == SPOILED:
+    slot = segment % P.L.slot.shape[1]
+    if P.L.slot[v, slot].stored == SPOILED:
         seat.poisoned += 1
-    kept = P.kept[v, segment % P.kept.shape[1]]
     size = P.size[seat.level]
-    from_http = min(kept.http, size)
+    from_http = min(P.from_http[v, slot], size)
     seat.played_http += from_http
     seat.played_p2p += size - from_http
     if P.s.levels > 1:
-        kept.level = seat.level
+        P.L.slot[v, slot].level = seat.level
         _measure(P, v, size, now)
     if late:
         _go_on(P, v, now)
@@ -230,10 +230,10 @@ def log_state(P: Plane, v: int, now: float) -> None:
 def _log_played(P: Plane, v: int, segment: int, due: float, played: float) -> None:
     n = P.counts[N_PLAYED]
     P.counts[N_PLAYED] = n + 1
-    slot, entry = segment % P.kept.shape[1], P.played[n]
-    kept, fetch = P.kept[v, slot], P.fetch[v, slot]
+    slot, entry = segment % P.L.slot.shape[1], P.played[n]
+    fetch = P.fetch[v, slot]
     entry.viewer, entry.segment = v, segment
     entry.asked_at, entry.done_at, entry.due_at, entry.played_at = fetch.asked_at, fetch.done_at, due, played
-    entry.http, entry.p2p = kept.http, kept.p2p
-    entry.channel, entry.level = P.seat[v].channel, kept.level
+    entry.http, entry.p2p = P.from_http[v, slot], fetch.p2p
+    entry.channel, entry.level = P.seat[v].channel, P.L.slot[v, slot].level
     entry.poisoned = 1 if P.L.slot[v, slot].stored == SPOILED else 0
