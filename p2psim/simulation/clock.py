@@ -6,9 +6,11 @@ saved and continued. A SimPy process is a generator, which cannot be saved; beha
 
 import weakref
 from collections.abc import Callable, Generator, Iterable
+from heapq import heappush
 from typing import Any, NamedTuple, cast
 
 import simpy
+from simpy.events import NORMAL, URGENT
 
 __all__ = ["Clock", "Happening", "Pending"]
 
@@ -57,6 +59,11 @@ class Clock(simpy.Environment):
     def after(self, delay: float, action: Callable[..., object], *args: Any) -> None:
         """Do something after a delay, seconds."""
         self.schedule(_event(action, args), delay=delay)
+
+    def at(self, time: float, action: Callable[..., object], *args: Any, first: bool = False) -> None:
+        """Do something at a time that is not over; `first`: before all else that happens then."""
+        entry = time, URGENT if first else NORMAL, next(self._eid), _event(action, args)
+        heappush(self._queue, entry)  # adding a delay to the clock might miss the time by a rounding
 
     def pending(self) -> list[Pending]:
         """List what is still to come, in order; raises TypeError for what is no data, such as a SimPy process."""

@@ -21,6 +21,8 @@ because all that is still to come is data (`p2psim.simulation.checkpoint`). A ge
 of one's own cannot be saved, unless that too uses ``control.env.after``.
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +34,7 @@ from p2psim.scenario import Population, Scenario
 from p2psim.scenario.population import CLEAN, CRASH, region_names
 from p2psim.scenario.zapping import next_channel, zapping_stream
 from p2psim.simulation import faults, hybrid
+from p2psim.simulation.agenda import Agenda
 from p2psim.simulation.clock import Clock
 from p2psim.simulation.edges import ORIGIN_RATE
 from p2psim.simulation.kernel import arrive, change_capacity, cut, cut_all, depart, later_connect, turn_to
@@ -50,6 +53,7 @@ _SWEEP = 1.0
 _RECONNECT_AT_LEAST, _RECONNECT_AT_MOST, _RECONNECT_SPREAD = 10.0, 3600.0, 300.0
 """How long a tracker client waits to reconnect: doubled each time, and at random (bittorrent-tracker)."""
 _NEVER = float("nan")
+_NO_SWARM = -1
 
 
 @dataclass(slots=True)
@@ -106,12 +110,21 @@ class Control:
         self.brain: Brain[int] = Brain(options, rng)
         self._luck = stream(self.seed, self.replication, "connections")
         self._reach = Reach(self.scenario, self.population, self.seed, self.replication)
-        self._states = self.plane.seat["state"]
-        self._degrees = self.plane.L.viewer["degree"]
-        self._received = np.zeros((len(self.population), 2), np.int64)
-        self._turns = np.zeros(len(self.population), np.int64)
-        for v in range(len(self.population)):
-            self.env.after(float(self.population.joined_at[v]), self._come, v)
+        count = len(self.population)
+        self._states, self._degrees = self.plane.seat["state"], self.plane.L.viewer["degree"]
+        self._channels, self._levels = self.plane.seat["channel"], self.plane.seat["level"]
+        self._received = np.zeros((count if self.keep else 0, 2), np.int32)
+        self._turns = np.zeros(count, np.int32)
+        self._swarms = np.full(count, _NO_SWARM, np.int32)
+        self._hashes = [
+            f"p2psim-{channel:08d}-{level:04d}"
+            for channel in range(self.scenario.channels.count)
+            for level in range(self.plane.s.levels)
+        ]
+        self._ids = [peer_id(v) for v in range(count)]
+        self._offers = [Offer(i, i) for i in range(tracker.offers)]
+        self._rounds = Agenda()
+        self._plan_visits()
         if self._shares:
             self.env.after(_SWEEP, self._keep_house, _PING)
             hybrid.schedule(self)
@@ -127,12 +140,19 @@ class Control:
     _received: Any = field(init=False)
     _turns: Any = field(init=False)
     """How often a viewer's tracker client was started or stopped: tells what was scheduled by which."""
-    _swarms: dict[int, str] = field(init=False, default_factory=dict)
-    """Viewer → info hash announced last."""
+    _swarms: Any = field(init=False)
+    """Place of the info hash that a viewer announced last."""
+    _hashes: list[str] = field(init=False)
+    _ids: list[str] = field(init=False)
+    _offers: list[Offer] = field(init=False)
+    _rounds: Agenda = field(init=False)
+    """Whose next announce is due when."""
     _places: set[int] = field(init=False, default_factory=set)
     _zapping: dict[int, np.random.Generator] = field(init=False, default_factory=dict)
     _states: Any = field(init=False)
     _degrees: Any = field(init=False)
+    _channels: Any = field(init=False)
+    _levels: Any = field(init=False)
 
     @property
     def _shares(self) -> bool:
@@ -140,19 +160,34 @@ class Control:
 
     # -- happenings ---------------------------------------------------------------------------------------------
 
-    def _come(self, v: int) -> None:
-        """A viewer comes, will announce itself, may zap, and will leave."""
-        people, now = self.population, float(self.env.now)
-        arrive(self.plane, v, now)
-        if people.left_at[v] < self.scenario.duration:
-            self.env.after(max(0.0, float(people.left_at[v]) - now), self._go, v)
+    def _plan_visits(self) -> None:
+        """Let viewers come, before all else that happens at their time, and go."""
+        people = self.population
+        self._wait_for(Agenda(people.joined_at), self._come, True)
+        stay = np.maximum(0.0, people.left_at - people.joined_at)
+        ends = np.where(people.left_at < self.scenario.duration, people.joined_at + stay, np.inf)
+        self._wait_for(Agenda(ends), self._go, False)
+
+    def _wait_for(self, agenda: Agenda, action: Callable[[int, int], None], first: bool) -> None:
+        if agenda.next < math.inf:
+            self.env.at(agenda.next, self._do_next, agenda, action, first, first=first)
+
+    def _do_next(self, agenda: Agenda, action: Callable[[int, int], None], first: bool) -> None:
+        """Do the first thing on an agenda, and wait for the next."""
+        v, turn = agenda.take()
+        self._wait_for(agenda, action, first)
+        action(v, turn)
+
+    def _come(self, v: int, _: int) -> None:
+        """A viewer comes, will announce itself, and may zap."""
+        arrive(self.plane, v, float(self.env.now))
         if np.isfinite(self.scenario.channels.dwell):
             self._zapping[v] = zapping_stream(self.seed, self.replication, v)
             self.env.after(self._zapping[v].exponential(self.scenario.channels.dwell), self._zap_on, v)
         self._start_announcing(v)
 
-    def _go(self, v: int) -> None:
-        if self._states[v] < GONE:
+    def _go(self, v: int, _: int) -> None:
+        if self._states.item(v) < GONE:
             self.leave(v, crash=bool(self.population.departure[v] == CRASH))
 
     def _zap_on(self, v: int) -> None:
@@ -173,9 +208,10 @@ class Control:
     def _stop_announcing(self, v: int) -> None:
         """The tracker client says goodbye."""
         self._turns[v] += 1
-        swarm = self._swarms.pop(v, None)
-        if swarm is not None and self.tracker_up:
-            self.brain.handle(v, Announce(swarm, peer_id(v), "stopped", [], 0), self.env.now)
+        swarm = self._swarms.item(v)
+        self._swarms[v] = _NO_SWARM
+        if swarm != _NO_SWARM and self.tracker_up:
+            self.brain.handle(v, Announce(self._hashes[swarm], self._ids[v], "stopped", [], 0), self.env.now)
 
     def _make_offers(self, v: int, event: str, turn: int) -> None:
         """The tracker client prepares its offers, and sends them."""
@@ -191,7 +227,17 @@ class Control:
             self._reconnect(v, turn, 0)
             return
         interval = self._announce(v, event, began)
-        self.env.after(max(0.0, interval - self.scenario.network.gather), self._make_offers, v, "", turn)
+        self._announce_again(v, turn, max(0.0, interval - self.scenario.network.gather))
+
+    def _announce_again(self, v: int, turn: int, wait: float) -> None:
+        idle = self._rounds.next == math.inf
+        if not self._rounds.add(self.env.now + wait, v, turn):
+            self.env.after(wait, self._begin_round, v, turn)
+        elif idle:
+            self._wait_for(self._rounds, self._begin_round, False)
+
+    def _begin_round(self, v: int, turn: int) -> None:
+        self._make_offers(v, "", turn)
 
     def _reconnect(self, v: int, turn: int, tries: int) -> None:
         """The tracker client has lost its connection and will try again."""
@@ -227,7 +273,7 @@ class Control:
 
     def is_present(self, v: int) -> bool:
         """Whether a viewer has not left."""
-        return bool(self._states[v] < GONE) and self.env.now < self.population.left_at[v]
+        return bool(self._states.item(v) < GONE and self.env.now < self.population.left_at.item(v))
 
     def retire(self) -> None:
         """The run is over: nobody is there any more, and verbs about viewers do nothing."""
@@ -303,7 +349,7 @@ class Control:
         """Let the tracker go down; it forgets everybody, and its clients lose their connections."""
         self.tracker_up = False
         self.brain = Brain(self.brain.options, stream(self.seed, self.replication, "tracker", float(self.env.now)))
-        self._swarms.clear()
+        self._swarms[:] = _NO_SWARM
         self._places.clear()
         for v in self.viewers():
             self._turns[v] += 1
@@ -363,13 +409,13 @@ class Control:
 
     def _announce(self, v: int, event: str, began: float) -> float:
         """An announce reaches the tracker; gives the interval that it answers."""
-        degree = int(self._degrees[v])
-        room = self.scenario.policy.maxPeers - degree
-        offers = [Offer(v, i) for i in range(self.scenario.tracker.offers if room > 0 else 0)]
-        swarm = self._swarms[v] = self._swarm(v)
+        has_room = self._degrees.item(v) < self.scenario.policy.maxPeers
+        offers = self._offers if has_room else []
+        # each channel in each quality is a swarm of its own
+        swarm = self._swarms[v] = self._channels.item(v) * self.plane.s.levels + self._levels.item(v)
         self._say_place(v)
-        message = Announce(swarm, peer_id(v), event, offers, len(offers))
-        received, answered = self._received[v].tolist()
+        message = Announce(self._hashes[swarm], self._ids[v], event, offers, len(offers))
+        received, answered = self._received[v].tolist() if self.keep else (0, 0)
         interval, known = self.scenario.tracker.interval, 0
         for receiver, sent in self.brain.handle(v, message, self.env.now):
             if isinstance(sent, AnnounceReply):
@@ -386,12 +432,13 @@ class Control:
             self.stale_offers += 1
             return
         self.live_offers += 1
-        self._received[receiver, 0] += 1
-        if self._degrees[receiver] >= self.scenario.policy.maxPeers:
+        if self.keep:
+            self._received[receiver, 0] += 1
+        if self._degrees.item(receiver) >= self.scenario.policy.maxPeers:
             self._note(v, receiver, began, float("nan"), "refused")
             return
-        answer = Answer(offer.info_hash, peer_id(receiver), peer_id(v), offer.offer_id, receiver)
-        if self.brain.handle(receiver, answer, self.env.now):
+        answer = Answer(offer.info_hash, self._ids[receiver], self._ids[v], offer.offer_id, receiver)
+        if self.brain.handle(receiver, answer, self.env.now) and self.keep:
             self._received[v, 1] += 1
         failure = self.scenario.nat.failure
         lucky = failure == 0 or self._luck.random() >= failure
@@ -419,11 +466,6 @@ class Control:
             return ""
         path = self._reach.way(v, other)
         return path or ("relay" if self._reach.relay(v, other) else "")
-
-    def _swarm(self, v: int) -> str:
-        """Info hash of what a viewer watches: each channel in each quality is a swarm of its own."""
-        seat = self.plane.seat
-        return f"p2psim-{seat['channel'][v]:08d}-{seat['level'][v]:04d}"
 
     def _say_place(self, v: int) -> None:
         """Let the tracker know where a viewer is, as a real one looks it up from the address."""
