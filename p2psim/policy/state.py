@@ -180,7 +180,6 @@ LINK = np.dtype(
         ("strikes", "u1"),  # time-outs of the neighbour since its last success
         ("relayed", "u1"),  # the connection goes through a relay (simulation)
         ("blame", "u1"),  # failures of the neighbour, where viewers remember them
-        ("unused", "u1", (2,)),
     ]
 )
 
