@@ -37,50 +37,17 @@ from p2psim.simulation import faults, hybrid
 from p2psim.simulation.agenda import Agenda
 from p2psim.simulation.clock import Clock
 from p2psim.simulation.edges import ORIGIN_RATE
-from p2psim.simulation.kernel import arrive, change_capacity, cut, cut_all, depart, later_connect, turn_to
+from p2psim.simulation.kernel import arrive, change_capacity, cut, cut_all, depart, turn_to
 from p2psim.simulation.plane import AWAY, CRASHED, GONE, N_SWITCHED, Plane
-from p2psim.simulation.reach import Reach
-from p2psim.simulation.routes import round_trip
-from tracker.brain import Brain
-from tracker.options import BrainOptions
-from tracker.protocol import Announce, AnnounceReply, Answer, Offer, OfferRelay
+from p2psim.simulation.signalling import Signalling
 
-__all__ = ["Announcement", "Attempt", "Control"]
+__all__ = ["Control"]
 
 _PING = 25.0
 """Seconds between the tracker's pings; a viewer that is there answers."""
 _SWEEP = 1.0
 _RECONNECT_AT_LEAST, _RECONNECT_AT_MOST, _RECONNECT_SPREAD = 10.0, 3600.0, 300.0
 """How long a tracker client waits to reconnect: doubled each time, and at random (bittorrent-tracker)."""
-_NEVER = float("nan")
-_NO_SWARM = -1
-
-
-@dataclass(slots=True)
-class Attempt:
-    """An attempt to connect, from the offer to its outcome."""
-
-    viewer: int
-    other: int
-    initiated_at: float
-    opens_at: float
-    outcome: str
-    path: str = ""
-    answered_at: float = _NEVER
-    """When the answer is back."""
-
-
-@dataclass(slots=True)
-class Announcement:
-    """An announce, as its viewer sees it."""
-
-    viewer: int
-    at: float
-    event: str
-    offers_sent: int
-    offers_received: int
-    answers_received: int
-    peers_known: int
 
 
 @dataclass(slots=True)
@@ -93,36 +60,16 @@ class Control:
     seed: int
     replication: int
     keep: bool = False
-    """Keep a record of every attempt and announce."""
+    """Keep a record of every attempt to connect, and of every announce."""
     env: Clock = field(default_factory=Clock)
-    attempts: list[Attempt] = field(default_factory=list)
-    announcements: list[Announcement] = field(default_factory=list)
-    stale_offers: int = 0
-    """Offers that the tracker passed to viewers who were gone."""
-    live_offers: int = 0
 
     def __post_init__(self) -> None:
-        tracker = self.scenario.tracker
-        rng = stream(self.seed, self.replication, "tracker")
-        options = BrainOptions(
-            interval=tracker.interval, heartbeat_timeout=tracker.heartbeat, matching=tracker.matching
-        )
-        self.brain: Brain[int] = Brain(options, rng)
-        self._luck = stream(self.seed, self.replication, "connections")
-        self._reach = Reach(self.scenario, self.population, self.seed, self.replication)
-        count = len(self.population)
+        self._shares = self.scenario.policy.of_stream("main").shares
         self._states, self._degrees = self.plane.seat["state"], self.plane.L.viewer["degree"]
-        self._channels, self._levels = self.plane.seat["channel"], self.plane.seat["level"]
-        self._received = np.zeros((count if self.keep else 0, 2), np.int32)
-        self._turns = np.zeros(count, np.int32)
-        self._swarms = np.full(count, _NO_SWARM, np.int32)
-        self._hashes = [
-            f"p2psim-{channel:08d}-{level:04d}"
-            for channel in range(self.scenario.channels.count)
-            for level in range(self.plane.s.levels)
-        ]
-        self._ids = [peer_id(v) for v in range(count)]
-        self._offers = [Offer(i, i) for i in range(tracker.offers)]
+        self.signalling = Signalling(
+            self.scenario, self.population, self.plane, self.env, self.seed, self.replication, self.keep
+        )
+        self._turns = np.zeros(len(self.population), np.int32)
         self._rounds = Agenda()
         self._plan_visits()
         if self._shares:
@@ -130,33 +77,17 @@ class Control:
             hybrid.schedule(self)
         faults.schedule(self)
 
-    brain: Brain[int] = field(init=False)
+    signalling: Signalling = field(init=False)
     p2p_on: bool = field(init=False, default=True)
     tracker_up: bool = field(init=False, default=True)
-    isolated: set[int] = field(init=False, default_factory=set)
-    """Regions that are cut off from all others."""
-    _luck: np.random.Generator = field(init=False)
-    _reach: Reach = field(init=False)
-    _received: Any = field(init=False)
+    _shares: bool = field(init=False)
     _turns: Any = field(init=False)
     """How often a viewer's tracker client was started or stopped: tells what was scheduled by which."""
-    _swarms: Any = field(init=False)
-    """Place of the info hash that a viewer announced last."""
-    _hashes: list[str] = field(init=False)
-    _ids: list[str] = field(init=False)
-    _offers: list[Offer] = field(init=False)
     _rounds: Agenda = field(init=False)
     """Whose next announce is due when."""
-    _places: set[int] = field(init=False, default_factory=set)
     _zapping: dict[int, np.random.Generator] = field(init=False, default_factory=dict)
     _states: Any = field(init=False)
     _degrees: Any = field(init=False)
-    _channels: Any = field(init=False)
-    _levels: Any = field(init=False)
-
-    @property
-    def _shares(self) -> bool:
-        return self.scenario.policy.of_stream("main").shares
 
     # -- happenings ---------------------------------------------------------------------------------------------
 
@@ -208,10 +139,8 @@ class Control:
     def _stop_announcing(self, v: int) -> None:
         """The tracker client says goodbye."""
         self._turns[v] += 1
-        swarm = self._swarms.item(v)
-        self._swarms[v] = _NO_SWARM
-        if swarm != _NO_SWARM and self.tracker_up:
-            self.brain.handle(v, Announce(self._hashes[swarm], self._ids[v], "stopped", [], 0), self.env.now)
+        if self.tracker_up:
+            self.signalling.say_goodbye(v)
 
     def _make_offers(self, v: int, event: str, turn: int) -> None:
         """The tracker client prepares its offers, and sends them."""
@@ -226,7 +155,7 @@ class Control:
         if not self.tracker_up:
             self._reconnect(v, turn, 0)
             return
-        interval = self._announce(v, event, began)
+        interval = self.signalling.announce(v, event, began)
         self._announce_again(v, turn, max(0.0, interval - self.scenario.network.gather))
 
     def _announce_again(self, v: int, turn: int, wait: float) -> None:
@@ -258,8 +187,8 @@ class Control:
         if self.env.now >= next_ping and self.tracker_up:
             next_ping += _PING
             for v in np.flatnonzero((self._states != AWAY) & (self._states < GONE)).tolist():
-                self.brain.heard(v, self.env.now)
-        self.brain.expire(self.env.now)
+                self.signalling.brain.heard(v, self.env.now)
+        self.signalling.brain.expire(self.env.now)
         self.env.after(_SWEEP, self._keep_house, next_ping)
 
     # -- verbs --------------------------------------------------------------------------------------------------
@@ -274,6 +203,10 @@ class Control:
     def is_present(self, v: int) -> bool:
         """Whether a viewer has not left."""
         return bool(self._states.item(v) < GONE and self.env.now < self.population.left_at.item(v))
+
+    def use(self, plane: Plane) -> None:
+        """Go on with a data plane whose arrays have other sizes."""
+        self.plane = self.signalling.plane = plane
 
     def retire(self) -> None:
         """The run is over: nobody is there any more, and verbs about viewers do nothing."""
@@ -314,7 +247,7 @@ class Control:
             self.population.left_at[v] = now
             self.population.departure[v] = CRASH if crash else CLEAN
         if not crash:
-            self.brain.disconnect(v, now)
+            self.signalling.brain.disconnect(v, now)
 
     def disconnect(self, a: int, b: int) -> None:
         """Break the connection of two viewers."""
@@ -348,9 +281,7 @@ class Control:
     def stop_tracker(self) -> None:
         """Let the tracker go down; it forgets everybody, and its clients lose their connections."""
         self.tracker_up = False
-        self.brain = Brain(self.brain.options, stream(self.seed, self.replication, "tracker", float(self.env.now)))
-        self._swarms[:] = _NO_SWARM
-        self._places.clear()
+        self.signalling.forget()
         for v in self.viewers():
             self._turns[v] += 1
             if self.shares(v):
@@ -362,16 +293,17 @@ class Control:
 
     def isolate(self, region: str) -> None:
         """Cut a region off: viewers there and elsewhere lose each other."""
-        self.isolated.add(self._region(region))
+        isolated = self.signalling.reach.isolated
+        isolated.add(self._region(region))
         where = self.population.region
         for v in self.viewers():
             for other in self.neighbours(v):
-                if where[v] != where[other] and not self.isolated.isdisjoint((int(where[v]), int(where[other]))):
+                if where[v] != where[other] and not isolated.isdisjoint((int(where[v]), int(where[other]))):
                     self.disconnect(v, other)
 
     def rejoin(self, region: str) -> None:
         """Let a region that was cut off reach the others again."""
-        self.isolated.discard(self._region(region))
+        self.signalling.reach.isolated.discard(self._region(region))
 
     def switch_p2p(self, on: bool) -> None:
         """Switch peer-to-peer on or off for everybody; off, all connections are closed."""
@@ -404,91 +336,3 @@ class Control:
     def _set_link(self, link: int, rate: float) -> None:
         if link < len(self.plane.N.link):  # a run that is over has given its links back
             change_capacity(self.plane, link, float(rate), float(self.env.now))
-
-    # -- the tracker --------------------------------------------------------------------------------------------
-
-    def _announce(self, v: int, event: str, began: float) -> float:
-        """An announce reaches the tracker; gives the interval that it answers."""
-        has_room = self._degrees.item(v) < self.scenario.policy.maxPeers
-        offers = self._offers if has_room else []
-        # each channel in each quality is a swarm of its own
-        swarm = self._swarms[v] = self._channels.item(v) * self.plane.s.levels + self._levels.item(v)
-        self._say_place(v)
-        message = Announce(self._hashes[swarm], self._ids[v], event, offers, len(offers))
-        received, answered = self._received[v].tolist() if self.keep else (0, 0)
-        interval, known = self.scenario.tracker.interval, 0
-        for receiver, sent in self.brain.handle(v, message, self.env.now):
-            if isinstance(sent, AnnounceReply):
-                interval, known = float(sent.interval), sent.complete + sent.incomplete
-            elif isinstance(sent, OfferRelay):
-                self._offer(v, receiver, sent, began)
-        if self.keep:
-            self.announcements.append(Announcement(v, began, event, len(offers), received, answered, known))
-        return interval
-
-    def _offer(self, v: int, receiver: int, offer: OfferRelay, began: float) -> None:
-        """An offer reaches its receiver, who answers it; if their NATs allow, a connection opens."""
-        if not self.is_present(receiver):
-            self.stale_offers += 1
-            return
-        self.live_offers += 1
-        if self.keep:
-            self._received[receiver, 0] += 1
-        if self._degrees.item(receiver) >= self.scenario.policy.maxPeers:
-            self._note(v, receiver, began, float("nan"), "refused")
-            return
-        answer = Answer(offer.info_hash, self._ids[receiver], self._ids[v], offer.offer_id, receiver)
-        if self.brain.handle(receiver, answer, self.env.now) and self.keep:
-            self._received[v, 1] += 1
-        failure = self.scenario.nat.failure
-        lucky = failure == 0 or self._luck.random() >= failure
-        path = self._way(v, receiver) if lucky else ""
-        answered = self.env.now + 3 * self.scenario.tracker.latency + self.scenario.network.gather
-        if not path:
-            self._note(v, receiver, began, float("nan"), "failed", answered=answered)
-            return
-        opens = self.env.now + self._handshake(v, receiver, path == "relay")
-        self._note(v, receiver, began, opens, "open", path, answered)
-        if self.scenario.regions.mix:
-            self.env.after(opens - self.env.now, self._open, v, receiver, path)
-        else:
-            later_connect(self.plane, v, receiver, int(path == "relay"), float(opens))
-
-    def _open(self, v: int, other: int, path: str) -> None:
-        """A connection opens, unless one of the two regions was cut off meanwhile."""
-        if self._way(v, other):
-            later_connect(self.plane, v, other, int(path == "relay"), float(self.env.now))
-
-    def _way(self, v: int, other: int) -> str:
-        """How two viewers would reach each other now; empty: not at all."""
-        where = self.population.region
-        if self.isolated and where[v] != where[other] and {int(where[v]), int(where[other])} & self.isolated:
-            return ""
-        path = self._reach.way(v, other)
-        return path or ("relay" if self._reach.relay(v, other) else "")
-
-    def _say_place(self, v: int) -> None:
-        """Let the tracker know where a viewer is, as a real one looks it up from the address."""
-        if self.scenario.tracker.matching == "locality" and v not in self._places:
-            self._places.add(v)
-            people = self.population
-            place = f"home {people.home[v]}", f"region {people.region[v]}"
-            self.brain.connect(v, self.env.now, place)
-
-    def _handshake(self, v: int, receiver: int, relayed: bool) -> float:
-        """From the offer at the tracker to the open channel: two more hops to and from it, then ICE, DTLS and SCTP."""
-        network, tracker = self.scenario.network, self.scenario.tracker
-        rtt = float(round_trip(self.plane, v, receiver, relayed))
-        longer = network.relay_setup if relayed else 0.0
-        return 3 * tracker.latency + network.gather + network.handshake_trips * rtt + network.handshake + longer
-
-    def _note(
-        self, v: int, other: int, began: float, opens: float, outcome: str, path: str = "", answered: float = _NEVER
-    ) -> None:
-        if self.keep:
-            self.attempts.append(Attempt(v, other, began, opens, outcome, path, answered))
-
-
-def peer_id(v: int) -> str:
-    """Peer id of a simulated viewer."""
-    return f"-PM0203-{v:012d}"

@@ -9,7 +9,6 @@ import pandas as pd
 from p2psim.scenario import Population, Scenario
 from p2psim.scenario.population import ROLES, device_names, region_names, viewer_name
 from p2psim.scenario.zapping import channel_names
-from p2psim.simulation.control import Announcement, Attempt
 from p2psim.simulation.plane import (
     AWAY,
     BIN_FAR,
@@ -25,6 +24,7 @@ from p2psim.simulation.plane import (
     STARTING,
     Plane,
 )
+from p2psim.simulation.signalling import Announcement, Attempt
 from p2psim.simulation.transfers import LATE
 from p2psim.trace import table
 from p2psim.trace.totals import Totals

@@ -15,6 +15,8 @@ class Reach:
     """Rules and luck of a population; ways are named as in the trace (host, srflx, relay), "" for none."""
 
     def __init__(self, scenario: Scenario, people: Population, seed: int, replication: int) -> None:
+        self.isolated: set[int] = set()
+        """Regions that are cut off from all others."""
         self._people, self._relay = people, scenario.relay
         self._key = f"{seed}/{replication}/relay"
         self._kind = _kinds(people)
@@ -22,6 +24,14 @@ class Reach:
         if not scenario.policy.rtcConfig:
             # nobody learns the address that a NAT gives: one of two must be without
             self._direct[1:, 1:] = False
+
+    def path(self, a: int, b: int) -> str:
+        """Best way between two viewers now."""
+        if self.isolated:
+            here, there = int(self._people.region[a]), int(self._people.region[b])
+            if here != there and not self.isolated.isdisjoint((here, there)):
+                return ""
+        return self.way(a, b) or ("relay" if self.relay(a, b) else "")
 
     def way(self, a: int, b: int) -> str:
         """Best way between two viewers without a relay."""

@@ -32,6 +32,7 @@ from p2psim.simulation.plane import (
     N_CONNECTIONS,
     N_COUNTS,
     N_EVENTS,
+    N_HANDLED,
     N_HELD,
     N_PLAYED,
     N_STATES,
@@ -191,7 +192,7 @@ class Simulation:
             larger[: len(plane.calendar)] = plane.calendar
             today = records(len(larger), EVENT)
             today[: len(plane.today)] = plane.today
-            self.control.plane = replace(plane, calendar=larger, today=today)
+            self.control.use(replace(plane, calendar=larger, today=today))
 
     def _drain(self) -> None:
         plane = self.control.plane
@@ -231,21 +232,25 @@ class Simulation:
                 name=scenario.name,
                 versions=versions(),
             )
-            tables = ledger.tables(scenario, people, plane, self.logs(), control.attempts, control.announcements)
+            said = control.signalling
+            tables = ledger.tables(scenario, people, plane, self.logs(), said.attempts, said.announcements)
             trace = Trace(manifest, scenario, tables)
-        return Run(totals, trace, control.stale_offers, control.live_offers, int(plane.counts[8]))
+        offers = control.signalling.stale_offers, control.signalling.live_offers
+        return Run(totals, trace, *offers, int(plane.counts[N_HANDLED]))
 
     def _give_back(self) -> None:
         """Let go of what no table needs: making the tables is where a large run would need most memory."""
         self.control.retire()
-        self.control.plane = replace(
-            self.control.plane,
-            L=allocate(1, 1, 1, 1),
-            N=sharing.allocate(np.zeros(1), 1),
-            xfer=records(1, XFER),
-            from_http=np.zeros((1, 1), np.float32),
-            calendar=records(1, EVENT),
-            today=records(1, EVENT),
+        self.control.use(
+            replace(
+                self.control.plane,
+                L=allocate(1, 1, 1, 1),
+                N=sharing.allocate(np.zeros(1), 1),
+                xfer=records(1, XFER),
+                from_http=np.zeros((1, 1), np.float32),
+                calendar=records(1, EVENT),
+                today=records(1, EVENT),
+            )
         )
 
 

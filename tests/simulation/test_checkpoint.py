@@ -141,7 +141,7 @@ def test_a_killed_run_goes_on_to_the_same_end(tmp_path: Path) -> None:
 
 def crowd_in(control: Control, by: float) -> None:
     """A behaviour of one's own that is data."""
-    control.stale_offers += 1000
+    control.signalling.stale_offers += 1000
     control.env.after(by, crowd_in, control, by)
 
 

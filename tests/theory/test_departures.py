@@ -58,7 +58,7 @@ def test_stale_entries_follow_the_heartbeat(viewing: float, timeout: float, cras
         def settled(control: Control, counts: list[tuple[int, int]] = counts) -> None:
             def wait() -> simpy.events.ProcessGenerator:
                 yield control.env.timeout(2.5 * timeout)
-                counts.append((control.stale_offers, control.live_offers))
+                counts.append((control.signalling.stale_offers, control.signalling.live_offers))
 
             control.env.process(wait())
 
