@@ -71,7 +71,7 @@ class Agent:
         self._L.random[_ME] = random
         self._L.viewer["born"][_ME] = now
         self._L.viewer["uploads"][_ME] = uploads
-        self._L.viewer["storage"][_ME] = storage
+        self._L.storage[_ME] = storage
         self._L.identity[_ME] = peer_hash(name)
         self._T = Timeline(start=np.zeros(0), end=np.zeros(0))
         self._base = 0

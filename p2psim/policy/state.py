@@ -107,6 +107,8 @@ class Loaders(Bundle):
     used, the viewer is the second axis here."""
     link: Any
     """(viewers, neighbours), in order of connection, see LINK."""
+    storage: F8
+    """Size of each viewer's storage, bytes, (viewers,)."""
     speed: F8
     """Speed of each viewer as a neighbour to the last bit, bytes/s, (viewers,); or (1,) where `link` has it."""
     size: F8
@@ -130,7 +132,6 @@ VIEWER = np.dtype(
         ("born", "f8"),  # when the loader was made: the clock of the initial hold
         ("passed", "f8"),  # time of the last queue pass
         ("stored_bytes", "f8"),
-        ("storage", "f8"),  # size of the storage, bytes
         ("first", "i4"),  # the playlist as known holds segments first ≤ index < last
         ("last", "i4"),
         ("requested", "i4"),  # segment that the player asked for last
@@ -156,9 +157,6 @@ SLOT = np.dtype(
 )
 REQUEST = np.dtype(
     [
-        ("bytes", "f8"),  # received so far; survives failed and aborted attempts
-        ("total", "f8"),  # size, once known; 0 before
-        ("failed_at", "f8"),
         ("segment", "i4"),
         ("link", "i2"),  # place of the neighbour that serves it, or NOBODY
         ("http_failures", "i2"),
@@ -168,6 +166,9 @@ REQUEST = np.dtype(
         ("handled", "u1"),  # a pass has seen it in this state
         ("spoiled", "u1"),  # a polluter sent some of its bytes (simulation)
         ("unused", "u1", (2,)),
+        ("bytes", "f8"),  # received so far; survives failed and aborted attempts
+        ("total", "f8"),  # size, once known; 0 before
+        ("failed_at", "f8"),
     ]
 )
 LINK = np.dtype(
@@ -249,6 +250,7 @@ def allocate(viewers: int, slots: int, requests: int, neighbours: int, *, sizes:
         slot=records((viewers, slots), SLOT),
         request=records((requests, viewers), REQUEST),
         link=records((viewers, neighbours), LINK),
+        storage=np.full(viewers, np.inf),
         speed=np.zeros(viewers if sizes else 1),
         size=np.zeros((viewers, slots) if sizes else (1, 1)),
         identity=np.zeros(viewers, np.int64),
@@ -261,6 +263,5 @@ def allocate(viewers: int, slots: int, requests: int, neighbours: int, *, sizes:
     loaders.viewer["requested"] = loaders.viewer["waiting"] = NOBODY
     loaders.viewer["passed"] = -np.inf
     loaders.viewer["uploads"] = 1
-    loaders.viewer["storage"] = np.inf
     loaders.link["neighbour"] = NOBODY
     return loaders

@@ -17,7 +17,7 @@ def segment_size(L: Loaders, v: int, segment: int) -> float:
 @entry
 def free_percent(L: Loaders, T: Timeline, v: int) -> float:
     """Free share of the storage in per cent; what lies behind the playhead does not count as used."""
-    storage = L.viewer[v].storage
+    storage = L.storage[v]
     if L.viewer[v].jumped == 0 or L.viewer[v].stored_bytes < 0.9 * storage:
         # before the first report all counts; above 10 %, whatever lies behind, no rule looks closer
         return 100.0 - L.viewer[v].stored_bytes / storage * 100.0
@@ -34,7 +34,7 @@ def store(L: Loaders, o: Options, T: Timeline, v: int, segment: int) -> None:
     """Keep a segment, after making room for it."""
     slots = L.slot.shape[1]
     size = segment_size(L, v, segment)
-    full = L.viewer[v].stored_bytes + size > L.viewer[v].storage
+    full = L.viewer[v].stored_bytes + size > L.storage[v]
     if L.viewer[v].jumped != 0 and (full or o.live):
         margin = o.high_demand_window if o.live else 0.0
         for other in range(max(0, L.viewer[v].last - slots), L.viewer[v].last):
@@ -43,7 +43,7 @@ def store(L: Loaders, o: Options, T: Timeline, v: int, segment: int) -> None:
                 continue
             L.slot[v, slot].stored = 0
             L.viewer[v].stored_bytes -= segment_size(L, v, other)
-            if not o.live and L.viewer[v].stored_bytes + size <= L.viewer[v].storage:
+            if not o.live and L.viewer[v].stored_bytes + size <= L.storage[v]:
                 break
     L.slot[v, segment % slots].stored = 1
     L.viewer[v].stored_bytes += size

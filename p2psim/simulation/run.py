@@ -270,7 +270,7 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
     loaders.viewer["uploads"][:count] = people.uploads & (not policy.isP2PUploadDisabled)
     loaders.identity[:count] = [peer_hash(viewer_name(v)) for v in range(count)] if chosen.election else 0
     storage = np.where(people.mobile, policy.storage_limit(True), policy.storage_limit(False))
-    loaders.viewer["storage"][:count] = storage
+    loaders.storage[:count] = storage
     seat = records(count, SEAT)
     for name in ("border", "border_at", "urgent_at", "check_at"):
         seat[name] = np.inf
