@@ -22,6 +22,18 @@ def test_happenings_come_in_order_of_time_then_of_scheduling() -> None:
     assert seen == [(1.0, "first"), (1.0, "second"), (2.0, "late")]
 
 
+def test_a_time_is_met_exactly_and_what_is_first_comes_before_all_else_then() -> None:
+    clock, seen = Clock(), []
+    clock.after(0.3, seen.append, "now")
+    play(clock, 0.5)
+    clock.after(0.9 - 0.3, seen.append, "later")  # 0.3 + (0.9 - 0.3) is more than 0.9
+    clock.at(0.9, seen.append, "then")
+    clock.at(0.9, seen.append, "first", first=True)
+    assert [entry.at for entry in clock.pending()] == [0.9, 0.9, 0.3 + (0.9 - 0.3)]
+    play(clock, 1.0)
+    assert seen == ["now", "first", "then", "later"]
+
+
 def test_happenings_and_simpy_processes_share_the_clock() -> None:
     clock, seen = Clock(), []
 
