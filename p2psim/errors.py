@@ -19,6 +19,8 @@ The message of each is one line: it names the value at fault and says what is ac
 
 import difflib
 from collections.abc import Iterable
+from numbers import Integral
+from typing import Any
 
 __all__ = [
     "CheckpointError",
@@ -32,6 +34,7 @@ __all__ = [
     "TraceError",
     "TrackerUnreachableError",
     "UnitError",
+    "at_least",
     "no_such",
     "one_of",
 ]
@@ -81,6 +84,13 @@ class TrackerUnreachableError(TestbedError):
 
 class MissingToolError(TestbedError):
     """A program or a right that this machine does not have."""
+
+
+def at_least(what: str, value: Any, least: int) -> int:
+    """Give `value` if it is a whole number of at least `least`; else raise InputError."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise InputError(f"{what} = {value!r}: a whole number of at least {least} is expected")
+    return int(value)
 
 
 def one_of(what: str, value: object, known: Iterable[str], error: type[InputError] = InputError) -> str:

@@ -41,6 +41,26 @@ def results() -> Results:
         (lambda: p2psim.measure("live-24"), "did you mean 'live-24s'"),
         (lambda: p2psim.compare("live-24"), "did you mean 'live-24s'"),
         (lambda: p2psim.compare(Scenario()), "difference(a, b)"),  # type: ignore[arg-type]
+        (lambda: simulate("live-24s", seed=-1), "seed = -1: a whole number of at least 0"),
+        (lambda: simulate("live-24s", seed="x"), "seed = 'x': a whole number of at least 0"),  # type: ignore[arg-type]
+        (lambda: simulate("live-24s", jobs=0), "jobs = 0: a whole number of at least 1"),
+        (lambda: simulate("live-24s", jobs=True), "jobs = True: a whole number"),
+        (lambda: simulate("live-24s", precision="2 %"), "precision = '2 %': a share"),  # type: ignore[arg-type]
+        (lambda: simulate("live-24s", prepare=3), "prepare = 3: a function is expected"),  # type: ignore[arg-type]
+        (lambda: p2psim.difference("live-24s", "live-8s", "p2p"), "accepted: p2p_ratio"),
+        (lambda: p2psim.compare("live-24s", margin=-1), "margin = -1: a share above 0"),
+        (
+            lambda: p2psim.compare("live-24s", gate={"speed": 1.0}),
+            "gate = 'speed': did you mean 'peers'? accepted: p2p_ratio",
+        ),
+        (lambda: p2psim.sweep("latncy"), "did you mean 'latency'? accepted:"),
+        (lambda: p2psim.sweep(3), "a bundled name is expected, not a int"),  # type: ignore[arg-type]
+        (lambda: plots.timeline(pd.DataFrame(), ax=3), "Axes of matplotlib are expected, not a int"),  # type: ignore[arg-type]
+        (lambda: Scenario().replace({"nat.mix": {"open": 0.5}}), "shares of your own are [nat.shares]"),
+        (lambda: Scenario().replace({"stream.ladder": "apple"}), 'for example ["1 Mbit/s", "3 Mbit/s"]'),
+        (lambda: Scenario().replace({"duration": 1e9}), "at most 31 days"),
+        (lambda: p2psim.plan(100, replications=2.5), "replications = 2.5: a whole number"),  # type: ignore[arg-type]
+        (lambda: p2psim.plan(100, jobs=0), "jobs = 0: a whole number of at least 1"),
         (lambda: p2psim.plan(1000, bitrate="6 Mbits"), "5 Mbit/s"),
         (lambda: p2psim.plan(1000, mobile=30), "write '30 %' or 0.3"),
     ],

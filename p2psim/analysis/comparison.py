@@ -21,7 +21,7 @@ from p2psim.analysis.metrics import METRICS, metrics
 from p2psim.analysis.runs import Job, Runs
 from p2psim.analysis.statistics import Equivalence, Interval, blocked, difference, equivalence
 from p2psim.analysis.wording import say, say_interval
-from p2psim.errors import InputError
+from p2psim.errors import InputError, at_least, one_of
 from p2psim.scenario import Scenario
 from p2psim.trace import BIN, Totals, Trace, totals
 
@@ -313,6 +313,11 @@ def _all(
 ) -> list[Comparison]:
     if replications < 2:
         raise InputError(f"replications = {replications}: a comparison needs at least 2")
+    if not 0 < margin <= 1:
+        raise InputError(f"margin = {margin!r}: a share above 0 is expected, 0.03 for three points")
+    for metric in gate or ():
+        one_of("gate", metric, LIMITS)
+    at_least("seed", seed, 0)
     session = runs if runs is not None else Runs(processes=1)
     jobs = [_jobs(group, seed, replications, simulated_with or {}, calibration) for _, group in groups]
     made = iter(session.make([job for each in jobs for job in each]))

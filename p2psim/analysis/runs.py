@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import joblib
 
+from p2psim.errors import InputError, at_least
 from p2psim.scenario import Scenario
 from p2psim.simulation import Checkpoint, Control, Run, run
 from p2psim.simulation.checkpoint import read_run, write_run
@@ -71,7 +72,9 @@ class Runs:
         keep: Keep | None = None,
         prepare: Prepare | None = None,
     ) -> None:
-        self.processes = processes if processes is not None else joblib.cpu_count()
+        self.processes = joblib.cpu_count() if processes is None else at_least("jobs", processes, 1)
+        if prepare is not None and not callable(prepare):
+            raise InputError(f"prepare = {prepare!r}: a function is expected, to be called with the Control")
         self.progress = progress
         self._keep = keep
         self._prepare = prepare

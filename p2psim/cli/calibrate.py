@@ -5,7 +5,7 @@ import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from p2psim.cli.options import add_replications, whole
+from p2psim.cli.options import add_replications, file, whole
 from p2psim.cli.output import emit, note, print_table, warn
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--actor", choices=("aiortc", "browser"), help="fit only what viewers of this kind did")
     parser.add_argument("--place", choices=("loopback", "lab"), help="take only traces that were recorded there")
     parser.add_argument("--name", default="calibrated", help="of the preset (default: calibrated)")
-    parser.add_argument("--out", metavar="FILE", help="write the preset to this TOML file, beside what is in it")
+    parser.add_argument(
+        "--out", metavar="FILE", type=file, help="write the preset to this TOML file, beside what is in it"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output, nothing else")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     parser.add_argument("--seed", type=whole(0), default=1, help="root of all randomness (default 1)")
@@ -89,7 +91,10 @@ def _print(found: "Calibration") -> None:
     print_table(
         ["scenario", "world", *(part.replace("_", " ") for part in STARTUP_PARTS)], parts, "Where the start-up goes"
     )
-    print(f"P2P share of the scenarios kept out: off by {say(found.mean_error, 'points')} on average")
+    if found.held_out:
+        print(f"P2P share of the scenarios kept out: off by {say(found.mean_error, 'points')} on average")
+    else:
+        print("No scenario was kept out, so nothing judges the fit: give traces of several scenarios")
 
 
 _UNITS = {

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from p2psim.cli.options import add_common, add_replications, read_changes, read_points
+from p2psim.cli.options import add_common, add_replications, file, read_changes, read_points
 from p2psim.cli.output import emit, note, print_table
 from p2psim.errors import InputError
 
@@ -46,7 +46,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="network of the simulations: the one shipped for a trace's conditions (shipped), the scenario's own "
         "(none), a preset of the section network, or a TOML file of p2psim calibrate",
     )  # fmt: skip
-    parser.add_argument("--junit", metavar="FILE", help="write a JUnit file: a test case per trace and metric")
+    parser.add_argument(
+        "--junit", metavar="FILE", type=file, help="write a JUnit file: a test case per trace and metric"
+    )
     add_replications(parser, default=20)
     add_common(parser, out="save a report, its figures (PNG) and tables (CSV) there")
 

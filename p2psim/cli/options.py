@@ -1,8 +1,10 @@
 """Arguments that several verbs share, and what they mean."""
 
 import argparse
+import os
 import tomllib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from p2psim.errors import InputError
@@ -15,6 +17,8 @@ __all__ = [
     "add_output",
     "add_replications",
     "add_scenario",
+    "file",
+    "folder",
     "port",
     "read_changes",
     "read_points",
@@ -45,7 +49,7 @@ def add_common(parser: argparse.ArgumentParser, out: str) -> None:
 
 def add_output(parser: argparse.ArgumentParser, out: str) -> None:
     """Add output folder and kind of output."""
-    parser.add_argument("--out", metavar="FOLDER", help=out)
+    parser.add_argument("--out", metavar="FOLDER", type=folder, help=out)
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output, nothing else")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
@@ -128,6 +132,34 @@ def share(text: str) -> float:
     if not 0 < number < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: a share between 0 and 1 is expected, for example 2 %")
     return number
+
+
+def folder(text: str) -> str:
+    """Read the name of a folder to write to, for argparse: refused before any work, not after it."""
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r}: is a file; the name of a folder is expected")
+    _check_writable(text, path)
+    return text
+
+
+def file(text: str) -> str:
+    """Read the name of a file to write, for argparse."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r}: is a folder; the name of a file is expected")
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r}: there is no folder {str(path.parent)!r}; make it, or name another")
+    _check_writable(text, path)
+    return text
+
+
+def _check_writable(text: str, path: Path) -> None:
+    there = next((each for each in (path, *path.absolute().parents) if each.exists()), path)
+    if there != path and not there.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r}: {str(there)!r} is a file; name another place")
+    if not os.access(there, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text!r}: {str(there)!r} cannot be written to; name another place")
 
 
 def whole(least: int) -> Callable[[str], int]:

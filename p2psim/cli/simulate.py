@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from p2psim.cli.options import add_common, add_replications, add_scenario, read_scenario, share, whole
+from p2psim.cli.options import add_common, add_replications, add_scenario, folder, read_scenario, share, whole
 from p2psim.cli.output import emit, note, print_table, warn
 from p2psim.errors import InputError
 
@@ -51,8 +51,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     stopping.add_argument("--metric", default="p2p_ratio", help="of this metric (default p2p_ratio)")
     stopping.add_argument("--most", metavar="N", type=whole(2), default=200, help="but at most N replications (200)")
     saving = parser.add_argument_group("long runs")
-    saving.add_argument("--checkpoint", metavar="FOLDER", help="keep finished runs there, and save those under way")
-    saving.add_argument("--every", metavar="TIME", default="10 min", help='of simulated time (default "10 min")')
+    saving.add_argument(
+        "--checkpoint", metavar="FOLDER", type=folder, help="keep finished runs there, and save those under way"
+    )
+    saving.add_argument("--every", metavar="TIME", help='of simulated time (default "10 min")')
     saving.add_argument("--resume", action="store_true", help="go on with what is in the checkpoint")
 
 
@@ -82,7 +84,7 @@ def _simulated(scenario: "Scenario", arguments: argparse.Namespace) -> "tuple[Re
     from p2psim.experiment import simulate
     from p2psim.units import parse_quantity
 
-    every = parse_quantity(arguments.every, "time")
+    every = parse_quantity(arguments.every or "10 min", "time")
     if not 0 < every < math.inf:
         raise InputError(f"--every {arguments.every}: a time above 0 is expected")
     _check_folder(arguments)
@@ -106,6 +108,8 @@ def _check_folder(arguments: argparse.Namespace) -> None:
     if arguments.checkpoint is None:
         if arguments.resume:
             raise InputError("--resume: --checkpoint FOLDER is needed, as it was given before")
+        if arguments.every is not None:
+            raise InputError(f"--every {arguments.every}: --checkpoint FOLDER is needed, to say where runs are saved")
         return
     begun = any(Path(arguments.checkpoint).glob("*.*"))
     if begun and not arguments.resume:

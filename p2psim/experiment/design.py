@@ -40,7 +40,7 @@ from typing import Any
 
 from p2psim.analysis.metrics import METRICS
 from p2psim.analysis.runs import BASELINE, Job
-from p2psim.errors import DesignError, ScenarioError
+from p2psim.errors import DesignError, ScenarioError, no_such
 from p2psim.experiment.factors import Changes, flat, grid_points, listed_points, sampled_points, say_changes
 from p2psim.scenario import Scenario, bundled
 from p2psim.scenario.text import replaced
@@ -129,10 +129,14 @@ class Design:
     @staticmethod
     def load(path: str | Path) -> "Design":
         """Read a design file, or a bundled design by its name; raises DesignError or ScenarioError in one line."""
+        if not isinstance(path, str | Path):
+            raise DesignError(f"a Design, the path of one or a bundled name is expected, not a {type(path).__name__}")
         file = Path(path)
         if not file.exists() and not file.suffix and len(file.parts) == 1:
             known = {found.stem: found for found in bundled("designs")}
-            file = known.get(file.name, file)
+            if file.name not in known:
+                raise DesignError(f"{path}: {no_such('file and no bundled design', file.name, known)}")
+            file = known[file.name]
         try:
             text = file.read_text(encoding="utf-8")
             data = tomllib.loads(text)

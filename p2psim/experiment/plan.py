@@ -5,7 +5,7 @@ from typing import Any
 
 from p2psim.analysis.planning import Effort, Plan, make_plan, read_inputs
 from p2psim.analysis.runs import Runs
-from p2psim.errors import InputError, one_of
+from p2psim.errors import InputError, at_least, one_of
 from p2psim.experiment.progress import Bar
 
 __all__ = ["plan"]
@@ -55,8 +55,9 @@ def plan(
         one_of("input", name, _KNOWN)
     asked = read_inputs(viewers=viewers, **inputs)
     count = 8 if replications is None else replications
-    if not 2 <= count <= 1000:
+    if not 2 <= at_least("replications", count, 0) <= 1000:
         raise InputError(f"replications = {replications!r}: 2 to 1000 are accepted; one has no interval")
+    at_least("seed", seed, 0)
     if session is not None and jobs is not None:
         raise InputError("jobs, session: one of them is accepted; Runs(jobs) makes a session of so many processes")
     runs = Runs(jobs) if session is None else session

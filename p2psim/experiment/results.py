@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from p2psim.analysis.metrics import METRICS, estimate, sums, value
 from p2psim.analysis.runs import BASELINE, Keep, Prepare, Runs, jobs_for
 from p2psim.analysis.statistics import FEW, FewReplicationsWarning, Interval, is_precise, replications_for
 from p2psim.analysis.steady import Batches, batch_means, mser5, series
-from p2psim.errors import InputError, one_of
+from p2psim.errors import InputError, at_least, one_of
 from p2psim.experiment.figures import Figures
 from p2psim.experiment.progress import Bar
 from p2psim.rng import stream
@@ -75,6 +75,7 @@ def simulate(
         raise InputError(
             f"replications = {replications!r}: a whole number of at least 1 is needed (5 or more for an interval)"
         )
+    at_least("seed", seed, 0)
     if precision is not None:
         _check_precision(precision, metric, most)
     if prepare is not None and checkpoint is not None:
@@ -105,9 +106,9 @@ def _loaded(scenario: object) -> Scenario:
     )
 
 
-def _check_precision(precision: float, metric: str, most: int) -> None:
-    if not 0 < precision < 1:
-        raise InputError(f"precision = {precision}: a share between 0 and 1 is expected, for example 0.02")
+def _check_precision(precision: Any, metric: str, most: int) -> None:
+    if not isinstance(precision, float | int) or not 0 < precision < 1:
+        raise InputError(f"precision = {precision!r}: a share between 0 and 1 is expected, for example 0.02")
     one_of("metric", metric, METRICS)
     if most < 2:
         raise InputError(f"most = {most}: at least 2 replications are needed")

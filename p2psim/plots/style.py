@@ -130,6 +130,8 @@ def _instead(name: str) -> str:
 
 def axes_for(ax: Axes | None, width: float = 6.4, height: float = 3.4) -> Axes:
     """Give the axes to draw on: `ax`, or new ones of a figure of their own."""
+    if ax is not None and not isinstance(ax, Axes):
+        raise InputError(f"ax: Axes of matplotlib are expected, not a {type(ax).__name__}; plt.subplots() makes some")
     return ax if ax is not None else plt.subplots(figsize=(width, height), layout="constrained")[1]
 
 

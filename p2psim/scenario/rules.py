@@ -23,6 +23,8 @@ MAX_CHANNELS = 10_000
 MAX_DOWNLOADS = 60
 """Downloads that a viewer may have at once."""
 MAX_LEVELS = 32
+LONGEST = 31 * 86400.0
+"""Seconds that a run may last."""
 _STEADY = ("poisson", "flash", "diurnal")
 """Arrivals around a steady state, for which a viewing time is needed."""
 
@@ -98,6 +100,7 @@ def _refusals(scenario: Scenario) -> list[tuple[bool, str]]:
             viewers.browsers > viewers.count,
             f"viewers.browsers = {viewers.browsers}: at most all viewers (viewers.count = {viewers.count})",
         ),
+        (scenario.duration > LONGEST, f"duration = {scenario.duration:g} s: at most 31 days can be simulated"),
         (scenario.warmup >= scenario.duration, f"warmup = {scenario.warmup:g} s: must be less than the duration"),
         (scenario.network.goodput > 1, f"network.goodput = {scenario.network.goodput:g}: at most 1"),
         (

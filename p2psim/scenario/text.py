@@ -240,7 +240,8 @@ def _convert(kind: Any, value: object, where: str, canonical: bool = False) -> o
     if origin is tuple:
         inner = typing.get_args(kind)[0]
         if not isinstance(value, list | tuple):
-            raise ScenarioError(f"{where} = {value!r}: a list of {_plural(inner)} is expected")
+            example = f", for example {_LISTS[where]}" if where in _LISTS else ""
+            raise ScenarioError(f"{where} = {value!r}: a list of {_plural(inner)} is expected{example}")
         return tuple(_convert(inner, item, f"{where}[{i}]", canonical) for i, item in enumerate(value))
     if isinstance(origin, type) and issubclass(origin, Mapping):
         inner = typing.get_args(kind)[1]
@@ -253,9 +254,13 @@ def _convert(kind: Any, value: object, where: str, canonical: bool = False) -> o
         return value
     if kind is str:
         if not isinstance(value, str):
-            raise ScenarioError(f"{where} = {value!r}: a text is expected")
+            instead = "; shares of your own are [nat.shares]" if where == "nat.mix" else ""
+            raise ScenarioError(f"{where} = {value!r}: a text is expected{instead}")
         return value
     return _number(kind, value, where)
+
+
+_LISTS = {"stream.ladder": '["1 Mbit/s", "3 Mbit/s"]', "viewers.joins": '["0 s", "2.5 s"]'}
 
 
 def _plural(kind: Any) -> str:

@@ -173,8 +173,10 @@ def draw_visits(
 
 def _point(path: str | Path, number: int, row: Sequence[str]) -> tuple[float, float]:
     cells = [cell.strip() for cell in row]
-    if len(cells) != 2 or not _is_number(cells[1]):
+    if len(cells) != 2:
         raise InputError(f"{path}, line {number}: {','.join(row)!r}: two columns are expected, time and viewers")
+    if not _is_number(cells[1]):
+        raise InputError(f"{path}, line {number}: viewers = {cells[1]!r}: a number is expected, for example 250")
     try:
         at = float(cells[0]) if _is_number(cells[0]) else parse_quantity(cells[0], "time")
     except InputError as error:

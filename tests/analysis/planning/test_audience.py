@@ -62,7 +62,7 @@ def test_a_file_of_viewers_over_time(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("time,viewers\n0,100\n", "at least two lines"),
-        ("0,100\n60,x\n", "line 2.*two columns"),
+        ("0,100\n60,x\n", "line 2.*viewers = 'x': a number is expected"),
         ("0,100\n60,100,3\n", "two columns"),
         ("0,100\n60,-1\n", "at least 0"),
         ("60,100\n60,100\n", "line 2.*does not come after"),
