@@ -9,7 +9,20 @@ left, the next one's enter the heap, and what they will read of their viewers is
 import math
 
 from p2psim.compiled import inner, tiny, touch
-from p2psim.simulation.plane import N_DAY, N_EVENTS, N_FREE, N_HELD, N_SERIAL, N_TODAY, N_USED, Plane
+from p2psim.simulation.plane import (
+    N_CONNECTIONS,
+    N_DAY,
+    N_EVENTS,
+    N_FREE,
+    N_HELD,
+    N_PLAYED,
+    N_SERIAL,
+    N_STATES,
+    N_TODAY,
+    N_TRANSFERS,
+    N_USED,
+    Plane,
+)
 
 __all__ = [
     "ANNOUNCED",
@@ -25,6 +38,7 @@ __all__ = [
     "SECOND",
     "URGENT",
     "has_room",
+    "is_crowded",
     "kind_of",
     "next_event",
     "pop",
@@ -36,6 +50,8 @@ SECOND, RELOAD, PLAYER, DRY, URGENT, PREFETCH, BEGIN, CHECK, ANNOUNCED, CONNECT,
 _WAYS = 4
 """Children of an entry of the heap: four of them stand side by side in memory."""
 _KINDS = 16
+_ROOM = 4096
+"""Events and entries of logs for which there is always room: more than one step of the clock can write."""
 BLOCK = 16
 """Rows of a block; the first names the last row of the block before, or the next free block, both counted from 1."""
 
@@ -185,3 +201,18 @@ def _sink(P: Plane, n: int) -> None:
         heap[i] = heap[least]
         i = least
     heap[i] = heap[n]
+
+
+@tiny
+def is_crowded(P: Plane) -> bool:
+    """Whether calendar or logs may not hold what one step of the clock brings."""
+    if not has_room(P, _ROOM):
+        return True
+    if not P.s.events:
+        return False
+    return (
+        P.counts[N_TRANSFERS] + _ROOM > len(P.transfers)
+        or P.counts[N_PLAYED] + _ROOM > len(P.played)
+        or P.counts[N_STATES] + _ROOM > len(P.states)
+        or P.counts[N_CONNECTIONS] + _ROOM > len(P.connections)
+    )

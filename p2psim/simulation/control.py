@@ -37,9 +37,9 @@ from p2psim.simulation import faults, hybrid
 from p2psim.simulation.agenda import Agenda
 from p2psim.simulation.clock import Clock
 from p2psim.simulation.edges import ORIGIN_RATE
-from p2psim.simulation.kernel import arrive, change_capacity, cut, cut_all, depart, turn_to
 from p2psim.simulation.plane import AWAY, CRASHED, GONE, N_SWITCHED, Plane
 from p2psim.simulation.signalling import Signalling
+from p2psim.simulation.verbs import arrive, change_capacity, cut, cut_all, depart, turn_to
 
 __all__ = ["Control"]
 

@@ -12,10 +12,10 @@ import numpy as np
 from p2psim.rng import stream
 from p2psim.scenario import Population, Scenario
 from p2psim.simulation.clock import Clock
-from p2psim.simulation.kernel import later_connect
 from p2psim.simulation.plane import GONE, Plane
 from p2psim.simulation.reach import Reach
 from p2psim.simulation.routes import round_trip
+from p2psim.simulation.verbs import later_connect
 from tracker.brain import Brain
 from tracker.options import BrainOptions
 from tracker.protocol import Announce, AnnounceReply, Answer, Offer, OfferRelay
