@@ -10,13 +10,12 @@ A flow crosses up to P links (a path row is filled with -1). All arrays are allo
 that end at the same time, the first owner's is first, and of one owner's that of the lowest rank.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from p2psim.bundle import Bundle, records
 from p2psim.compiled import entry, inner, tiny
+from p2psim.network.flows import NONE, PLACE, PLACES, Network, allocate, delist, enlist
+from p2psim.network.heaps import build_shares, drop_finish, move_finish, pop_share, push_finish, sink_share
 
 __all__ = [
     "Network",
@@ -34,75 +33,8 @@ __all__ = [
 
 _SATURATED = 1.0 - 1e-9
 _SAME = 1e-9
-_NONE = -1
 _CAPPED = -2
 _STAGED = 1
-_PLACE = 4
-_PLACES = 2**_PLACE - 1
-"""A node is named by its flow, and its place on the path in the lowest bits."""
-
-LINK = np.dtype(
-    [
-        ("capacity", "f8"),  # bytes/s
-        ("load", "f8"),
-        ("residual", "f8"),  # scratch of the filling
-        ("fastest", "f8"),  # scratch of the check
-        ("head", "i4"),  # first node of the list of its flows
-        ("flows", "i4"),
-        ("unfixed", "i4"),  # scratch of the filling
-        ("touched", "i2"),
-        ("scanned", "i2"),
-    ]
-)
-FLOW = np.dtype(
-    [
-        ("rate", "f8"),
-        ("left", "f8"),  # bytes left at `since`
-        ("since", "f8"),
-        ("cap", "f8"),
-        ("found", "f8"),  # scratch: rate found by the filling, -1 while unfixed
-        ("bottleneck", "i4"),
-        ("place", "i4"),  # place in the heap of finish times
-        ("owner", "i4"),  # whose flow it is, for the caller to say
-        ("rank", "i2"),  # among its owner's
-        ("free", "i2"),
-    ]
-)
-NODE = np.dtype([("link", "i4"), ("next", "i4"), ("prev", "i4"), ("unused", "i4")])
-ENTRY = np.dtype([("key", "f8"), ("who", "i8")])
-
-
-class Network(Bundle):
-    """Links, flows and scratch space; all rates in bytes/s, times in seconds."""
-
-    link: Any  # (links,)
-    flow: Any  # (flows,)
-    node: Any  # (flows, path)
-    finish: Any  # heap of finish times
-    shares: Any  # scratch: heap of fair shares
-    members: NDArray[np.int64]  # scratch: the free flows
-    links: NDArray[np.int64]  # scratch: the touched links
-    counts: NDArray[np.int64]  # open flows; staged free flows; rates set since the start
-
-
-def allocate(capacity: NDArray[np.float64], flows: int, path: int = 2) -> Network:
-    """Make an idle network of links with the given capacities (links,), for at most `flows` flows at once."""
-    if path > _PLACES + 1:
-        raise ValueError(f"path = {path}: at most {_PLACES + 1}")
-    links = len(capacity)
-    network = Network(
-        link=records(links, LINK),
-        flow=records(flows, FLOW),
-        node=records((flows, path), NODE),
-        finish=records(flows + 1, ENTRY),
-        shares=records(links + 1, ENTRY),
-        members=np.zeros(flows, np.int64),
-        links=np.zeros(links, np.int64),
-        counts=np.zeros(3, np.int64),
-    )
-    network.link["capacity"] = capacity
-    network.link["head"] = _NONE
-    return network
 
 
 @entry
@@ -138,17 +70,17 @@ def stage_open(N: Network, f: int, path: NDArray[np.int64], size: float, cap: fl
     """Start a flow whose rate, and those it changes, `settle` will find."""
     flow = N.flow[f]
     flow.rate, flow.left, flow.since, flow.cap = 0.0, size, now, cap
-    flow.bottleneck = _NONE
+    flow.bottleneck = NONE
     for p in range(N.node.shape[1]):
-        link = path[p] if p < len(path) else _NONE
+        link = path[p] if p < len(path) else NONE
         N.node[f, p].link = link
-        if link != _NONE:
-            _enlist(N, f, p, link)
-    _push_finish(N, f)
+        if link != NONE:
+            enlist(N, f, p, link)
+    push_finish(N, f)
     count = _free(N, f, N.counts[_STAGED])
     for p in range(N.node.shape[1]):
         link = N.node[f, p].link
-        if link != _NONE and N.link[link].load >= N.link[link].capacity * _SATURATED:
+        if link != NONE and N.link[link].load >= N.link[link].capacity * _SATURATED:
             count = _free_all(N, link, count)
     N.counts[_STAGED] = count
 
@@ -159,12 +91,12 @@ def stage_close(N: Network, f: int, now: float) -> float:
     left = left_at(N, f, now)
     rate = N.flow[f].rate
     count = N.counts[_STAGED]
-    _drop_finish(N, f)
+    drop_finish(N, f)
     for p in range(N.node.shape[1]):
         link = N.node[f, p].link
-        if link == _NONE:
+        if link == NONE:
             continue
-        _delist(N, f, p, link)
+        delist(N, f, p, link)
         row = N.link[link]
         saturated = row.load >= row.capacity * _SATURATED
         row.load = row.load - rate if row.flows > 0 else 0.0
@@ -204,9 +136,6 @@ def stage_capacity(N: Network, link: int, capacity: float) -> None:
     N.counts[_STAGED] = _free_all(N, link, N.counts[_STAGED])
 
 
-# -- the repair -----------------------------------------------------------------------------------------------------
-
-
 @tiny
 def _free(N: Network, f: int, count: int) -> int:
     if N.flow[f].free == 0:
@@ -219,9 +148,9 @@ def _free(N: Network, f: int, count: int) -> int:
 @inner
 def _free_all(N: Network, link: int, count: int) -> int:
     node = N.link[link].head
-    while node != _NONE:
-        count = _free(N, node >> _PLACE, count)
-        node = N.node[node >> _PLACE, node & _PLACES].next
+    while node != NONE:
+        count = _free(N, node >> PLACE, count)
+        node = N.node[node >> PLACE, node & PLACES].next
     return count
 
 
@@ -247,20 +176,20 @@ def _set_rate(N: Network, f: int, rate: float, now: float) -> None:
     change = rate - flow.rate
     for p in range(N.node.shape[1]):
         link = N.node[f, p].link
-        if link != _NONE:
+        if link != NONE:
             N.link[link].load += change
     flow.left = max(0.0, flow.left - flow.rate * (now - flow.since))
     flow.since = now
     flow.rate = rate
     N.counts[2] += 1
-    _move_finish(N, f, now + flow.left / rate if rate > 0.0 else np.inf)
+    move_finish(N, f, now + flow.left / rate if rate > 0.0 else np.inf)
 
 
 @tiny
 def _fill(N: Network, count: int) -> int:
     """Water-fill the free flows into what the others leave; gives the number of touched links."""
     touched = _residuals(N, count)
-    size = _build_shares(N, touched)
+    size = build_shares(N, touched)
     caps = _lowest_cap(N, count)
     unfixed = count
     while unfixed > 0:
@@ -269,12 +198,12 @@ def _fill(N: Network, count: int) -> int:
             link = N.shares[0].who
             row = N.link[link]
             if row.unfixed == 0:
-                size = _pop_share(N, size)
+                size = pop_share(N, size)
                 continue
             share = row.residual / row.unfixed
             if share > N.shares[0].key * (1.0 + 1e-12):
                 N.shares[0].key = share
-                _sink_share(N, 0, size)
+                sink_share(N, 0, size)
                 continue
         if caps <= share:
             unfixed -= _fix_capped(N, count, caps)
@@ -292,7 +221,7 @@ def _residuals(N: Network, count: int) -> int:
         flow.found = -1.0
         for p in range(N.node.shape[1]):
             link = N.node[N.members[i], p].link
-            if link == _NONE:
+            if link == NONE:
                 continue
             row = N.link[link]
             if row.touched == 0:
@@ -334,12 +263,12 @@ def _fix_capped(N: Network, count: int, cap: float) -> int:
 def _fix_link(N: Network, link: int, share: float) -> int:
     fixed = 0
     node = N.link[link].head
-    while node != _NONE:
-        f = node >> _PLACE
+    while node != NONE:
+        f = node >> PLACE
         if N.flow[f].free == 1 and N.flow[f].found < 0.0:
             _fix(N, f, share)
             fixed += 1
-        node = N.node[f, node & _PLACES].next
+        node = N.node[f, node & PLACES].next
     return fixed
 
 
@@ -348,7 +277,7 @@ def _fix(N: Network, f: int, rate: float) -> None:
     N.flow[f].found = rate
     for p in range(N.node.shape[1]):
         link = N.node[f, p].link
-        if link != _NONE:
+        if link != NONE:
             row = N.link[link]
             row.residual = max(0.0, row.residual - rate)
             row.unfixed -= 1
@@ -359,10 +288,10 @@ def _grow(N: Network, count: int, touched: int) -> int:
     """Free whoever has no bottleneck any more; gives the new number of free flows."""
     before = count
     for i in range(touched):
-        node = N.link[N.links[i]].head if not np.isinf(N.link[N.links[i]].capacity) else _NONE
-        while node != _NONE:
-            f = node >> _PLACE
-            node = N.node[f, node & _PLACES].next
+        node = N.link[N.links[i]].head if not np.isinf(N.link[N.links[i]].capacity) else NONE
+        while node != NONE:
+            f = node >> PLACE
+            node = N.node[f, node & PLACES].next
             flow = N.flow[f]
             if flow.free == 0 and flow.bottleneck == N.links[i] and not _settled(N, f):
                 count = _free(N, f, count)
@@ -386,7 +315,7 @@ def _settled(N: Network, f: int) -> bool:
         return True
     for p in range(N.node.shape[1]):
         link = N.node[f, p].link
-        if link == _NONE or np.isinf(N.link[link].capacity):
+        if link == NONE or np.isinf(N.link[link].capacity):
             continue
         if _saturated(N, link) and rate >= N.link[link].fastest * (1.0 - _SAME):
             flow.bottleneck = link
@@ -409,13 +338,13 @@ def _scan(N: Network, link: int) -> None:
     row = N.link[link]
     total, fastest = 0.0, 0.0
     node = row.head
-    while node != _NONE:
-        f = node >> _PLACE
+    while node != NONE:
+        f = node >> PLACE
         flow = N.flow[f]
         rate = flow.found if flow.free == 1 else flow.rate
         total += rate
         fastest = max(fastest, rate)
-        node = N.node[f, node & _PLACES].next
+        node = N.node[f, node & PLACES].next
     row.fastest = fastest
     row.residual = 0.0 if total >= row.capacity * _SATURATED else row.capacity - total
     row.scanned = 1
@@ -427,156 +356,13 @@ def _free_faster(N: Network, f: int, count: int) -> int:
     rate = N.flow[f].found
     for p in range(path):
         link = N.node[f, p].link
-        if link == _NONE or np.isinf(N.link[link].capacity) or not _saturated(N, link):
+        if link == NONE or np.isinf(N.link[link].capacity) or not _saturated(N, link):
             continue
         node = N.link[link].head
-        while node != _NONE:
-            other = node >> _PLACE
-            node = N.node[other, node & _PLACES].next
+        while node != NONE:
+            other = node >> PLACE
+            node = N.node[other, node & PLACES].next
             if N.flow[other].free == 0 and N.flow[other].rate > rate * (1.0 + _SAME):
                 count = _free(N, other, count)
                 N.flow[other].found = N.flow[other].rate
     return count
-
-
-# -- lists of the flows of a link -----------------------------------------------------------------------------------
-
-
-@tiny
-def _enlist(N: Network, f: int, p: int, link: int) -> None:
-    head = N.link[link].head
-    N.node[f, p].next = head
-    N.node[f, p].prev = _NONE
-    if head != _NONE:
-        N.node[head >> _PLACE, head & _PLACES].prev = f << _PLACE | p
-    N.link[link].head = f << _PLACE | p
-    N.link[link].flows += 1
-
-
-@tiny
-def _delist(N: Network, f: int, p: int, link: int) -> None:
-    after, before = N.node[f, p].next, N.node[f, p].prev
-    if after != _NONE:
-        N.node[after >> _PLACE, after & _PLACES].prev = before
-    if before != _NONE:
-        N.node[before >> _PLACE, before & _PLACES].next = after
-    else:
-        N.link[link].head = after
-    N.link[link].flows -= 1
-
-
-# -- heaps ----------------------------------------------------------------------------------------------------------
-
-
-@tiny
-def _put_finish(N: Network, i: int, key: float, f: int) -> None:
-    N.finish[i].key = key
-    N.finish[i].who = f
-    N.flow[f].place = i
-
-
-@inner
-def _before(N: Network, key: float, f: int, other_key: float, other: int) -> bool:
-    if key != other_key:
-        return key < other_key
-    mine, theirs = N.flow[f], N.flow[other]
-    if mine.owner != theirs.owner:
-        return mine.owner < theirs.owner
-    return mine.rank < theirs.rank or (mine.rank == theirs.rank and f < other)
-
-
-@inner
-def _rise_finish(N: Network, i: int) -> int:
-    key, f = N.finish[i].key, N.finish[i].who
-    while i > 0:
-        parent = (i - 1) >> 1
-        if not _before(N, key, f, N.finish[parent].key, N.finish[parent].who):
-            break
-        _put_finish(N, i, N.finish[parent].key, N.finish[parent].who)
-        i = parent
-    _put_finish(N, i, key, f)
-    return i
-
-
-@inner
-def _sink_finish(N: Network, i: int) -> None:
-    size = N.counts[0]
-    key, f = N.finish[i].key, N.finish[i].who
-    while True:
-        child = 2 * i + 1
-        if child >= size:
-            break
-        right = child + 1
-        if right < size and _before(
-            N, N.finish[right].key, N.finish[right].who, N.finish[child].key, N.finish[child].who
-        ):
-            child = right
-        if not _before(N, N.finish[child].key, N.finish[child].who, key, f):
-            break
-        _put_finish(N, i, N.finish[child].key, N.finish[child].who)
-        i = child
-    _put_finish(N, i, key, f)
-
-
-@tiny
-def _push_finish(N: Network, f: int) -> None:
-    n = N.counts[0]
-    N.counts[0] = n + 1
-    _put_finish(N, n, np.inf, f)
-    _rise_finish(N, n)
-
-
-@tiny
-def _drop_finish(N: Network, f: int) -> None:
-    i = N.flow[f].place
-    last = N.counts[0] - 1
-    N.counts[0] = last
-    if i != last:
-        _put_finish(N, i, N.finish[last].key, N.finish[last].who)
-        _sink_finish(N, _rise_finish(N, i))
-
-
-@tiny
-def _move_finish(N: Network, f: int, key: float) -> None:
-    i = N.flow[f].place
-    N.finish[i].key = key
-    _sink_finish(N, _rise_finish(N, i))
-
-
-@tiny
-def _build_shares(N: Network, touched: int) -> int:
-    size = 0
-    for i in range(touched):
-        row = N.link[N.links[i]]
-        if not np.isinf(row.capacity):
-            N.shares[size].key = row.residual / row.unfixed
-            N.shares[size].who = N.links[i]
-            size += 1
-    for i in range(size // 2 - 1, -1, -1):
-        _sink_share(N, i, size)
-    return size
-
-
-@tiny
-def _pop_share(N: Network, size: int) -> int:
-    size -= 1
-    if size > 0:
-        N.shares[0].key, N.shares[0].who = N.shares[size].key, N.shares[size].who
-        _sink_share(N, 0, size)
-    return size
-
-
-@inner
-def _sink_share(N: Network, i: int, size: int) -> None:
-    key, item = N.shares[i].key, N.shares[i].who
-    while True:
-        child = 2 * i + 1
-        if child >= size:
-            break
-        if child + 1 < size and N.shares[child + 1].key < N.shares[child].key:
-            child += 1
-        if N.shares[child].key >= key:
-            break
-        N.shares[i].key, N.shares[i].who = N.shares[child].key, N.shares[child].who
-        i = child
-    N.shares[i].key, N.shares[i].who = key, item

@@ -213,12 +213,12 @@ ERRORS = [
     ),
     Error(
         "the first flow of a network gets a head start", SHARING,
-        "    flow.bottleneck = _NONE\n    for p",
-        "    flow.bottleneck = _NONE\n    flow.cap = cap if f else 2 * cap\n    for p",
+        "    flow.bottleneck = NONE\n    for p",
+        "    flow.bottleneck = NONE\n    flow.cap = cap if f else 2 * cap\n    for p",
         "test_sharing.py::test_names_and_order_do_not_matter", How.INTERPRETED,
     ),
     Error(
-        "wider links make for slower flows", SHARING,
+        "wider links make for slower flows", "p2psim/network/flows.py",
         "    network.link[\"capacity\"] = capacity\n",
         "    network.link[\"capacity\"] = capacity / (1 + capacity * capacity)\n",
         "test_sharing.py::test_the_least_rate_grows_with_any_capacity", How.INTERPRETED,
