@@ -90,6 +90,8 @@ class Calibration:
     """Kind of viewers that was asked for; empty: all."""
     actors: tuple[str, ...] = ()
     """Kinds of viewers that were fitted."""
+    places: tuple[str, ...] = ()
+    """Where they were recorded."""
 
     @property
     def values(self) -> dict[str, float]:
@@ -184,6 +186,7 @@ def calibrate(
         held_out=kept,
         actor=actor,
         actors=tuple(sorted({kind for trace in fitted for kind in trace["viewers"]["actor"] if actor in ("", kind)})),
+        places=tuple(sorted({place_of(trace) for trace in fitted} - {""})),
     )
 
 

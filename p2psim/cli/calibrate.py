@@ -15,7 +15,7 @@ __all__ = ["EXAMPLES", "SUMMARY", "configure", "execute"]
 
 SUMMARY = "fit the network's few parameters to measured traces, and judge them on scenarios kept out of the fit"
 EXAMPLES = """\
-  p2psim calibrate --actor aiortc                         the bundled traces: what is fitted, how far it carries
+  p2psim calibrate --actor aiortc --place loopback        the bundled traces: what is fitted, how far it carries
   p2psim calibrate traces/*/ --hold-out live-8s --out mine.toml
   p2psim simulate live-24s --set network.preset=mine.toml
   p2psim calibrate --actor aiortc --place loopback --name aiortc-loopback --out data/presets/sections/network.toml"""
@@ -55,6 +55,10 @@ def execute(arguments: argparse.Namespace) -> int:
         )  # fmt: skip
     if len(found.actors) > 1 and not arguments.actor:
         warn(f"these are viewers of several kinds ({', '.join(found.actors)}), fitted together; --actor fits one")
+    if len(found.places) > 1:
+        warn(
+            f"these are recordings of several networks ({', '.join(found.places)}), fitted together; --place takes one"
+        )
     if arguments.out:
         write_preset(found, Path(arguments.out), arguments.name, dt.datetime.now(dt.UTC).date())
         note(f"{arguments.out}: preset {arguments.name}", arguments.quiet)

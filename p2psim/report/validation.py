@@ -192,7 +192,7 @@ def curve_frame(findings: Sequence[Finding]) -> pd.DataFrame:
 def _cases_parts(verdicts: Sequence[Verdict]) -> list[str]:
     parts = [heading("Case by case")]
     for verdict in verdicts:
-        parts.append(paragraph(f"{verdict.claim.id}: {verdict.claim.statement}. {verdict.text}."))
+        parts.append(paragraph(f"{verdict.claim.id}: {verdict.claim.statement}. It {verdict.text}."))
         rows = [
             [
                 finding.case.label,

@@ -53,3 +53,17 @@ def test_viewers_of_several_kinds_are_warned_of(folders, tmp_path, capsys) -> No
     assert "several kinds (aiortc, browser)" in capsys.readouterr().err
     main([*common, "--actor", "browser"])
     assert "several kinds" not in capsys.readouterr().err
+
+
+def test_recordings_of_several_networks_are_warned_of(folders, tmp_path, capsys) -> None:
+    names = []
+    for place in ("loopback", "lab"):
+        trace = Trace.read(folders[0])
+        notes = {**trace.manifest.notes, "network": f"{place}: of a test"}
+        placed = dataclasses.replace(trace, manifest=dataclasses.replace(trace.manifest, notes=notes))
+        names.append(str(placed.write(tmp_path / place)))
+    common = ["--replications", "2", "--jobs", "1", "--quiet"]
+    main(["calibrate", *names, *common])
+    assert "several networks (lab, loopback)" in capsys.readouterr().err
+    main(["calibrate", *names, *common, "--place", "lab"])
+    assert "several networks" not in capsys.readouterr().err
