@@ -1,5 +1,7 @@
 import asyncio
 import json
+import re
+from pathlib import Path
 
 import httpx
 import pytest
@@ -153,6 +155,14 @@ async def test_shutdown_says_goodbye():
         assert caught.value.rcvd.code == 1001
         with pytest.raises(OSError):
             await asyncio.open_connection("127.0.0.1", server.port)
+
+
+async def test_every_path_that_troubleshooting_names_is_served():
+    text = (Path(__file__).parents[2] / "docs" / "troubleshooting.md").read_text("utf-8")
+    paths = set(re.findall(r"`(?:GET )?(/[a-z./]*)`", text))
+    assert paths >= {"/", "/health", "/ready", "/tracker/stats"}
+    async with tracker() as server, httpx.AsyncClient(base_url=server.http_url, timeout=DEADLINE) as http:
+        assert {path: (await http.get(path)).status_code for path in paths} == dict.fromkeys(paths, 200)
 
 
 async def test_http_endpoints():
