@@ -102,12 +102,12 @@ def _next_row(P: Plane, last: int) -> int:
         return last + 1
     block = P.counts[N_FREE] - 1
     if block >= 0:
-        P.counts[N_FREE] = P.calendar[block * BLOCK].next
+        P.counts[N_FREE] = P.calendar[block * BLOCK].a
     else:
         block = P.counts[N_USED]
         P.counts[N_USED] = block + 1
     P.counts[N_HELD] += 1
-    P.calendar[block * BLOCK].next = last
+    P.calendar[block * BLOCK].a = last
     return block * BLOCK + 1
 
 
@@ -159,8 +159,8 @@ def _open_block(P: Plane, last: int) -> int:
         touch(P.L.viewer[v])
         touch(P.L.link[v, 0])
         _enter(P, event.at, event.order, v, event.a, event.b)
-    before = int(P.calendar[head].next)
-    P.calendar[head].next = P.counts[N_FREE]
+    before = int(P.calendar[head].a)
+    P.calendar[head].a = P.counts[N_FREE]
     P.counts[N_FREE] = head // BLOCK + 1
     P.counts[N_HELD] -= 1
     return before

@@ -23,6 +23,7 @@ __all__ = [
     "BIN_STALLED",
     "BIN_VIEWERS",
     "CACHED",
+    "COMING",
     "CONNECTION",
     "CRASHED",
     "ENDED",
@@ -70,11 +71,12 @@ EVENT = np.dtype(
         ("at", "f8"),
         ("order", "i8"),  # of scheduling; the lowest four bits are the kind
         ("viewer", "i4"),
-        ("a", "i4"),
+        ("a", "i4"),  # in the first row of a block, which another is: see `p2psim.simulation.calendar`
         ("b", "i4"),
-        ("next", "i4"),  # of the first row of a block: see `p2psim.simulation.calendar`
     ]
 )
+COMING = np.dtype([*EVENT.descr, ("unused", "i4")])
+"""The same in the heap, whose rows are copied all the time: two of them are a cache line."""
 
 SEAT = np.dtype(
     [

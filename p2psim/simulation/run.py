@@ -25,6 +25,7 @@ from p2psim.simulation.links import Links, lay_links, region_rtt
 from p2psim.simulation.plane import (
     BINS,
     CACHED,
+    COMING,
     CONNECTION,
     EVENT,
     FETCH,
@@ -190,7 +191,7 @@ class Simulation:
         if max(plane.counts[N_EVENTS], plane.counts[N_HELD] * BLOCK) > len(plane.calendar) // 2:
             larger = records(2 * len(plane.calendar), EVENT)
             larger[: len(plane.calendar)] = plane.calendar
-            today = records(len(larger), EVENT)
+            today = records(len(larger), COMING)
             today[: len(plane.today)] = plane.today
             self.control.use(replace(plane, calendar=larger, today=today))
 
@@ -249,7 +250,7 @@ class Simulation:
                 xfer=records(1, XFER),
                 from_http=np.zeros((1, 1), np.float32),
                 calendar=records(1, EVENT),
-                today=records(1, EVENT),
+                today=records(1, COMING),
             )
         )
 
@@ -268,7 +269,8 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
     loaders.size[0, 0] = size[-1]
     loaders.random[:count] = kernel_streams(seed, count, replication, "loader")
     loaders.viewer["uploads"][:count] = people.uploads & (not policy.isP2PUploadDisabled)
-    loaders.identity[:count] = [peer_hash(viewer_name(v)) for v in range(count)] if chosen.election else 0
+    if chosen.election:
+        loaders.identity[:count] = [peer_hash(viewer_name(v)) for v in range(count)]
     storage = np.where(people.mobile, policy.storage_limit(True), policy.storage_limit(False))
     loaders.storage[:count] = storage
     seat = records(count, SEAT)
@@ -305,7 +307,7 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
         from_http=np.zeros((count, slots), np.float32),
         fetch=fetch,
         calendar=records(max(_EVENTS, 24 * count), EVENT),
-        today=records(max(_EVENTS, 24 * count), EVENT),
+        today=records(max(_EVENTS, 24 * count), COMING),
         days=np.zeros(_DAYS, np.int32),
         counts=np.zeros(N_COUNTS, np.int64),
         clock=np.array([0.0, 0.0, scenario.origin.rate]),
