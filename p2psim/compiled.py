@@ -10,6 +10,7 @@ of any kernel's source, or of their number, empties the cache of all.
 """
 
 import contextlib
+import gc
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,10 @@ F = TypeVar("F", bound=Callable[..., object])
 _njit: Any = partial(njit, _nrt=False, error_model="numpy")
 
 
+_SELDOM = 100_000
+"""Objects that are made between two looks of the garbage collector."""
+
+
 def _compiled_once(compiled: Any) -> Any:
     """Let compiled callers share one version for every integer, where Numba makes one for each width and constant."""
     if getattr(config, "DISABLE_JIT", False):
@@ -48,9 +53,27 @@ def _widened(kind: Any) -> Any:
     return types.int64 if isinstance(plain, types.Integer) else plain
 
 
+def _undisturbed(compiled: Any) -> Any:
+    """Let the garbage collector look less often while a function is compiled: it finds little, and looks at all."""
+    if getattr(config, "DISABLE_JIT", False):
+        return compiled
+    compile_for = compiled.compile
+
+    def compile_undisturbed(signature: Any) -> Any:
+        usual = gc.get_threshold()
+        gc.set_threshold(_SELDOM, *usual[1:])
+        try:
+            return compile_for(signature)
+        finally:
+            gc.set_threshold(*usual)
+
+    compiled.compile = compile_undisturbed
+    return compiled
+
+
 def entry(function: F) -> F:
     """Compile a function that Python calls."""
-    return cast("F", _compiled_once(_njit(cache=True)(function)))
+    return cast("F", _undisturbed(_compiled_once(_njit(cache=True)(function))))
 
 
 class _Part(JITCodeLibrary):
