@@ -127,6 +127,10 @@ def _refusals(scenario: Scenario) -> list[tuple[bool, str]]:
             f"viewers.joins has {len(viewers.joins)} times for viewers.count = {viewers.count}: give one for each",
         ),
         (
+            viewers.arrivals != "recorded" and len(viewers.joins) > 0,
+            f'viewers.joins: times at which viewers come are for viewers.arrivals = "recorded", not "{viewers.arrivals}"',
+        ),
+        (
             viewers.polluters + viewers.liars + viewers.stallers + viewers.free_riders > 1,
             "viewers.polluters, liars, stallers and free_riders add up to more than 1: each viewer is one of them",
         ),

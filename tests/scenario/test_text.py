@@ -162,6 +162,7 @@ def test_from_outside_a_number_needs_its_unit() -> None:
         ('[policy]\npreset = "none"', "policy.preset: this section has no presets"),
         ("[viewers]\ncount = 1000000000", "need about 5.2e+03 GB of memory"),
         ("[viewers]\nstays = [1.0]", "for 0 joins"),
+        ("[viewers]\njoins = [1.0]", 'are for viewers.arrivals = "recorded", not "uniform"'),
         ("[viewers]\njoins = [-1.0]", "viewers.joins = -1"),
         ("[viewers]\njoins = [nan]", "viewers.joins = nan"),
         ("[nat.shares]\nsymmetric = 0.5", "nat.shares adds up to 0.5"),
