@@ -17,7 +17,7 @@ from p2psim.units import format_quantity
 
 __all__ = ["BYTES_PER_VIEWER", "MAX_CHANNELS", "MAX_DOWNLOADS", "MAX_LEVELS", "check"]
 
-BYTES_PER_VIEWER = 5200
+BYTES_PER_VIEWER = 4200
 """Memory that a simulated viewer takes, about."""
 MAX_CHANNELS = 10_000
 MAX_DOWNLOADS = 60
@@ -128,7 +128,7 @@ def _refusals(scenario: Scenario) -> list[tuple[bool, str]]:
         ),
         (
             viewers.arrivals != "recorded" and len(viewers.joins) > 0,
-            f'viewers.joins: times at which viewers come are for viewers.arrivals = "recorded", not "{viewers.arrivals}"',
+            f'viewers.joins: times of coming are for viewers.arrivals = "recorded", not "{viewers.arrivals}"',
         ),
         (
             viewers.polluters + viewers.liars + viewers.stallers + viewers.free_riders > 1,

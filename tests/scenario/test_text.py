@@ -160,7 +160,7 @@ def test_from_outside_a_number_needs_its_unit() -> None:
         ('[origin]\nrate = "-1 Mbit/s"', "origin.rate = -125000"),
         ('[stream]\npreset = "none"', "stream.preset = 'none': accepted: apple-ladder"),
         ('[policy]\npreset = "none"', "policy.preset: this section has no presets"),
-        ("[viewers]\ncount = 1000000000", "need about 5.2e+03 GB of memory"),
+        ("[viewers]\ncount = 1000000000", "need about 4.2e+03 GB of memory"),
         ("[viewers]\nstays = [1.0]", "for 0 joins"),
         ("[viewers]\njoins = [1.0]", 'are for viewers.arrivals = "recorded", not "uniform"'),
         ("[viewers]\njoins = [-1.0]", "viewers.joins = -1"),
