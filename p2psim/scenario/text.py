@@ -240,8 +240,7 @@ def _convert(kind: Any, value: object, where: str, canonical: bool = False) -> o
     if origin is tuple:
         inner = typing.get_args(kind)[0]
         if not isinstance(value, list | tuple):
-            example = f", for example {_LISTS[where]}" if where in _LISTS else ""
-            raise ScenarioError(f"{where} = {value!r}: a list of {_plural(inner)} is expected{example}")
+            raise ScenarioError(f"{where} = {value!r}: a list of {_plural(inner)} is expected{_INSTEAD.get(where, '')}")
         return tuple(_convert(inner, item, f"{where}[{i}]", canonical) for i, item in enumerate(value))
     if isinstance(origin, type) and issubclass(origin, Mapping):
         inner = typing.get_args(kind)[1]
@@ -254,13 +253,17 @@ def _convert(kind: Any, value: object, where: str, canonical: bool = False) -> o
         return value
     if kind is str:
         if not isinstance(value, str):
-            instead = "; shares of your own are [nat.shares]" if where == "nat.mix" else ""
-            raise ScenarioError(f"{where} = {value!r}: a text is expected{instead}")
+            raise ScenarioError(f"{where} = {value!r}: a text is expected{_INSTEAD.get(where, '')}")
         return value
     return _number(kind, value, where)
 
 
-_LISTS = {"stream.ladder": '["1 Mbit/s", "3 Mbit/s"]', "viewers.joins": '["0 s", "2.5 s"]'}
+_INSTEAD = {
+    "stream.ladder": ', for example ["1 Mbit/s", "3 Mbit/s"]',
+    "viewers.joins": ', for example ["0 s", "2.5 s"]',
+    "nat.mix": "; shares of your own are [nat.shares]",
+}
+"""What to write, where a value of another kind is a likely mistake."""
 
 
 def _plural(kind: Any) -> str:

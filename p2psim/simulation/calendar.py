@@ -37,7 +37,6 @@ __all__ = [
     "RELOAD",
     "SECOND",
     "URGENT",
-    "has_room",
     "is_crowded",
     "kind_of",
     "next_event",
@@ -71,7 +70,7 @@ def kind_of(order: int) -> int:
 @inner
 def push(P: Plane, at: float, kind: int, viewer: int, a: int, b: int) -> bool:
     """Schedule an event; False if the calendar is full."""
-    if not has_room(P, 1):
+    if not _has_room(P, 1):
         return False
     P.counts[N_EVENTS] += 1
     order = P.counts[N_SERIAL] * _KINDS + kind
@@ -112,7 +111,7 @@ def _next_row(P: Plane, last: int) -> int:
 
 
 @tiny
-def has_room(P: Plane, events: int) -> bool:
+def _has_room(P: Plane, events: int) -> bool:
     """Whether so many events can be scheduled, even if each is the first of its day."""
     return max(P.counts[N_EVENTS], P.counts[N_HELD] * BLOCK) + events * BLOCK <= len(P.calendar)
 
@@ -206,7 +205,7 @@ def _sink(P: Plane, n: int) -> None:
 @tiny
 def is_crowded(P: Plane) -> bool:
     """Whether calendar or logs may not hold what one step of the clock brings."""
-    if not has_room(P, _ROOM):
+    if not _has_room(P, _ROOM):
         return True
     if not P.s.events:
         return False

@@ -58,12 +58,14 @@ class Clock(simpy.Environment):
 
     def after(self, delay: float, action: Callable[..., object], *args: Any) -> None:
         """Do something after a delay, seconds."""
-        self.schedule(_event(action, args), delay=delay)
+        self.at(self._now + delay, action, *args)
 
     def at(self, time: float, action: Callable[..., object], *args: Any, first: bool = False) -> None:
         """Do something at a time that is not over; `first`: before all else that happens then."""
-        entry = time, URGENT if first else NORMAL, next(self._eid), _event(action, args)
-        heappush(self._queue, entry)  # adding a delay to the clock might miss the time by a rounding
+        # has what SimPy's loop asks of an event, at a third of its size
+        event = cast("simpy.Event", Happening(action, args))
+        # not by SimPy's `schedule`: adding a delay to the clock might miss the time by a rounding
+        heappush(self._queue, (time, URGENT if first else NORMAL, next(self._eid), event))
 
     def pending(self) -> list[Pending]:
         """List what is still to come, in order; raises TypeError for what is no data, such as a SimPy process."""
@@ -83,11 +85,6 @@ class Clock(simpy.Environment):
         """Give a clock that shows `now` and has the same things to come."""
         clock = cls()
         for at, priority, action, args in pending:
-            # while it shows 0, where adding the delay is exact
-            clock.schedule(_event(action, args), cast("Any", priority), at)
+            clock.at(at, action, *args, first=priority == URGENT)
         clock._now = now
         return clock
-
-
-def _event(action: Callable[..., object], args: tuple[Any, ...]) -> simpy.Event:
-    return cast("simpy.Event", Happening(action, args))  # has what SimPy's loop asks of one, at a third of its size

@@ -16,9 +16,9 @@ started before the clock is::
 
     run(scenario, prepare=break_at_half_time)
 
-What is built in here schedules itself with `Clock.after`, a method and its arguments: a run can be saved at any time
-because all that is still to come is data (`p2psim.simulation.checkpoint`). A generator is not, so a run with a process
-of one's own cannot be saved, unless that too uses ``control.env.after``.
+What is built in here schedules itself with `Clock.after` or `Clock.at`, a method and its arguments: a run can be
+saved at any time because all that is still to come is data (`p2psim.simulation.checkpoint`). A generator is not, so a
+run with a process of one's own cannot be saved, unless that too uses ``control.env.after``.
 """
 
 import math
@@ -293,12 +293,11 @@ class Control:
 
     def isolate(self, region: str) -> None:
         """Cut a region off: viewers there and elsewhere lose each other."""
-        isolated = self.signalling.reach.isolated
-        isolated.add(self._region(region))
-        where = self.population.region
+        reach = self.signalling.reach
+        reach.isolated.add(self._region(region))
         for v in self.viewers():
             for other in self.neighbours(v):
-                if where[v] != where[other] and not isolated.isdisjoint((int(where[v]), int(where[other]))):
+                if reach.is_cut(v, other):
                     self.disconnect(v, other)
 
     def rejoin(self, region: str) -> None:

@@ -27,11 +27,14 @@ class Reach:
 
     def path(self, a: int, b: int) -> str:
         """Best way between two viewers now."""
-        if self.isolated:
-            here, there = int(self._people.region[a]), int(self._people.region[b])
-            if here != there and not self.isolated.isdisjoint((here, there)):
-                return ""
+        if self.isolated and self.is_cut(a, b):
+            return ""
         return self.way(a, b) or ("relay" if self.relay(a, b) else "")
+
+    def is_cut(self, a: int, b: int) -> bool:
+        """Whether two viewers are in different regions of which one is cut off."""
+        here, there = int(self._people.region[a]), int(self._people.region[b])
+        return here != there and not self.isolated.isdisjoint((here, there))
 
     def way(self, a: int, b: int) -> str:
         """Best way between two viewers without a relay."""
