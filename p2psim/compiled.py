@@ -147,7 +147,7 @@ _STAMP = _PACKAGE / "__pycache__" / "kernels.stamp"
 def _sources() -> Iterator[Path]:
     yield from (_PACKAGE / name for name in ("rng.py", "compiled.py", "bundle.py"))
     for folder in ("policy", "network", "simulation"):
-        yield from sorted((_PACKAGE / folder).glob("*.py"))
+        yield from sorted((_PACKAGE / folder).rglob("*.py"))
 
 
 def _stamp() -> str:

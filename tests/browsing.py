@@ -15,12 +15,12 @@ import pytest
 from playwright.sync_api import Browser, Error, sync_playwright
 
 from p2psim.errors import MissingToolError
-from p2psim.testbed.chromium import FLAGS, find_chromium, find_libraries
-from p2psim.testbed.media import ClipOptions, ladder
+from p2psim.testbed.browser.chromium import FLAGS, find_chromium, find_libraries
+from p2psim.testbed.origin.media import ClipOptions, ladder
 from p2psim.testbed.run import CACHE
 
 CHROMIUM = shutil.which("chromium")
-PROBE = Path(__file__).parents[1] / "p2psim" / "testbed" / "browser_probe.js"
+PROBE = Path(__file__).parents[1] / "p2psim" / "testbed" / "browser" / "probe.js"
 SEGMENT = 2.0
 CLIP = ClipOptions(rungs=ladder(125_000), segment_duration=SEGMENT, segment_count=8)
 LIVE = {"window": 15, "rate": 1.5e6, "latency": 0.002, "clip": asdict(CLIP)}
@@ -50,7 +50,7 @@ document.addEventListener("DOMContentLoaded", () => {
 @contextmanager
 def process(module: str, *arguments: str) -> Iterator[tuple["subprocess.Popen[bytes]", dict]]:
     """Run a module; give it and what it says of itself."""
-    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    environment = {**os.environ, "PYTHONPATH": f"{Path.cwd()}{os.pathsep}{Path.cwd() / 'tracker'}"}
     running = subprocess.Popen([sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE, env=environment)
     try:
         yield running, json.loads(running.stdout.readline())
@@ -67,7 +67,7 @@ def tracking(*arguments: str):
     except MissingToolError as error:
         pytest.skip(str(error))
     options = ["--port", "0", "--json", "--log-level", "error", "--interval", "5", "--libraries", libraries, *arguments]
-    with process("tracker", *options) as (running, address):
+    with process("p2p_tracker", *options) as (running, address):
         yield running, address
 
 
@@ -75,7 +75,7 @@ def tracking(*arguments: str):
 def serving(**options):
     """Run an origin, live unless told otherwise."""
     arguments = ["--options", json.dumps(LIVE | options), "--cache", str(CACHE)]
-    with process("p2psim.testbed.origin", *arguments) as (running, address):
+    with process("p2psim.testbed.origin.server", *arguments) as (running, address):
         yield running, address
 
 

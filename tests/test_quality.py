@@ -9,8 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-
-from tracker.libraries import Libraries
+from p2p_tracker.web.libraries import Libraries
 
 ROOT = Path(__file__).parents[1]
 
@@ -69,9 +68,9 @@ def test_the_readmes_workflow_is_valid(tmp_path: Path) -> None:
 
 def test_the_readmes_workflow_lets_a_build_of_ones_own_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its script runs as it stands there, beside a checkout and changed libraries."""
-    table = tmp_path / "p2psim" / "tracker" / "web" / "libraries.json"
+    table = tmp_path / "p2psim" / "tracker" / "p2p_tracker" / "web" / "static" / "libraries.json"
     table.parent.mkdir(parents=True)
-    table.write_bytes((ROOT / "tracker" / "web" / "libraries.json").read_bytes())
+    table.write_bytes((ROOT / "tracker" / "p2p_tracker" / "web" / "static" / "libraries.json").read_bytes())
     for package, entry in json.loads(table.read_text()).items():
         file = tmp_path / "node_modules" / package / entry["file"]
         file.parent.mkdir(parents=True)
@@ -79,7 +78,7 @@ def test_the_readmes_workflow_lets_a_build_of_ones_own_in(tmp_path: Path, monkey
     assert not Libraries(str(tmp_path / "node_modules")).is_complete
     (script,) = re.findall(r"shell: python\n +run: \|\n(.*?)^      - ", players_workflow(), re.MULTILINE | re.DOTALL)
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], cwd=tmp_path, check=True, timeout=60)
-    monkeypatch.setattr("tracker.libraries._table", lambda: json.loads(table.read_text()))
+    monkeypatch.setattr("p2p_tracker.web.libraries._table", lambda: json.loads(table.read_text()))
     assert Libraries(str(tmp_path / "node_modules")).is_complete
 
 

@@ -4,27 +4,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from p2psim.analysis.calibration import Calibration as Calibration
-    from p2psim.analysis.calibration import calibrate as calibrate
-    from p2psim.analysis.claims import load_claims as load_claims
-    from p2psim.analysis.comparison import Comparison as Comparison
-    from p2psim.analysis.comparison import compare as compare
-    from p2psim.analysis.comparison import compare_traces as compare_traces
+    from p2psim.analysis.calibration.fit import Calibration as Calibration
+    from p2psim.analysis.calibration.fit import calibrate as calibrate
+    from p2psim.analysis.claims.definitions import load_claims as load_claims
+    from p2psim.analysis.claims.verdicts import Judge as Judge
+    from p2psim.analysis.comparison.compare import Comparison as Comparison
+    from p2psim.analysis.comparison.compare import compare as compare
+    from p2psim.analysis.comparison.compare import compare_traces as compare_traces
     from p2psim.analysis.metrics import METRICS as METRICS
     from p2psim.analysis.runs import Runs as Runs
-    from p2psim.analysis.verdicts import Judge as Judge
 
 # On demand: metrics and statistics are wanted without the simulator, which takes a second to load.
 _PLACES = {
-    "Calibration": "p2psim.analysis.calibration",
-    "Comparison": "p2psim.analysis.comparison",
-    "Judge": "p2psim.analysis.verdicts",
+    "Calibration": "p2psim.analysis.calibration.fit",
+    "Comparison": "p2psim.analysis.comparison.compare",
+    "Judge": "p2psim.analysis.claims.verdicts",
     "METRICS": "p2psim.analysis.metrics",
     "Runs": "p2psim.analysis.runs",
-    "calibrate": "p2psim.analysis.calibration",
-    "compare": "p2psim.analysis.comparison",
-    "compare_traces": "p2psim.analysis.comparison",
-    "load_claims": "p2psim.analysis.claims",
+    "calibrate": "p2psim.analysis.calibration.fit",
+    "compare": "p2psim.analysis.comparison.compare",
+    "compare_traces": "p2psim.analysis.comparison.compare",
+    "load_claims": "p2psim.analysis.claims.definitions",
 }
 
 __all__ = [

@@ -9,7 +9,7 @@ from p2psim.cli.options import add_replications, file, whole
 from p2psim.cli.output import emit, note, print_table, warn
 
 if TYPE_CHECKING:
-    from p2psim.analysis.calibration import Calibration
+    from p2psim.analysis.calibration.fit import Calibration
 
 __all__ = ["EXAMPLES", "SUMMARY", "configure", "execute"]
 
@@ -41,8 +41,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Fit, print, write; status 1 where a check on a scenario kept out fails, or none was kept out."""
-    from p2psim.analysis.calibrated_preset import write_preset
-    from p2psim.analysis.calibration import calibrate
+    from p2psim.analysis.calibration.fit import calibrate
+    from p2psim.analysis.calibration.preset import write_preset
     from p2psim.analysis.runs import Runs
     from p2psim.experiment import Bar
     from p2psim.scenario import bundled
@@ -70,8 +70,8 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _print(found: "Calibration") -> None:
-    from p2psim.analysis.observation import STARTUP_PARTS
-    from p2psim.analysis.wording import say, say_interval
+    from p2psim.analysis.calibration.observation import STARTUP_PARTS
+    from p2psim.analysis.formatting import say, say_interval
 
     rows = []
     for name, each in found.estimates.items():

@@ -10,7 +10,7 @@ from p2psim.cli.output import emit, note, print_table
 from p2psim.errors import InputError
 
 if TYPE_CHECKING:
-    from p2psim.analysis.comparison import Comparison
+    from p2psim.analysis.comparison.compare import Comparison
 
 __all__ = ["EXAMPLES", "SUMMARY", "configure", "execute", "print_shares"]
 
@@ -57,7 +57,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Compare, print, write; status 1 unless simulated and measured are shown to agree."""
     found = _compared(arguments)
     if arguments.junit:
-        from p2psim.analysis.junit import junit
+        from p2psim.analysis.comparison.junit import junit
 
         Path(arguments.junit).write_text(junit(found), encoding="utf-8")
     if arguments.out:
@@ -73,12 +73,12 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _compared(arguments: argparse.Namespace) -> "list[Comparison]":
-    from p2psim.analysis.comparison import compare_scenarios, compare_traces
-    from p2psim.analysis.gate import read_gate
+    from p2psim.analysis.comparison.compare import compare_scenarios, compare_traces
+    from p2psim.analysis.comparison.gate import read_gate
     from p2psim.analysis.runs import Runs
     from p2psim.experiment import Bar
     from p2psim.scenario import bundled
-    from p2psim.scenario.text import canonical_value
+    from p2psim.scenario.toml_io import canonical_value
 
     margin = read_points(arguments.margin)
     gate = None if arguments.gate is None else read_gate(arguments.gate)
@@ -107,7 +107,7 @@ def _compared(arguments: argparse.Namespace) -> "list[Comparison]":
 
 def print_shares(found: "Sequence[Comparison]") -> None:
     """Print the table of P2P shares."""
-    from p2psim.analysis.wording import say, say_interval
+    from p2psim.analysis.formatting import say, say_interval
 
     head = ["trace", "measured", "simulated", "difference (90 % interval)", "share", "gate"]
     rows = []

@@ -51,8 +51,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Measure, save, print."""
+    from p2psim.analysis.formatting import say
     from p2psim.analysis.metrics import METRICS
-    from p2psim.analysis.wording import say
     from p2psim.experiment import Bar
     from p2psim.report import write_measurement
 
@@ -76,8 +76,8 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _record_series(arguments: argparse.Namespace, scenarios: "list[Scenario]") -> int:
     """Measure what is not there yet; print a line for each."""
+    from p2psim.analysis.formatting import say
     from p2psim.analysis.metrics import METRICS
-    from p2psim.analysis.wording import say
     from p2psim.experiment import Bar
     from p2psim.testbed.series import plan_series
 
@@ -120,7 +120,7 @@ def _record(
 ) -> "Trace":
     """Measure once, save, and warn of what may be wrong with it."""
     from p2psim.testbed import measure
-    from p2psim.testbed.meter import complaints
+    from p2psim.testbed.cpu_meter import complaints
     from p2psim.trace import discrepancies
 
     trace = measure(

@@ -80,7 +80,7 @@ def read_scenarios(arguments: argparse.Namespace) -> "list[Scenario]":
 
 def _changed(name: str, changes: Sequence[str]) -> "Scenario":
     from p2psim.scenario import Scenario
-    from p2psim.scenario.text import replaced
+    from p2psim.scenario.toml_io import replaced
 
     return replaced(Scenario.load(name), read_changes(changes), canonical=False)
 

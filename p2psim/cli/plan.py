@@ -98,7 +98,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _print(made: "Plan") -> None:
-    from p2psim.analysis.planning.wording import number_rows, sensitivity_rows
+    from p2psim.analysis.planning.answer_text import number_rows, sensitivity_rows
 
     print(f"{made.answer}\n")
     _table(["input", ""], [list(row) for row in made.inputs.rows()])

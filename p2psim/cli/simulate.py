@@ -139,9 +139,9 @@ def _remark(results: "Results", arguments: argparse.Namespace) -> None:
 
 
 def _print(scenario: "Scenario", summary: "pd.DataFrame", made: int, arguments: argparse.Namespace) -> None:
+    from p2psim.analysis.formatting import say, say_interval
     from p2psim.analysis.metrics import METRICS
     from p2psim.analysis.statistics import Interval
-    from p2psim.analysis.wording import say, say_interval
 
     rows = []
     for row in summary.to_dict("records"):

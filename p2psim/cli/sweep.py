@@ -47,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Run, print, save; status 1 where runs failed."""
     from p2psim.experiment.design import Design
-    from p2psim.experiment.store import Store
+    from p2psim.experiment.result_store import Store
     from p2psim.experiment.sweep import gathered, sweep
 
     design = Design.load(arguments.design)
@@ -114,10 +114,10 @@ def _plain(found: "Sweep", folder: str) -> dict[str, Any]:
 
 
 def _print(found: "Sweep") -> None:
+    from p2psim.analysis.formatting import say_interval
     from p2psim.analysis.metrics import METRICS
     from p2psim.analysis.statistics import Interval
-    from p2psim.analysis.wording import say_interval
-    from p2psim.experiment.factors import say_value
+    from p2psim.experiment.design_points import say_value
 
     design, shown = found.design, found.design.metrics[:4]
     rows = []

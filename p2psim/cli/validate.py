@@ -9,9 +9,9 @@ from p2psim.cli.options import add_common, add_replications, read_points
 from p2psim.cli.output import emit, print_table, warn
 
 if TYPE_CHECKING:
-    from p2psim.analysis.comparison import Comparison
+    from p2psim.analysis.claims.verdicts import Verdict
+    from p2psim.analysis.comparison.compare import Comparison
     from p2psim.analysis.runs import Runs
-    from p2psim.analysis.verdicts import Verdict
     from p2psim.trace import Trace
 
 __all__ = ["EXAMPLES", "SUMMARY", "configure", "execute"]
@@ -72,9 +72,9 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _judged(arguments: argparse.Namespace, runs: "Runs", traces: "Sequence[Trace]") -> "list[Verdict]":
-    from p2psim.analysis.boundaries import dimensions
-    from p2psim.analysis.claims import load_claims, select
-    from p2psim.analysis.verdicts import Judge
+    from p2psim.analysis.claims.boundaries import dimensions
+    from p2psim.analysis.claims.definitions import load_claims, select
+    from p2psim.analysis.claims.verdicts import Judge
 
     ids = [text.strip().upper() for text in arguments.claims.split(",") if text.strip()]
     claims = select(load_claims(), ids)
@@ -86,7 +86,7 @@ def _judged(arguments: argparse.Namespace, runs: "Runs", traces: "Sequence[Trace
 def _compared(
     arguments: argparse.Namespace, runs: "Runs", traces: "Sequence[Trace]", margin: float
 ) -> "list[Comparison]":
-    from p2psim.analysis.comparison import REPLICATIONS, compare_scenarios
+    from p2psim.analysis.comparison.compare import REPLICATIONS, compare_scenarios
 
     if not traces:
         warn("no measured traces are bundled: nothing holds the simulator to the real world")
@@ -98,7 +98,7 @@ def _compared(
 
 
 def _print(verdicts: "Sequence[Verdict]", comparisons: "Sequence[Comparison]") -> None:
-    from p2psim.analysis.wording import say_interval, say_range
+    from p2psim.analysis.formatting import say_interval, say_range
     from p2psim.report.validation import contradictions_texts
 
     rows = []

@@ -3,7 +3,7 @@
 from p2psim.experiment.design import Design
 from p2psim.experiment.difference import difference, differences
 from p2psim.experiment.plan import plan
-from p2psim.experiment.progress import Bar
+from p2psim.experiment.progress_bar import Bar
 from p2psim.experiment.results import Results, simulate
 from p2psim.experiment.sweep import Sweep, sweep
 

@@ -41,9 +41,9 @@ from typing import Any
 from p2psim.analysis.metrics import METRICS
 from p2psim.analysis.runs import BASELINE, Job
 from p2psim.errors import DesignError, ScenarioError, no_such
-from p2psim.experiment.factors import Changes, flat, grid_points, listed_points, sampled_points, say_changes
+from p2psim.experiment.design_points import Changes, flat, grid_points, listed_points, sampled_points, say_changes
 from p2psim.scenario import Scenario, bundled
-from p2psim.scenario.text import replaced
+from p2psim.scenario.toml_io import replaced
 
 __all__ = ["Design", "Point", "baseline"]
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from p2psim.analysis.steady import welch
+from p2psim.analysis.steady_state import welch
 
 if TYPE_CHECKING:
     from p2psim.experiment.results import Results

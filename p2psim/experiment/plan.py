@@ -6,7 +6,7 @@ from typing import Any
 from p2psim.analysis.planning import Effort, Plan, make_plan, read_inputs
 from p2psim.analysis.runs import Runs
 from p2psim.errors import InputError, at_least, one_of
-from p2psim.experiment.progress import Bar
+from p2psim.experiment.progress_bar import Bar
 
 __all__ = ["plan"]
 

@@ -14,15 +14,15 @@ import pandas as pd
 from p2psim.analysis.metrics import METRICS, estimate, sums, value
 from p2psim.analysis.runs import BASELINE, Keep, Prepare, Runs, jobs_for
 from p2psim.analysis.statistics import FEW, FewReplicationsWarning, Interval, is_precise, replications_for
-from p2psim.analysis.steady import Batches, batch_means, mser5, series
+from p2psim.analysis.steady_state import Batches, batch_means, mser5, series
 from p2psim.errors import InputError, at_least, one_of
 from p2psim.experiment.figures import Figures
-from p2psim.experiment.progress import Bar
+from p2psim.experiment.progress_bar import Bar
 from p2psim.rng import stream
 from p2psim.scenario import Scenario
 from p2psim.simulation import Run
 from p2psim.trace import BIN, Trace, versions
-from p2psim.trace.files import replacing
+from p2psim.trace.atomic_files import replacing
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -64,7 +64,7 @@ def simulate(
         the same call goes on from there.
     prepare
         Called with the `Control` of each run before its clock starts, to add SimPy processes of your own
-        (`p2psim.simulation.control`); the baseline's runs get them too. Such runs are not kept in a folder.
+        (`p2psim.simulation.control.control`); the baseline's runs get them too. Such runs are not kept in a folder.
 
     Raises
     ------
@@ -214,8 +214,8 @@ class Results:
         return found
 
     def graph(self, at: float, replication: int = 0) -> "nx.Graph[str]":
-        """The swarm at a time as a graph of networkx (`p2psim.analysis.graph`); needs ``events=True``."""
-        from p2psim.analysis.graph import swarm_graph
+        """The swarm at a time as a graph of networkx (`p2psim.analysis.swarm_graph`); needs ``events=True``."""
+        from p2psim.analysis.swarm_graph import swarm_graph
 
         return swarm_graph(self.traces[replication], at)
 

@@ -17,9 +17,9 @@ from p2psim.analysis.runs import Job, Key, compile_kernels
 from p2psim.analysis.statistics import Interval
 from p2psim.errors import InputError
 from p2psim.experiment.design import Design, Point, baseline
-from p2psim.experiment.progress import Bar
-from p2psim.experiment.store import Outcome, Store
-from p2psim.experiment.workers import Made, cluster, in_processes, in_turn, on_executor
+from p2psim.experiment.executors import Made, cluster, in_processes, in_turn, on_executor
+from p2psim.experiment.progress_bar import Bar
+from p2psim.experiment.result_store import Outcome, Store
 
 __all__ = ["Sweep", "gathered", "sweep"]
 

@@ -4,17 +4,17 @@ from p2psim.plots.boundaries import boundaries
 from p2psim.plots.claims import claims
 from p2psim.plots.comparison import scatter
 from p2psim.plots.cost import cost, load
-from p2psim.plots.course import course
 from p2psim.plots.curve import curve
 from p2psim.plots.distribution import distribution
-from p2psim.plots.graph import graph
-from p2psim.plots.heat import heat
+from p2psim.plots.heatmap import heat
+from p2psim.plots.over_time import course
 from p2psim.plots.overlay import overlay
-from p2psim.plots.raster import raster
+from p2psim.plots.source_raster import raster
 from p2psim.plots.style import COLOURS, sheet
+from p2psim.plots.swarm_graph import graph
 from p2psim.plots.timeline import timeline
 from p2psim.plots.tornado import tornado
-from p2psim.plots.welch import welch
+from p2psim.plots.warmup import welch
 
 __all__ = [
     "COLOURS",

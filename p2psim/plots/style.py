@@ -67,7 +67,7 @@ DRAWN: Mapping[str, str] = MappingProxyType(
         "raster": "results.segments (simulate with events=True)",
         "distribution": "results.viewers",
         "graph": "results.graph(t) (simulate with events=True)",
-        "welch": "p2psim.analysis.steady.welch(results.timeline)",
+        "welch": "p2psim.analysis.steady_state.welch(results.timeline)",
         "heat": "a table of x, y, value, low and high: one row for each combination of two fields",
         "overlay": "the time lines of both worlds in one table, with world and replication",
         "course": "pd.concat([a.timeline.assign(case='a'), b.timeline.assign(case='b')]) of several results",

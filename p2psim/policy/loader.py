@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from p2psim.compiled import entry, inner, tiny
-from p2psim.policy.choice import choose_holder
 from p2psim.policy.custom import BY_HTTP, BY_P2P, STANDARD, call_decision
+from p2psim.policy.peer_choice import choose_holder
 from p2psim.policy.queue import Windows, in_window, is_offered, queue_span, windows
 from p2psim.policy.requests import abort, clear_failures, find, forget, loading, make, start
 from p2psim.policy.state import (

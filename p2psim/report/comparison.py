@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from p2psim import plots
-from p2psim.analysis.comparison import Comparison
-from p2psim.analysis.wording import say, say_interval
+from p2psim.analysis.comparison.compare import Comparison
+from p2psim.analysis.formatting import say, say_interval
 from p2psim.report.html import answer, figure, heading, page, paragraph, provenance, table
 
 __all__ = ["comparison_parts", "write_comparison"]

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from p2psim import plots
+from p2psim.analysis.formatting import say
 from p2psim.analysis.metrics import METRICS, metrics
-from p2psim.analysis.wording import say
 from p2psim.report.html import answer, figure, heading, page, paragraph, provenance, table
 from p2psim.trace import Trace, discrepancies, totals
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from p2psim import plots
 from p2psim.analysis.planning import Plan
-from p2psim.analysis.planning.wording import number_rows, sensitivity_rows
+from p2psim.analysis.planning.answer_text import number_rows, sensitivity_rows
 from p2psim.report.html import answer, figure, heading, page, paragraph, provenance, table
 
 __all__ = ["write_plan"]

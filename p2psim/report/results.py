@@ -4,9 +4,9 @@ import math
 from pathlib import Path
 
 from p2psim import plots
+from p2psim.analysis.formatting import say, say_interval
 from p2psim.analysis.metrics import METRICS
 from p2psim.analysis.statistics import Interval
-from p2psim.analysis.wording import say, say_interval
 from p2psim.experiment import Results
 from p2psim.report.html import answer, figure, heading, page, paragraph, provenance, table
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from p2psim import plots
-from p2psim.analysis.boundaries import Boundary, boundaries_frame, contradictions, stretches_frame
-from p2psim.analysis.claims import Claim, agreement
-from p2psim.analysis.comparison import Comparison
-from p2psim.analysis.verdicts import Finding, Verdict
-from p2psim.analysis.wording import say, say_interval, say_range
+from p2psim.analysis.claims.boundaries import Boundary, boundaries_frame, contradictions, stretches_frame
+from p2psim.analysis.claims.definitions import Claim, agreement
+from p2psim.analysis.claims.verdicts import Finding, Verdict
+from p2psim.analysis.comparison.compare import Comparison
+from p2psim.analysis.formatting import say, say_interval, say_range
 from p2psim.report.comparison import comparison_parts
 from p2psim.report.html import answer, figure, heading, page, paragraph, provenance, table
 

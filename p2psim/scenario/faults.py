@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from p2psim.scenario.construction import by_name
+from p2psim.scenario.records import by_name
 from p2psim.units import Fraction, Seconds
 
 __all__ = ["Fault", "FaultKind"]

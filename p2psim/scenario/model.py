@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Literal
 
 from p2psim.errors import ScenarioError
-from p2psim.scenario.construction import by_name
-from p2psim.scenario.delivery import Cdn, Devices, Hybrid, Relay
+from p2psim.scenario.cdn import Cdn, Devices, Hybrid, Relay
 from p2psim.scenario.faults import Fault
-from p2psim.scenario.places import Carrier, Household, Neighbourhood, Regions
+from p2psim.scenario.geography import Carrier, Household, Neighbourhood, Regions
 from p2psim.scenario.policy import Policy
+from p2psim.scenario.records import by_name
 from p2psim.units import Fraction, Rate, Seconds, Size
 
 __all__ = [
@@ -177,7 +177,7 @@ class Tracker:
     latency: Seconds = 0.02
     """One way, viewer to tracker."""
     matching: Literal["random", "least-recently-offered", "locality"] = "random"
-    """How receivers of offers are chosen (`tracker.matching`); `locality`: same home first, then same region."""
+    """How receivers of offers are chosen (`p2p_tracker.core.matching`); `locality`: same home, then same region."""
 
 
 @by_name
@@ -293,26 +293,26 @@ class Scenario:
 
     def replace(self, changes: Mapping[str, object] | None = None, /, **more: object) -> "Scenario":
         """Give a changed copy; names are dotted (``"nat.mix"``), values canonical numbers or quantities in words."""
-        from p2psim.scenario.text import replaced
+        from p2psim.scenario.toml_io import replaced
 
         return replaced(self, {**(changes or {}), **more})
 
     @staticmethod
     def load(path: str | Path) -> "Scenario":
         """Read a TOML file; raises ScenarioError with one line that names the value at fault."""
-        from p2psim.scenario.text import load
+        from p2psim.scenario.toml_io import load
 
         return load(path)
 
     def to_toml(self) -> str:
         """Write it as TOML that `load` reads back to an equal scenario."""
-        from p2psim.scenario.text import to_toml
+        from p2psim.scenario.toml_io import to_toml
 
         return to_toml(self)
 
     @property
     def digest(self) -> str:
         """Hash of everything that changes results (not of name and description)."""
-        from p2psim.scenario.text import digest
+        from p2psim.scenario.toml_io import digest
 
         return digest(self)

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from p2psim.scenario.construction import by_name
+from p2psim.scenario.records import by_name
 from p2psim.units import Seconds
 
 __all__ = ["COMMON_OPTIONS", "POLICIES", "PUBLIC_STUN", "PUBLIC_TRACKERS", "Overrides", "Policy"]

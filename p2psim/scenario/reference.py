@@ -12,7 +12,7 @@ from typing import Any
 
 from p2psim.scenario.model import Scenario
 from p2psim.scenario.presets import access_profiles, nat_sources, section_presets
-from p2psim.scenario.text import spelled_default
+from p2psim.scenario.toml_io import spelled_default
 
 __all__ = ["reference"]
 

@@ -1,7 +1,7 @@
 """World 1: virtual time. SimPy's control plane, a compiled data plane, the tracker's real brain."""
 
 from p2psim.simulation.checkpoint import Checkpoint
-from p2psim.simulation.control import Control
+from p2psim.simulation.control.control import Control
 from p2psim.simulation.run import Run, Simulation, run
 
 __all__ = ["Checkpoint", "Control", "Run", "Simulation", "run"]

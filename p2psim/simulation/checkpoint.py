@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
+import p2p_tracker
 import pyarrow as pa
 
 from p2psim.errors import CheckpointError
-from p2psim.simulation.clock import Clock
-from p2psim.trace.files import SCRATCH, replacing
+from p2psim.simulation.control.clock import Clock
+from p2psim.trace.atomic_files import SCRATCH, replacing
 
 if TYPE_CHECKING:
     from p2psim.simulation.run import Run, Simulation
@@ -56,8 +57,9 @@ def fingerprint() -> str:
     found = hashlib.sha256()
     for name in ("numpy", "numba", "simpy", "scipy"):
         found.update(f"{name} {version(name)}\n".encode())
-    for folder in ("policy", "network", "simulation", "scenario", "trace", "../tracker"):
-        for path in sorted((package / folder).glob("*.py")):
+    tracker = Path(p2p_tracker.__file__).parent
+    for folder in (*(package / name for name in ("policy", "network", "simulation", "scenario", "trace")), tracker):
+        for path in sorted(folder.rglob("*.py")):
             found.update(path.read_bytes())
     for name in ("rng.py", "bundle.py", "compiled.py"):
         found.update((package / name).read_bytes())

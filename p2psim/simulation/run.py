@@ -8,21 +8,21 @@ import numpy as np
 
 from p2psim.bundle import records
 from p2psim.errors import CheckpointError
-from p2psim.network import sharing
+from p2psim.network import max_min_sharing
 from p2psim.policy.election import peer_hash
 from p2psim.policy.loader import command_buffer
-from p2psim.policy.quality import best_level
+from p2psim.policy.quality_choice import best_level
 from p2psim.policy.state import allocate, options, timeline
 from p2psim.rng import kernel_streams
 from p2psim.scenario import Population, Scenario, populate
 from p2psim.scenario.population import viewer_name
-from p2psim.simulation import ledger
-from p2psim.simulation.calendar import BLOCK
+from p2psim.simulation import tables
 from p2psim.simulation.checkpoint import Checkpoint, read_state, write_state
-from p2psim.simulation.control import Control
-from p2psim.simulation.kernel import CALL, DONE, advance, close_run, start_clock
-from p2psim.simulation.links import Links, lay_links, region_rtt
-from p2psim.simulation.plane import (
+from p2psim.simulation.control.control import Control
+from p2psim.simulation.kernel.announcements import CONSENT_EXPIRES
+from p2psim.simulation.kernel.event_queue import BLOCK
+from p2psim.simulation.kernel.loop import CALL, DONE, advance, close_run, start_clock
+from p2psim.simulation.kernel.state import (
     BINS,
     CACHED,
     COMING,
@@ -47,7 +47,7 @@ from p2psim.simulation.plane import (
     Plane,
     Settings,
 )
-from p2psim.simulation.swarm import CONSENT_EXPIRES
+from p2psim.simulation.kernel.topology import Links, lay_links, region_rtt
 from p2psim.trace import Manifest, Trace, versions
 from p2psim.trace.totals import Totals
 
@@ -221,7 +221,7 @@ class Simulation:
         plane.seat["left_at"] = np.where(plane.seat["left_at"] > 0, plane.seat["left_at"], np.nan)
         self._give_back()
         plane = control.plane
-        totals = ledger.totals(scenario, people, plane, control.seed, control.replication)
+        totals = tables.totals(scenario, people, plane, control.seed, control.replication)
         trace = None
         if control.keep:
             manifest = Manifest(
@@ -234,8 +234,8 @@ class Simulation:
                 versions=versions(),
             )
             said = control.signalling
-            tables = ledger.tables(scenario, people, plane, self.logs(), said.attempts, said.announcements)
-            trace = Trace(manifest, scenario, tables)
+            event_tables = tables.tables(scenario, people, plane, self.logs(), said.attempts, said.announcements)
+            trace = Trace(manifest, scenario, event_tables)
         offers = control.signalling.stale_offers, control.signalling.live_offers
         return Run(totals, trace, *offers, int(plane.counts[N_HANDLED]))
 
@@ -246,7 +246,7 @@ class Simulation:
             replace(
                 self.control.plane,
                 L=allocate(1, 1, 1, 1),
-                N=sharing.allocate(np.zeros(1), 1),
+                N=max_min_sharing.allocate(np.zeros(1), 1),
                 xfer=records(1, XFER),
                 from_http=np.zeros((1, 1), np.float32),
                 calendar=records(1, EVENT),
@@ -286,7 +286,7 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
     logged = _LOG_ROWS if events else 1
     return Plane(
         L=loaders,
-        N=sharing.allocate(links.capacity, count * rows, links.longest),
+        N=max_min_sharing.allocate(links.capacity, count * rows, links.longest),
         o=chosen,
         T=timeline(segments, stream.segment),
         s=_settings(scenario, people, links, seed, replication, rows, events),

@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from p2psim.errors import PortInUseError, ScenarioError, TestbedError, TrackerUnreachableError
 from p2psim.scenario import Scenario
 from p2psim.scenario.presets import nat_mixes
-from p2psim.testbed.misfortune import MADE
+from p2psim.testbed.faults import MADE
 
 __all__ = [
     "ENFORCED",

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self
 
+import p2p_tracker
 import psutil
 
 import p2psim
@@ -31,7 +32,7 @@ class ChildFailedError(TestbedError):
 
 
 class Child:
-    """A Python module run as a process: ``with Child("tracker", ["-m", "tracker"], logs) as child``.
+    """A Python module run as a process: ``with Child("tracker", ["-m", "p2p_tracker"], logs) as child``.
 
     What it says on standard error goes to ``NAME.log`` in the folder `logs`. With `has_family` the CPU of the processes
     that it starts counts as its own; `files` are open in it under the same numbers; `program` is run instead of Python.
@@ -60,8 +61,8 @@ class Child:
 
     def __enter__(self) -> Self:
         self._log = self._log_path.open("wb")
-        root = str(Path(p2psim.__file__).resolve().parents[1])
-        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        roots = {str(Path(package.__path__[0]).resolve().parent): None for package in (p2psim, p2p_tracker)}
+        paths = [*roots, *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
             [self._program, *self._arguments],
             stdin=subprocess.PIPE,

@@ -22,8 +22,10 @@ from p2psim.scenario import Population, Scenario, populate
 from p2psim.scenario.policy import PUBLIC_TRACKERS
 from p2psim.scenario.population import ROLES, viewer_name
 from p2psim.scenario.zapping import channel_names, itinerary, zapping_stream
-from p2psim.testbed.browser_page import check_for_browsers, in_browsers
-from p2psim.testbed.chromium import browser_versions, check_browser, find_libraries
+from p2psim.testbed.browser.chromium import browser_versions, check_browser, find_libraries
+from p2psim.testbed.browser.page import check_for_browsers, in_browsers
+from p2psim.testbed.cpu_meter import Meter
+from p2psim.testbed.faults import Change, origin_changes, tracker_changes, uplink_changes
 from p2psim.testbed.feasibility import (
     NOT_ENFORCED_IN_BROWSERS,
     check_feasible,
@@ -31,18 +33,16 @@ from p2psim.testbed.feasibility import (
     check_port,
     check_tracker,
 )
-from p2psim.testbed.journal import digest
+from p2psim.testbed.hosts import ORIGIN, TRACKER, Place
 from p2psim.testbed.lab.capabilities import check_lab, check_relay
-from p2psim.testbed.lab.place import LabPlace
-from p2psim.testbed.media import ClipOptions, ladder, make_clip
-from p2psim.testbed.meter import Meter
-from p2psim.testbed.misfortune import Change, origin_changes, tracker_changes, uplink_changes
-from p2psim.testbed.place import ORIGIN, TRACKER, Place
+from p2psim.testbed.lab.environment import LabPlace
+from p2psim.testbed.origin.media import ClipOptions, ladder, make_clip
+from p2psim.testbed.origin.schedule import OriginOptions
+from p2psim.testbed.peer.config import ViewerPlan
+from p2psim.testbed.peer.worker import Task, prepare
 from p2psim.testbed.processes import Child
-from p2psim.testbed.tables import Facts, Ledger, read_events, tabulate
-from p2psim.testbed.timetable import OriginOptions
-from p2psim.testbed.viewing import ViewerPlan
-from p2psim.testbed.worker import Task, prepare
+from p2psim.testbed.recording.event_log import digest
+from p2psim.testbed.recording.trace_builder import Facts, Ledger, read_events, tabulate
 from p2psim.trace import Manifest, Trace, versions
 from p2psim.wire.protection import default_iv, encrypt_segment
 
@@ -204,8 +204,8 @@ class _Run:
         events = self._folder / "origin.jsonl"
         with self._place.server(ORIGIN):
             child = self._start(
-                "origin", "-m", "p2psim.testbed.origin", "--options", json.dumps(options), "--events", str(events),
-                "--cache", str(CACHE), "--run-started-at", "0", "--obey",
+                "origin", "-m", "p2psim.testbed.origin.server", "--options", json.dumps(options), "--events",
+                str(events), "--cache", str(CACHE), "--run-started-at", "0", "--obey",
             )  # fmt: skip
         said = child.hear(_START_TIMEOUT)
         return _Address(said["master"], said["first_segment_at"])
@@ -218,7 +218,7 @@ class _Run:
         host = self._place.address(TRACKER)
         with self._place.server(TRACKER):
             child = self._start(
-                name, "-m", "tracker", "--host", host, "--port", str(port), "--json", "--log-level", "warning",
+                name, "-m", "p2p_tracker", "--host", host, "--port", str(port), "--json", "--log-level", "warning",
                 "--interval", repr(tracker.interval), "--heartbeat-timeout", repr(tracker.heartbeat),
                 "--matching", tracker.matching, "--libraries", libraries, *self._place.tracker_arguments,
             )  # fmt: skip
@@ -234,11 +234,11 @@ class _Run:
         pages = {honest[place] for place in in_browsers(len(honest), self._scenario.viewers.browsers)}
         others = self._place.shares([plan.index for plan in plans if plan.index not in pages], count)
         shares = [
-            (f"worker-{number}", "p2psim.testbed.worker", [plans[index] for index in share])
+            (f"worker-{number}", "p2psim.testbed.peer.worker", [plans[index] for index in share])
             for number, share in enumerate(others)
         ]
         ice = self._ice(trackers[0])
-        shares.append(("browser", "p2psim.testbed.browser", [plan for plan in plans if plan.index in pages]))
+        shares.append(("browser", "p2psim.testbed.browser.runner", [plan for plan in plans if plan.index in pages]))
         workers = []
         for name, module, viewers in shares:
             if not viewers:

@@ -8,7 +8,7 @@ import dataclasses
 import pytest
 
 from p2psim import Trace, compare
-from p2psim.analysis.comparison import Comparison, compare_scenarios
+from p2psim.analysis.comparison.compare import Comparison, compare_scenarios
 from p2psim.analysis.runs import Runs
 from p2psim.scenario import Scenario, bundled
 from p2psim.simulation import run

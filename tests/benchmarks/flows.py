@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from p2psim.network.sharing import allocate, close_flow, next_finish, open_flow
+from p2psim.network.max_min_sharing import allocate, close_flow, next_finish, open_flow
 
 __all__ = ["Outcome", "Transfers", "by_external", "by_full_solution", "by_kernel", "transfers"]
 

@@ -278,7 +278,11 @@ def _run(scenario: str, changes: dict[str, object], watch: bool = False, **envir
     found: dict[str, Any] = {}
     told = 0.0
     with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT), **environment}
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tracker'}", **environment},
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:

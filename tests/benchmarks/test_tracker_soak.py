@@ -60,9 +60,9 @@ class Tracker:
         arguments = ["--port", port, "--json", "--log-level", "error", "--interval", 30]
         arguments += ["--heartbeat-timeout", HEARTBEAT, "--ping-interval", HEARTBEAT * 25 / 60]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tracker", *map(str, arguments)],
+            [sys.executable, "-m", "p2p_tracker", *map(str, arguments)],
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(HERE.parents[1])},
+            env={**os.environ, "PYTHONPATH": str(HERE.parents[1] / "tracker")},
         )
         address = json.loads(self.process.stdout.readline())
         self.port = address["port"]

@@ -67,7 +67,7 @@ def server(command: list[str], core: int) -> Iterator[tuple[int, int]]:
         ["taskset", "-c", str(core), *command],
         stdout=subprocess.PIPE,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tracker")},
     )
     try:
         assert process.stdout is not None
@@ -85,7 +85,7 @@ def commands(stack: ExitStack, modules: str | None) -> dict[str, list[str]]:
         modules = str(folder / "node_modules")
     script = folder / "server.mjs"
     script.write_text(NODE_SERVER.format(module=json.dumps(str(Path(modules) / "bittorrent-tracker" / "server.js"))))
-    tracker = [sys.executable, "-m", "tracker", "--port", "0", "--json", "--log-level", "error"]
+    tracker = [sys.executable, "-m", "p2p_tracker", "--port", "0", "--json", "--log-level", "error"]
     return {"tracker": tracker, "bittorrent-tracker": ["node", str(script)]}
 
 

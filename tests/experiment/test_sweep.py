@@ -16,8 +16,8 @@ import pytest
 
 from p2psim.analysis.runs import Job
 from p2psim.errors import DesignError, InputError
-from p2psim.experiment import Design, Sweep, simulate, sweep, workers
-from p2psim.experiment.store import Outcome, Store
+from p2psim.experiment import Design, Sweep, executors, simulate, sweep
+from p2psim.experiment.result_store import Outcome, Store
 from p2psim.scenario import Scenario
 
 ROOT = Path(__file__).parents[2]
@@ -143,13 +143,13 @@ class Deadly:
         return SIMULATE_ONE(job)
 
 
-SIMULATE_ONE = workers.simulate_one
+SIMULATE_ONE = executors.simulate_one
 
 
 def test_a_run_that_kills_its_process_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     design = Design.of(BASE, grid={"stream.latency": [8.0, 24.0]}, replications=3, metrics=["p2p_ratio"])
     victim = design.jobs()[2]
-    monkeypatch.setattr(workers, "simulate_one", Deadly(victim))
+    monkeypatch.setattr(executors, "simulate_one", Deadly(victim))
     found = sweep(design, jobs=2, progress=False)
     failed = found.status[found.status["status"] == "failed"]
     assert found.count("ok") == 5
@@ -248,7 +248,7 @@ def test_an_interrupted_sweep_says_one_line_and_keeps_what_is_done(
 
 def test_two_sweeps_do_not_work_in_one_folder(tmp_path: Path) -> None:
     code = (
-        "from p2psim.experiment.store import Store\n"
+        "from p2psim.experiment.result_store import Store\n"
         f"store = Store({str(tmp_path)!r}); store.open(); print(1, flush=True); input()"
     )
     with subprocess.Popen(

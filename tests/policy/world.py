@@ -16,9 +16,9 @@ from p2psim.policy.bandwidth import Bandwidth
 from p2psim.policy.state import options
 from p2psim.rng import constant_streams
 from p2psim.scenario.policy import Policy
-from p2psim.testbed.loader import Loader
-from p2psim.testbed.ports import FetchEvents
-from p2psim.testbed.qualities import Qualities
+from p2psim.testbed.peer.interfaces import FetchEvents
+from p2psim.testbed.peer.loader import Loader
+from p2psim.testbed.peer.qualities import Qualities
 from p2psim.wire import (
     CancelSegmentRequest,
     CommandJoiner,

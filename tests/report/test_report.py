@@ -6,9 +6,9 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from p2psim.analysis.claims import load_claims
+from p2psim.analysis.claims.definitions import load_claims
+from p2psim.analysis.claims.verdicts import Finding, Verdict, status
 from p2psim.analysis.statistics import Interval
-from p2psim.analysis.verdicts import Finding, Verdict, status
 from p2psim.report import Validation, claims_frame, write_validation
 from p2psim.report.html import page, table
 from p2psim.report.validation import agreement_text

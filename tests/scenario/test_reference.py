@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from p2psim.scenario.reference import reference
-from p2psim.scenario.text import kind_of
+from p2psim.scenario.toml_io import kind_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "scenario.md"
 

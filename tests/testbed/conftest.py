@@ -1,6 +1,6 @@
 import pytest
 
-from p2psim.testbed.media import ClipOptions, ladder, make_clip
+from p2psim.testbed.origin.media import ClipOptions, ladder, make_clip
 
 TINY = ClipOptions(rungs=ladder(20_000, 40_000), segment_duration=1.0, segment_count=3, frame_rate=10)
 

@@ -95,7 +95,7 @@ def test_refuses_what_cannot_be_made(nothing_left):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("victim", ["p2psim.testbed.worker", "tracker", "p2psim.testbed.origin"])
+@pytest.mark.parametrize("victim", ["p2psim.testbed.peer.worker", "p2p_tracker", "p2psim.testbed.origin.server"])
 def test_a_process_that_is_killed_ends_the_run_and_all_others(nothing_left, victim):
     def kill():
         while True:

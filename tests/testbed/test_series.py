@@ -3,7 +3,7 @@ import pytest
 from p2psim import simulate
 from p2psim.errors import ScenarioError, TraceError
 from p2psim.scenario import Scenario
-from p2psim.testbed.meter import complaints
+from p2psim.testbed.cpu_meter import complaints
 from p2psim.testbed.series import plan_series
 
 PAIR = Scenario.load("measured-pair").replace({"duration": 30.0})

@@ -44,10 +44,10 @@ class Error:
 
 
 POPULATION, ARRIVALS = "p2psim/scenario/population.py", "p2psim/scenario/arrivals.py"
-CONTROL, RUN = "p2psim/simulation/control.py", "p2psim/simulation/run.py"
-SIGNALLING = "p2psim/simulation/signalling.py"
-LINKS = "p2psim/simulation/links.py"
-SHARING, TRANSFERS = "p2psim/network/sharing.py", "p2psim/simulation/transfers.py"
+CONTROL, RUN = "p2psim/simulation/control/control.py", "p2psim/simulation/run.py"
+SIGNALLING = "p2psim/simulation/control/signalling.py"
+LINKS = "p2psim/simulation/kernel/topology.py"
+SHARING, TRANSFERS = "p2psim/network/max_min_sharing.py", "p2psim/simulation/kernel/transfers.py"
 
 ERRORS = [
     Error(
@@ -66,7 +66,7 @@ ERRORS = [
         "test_audience.py::test_others_of_a_viewer_are_poisson[exponential]",
     ),
     Error(
-        "the tracker counts a newcomer twice", "tracker/brain.py",
+        "the tracker counts a newcomer twice", "tracker/p2p_tracker/core/tracker.py",
         "complete, total - complete)", "complete, 1 + total - complete)",
         "test_audience.py::test_a_newcomer_finds_nobody_with_the_same_probability",
     ),
@@ -81,7 +81,7 @@ ERRORS = [
         "test_audience.py::test_perfect_sharing_sends_one_copy_to_whoever_is_there[exponential]",
     ),
     Error(
-        "announcements are not heard", "p2psim/simulation/swarm.py",
+        "announcements are not heard", "p2psim/simulation/kernel/announcements.py",
         "    if old == state:\n        return\n", "    return\n",
         "test_swarms.py::test_one_copy_per_swarm[2]", How.INTERPRETED,
     ),
@@ -146,7 +146,7 @@ ERRORS = [
         "test_transfers.py::test_hop_time_is_bits_over_rate_and_a_round_trip[6-10-3.0]", How.INTERPRETED,
     ),
     Error(
-        "channels have no window", "p2psim/simulation/routes.py",
+        "channels have no window", "p2psim/simulation/kernel/paths.py",
         "P.s.channel_window / rtt if rtt > 0 else math.inf", "math.inf",
         "test_transfers.py::test_a_channel_carries_its_window_per_round_trip[65536-0.2-2.6214]", How.INTERPRETED,
     ),
@@ -224,7 +224,7 @@ ERRORS = [
         "test_sharing.py::test_the_least_rate_grows_with_any_capacity", How.INTERPRETED,
     ),
     Error(
-        "peers ask for segments before they are there", "p2psim/policy/choice.py",
+        "peers ask for segments before they are there", "p2psim/policy/peer_choice.py",
         "link.blame <= least and L.slot[link.neighbour, slot].announced == STORED", "link.blame <= least",
         "test_invariants.py::test_every_run", How.COMPILED,
     ),
@@ -318,7 +318,11 @@ def _fails(copy: Path, error: Error) -> bool:
     found = subprocess.run(
         [*command, *(["-W", "ignore::RuntimeWarning"] if interpreted else [])],
         cwd=copy,
-        env={**os.environ, "NUMBA_DISABLE_JIT": "1" if interpreted else "0", "PYTHONPATH": str(copy)},
+        env={
+            **os.environ,
+            "NUMBA_DISABLE_JIT": "1" if interpreted else "0",
+            "PYTHONPATH": f"{copy}{os.pathsep}{copy / 'tracker'}",
+        },
         capture_output=True,
         text=True,
         check=False,

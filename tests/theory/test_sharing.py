@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from p2psim.network.sharing import Network, allocate, close_flow, left_at, next_finish, open_flow, set_capacity
+from p2psim.network.max_min_sharing import Network, allocate, close_flow, left_at, next_finish, open_flow, set_capacity
 from tests.theory.exact import Change, Flow, filled, finishes, programmed
 
 EXACT = 1e-9

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from p2psim.network.sharing import allocate, close_flow, next_finish, open_flow
+from p2psim.network.max_min_sharing import allocate, close_flow, next_finish, open_flow
 from p2psim.simulation import run
 from tests.theory.ideal import IDEAL, RATE, traced
 from tests.theory.statistics import agree

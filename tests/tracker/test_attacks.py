@@ -20,8 +20,8 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
-from .tracker_examples import OTHER_SWARM, wire_announce
-from .tracker_hostility import HOSTILE, UPGRADE, mutated, text
+from tests.tracker.examples import OTHER_SWARM, wire_announce
+from tests.tracker.hostile_frames import HOSTILE, UPGRADE, mutated, text
 
 SECONDS = float(os.environ.get("ATTACK_SECONDS", "3"))
 DEADLINE = 20.0
@@ -36,9 +36,9 @@ class Target:
 
     def __init__(self, *arguments: str):
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tracker", "--port", "0", "--json", "--log-level", "error", *arguments],
+            [sys.executable, "-m", "p2p_tracker", "--port", "0", "--json", "--log-level", "error", *arguments],
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+            env={**os.environ, "PYTHONPATH": str(Path.cwd() / "tracker")},
         )
         address = json.loads(self.process.stdout.readline())
         self.port, self.url, self.http = address["port"], address["url"], address["http"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from .tracker_clients import tracker_process
+from tests.tracker.clients import tracker_process
 
 CHROMIUM = Path("/usr/bin/chromium")
 SITE = "http://localhost"  # nothing is there

@@ -13,16 +13,15 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+from p2p_tracker.config.options import Options
+from p2p_tracker.core.swarm import Membership, Presence
+from p2p_tracker.server.connections import Connection
+from p2p_tracker.server.server import serve
 from websockets.asyncio.client import connect
 from websockets.frames import Frame, Opcode
 
-from tracker.connections import Connection
-from tracker.options import Options
-from tracker.server import serve
-from tracker.swarm import Membership, Presence
-
-from .tracker_examples import wire_announce
-from .tracker_hostility import HOSTILE, UPGRADE, mutated, text
+from tests.tracker.examples import wire_announce
+from tests.tracker.hostile_frames import HOSTILE, UPGRADE, mutated, text
 
 pytestmark = pytest.mark.asyncio
 

@@ -8,27 +8,26 @@ import sys
 from pathlib import Path
 
 import pytest
+from p2p_tracker.__main__ import main
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tracker.__main__ import main
-
-from .tracker_examples import wire_announce
+from tests.tracker.examples import wire_announce
 
 
 @pytest.fixture(autouse=True)
 def _own_log():
     yield
-    logging.getLogger("tracker").handlers.clear()
+    logging.getLogger("p2p_tracker").handlers.clear()
 
 
 def start(*arguments: str) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", "tracker", "--port", "0", *arguments],
+        [sys.executable, "-m", "p2p_tracker", "--port", "0", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        env={**os.environ, "PYTHONPATH": str(Path.cwd() / "tracker")},
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .tracker_clients import tracker_process
+from tests.tracker.clients import tracker_process
 
 HERE = Path(__file__).parent
 INFO_HASH, OTHER_HASH = "ff" * 20, "00" * 20

@@ -16,8 +16,7 @@ from p2psim.wire.commands import (
 )
 from p2psim.wire.errors import RemoteProtocolError
 from p2psim.wire.joiner import CommandJoiner
-
-from .vectors import VECTORS, by_name, ids_of
+from tests.wire.vectors import VECTORS, by_name, ids_of
 
 counts = st.integers(0, 2**53 - 1)
 id_lists = st.lists(st.integers(0, 2**40), unique=True, max_size=60).map(sorted).map(tuple)

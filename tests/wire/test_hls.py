@@ -18,8 +18,7 @@ from p2psim.wire.hls import (
     format_media_playlist,
 )
 from p2psim.wire.hls_parser import parse_playlist
-
-from .vectors import VECTORS
+from tests.wire.vectors import VECTORS
 
 BASE = "http://h/base/m.m3u8"
 

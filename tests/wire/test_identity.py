@@ -16,8 +16,7 @@ from p2psim.wire.identity import (
     stream_index,
     stream_swarm_id,
 )
-
-from .vectors import VECTORS, by_name
+from tests.wire.vectors import VECTORS, by_name
 
 FIELDS = {"frameRate": "frame_rate", "videoRange": "video_range"}
 

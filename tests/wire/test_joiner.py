@@ -2,8 +2,7 @@ import pytest
 
 from p2psim.wire.errors import RemoteProtocolError
 from p2psim.wire.joiner import CommandJoiner
-
-from .vectors import VECTORS, by_name
+from tests.wire.vectors import VECTORS, by_name
 
 
 @pytest.mark.parametrize("case", **by_name(VECTORS["joiner_errors"]))

@@ -4,8 +4,7 @@ from p2psim.wire.hls import MasterPlaylist, MediaPlaylist, Rendition, Variant
 from p2psim.wire.hls_parser import parse_playlist
 from p2psim.wire.segments import SegmentMap
 from p2psim.wire.streams import streams_of
-
-from .vectors import VECTORS
+from tests.wire.vectors import VECTORS
 
 HLS = VECTORS["hls"]
 CASES = [pytest.param(case, id=case["url"]) for case in HLS["cases"]]

@@ -12,8 +12,7 @@ from p2psim.wire.values import (
     encode_int,
     encode_string,
 )
-
-from .vectors import VECTORS, by_name, ids_of
+from tests.wire.vectors import VECTORS, by_name, ids_of
 
 numbers = st.integers(-(2**55) + 1, 2**55 - 1)
 segment_ids = st.lists(st.integers(0, 2**40), max_size=60) | st.builds(

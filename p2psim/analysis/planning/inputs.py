@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from p2psim.analysis.formatting import say
 from p2psim.analysis.planning.audience import Audience, constant, event, read_csv
 from p2psim.analysis.planning.tariff import Tariff, tariff
-from p2psim.analysis.wording import say
 from p2psim.errors import InputError, one_of
 from p2psim.scenario import DATA, NAT_KINDS, Scenario
 from p2psim.scenario.presets import access_profiles, nat_mixes, section_presets

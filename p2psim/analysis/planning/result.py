@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from p2psim.analysis.formatting import say, say_interval
 from p2psim.analysis.planning.estimate import NUMBERS, Evidence, scaled
 from p2psim.analysis.planning.inputs import Inputs
 from p2psim.analysis.planning.tariff import Delivered
 from p2psim.analysis.statistics import Interval
-from p2psim.analysis.wording import say, say_interval
 from p2psim.scenario import Scenario
 
 __all__ = ["Plan", "PlanFigures"]

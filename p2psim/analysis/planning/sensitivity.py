@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from p2psim.analysis.formatting import say
 from p2psim.analysis.planning.audience import Audience
 from p2psim.analysis.planning.estimate import Evidence, estimates
 from p2psim.analysis.planning.inputs import Inputs
@@ -14,7 +15,6 @@ from p2psim.analysis.planning.sampling import Flows, Sampler
 from p2psim.analysis.planning.tariff import Delivered
 from p2psim.analysis.runs import Job
 from p2psim.analysis.statistics import Interval, ratio_difference
-from p2psim.analysis.wording import say
 from p2psim.units import format_quantity
 
 __all__ = ["Variant", "sensitivity_jobs", "sensitivity_table", "variants"]

@@ -1,7 +1,7 @@
 """Hosts with access links and NATs of their own on one machine, from the fields that the simulator reads.
 
 A `Blueprint` says what there is; `Lab` builds it out of network namespaces, nft and tc; `Relay` is its STUN and TURN
-server; ``python -m p2psim.testbed.lab.matrix`` shows which viewers reach each other in it.
+server; ``python -m p2psim.testbed.lab.nat_matrix`` shows which viewers reach each other in it.
 
 What a lab cannot reproduce:
 

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from p2psim.errors import ScenarioError
-from p2psim.network.latency import pair_rtt, regional_rtt
+from p2psim.network.round_trip import pair_rtt, regional_rtt
 from p2psim.scenario import Population, Scenario
 from p2psim.scenario.population import HAIRPIN, HOST, NOWHERE, region_names
 from p2psim.scenario.presets import NAT_KINDS, places

@@ -9,8 +9,8 @@ from typing import Final
 from p2psim.errors import MissingToolError, TestbedError
 from p2psim.testbed.lab.blueprint import Translation
 from p2psim.testbed.lab.namespace import Namespace
-from p2psim.testbed.lab.translation import nat_rules
-from p2psim.testbed.lab.wiring import rates
+from p2psim.testbed.lab.nat_rules import nat_rules
+from p2psim.testbed.lab.netconfig import rates
 
 __all__ = ["RELAY", "check_lab", "check_relay", "missing"]
 

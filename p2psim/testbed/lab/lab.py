@@ -25,8 +25,8 @@ import msgspec
 from p2psim.testbed.lab.blueprint import Blueprint, Home, Server, translation
 from p2psim.testbed.lab.capabilities import check_lab
 from p2psim.testbed.lab.namespace import Namespace
-from p2psim.testbed.lab.translation import firewall6_rules, nat_rules
-from p2psim.testbed.lab.wiring import (
+from p2psim.testbed.lab.nat_rules import firewall6_rules, nat_rules
+from p2psim.testbed.lab.netconfig import (
     KERNEL,
     carrier_wiring,
     home_wiring,
@@ -36,7 +36,7 @@ from p2psim.testbed.lab.wiring import (
     server_wiring,
     viewer_wiring,
 )
-from p2psim.testbed.lab.world import Report, WorldPlan
+from p2psim.testbed.lab.wan import Report, WorldPlan
 from p2psim.testbed.processes import Child
 
 __all__ = ["Counters", "Host", "Lab"]
@@ -246,7 +246,7 @@ class Lab:
             ways=[[plan.between(a, b) for b in places] for a in places],
             seed=self._seed,
         )
-        child = Child("world", ["-m", "p2psim.testbed.lab.world"], self._folder, files=files)
+        child = Child("world", ["-m", "p2psim.testbed.lab.wan"], self._folder, files=files)
         self._world = self._stack.enter_context(child)
         self._world.say(msgspec.json.encode(world))
         self._world.hear(_START_TIMEOUT)

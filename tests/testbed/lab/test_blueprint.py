@@ -87,8 +87,8 @@ def test_ways_are_the_same_in_both_directions():
 
 
 def test_round_trips_are_those_of_the_simulator():
-    from p2psim.network.latency import pair_rtt
-    from p2psim.simulation.links import region_rtt
+    from p2psim.network.round_trip import pair_rtt
+    from p2psim.simulation.kernel.topology import region_rtt
 
     scenario = Scenario().replace(
         **{

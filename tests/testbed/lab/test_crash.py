@@ -20,7 +20,7 @@ import sys, time
 from pathlib import Path
 from p2psim.testbed.lab.blueprint import Blueprint, Carrier, Home
 from p2psim.testbed.lab.lab import Lab
-from p2psim.testbed.lab.relay import Relay, relay_server
+from p2psim.testbed.lab.coturn import Relay, relay_server
 homes = [Home(number=n, viewers=(2 * n, 2 * n + 1), kind="restricted", carrier=0 if n else None) for n in range(4)]
 plan = Blueprint(homes=tuple(homes), carriers=(Carrier(number=0, kind="symmetric"),), servers=(relay_server(),))
 print("begin", flush=True)
@@ -36,8 +36,8 @@ DEADLINE = 30.0
 
 def begin(folder, how="wait"):
     mark = uuid.uuid4().hex
-    root = str(Path(__file__).parents[3])
-    environment = {**os.environ, MARK: mark, "PYTHONPATH": root}
+    root = Path(__file__).parents[3]
+    environment = {**os.environ, MARK: mark, "PYTHONPATH": f"{root}{os.pathsep}{root / 'tracker'}"}
     child = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(folder), how],
         stdout=subprocess.PIPE, text=True, env=environment,

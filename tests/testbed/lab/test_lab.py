@@ -12,9 +12,9 @@ import pytest
 
 from p2psim.scenario.presets import NAT_KINDS
 from p2psim.testbed.lab.blueprint import Blueprint, Carrier, Home, Link, Server, Way, translation
-from p2psim.testbed.lab.discovery import Behaviour, discover
+from p2psim.testbed.lab.coturn import Relay, relay_server
 from p2psim.testbed.lab.lab import Lab
-from p2psim.testbed.lab.relay import Relay, relay_server
+from p2psim.testbed.lab.nat_discovery import Behaviour, discover
 
 pytestmark = pytest.mark.lab
 

@@ -1,0 +1,1 @@
+"""Calibration: network parameters estimated from measured traces, with intervals."""

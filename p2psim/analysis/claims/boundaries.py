@@ -1,0 +1,267 @@
+"""Where claims end: each is looked at along the same dimensions, one at a time, under common random numbers.
+
+Around the reference of a claim (its scenario, as data/dimensions.toml says) one dimension is varied and the claim's
+metric estimated at every value. It holds on the stretch where the line through the estimates lies in what was said.
+"""
+
+import dataclasses
+import math
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from itertools import combinations, pairwise
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from p2psim.analysis.claims.definitions import Case, Claim
+from p2psim.analysis.formatting import say
+from p2psim.analysis.statistics import Interval
+from p2psim.network.nat import pair_success
+from p2psim.scenario import DATA, Scenario
+from p2psim.scenario.presets import nat_mixes
+
+if TYPE_CHECKING:
+    from p2psim.analysis.claims.verdicts import Finding
+
+__all__ = [
+    "Boundary",
+    "Dimension",
+    "boundaries_frame",
+    "boundary_cases",
+    "contradictions",
+    "dimensions",
+    "stretches",
+    "stretches_frame",
+]
+
+SCHEMA = 1
+ENOUGH = 100
+"""Viewers that are simulated at each value at least: small swarms differ much and cost little."""
+MOST_REPLICATIONS = 20
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Dimension:
+    """A field of the scenario that claims are looked at along."""
+
+    name: str
+    what: str
+    unit: str
+    field: str
+    values: tuple[Any, ...]
+    scale: Literal["linear", "log"] = "linear"
+    changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def at(self, scenario: Scenario) -> float:
+        """Place of a scenario along the dimension."""
+        found: Mapping[str, Callable[[], float]] = {
+            "viewers": lambda: float(scenario.viewers.count),
+            "uplink": lambda: scenario.access.uplink / scenario.stream.bitrate,
+            "nat": lambda: pair_success(np.array(nat_mixes()[scenario.nat.mix])),
+            "latency": lambda: scenario.stream.latency,
+            "churn": lambda: scenario.viewers.viewing,
+            "mobile": lambda: scenario.access.mix.get("mobile", 0.0),
+        }
+        return float(found[self.name]())
+
+    def of(self, value: Any, scenario: Scenario) -> Any:
+        """Give the field's value in a scenario: that of the uplink is counted in bitrates."""
+        return value * scenario.stream.bitrate if self.name == "uplink" else value
+
+    def fewer(self) -> "Dimension":
+        """Give both ends and the middle alone."""
+        kept = sorted({0, len(self.values) // 2, len(self.values) - 1})
+        return dataclasses.replace(self, values=tuple(self.values[index] for index in kept))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Boundary:
+    """A claim along one dimension."""
+
+    dimension: Dimension
+    findings: tuple["Finding", ...]
+    """In ascending order of `Case.at`."""
+
+    @property
+    def holds(self) -> list[tuple[float, float]]:
+        """Stretches on which the line through the estimates lies in what was said."""
+        seen = [finding for finding in self.findings if finding.status != "unknown"]
+        if len(seen) < 2:
+            return []
+        at, means = [each.case.at for each in seen], [each.interval.mean for each in seen]
+        low, high = seen[0].case.low, seen[0].case.high
+        return stretches(at, means, low, high, log=self.dimension.scale == "log")
+
+    @property
+    def text(self) -> str:
+        """Say where the claim holds."""
+        ends, unit = (self.findings[0].case.at, self.findings[-1].case.at), self.dimension.unit
+        parts = []
+        for begin, end in self.holds:
+            if (begin, end) == ends:
+                return f"{self.dimension.what}: everywhere from {say(begin, unit)} to {say(end, unit)}"
+            if begin == ends[0]:
+                parts.append(f"up to {_about(end, unit)}")
+            elif end == ends[1]:
+                parts.append(f"from {_about(begin, unit)}")
+            else:
+                parts.append(f"from {_about(begin, unit)} to {_about(end, unit)}")
+        where = ", and ".join(parts) or f"nowhere from {say(ends[0], unit)} to {say(ends[1], unit)}"
+        return f"{self.dimension.what}: {where}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values for JSON."""
+        return {
+            "dimension": self.dimension.name,
+            "what": self.dimension.what,
+            "unit": self.dimension.unit,
+            "holds": [list(each) for each in self.holds],
+            "text": self.text,
+            "points": [
+                {"at": each.case.at, **each.interval.to_dict(), "status": each.status} for each in self.findings
+            ],
+        }
+
+
+@cache
+def _file() -> Mapping[str, Any]:
+    with (DATA / "dimensions.toml").open("rb") as opened:
+        return tomllib.load(opened)
+
+
+@cache
+def dimensions(quick: bool = False) -> tuple[Dimension, ...]:
+    """Read the dimensions; with `quick`, with fewer values."""
+    found = [Dimension(**{**row, "values": tuple(row["values"])}) for row in _file()["dimension"]]
+    return tuple(each.fewer() if quick else each for each in found)
+
+
+def boundary_cases(claim: Claim, dimension: Dimension) -> tuple[Case, ...]:
+    """List the cases of a claim along a dimension, ascending; none where the metric itself varies it."""
+    reference = claim.reference
+    if reference.sizes and dimension.name == "viewers":
+        return ()
+    start = reference.scenario.replace({**(_file()["reference"] if claim.around is None else claim.around)})
+    cases = []
+    for value in dimension.values:
+        scenario = start.replace({**dimension.changes, dimension.field: dimension.of(value, start)})
+        at = dimension.at(scenario)
+        many = min(MOST_REPLICATIONS, math.ceil(ENOUGH / scenario.viewers.count))
+        label = f"{dimension.what} {say(at, dimension.unit)}"
+        cases.append(dataclasses.replace(reference, label=label, scenario=scenario, at=at, replications=many))
+    return tuple(sorted(cases, key=lambda case: case.at))
+
+
+def stretches(
+    at: Sequence[float], means: Sequence[float], low: float, high: float, log: bool = False
+) -> list[tuple[float, float]]:
+    """Give the stretches of a dimension on which the line through the estimates lies between low and high.
+
+    Ends are exact crossings of the line; with `log` it is straight over the logarithm.
+    """
+    x = np.log(at) if log else np.asarray(at, float)
+    marks = set(x.tolist())
+    for (left, y0), (right, y1) in zip(zip(x, means, strict=True), list(zip(x, means, strict=True))[1:], strict=False):
+        for bound in (low, high):
+            if math.isfinite(bound) and (y0 - bound) * (y1 - bound) < 0:
+                marks.add(float(left + (bound - y0) / (y1 - y0) * (right - left)))
+    places = sorted(marks)
+    found: list[tuple[float, float]] = []
+    slack = 1e-9 * max(1.0, *(abs(each) for each in means))
+    for begin, end in pairwise(places):
+        middle = float(np.interp((begin + end) / 2, x, means))
+        if low - slack <= middle <= high + slack:
+            joined = found and found[-1][1] == begin
+            found[-1:] = [(found[-1][0], end)] if joined else [*found[-1:], (begin, end)]
+    if log:
+        ends = dict(zip(x.tolist(), at, strict=True))
+        return [tuple(ends.get(end, math.exp(end)) for end in each) for each in found]
+    return found
+
+
+def boundaries_frame(claimed: Sequence[tuple[Claim, Sequence[Boundary]]]) -> pd.DataFrame:
+    """Give one row per claim, dimension and value: what is seen at `x` is `value`, with its interval low, high."""
+    rows = [
+        {
+            "claim": claim.id,
+            "metric": finding.case.metric,
+            "dimension": boundary.dimension.name,
+            "what": boundary.dimension.what,
+            "unit": boundary.dimension.unit,
+            "x": finding.case.at,
+            "value": finding.interval.mean,
+            "low": finding.interval.low,
+            "high": finding.interval.high,
+            "said_low": finding.case.low,
+            "said_high": finding.case.high,
+            "status": finding.status,
+            "scenario": finding.case.scenario.digest,
+        }
+        for claim, boundaries in claimed
+        for boundary in boundaries
+        for finding in boundary.findings
+    ]
+    return pd.DataFrame(rows)
+
+
+def contradictions(claimed: Sequence[tuple[Claim, Sequence[Boundary]]]) -> list[str]:
+    """Say which claims about the saving exclude each other, as they are said and in every world that was simulated."""
+    saving = [(claim, found) for claim, found in claimed if claim.saving is not None]
+    lines, point = [], dict[str, list[str]]()
+    for (one, _), (other, _) in combinations(saving, 2):
+        assert one.saving is not None
+        assert other.saving is not None
+        low, high = max(one.saving[0], other.saving[0]), min(one.saving[1], other.saving[1])
+        if low > high:
+            lines.append(f"{one.id} and {other.id} exclude each other: no saving lies in both.")
+        elif low == high:
+            point.setdefault(say(low, "share"), []).append(f"{one.id} and {other.id}")
+    lines += [f"Only a saving of exactly {share} lies in {', '.join(pairs)}." for share, pairs in point.items()]
+    holding: dict[str, set[str]] = {}
+    for claim, boundaries in saving:
+        for boundary in boundaries:
+            for finding in boundary.findings:
+                held = holding.setdefault(finding.case.scenario.digest, set())
+                held |= {claim.id} if _is_inside(finding.interval, finding.case) else set()
+    if len(saving) > 1 and holding:
+        together = sum(len(held) == len(saving) for held in holding.values())
+        most = max(holding.values(), key=len)
+        names, at_once = ", ".join(claim.id for claim, _ in saving), ", ".join(sorted(most, key=_number))
+        lines.append(
+            f"Of {len(holding)} worlds that were simulated, all of {names} hold in {together or 'none'} (by their "
+            f"estimates); at most {at_once or 'none'} at once."
+        )
+    return lines
+
+
+def stretches_frame(claimed: Sequence[tuple[Claim, Sequence[Boundary]]]) -> pd.DataFrame:
+    """Give where claims hold, to scale: claim, what, begin and end (0 to 1 along the dimension), its ends in words.
+
+    One row per stretch; begin and end are NaN where a claim holds nowhere along a dimension.
+    """
+    rows = []
+    for claim, boundaries in claimed:
+        for boundary in boundaries:
+            scale = math.log if boundary.dimension.scale == "log" else float
+            first, last = (scale(boundary.findings[index].case.at) for index in (0, -1))
+            least, most = (say(boundary.findings[index].case.at, boundary.dimension.unit) for index in (0, -1))
+            row = {"claim": claim.id, "what": boundary.dimension.what, "least": least, "most": most}
+            held = boundary.holds or [(math.nan, math.nan)]
+            for each in held:
+                begin, end = (math.nan if math.isnan(x) else (scale(x) - first) / (last - first) for x in each)
+                rows.append({**row, "begin": begin, "end": end})
+    return pd.DataFrame(rows)
+
+
+def _is_inside(interval: Interval, case: Case) -> bool:
+    return case.low <= interval.mean <= case.high
+
+
+def _number(name: str) -> int:
+    return int(name[1:]) if name[1:].isdecimal() else 0
+
+
+def _about(value: float, unit: str) -> str:
+    return f"about {say(float(f'{value:.2g}') if unit == 'number' else value, unit)}"

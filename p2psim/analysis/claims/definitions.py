@@ -1,0 +1,214 @@
+"""The claims as data: what is said, how it is put to the test (data/claims.toml)."""
+
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from p2psim.analysis.claims.evidence import METRICS_OF_CLAIMS
+from p2psim.analysis.prices import Prices, prices
+from p2psim.errors import InputError
+from p2psim.scenario import DATA, Scenario
+from p2psim.units import parse_quantity
+
+__all__ = ["Case", "Claim", "Vary", "agreement", "load_claims", "select"]
+
+SCHEMA = 1
+_DIMENSIONS = {"share": "fraction", "points": "fraction", "rate": "rate", "size": "size", "time": "time"}
+_CASE_KEYS = {"label", "changes", "metric", "low", "high", "prices", "source", "replications"}
+_INHERITED = ("metric", "low", "high", "prices", "sizes", "replications")
+_CLAIM_KEYS = {
+    "id", "statement", "scenario", "metric", "low", "high", "kind", "note", "vary", "case", "prices", "sizes", "saving",
+    "replications", "boundary",
+}  # fmt: skip
+_BOUNDARY_KEYS = {"scenario", "metric", "low", "high", "sizes", "around"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vary:
+    """One field of the scenario, tried at several values."""
+
+    what: str
+    field: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One way to look at a claim: a scenario, a metric and the interval in which it should lie."""
+
+    label: str
+    scenario: Scenario
+    metric: str
+    low: float
+    high: float
+    prices: Prices | None = None
+    sizes: tuple[int, ...] = ()
+    """Numbers of viewers between which growth is seen."""
+    source: Literal["simulated", "measured"] = "simulated"
+    at: float = math.nan
+    """Value of the varied field."""
+    replications: int = 1
+    """At least so many, whatever is asked for: small audiences differ much, and cost little."""
+
+    @property
+    def unit(self) -> str:
+        """Unit of the metric."""
+        return METRICS_OF_CLAIMS[self.metric].unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A claim and its cases; `base` is the index of the one that the statement is about in the first place."""
+
+    id: str
+    statement: str
+    cases: tuple[Case, ...]
+    base: int = 0
+    kind: Literal["conditions", "readings"] = "conditions"
+    note: str = ""
+    vary: Vary | None = None
+    saving: tuple[float, float] | None = None
+    """Share of the origin's bytes that the claim says is saved."""
+    boundary: Case | None = None
+    """What is looked at along each dimension; None: the base case."""
+    around: Mapping[str, Any] | None = None
+    """Changes to its scenario for that; None: those of all claims (data/dimensions.toml)."""
+
+    @property
+    def reference(self) -> Case:
+        """The case whose boundary is sought."""
+        return self.boundary or self.cases[self.base]
+
+
+def load_claims(path: str | Path | None = None) -> tuple[Claim, ...]:
+    """Read claims; raises InputError that names the claim and the key at fault."""
+    file = Path(path) if path is not None else DATA / "claims.toml"
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{file}: not TOML: {error}") from None
+    if data.get("schema") != SCHEMA:
+        raise InputError(f"{file}: schema = {data.get('schema')!r} is not known; this version reads {SCHEMA}")
+    return tuple(_claim(row, file) for row in data.get("claim", []))
+
+
+def select(claims: Sequence[Claim], ids: Sequence[str]) -> tuple[Claim, ...]:
+    """Pick claims by id, in the order of the file; raises InputError for an unknown one."""
+    known = {claim.id: claim for claim in claims}
+    for wanted in ids:
+        if wanted not in known:
+            raise InputError(f"claim {wanted!r}: accepted: {', '.join(known)}")
+    return tuple(claim for claim in claims if not ids or claim.id in ids)
+
+
+def agreement(claims: Sequence[Claim]) -> tuple[float, float]:
+    """Give the interval of savings in which all claims are true at once; low > high: there is none."""
+    said = [claim.saving for claim in claims if claim.saving is not None]
+    return max(low for low, _ in said), min(high for _, high in said)
+
+
+def _claim(row: Mapping[str, Any], file: Path) -> Claim:
+    where = f"{file}: claim {row.get('id', '?')}"
+    _known(row, _CLAIM_KEYS, where)
+    for key in ("id", "statement", "scenario", "metric"):
+        if key not in row:
+            raise InputError(f"{where}: {key} is missing")
+    scenario = Scenario.load(str(DATA / "scenarios" / f"{row['scenario']}.toml"))
+    vary = Vary(**{**row["vary"], "values": tuple(row["vary"]["values"])}) if "vary" in row else None
+    cases = _varied(row, scenario, vary, where) if vary else ()
+    if vary is None or "case" in row:
+        cases += _cases(row, scenario, where)
+    boundary, around = _boundary(row, scenario, where)
+    return Claim(
+        boundary=boundary,
+        around=around,
+        id=row["id"],
+        statement=row["statement"],
+        cases=cases,
+        base=_base(cases, scenario, row["metric"]),
+        kind="conditions" if vary else row.get("kind", "conditions"),
+        note=row.get("note", ""),
+        vary=vary,
+        saving=_saving(row["saving"]) if "saving" in row else None,
+    )
+
+
+def _boundary(row: Mapping[str, Any], scenario: Scenario, where: str) -> tuple[Case | None, Mapping[str, Any] | None]:
+    own = row.get("boundary")
+    if own is None:
+        return None, None
+    _known(own, _BOUNDARY_KEYS, f"{where}: boundary")
+    if "scenario" in own:
+        scenario = Scenario.load(str(DATA / "scenarios" / f"{own['scenario']}.toml"))
+    seen = {key: own[key] for key in ("metric", "low", "high", "sizes") if key in own}
+    return _case({**row, **seen}, {"label": "reference", **seen}, scenario, where), own.get("around")
+
+
+def _varied(row: Mapping[str, Any], scenario: Scenario, vary: Vary, where: str) -> tuple[Case, ...]:
+    found = []
+    for value in vary.values:
+        changed = scenario.replace({vary.field: value})
+        number: Any = changed
+        for part in vary.field.split("."):
+            number = getattr(number, part)
+        case = _case(row, {"label": f"{vary.what} {value}"}, changed, where)
+        found.append(replace(case, at=float(number)))
+    return tuple(found)
+
+
+def _cases(row: Mapping[str, Any], scenario: Scenario, where: str) -> tuple[Case, ...]:
+    found = []
+    for case in row.get("case", [{"label": row["scenario"]}]):
+        _known(case, _CASE_KEYS, f"{where}: case {case.get('label', '?')!r}")
+        found.append(_case(row, case, scenario.replace(case.get("changes", {})), where))
+    return tuple(found)
+
+
+def _case(row: Mapping[str, Any], case: Mapping[str, Any], scenario: Scenario, where: str) -> Case:
+    given = {**{key: row[key] for key in _INHERITED if key in row}, **case}
+    metric = given["metric"]
+    if metric not in METRICS_OF_CLAIMS:
+        raise InputError(f"{where}: metric {metric!r}: accepted: {', '.join(METRICS_OF_CLAIMS)}")
+    # A case that says its own metric says its own interval too, one-sided where one end is missing.
+    ends = case if "low" in case or ("high" in case and "metric" in case) else given
+    return Case(
+        label=given["label"],
+        scenario=scenario,
+        metric=metric,
+        low=_quantity(ends.get("low", -math.inf), metric),
+        high=_quantity(ends.get("high", math.inf), metric),
+        prices=prices(given["prices"]) if "prices" in given else None,
+        sizes=tuple(given.get("sizes", ())),
+        source=given.get("source", "simulated"),
+        replications=given.get("replications", 1),
+    )
+
+
+def _base(cases: Sequence[Case], scenario: Scenario, metric: str) -> int:
+    """Find the case that is the scenario as it stands, seen by the claim's own metric."""
+    for index, case in enumerate(cases):
+        if case.metric == metric and case.source == "simulated" and case.scenario.digest == scenario.digest:
+            return index
+    return 0
+
+
+def _saving(ends: Sequence[str]) -> tuple[float, float]:
+    low, high = (parse_quantity(end, "fraction") for end in ends)
+    return low, high
+
+
+def _quantity(value: object, metric: str) -> float:
+    if isinstance(value, str):
+        return parse_quantity(value, _DIMENSIONS[METRICS_OF_CLAIMS[metric].unit])
+    return float(str(value))
+
+
+def _known(row: Mapping[str, Any], keys: set[str], where: str) -> None:
+    for key in row:
+        if key not in keys:
+            raise InputError(f"{where}: no such key {key!r}; accepted: {', '.join(sorted(keys))}")

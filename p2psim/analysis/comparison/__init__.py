@@ -1,0 +1,1 @@
+"""Comparison of simulated and measured runs: tests of equivalence, distances, the gate, JUnit output."""

@@ -1,0 +1,1 @@
+"""The control plane: arrivals, departures, faults, tracker messages, in SimPy's time."""

@@ -1,0 +1,58 @@
+"""What goes wrong, as happenings on the clock (`p2psim.scenario.faults`)."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from p2psim.scenario.fault_targets import victims
+
+if TYPE_CHECKING:
+    from p2psim.simulation.control.control import Control
+
+__all__ = ["schedule"]
+
+
+def schedule(control: "Control") -> None:
+    """Put all faults of a scenario on the clock."""
+    for number, fault in enumerate(control.scenario.faults):
+        control.env.after(fault.at, _begin, control, number)
+        if np.isfinite(fault.lasts):
+            control.env.after(fault.at + fault.lasts, _end, control, number)
+
+
+def _begin(control: "Control", number: int) -> None:
+    fault = control.scenario.faults[number]
+    if fault.what == "tracker":
+        control.stop_tracker()
+    elif fault.what == "partition":
+        control.isolate(fault.region)
+    else:
+        _weaken(control, number, fault.left)
+
+
+def _end(control: "Control", number: int) -> None:
+    fault = control.scenario.faults[number]
+    if fault.what == "tracker":
+        control.start_tracker()
+    elif fault.what == "partition":
+        control.rejoin(fault.region)
+    else:
+        _weaken(control, number, 1.0)
+
+
+def _weaken(control: "Control", number: int, left: float) -> None:
+    """Let what a fault hits carry the share `left` of what it usually does."""
+    fault, scenario = control.scenario.faults[number], control.scenario
+    if fault.what == "origin":
+        control.set_origin(_part(scenario.origin.rate, left))
+    elif fault.what == "edges":
+        control.set_edges(_part(scenario.cdn.rate, left))
+    elif fault.what == "relay":
+        control.set_relay(_part(scenario.relay.rate, left))
+    elif fault.what == "uplinks":
+        for v in victims(scenario, control.population, number, control.seed, control.replication):
+            control.set_uplink(v, _part(float(control.population.uplink[v]), left))
+
+
+def _part(rate: float, left: float) -> float:
+    return rate * left if left > 0 else 0.0

@@ -1,0 +1,49 @@
+"""When peers may help a CDN, as happenings on the clock (`p2psim.scenario.cdn.Hybrid`)."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from p2psim.scenario import Hybrid
+from p2psim.simulation.kernel.state import BIN_HTTP, BIN_P2P
+
+if TYPE_CHECKING:
+    from p2psim.simulation.control.control import Control
+
+__all__ = ["schedule"]
+
+
+def schedule(control: "Control") -> None:
+    """Look at time, audience and load now and again, if the scenario makes peer-to-peer depend on them."""
+    hybrid = control.scenario.hybrid
+    if hybrid == Hybrid(check=hybrid.check):
+        return
+    control.p2p_on = False
+    if hybrid.viewers > 0 or hybrid.load > 0:
+        control.env.after(hybrid.begins, _look, control)
+        return
+    control.env.after(hybrid.begins, control.switch_p2p, True)
+    if np.isfinite(hybrid.ends):
+        control.env.after(hybrid.ends, control.switch_p2p, False)
+
+
+def _look(control: "Control") -> None:
+    hybrid, now = control.scenario.hybrid, control.env.now
+    is_time = hybrid.begins <= now < hybrid.ends
+    control.switch_p2p(is_time and len(control.viewers()) >= hybrid.viewers and _load(control) >= hybrid.load)
+    control.env.after(hybrid.check, _look, control)
+
+
+def _load(control: "Control") -> float:
+    """What viewers fetched since the last look, from anywhere, as a share of what origin or edges carry.
+
+    With what peers sent: else their help would switch it off.
+    """
+    scenario = control.scenario
+    edges = control.plane.s.edges
+    carried = scenario.cdn.rate * edges if edges else scenario.origin.rate
+    if np.isinf(carried):
+        return 0.0
+    until = int(control.env.now)
+    rows = control.plane.bins[max(0, until - max(1, int(scenario.hybrid.check))) : until]
+    return float(rows[:, [BIN_HTTP, BIN_P2P]].sum()) / max(1, len(rows)) / carried

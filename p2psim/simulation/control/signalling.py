@@ -1,0 +1,200 @@
+"""What viewers say to the tracker and, through it, to each other: announces, offers and answers.
+
+The tracker is the real one's brain, in virtual time. Whoever is offered a connection accepts while there is room, and
+the connection opens if NATs let it.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from p2p_tracker.config.options import BrainOptions
+from p2p_tracker.core.protocol import Announce, AnnounceReply, Answer, Offer, OfferRelay
+from p2p_tracker.core.tracker import Brain
+
+from p2psim.rng import stream
+from p2psim.scenario import Population, Scenario
+from p2psim.simulation.control.clock import Clock
+from p2psim.simulation.control.commands import later_connect
+from p2psim.simulation.control.reachability import Reach
+from p2psim.simulation.kernel.paths import round_trip
+from p2psim.simulation.kernel.state import GONE, Plane
+
+__all__ = ["Announcement", "Attempt", "Signalling", "peer_id"]
+
+_NEVER = float("nan")
+_NO_SWARM = -1
+
+
+@dataclass(slots=True)
+class Attempt:
+    """An attempt to connect, from the offer to its outcome."""
+
+    viewer: int
+    other: int
+    initiated_at: float
+    opens_at: float
+    outcome: str
+    path: str = ""
+    answered_at: float = _NEVER
+    """When the answer is back."""
+
+
+@dataclass(slots=True)
+class Announcement:
+    """An announce, as its viewer sees it."""
+
+    viewer: int
+    at: float
+    event: str
+    offers_sent: int
+    offers_received: int
+    answers_received: int
+    peers_known: int
+
+
+@dataclass(slots=True)
+class Signalling:
+    """The tracker and what passes through it; `keep` keeps a record of every attempt and announce."""
+
+    scenario: Scenario
+    population: Population
+    plane: Plane
+    clock: Clock
+    seed: int
+    replication: int
+    keep: bool = False
+    attempts: list[Attempt] = field(default_factory=list)
+    announcements: list[Announcement] = field(default_factory=list)
+    stale_offers: int = 0
+    """Offers that the tracker passed to viewers who were gone."""
+    live_offers: int = 0
+    brain: Brain[int] = field(init=False)
+    reach: Reach = field(init=False)
+    _luck: np.random.Generator = field(init=False)
+    _received: Any = field(init=False)
+    """Offers and answers that each viewer has got, shape (viewers, 2)."""
+    _swarms: Any = field(init=False)
+    """Place of the info hash that each viewer announced last."""
+    _hashes: list[str] = field(init=False)
+    """Each channel in each quality is a swarm of its own."""
+    _ids: list[str] = field(init=False)
+    _offers: list[Offer] = field(init=False)
+    _places: set[int] = field(init=False, default_factory=set)
+    """Whose place the tracker knows."""
+    _states: Any = field(init=False)
+    _degrees: Any = field(init=False)
+    _channels: Any = field(init=False)
+    _levels: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        tracker, count = self.scenario.tracker, len(self.population)
+        options = BrainOptions(
+            interval=tracker.interval, heartbeat_timeout=tracker.heartbeat, matching=tracker.matching
+        )
+        self.brain = Brain(options, stream(self.seed, self.replication, "tracker"))
+        self.reach = Reach(self.scenario, self.population, self.seed, self.replication)
+        self._luck = stream(self.seed, self.replication, "connections")
+        self._received = np.zeros((count if self.keep else 0, 2), np.int32)
+        self._swarms = np.full(count, _NO_SWARM, np.int32)
+        self._hashes = [
+            f"p2psim-{channel:08d}-{level:04d}"
+            for channel in range(self.scenario.channels.count)
+            for level in range(self.plane.s.levels)
+        ]
+        self._ids = [peer_id(v) for v in range(count)]
+        self._offers = [Offer(i, i) for i in range(tracker.offers)]
+        self._states, self._degrees = self.plane.seat["state"], self.plane.L.viewer["degree"]
+        self._channels, self._levels = self.plane.seat["channel"], self.plane.seat["level"]
+
+    def announce(self, v: int, event: str, began: float) -> float:
+        """An announce reaches the tracker; gives the interval that it answers."""
+        has_room = self._degrees.item(v) < self.scenario.policy.maxPeers
+        offers = self._offers if has_room else []
+        swarm = self._swarms[v] = self._channels.item(v) * self.plane.s.levels + self._levels.item(v)
+        self._say_place(v)
+        message = Announce(self._hashes[swarm], self._ids[v], event, offers, len(offers))
+        received, answered = self._received[v].tolist() if self.keep else (0, 0)
+        interval, known = self.scenario.tracker.interval, 0
+        for receiver, sent in self.brain.handle(v, message, self.clock.now):
+            if isinstance(sent, OfferRelay):
+                self._offer(v, receiver, sent, began)
+            elif isinstance(sent, AnnounceReply):
+                interval, known = float(sent.interval), sent.complete + sent.incomplete
+        if self.keep:
+            self.announcements.append(Announcement(v, began, event, len(offers), received, answered, known))
+        return interval
+
+    def say_goodbye(self, v: int) -> None:
+        """Let the tracker know that a viewer leaves its swarm."""
+        swarm = self._swarms.item(v)
+        self._swarms[v] = _NO_SWARM
+        if swarm != _NO_SWARM:
+            self.brain.handle(v, Announce(self._hashes[swarm], self._ids[v], "stopped", [], 0), self.clock.now)
+
+    def forget(self) -> None:
+        """Let the tracker begin anew, with nobody."""
+        rng = stream(self.seed, self.replication, "tracker", float(self.clock.now))
+        self.brain = Brain(self.brain.options, rng)
+        self._swarms[:] = _NO_SWARM
+        self._places.clear()
+
+    def open(self, v: int, other: int, relayed: bool) -> None:
+        """A connection opens, unless one of the two regions was cut off meanwhile."""
+        if self.reach.path(v, other):
+            later_connect(self.plane, v, other, int(relayed), float(self.clock.now))
+
+    def _offer(self, v: int, receiver: int, offer: OfferRelay, began: float) -> None:
+        """An offer reaches its receiver, who answers it; if their NATs allow, a connection opens."""
+        scenario, now = self.scenario, self.clock.now
+        if self._states.item(receiver) >= GONE or now >= self.population.left_at.item(receiver):
+            self.stale_offers += 1
+            return
+        self.live_offers += 1
+        if self.keep:
+            self._received[receiver, 0] += 1
+        if self._degrees.item(receiver) >= scenario.policy.maxPeers:
+            self._note(v, receiver, began, _NEVER, "refused")
+            return
+        answer = Answer(offer.info_hash, self._ids[receiver], self._ids[v], offer.offer_id, receiver)
+        if self.brain.handle(receiver, answer, now) and self.keep:
+            self._received[v, 1] += 1
+        failure = scenario.nat.failure
+        path = self.reach.path(v, receiver) if failure == 0 or self._luck.random() >= failure else ""
+        answered = now + 3 * scenario.tracker.latency + scenario.network.gather
+        if not path:
+            self._note(v, receiver, began, _NEVER, "failed", answered=answered)
+            return
+        relayed = path == "relay"
+        opens = now + self._handshake(v, receiver, relayed)
+        self._note(v, receiver, began, opens, "open", path, answered)
+        if scenario.regions.mix:
+            self.clock.after(opens - now, self.open, v, receiver, relayed)
+        else:
+            later_connect(self.plane, v, receiver, int(relayed), float(opens))
+
+    def _handshake(self, v: int, receiver: int, relayed: bool) -> float:
+        """From the offer at the tracker to the open channel: two more hops to and from it, then ICE, DTLS and SCTP."""
+        network, tracker = self.scenario.network, self.scenario.tracker
+        rtt = float(round_trip(self.plane, v, receiver, relayed))
+        longer = network.relay_setup if relayed else 0.0
+        return 3 * tracker.latency + network.gather + network.handshake_trips * rtt + network.handshake + longer
+
+    def _say_place(self, v: int) -> None:
+        """Let the tracker know where a viewer is, as a real one looks it up from the address."""
+        if self.scenario.tracker.matching == "locality" and v not in self._places:
+            self._places.add(v)
+            people = self.population
+            place = f"home {people.home[v]}", f"region {people.region[v]}"
+            self.brain.connect(v, self.clock.now, place)
+
+    def _note(
+        self, v: int, other: int, began: float, opens: float, outcome: str, path: str = "", answered: float = _NEVER
+    ) -> None:
+        if self.keep:
+            self.attempts.append(Attempt(v, other, began, opens, outcome, path, answered))
+
+
+def peer_id(v: int) -> str:
+    """Peer id of a simulated viewer."""
+    return f"-PM0203-{v:012d}"

@@ -1,0 +1,98 @@
+"""Who serves an HTTP request, and when its first byte comes: the origin, an edge with a cache, or a second CDN.
+
+An edge fetches what it lacks from the origin, as a whole. The origin serves these fills one after another at its rate,
+so that no transfer of their own is needed: when a fill will be complete is known when it begins.
+"""
+
+import math
+
+from p2psim.compiled import inner, tiny
+from p2psim.policy.state import NOBODY
+from p2psim.simulation.kernel.state import BIN_FILLED, Plane
+
+__all__ = ["ORIGIN_FREE", "ORIGIN_RATE", "respond"]
+
+NOW, ORIGIN_FREE, ORIGIN_RATE = range(3)
+"""Places in `Plane.clock`."""
+_NEVER = 1e12
+
+
+@inner
+def respond(P: Plane, v: int, row: int, segment: int, now: float) -> float:
+    """Choose what serves a request; gives the seconds to its first byte."""
+    x, s = P.xfer[row], P.s
+    if s.edges == 0:
+        x.via = s.origin
+        return s.origin_latency
+    edge = P.site[v].edge
+    link = P.N.link[s.first_edge + edge]
+    if s.overflow > 0.0 and link.load >= s.overflow * link.capacity:
+        x.via = s.first_edge + s.edges
+        return s.overflow_latency
+    x.via = s.first_edge + edge
+    return s.edge_latency + _until_cached(P, v, edge, segment, now)
+
+
+@inner
+def _until_cached(P: Plane, v: int, edge: int, segment: int, now: float) -> float:
+    slots = P.L.slot.shape[1]
+    place = (P.seat[v].channel * P.s.levels + P.seat[v].level) * slots + segment % slots
+    held = P.cached[edge, place]
+    is_there = held.segment == segment
+    if is_there and (held.ready <= now or P.s.coalesce):
+        held.used = now
+        return max(0.0, held.ready - now)
+    size = P.size[P.seat[v].level]
+    ready = _fill(P, size, now)
+    if ready >= _NEVER:
+        return ready
+    if is_there:
+        held.ready = min(held.ready, ready)
+    else:
+        _discard(P, edge, place)
+        if _make_room(P, edge, size, now):
+            held.segment, held.size, held.ready, held.used = segment, size, ready, now
+            P.room[edge] += size
+    return ready - now
+
+
+@inner
+def _fill(P: Plane, size: float, now: float) -> float:
+    """Let the origin send an object to an edge; gives the time when it is complete."""
+    rate = P.clock[ORIGIN_RATE]
+    if rate <= 0.0:
+        return _NEVER
+    amount = size / P.s.goodput
+    begins = max(now + P.s.miss_latency, P.clock[ORIGIN_FREE])
+    P.clock[ORIGIN_FREE] = begins + amount / rate
+    P.bins[min(len(P.bins) - 1, max(0, math.ceil(now - 1e-9) - 1)), BIN_FILLED] += size
+    return begins + amount / min(rate, P.s.fill_rate)
+
+
+@inner
+def _make_room(P: Plane, edge: int, size: float, now: float) -> bool:
+    """Drop what was not asked for longest until an object fits; False if it never does."""
+    if size > P.s.cache:
+        return False
+    while P.room[edge] + size > P.s.cache:
+        oldest = NOBODY
+        for place in range(P.cached.shape[1]):
+            held = P.cached[edge, place]
+            if (
+                held.segment >= 0
+                and held.ready <= now
+                and (oldest == NOBODY or held.used < P.cached[edge, oldest].used)
+            ):
+                oldest = place
+        if oldest == NOBODY:
+            return False  # all of it is on its way
+        _discard(P, edge, oldest)
+    return True
+
+
+@tiny
+def _discard(P: Plane, edge: int, place: int) -> None:
+    held = P.cached[edge, place]
+    if held.segment >= 0:
+        P.room[edge] -= held.size
+        held.segment = NOBODY

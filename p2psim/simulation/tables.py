@@ -1,0 +1,376 @@
+"""From the arrays of a finished run to its tables: totals always, the event trace when it was asked for."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from p2psim.scenario import Population, Scenario
+from p2psim.scenario.population import ROLES, device_names, region_names, viewer_name
+from p2psim.scenario.zapping import channel_names
+from p2psim.simulation.control.signalling import Announcement, Attempt
+from p2psim.simulation.kernel.state import (
+    AWAY,
+    BIN_FAR,
+    BIN_FILLED,
+    BIN_HTTP,
+    BIN_ORIGIN,
+    BIN_P2P,
+    BIN_PEERS,
+    BIN_RELAYED,
+    BIN_SECOND,
+    BIN_STALLED,
+    BIN_VIEWERS,
+    STARTING,
+    Plane,
+)
+from p2psim.simulation.kernel.transfers import LATE
+from p2psim.trace import table
+from p2psim.trace.totals import Totals
+
+__all__ = ["names", "tables", "totals"]
+
+_STATES = {1: "starting", 2: "playing", 3: "stalled", 4: "ended"}
+_OUTCOMES = np.array(["completed", "aborted", "stalled", "failed", "invalid"])
+_SAMPLE = 2.0
+
+
+def names(count: int) -> np.ndarray[Any, Any]:
+    """Names of all viewers, and at the end the empty name of nobody (index -1)."""
+    return np.array([*map(viewer_name, range(count)), ""], dtype=object)
+
+
+def totals(scenario: Scenario, people: Population, plane: Plane, seed: int, replication: int) -> Totals:
+    """Totals of viewers and seconds."""
+    return Totals(
+        scenario, seed, replication, "simulated", _viewer_totals(scenario, people, plane), _timeline(scenario, plane)
+    )
+
+
+def _viewer_totals(scenario: Scenario, people: Population, plane: Plane) -> pd.DataFrame:
+    seat = plane.seat
+    left = np.where(np.isnan(seat["left_at"]), scenario.duration, seat["left_at"])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        latency = seat["latency_sum"] / seat["latency_ticks"]
+        peers = np.where(seat["ticks"] > 0, seat["peers_sum"] / np.maximum(seat["ticks"], 1), 0.0)
+    counted_from = np.maximum(people.joined_at, scenario.warmup)
+    frame = {
+        "viewer": names(len(people))[:-1],
+        **_who(scenario, people),
+        "left_at": left,
+        "bytes_http": seat["bytes_http"],
+        "bytes_p2p": seat["bytes_p2p"],
+        "bytes_uploaded": seat["bytes_up"],
+        "bytes_relayed": plane.tally["bytes_relayed"],
+        "bytes_far": plane.tally["bytes_far"],
+        "wasted_http": np.maximum(0.0, seat["bytes_http"] - seat["played_http"]),
+        "wasted_p2p": np.maximum(0.0, seat["bytes_p2p"] - seat["played_p2p"]),
+        "bytes_played": seat["played_http"] + seat["played_p2p"],
+        "watched": np.maximum(0.0, left - counted_from),
+        "played": seat["played"],
+        "startup": seat["first_frame"] - people.joined_at,
+        "stalls": seat["stalls"],
+        "poisoned": seat["poisoned"],
+        "stalled": seat["stalled"],
+        "latency": latency,
+        "peers": peers,
+        "http_transfers": seat["http_transfers"],
+        "p2p_transfers": seat["p2p_transfers"],
+        "http_wait": seat["http_wait"],
+        "p2p_wait": seat["p2p_wait"],
+        "http_time": seat["http_time"],
+        "p2p_time": seat["p2p_time"],
+        "switches": plane.tally["switches"],
+        "zaps": plane.tally["zaps"],
+        "zap_wait": plane.tally["zap_wait"],
+    }
+    came = seat["state"] != AWAY
+    # one copy of each column, no more: this is where a large run needs most memory
+    return pd.DataFrame({name: column[came] for name, column in frame.items()}, copy=False)
+
+
+def _who(scenario: Scenario, people: Population) -> dict[str, Any]:
+    regions, devices = np.array(region_names(scenario), object), np.array(device_names(), object)
+    return {
+        "joined_at": people.joined_at,
+        "left_at": people.left_at,
+        "departure": np.array(people.departures, object),
+        "nat": np.array(people.nat_names, object),
+        "uplink": people.uplink,
+        "downlink": people.downlink,
+        "device": devices[people.device],
+        "actor": np.full(len(people), "simulated", object),
+        "region": regions[people.region],
+        "home": people.home,
+        "role": np.array(ROLES)[people.role],
+    }
+
+
+def _timeline(scenario: Scenario, plane: Plane) -> pd.DataFrame:
+    bins = plane.bins[: int(np.ceil(scenario.duration))]
+    viewers = bins[:, BIN_VIEWERS]
+    return pd.DataFrame(
+        {
+            "at": np.arange(len(bins), dtype=float),
+            "viewers": viewers.astype(np.int64),
+            "stalled": bins[:, BIN_STALLED].astype(np.int64),
+            "peers": np.where(viewers > 0, bins[:, BIN_PEERS] / np.maximum(viewers, 1), 0.0),
+            "http": bins[:, BIN_HTTP],
+            "p2p": bins[:, BIN_P2P],
+            "origin": bins[:, BIN_ORIGIN],
+            "relayed": bins[:, BIN_RELAYED],
+            "far": bins[:, BIN_FAR],
+            "filled": bins[:, BIN_FILLED],
+            "second": bins[:, BIN_SECOND],
+        }
+    )
+
+
+def tables(
+    scenario: Scenario,
+    people: Population,
+    plane: Plane,
+    logs: dict[str, np.ndarray[Any, Any]],
+    attempts: Sequence[Attempt],
+    announcements: Sequence[Announcement],
+) -> dict[str, pd.DataFrame]:
+    """Tables of the event trace; `logs` holds the drained logs of the plane."""
+    who = names(len(people))
+    left = np.where(np.isnan(plane.seat["left_at"]), scenario.duration, plane.seat["left_at"])
+    transfers = _transfers(scenario, plane, who, logs["transfers"])
+    channel = _channels(scenario)
+    return {
+        "viewers": table(
+            "viewers",
+            {"viewer": who[:-1], "channel": channel[people.channel], **_who(scenario, people), "left_at": left}
+            | {"neighbourhood": people.neighbourhood, "carrier": people.carrier},
+        ),
+        "transfers": transfers,
+        "segments": _segments(scenario, plane, who, left, logs["played"], logs["states"]),
+        "connections": _connections(who, attempts, logs["connections"]),
+        "announces": _announces(who, announcements),
+        "playback": _playback(who, logs["states"]),
+        "samples": _samples(people, who, left, transfers, logs["connections"], logs["states"]),
+        "origin": _origin(transfers),
+    }
+
+
+def _channels(scenario: Scenario) -> np.ndarray[Any, Any]:
+    return np.array(channel_names(scenario), object)
+
+
+def _transfers(scenario: Scenario, plane: Plane, who: np.ndarray[Any, Any], log: np.ndarray[Any, Any]) -> pd.DataFrame:
+    log, late = _with_late(log)
+    over_http = log["source"] == 1
+    second = plane.s.first_edge + plane.s.edges
+    edges = np.where(
+        log["via"] == second, "second", np.char.add("edge-", (log["via"] - plane.s.first_edge).astype(str))
+    )
+    found = table(
+        "transfers",
+        {
+            "viewer": who[log["viewer"]],
+            "stream": _channels(scenario)[log["channel"]],
+            "segment": log["segment"],
+            "source": np.where(over_http, "http", "p2p"),
+            "from_viewer": who[log["other"]],
+            "relayed": ~over_http & (log["via"] == 1),
+            "started_at": log["started_at"],
+            "first_byte_at": log["first_byte_at"],
+            "ended_at": log["ended_at"],
+            "bytes": log["bytes"].astype(np.int64),
+            "first_byte": log["first_byte"],
+            "outcome": _OUTCOMES[log["outcome"]],
+            "quality": log["level"],
+            "server": np.where(over_http, edges if plane.s.edges else "origin", ""),
+            "late_bytes": late.astype(np.int64),
+        },
+    )
+    return found.sort_values(["started_at", "viewer", "segment"], kind="stable", ignore_index=True)
+
+
+def _with_late(log: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Add to transfers what came after their end; gives them, and how much that was."""
+    is_late = log["outcome"] == LATE
+    own, after = log[~is_late], log[is_late]
+    key = ["viewer", "segment", "other", "started_at"]
+    place = {entry: index for index, entry in enumerate(own[key].tolist())}
+    late = np.zeros(len(own))
+    np.add.at(late, [place[entry] for entry in after[key].tolist()], after["bytes"])
+    own = own.copy()
+    own["bytes"] += late
+    return own, late
+
+
+def _segments(
+    scenario: Scenario,
+    plane: Plane,
+    who: np.ndarray[Any, Any],
+    left: np.ndarray[Any, Any],
+    log: np.ndarray[Any, Any],
+    states: np.ndarray[Any, Any],
+) -> pd.DataFrame:
+    length = scenario.stream.segment
+    live = scenario.stream.kind == "live"
+    available = (log["segment"] + 1 - scenario.stream.window) * length if live else np.full(len(log), -np.inf)
+    shown = (log["played_at"] <= left[log["viewer"]]) & (log["played_at"] <= _next_start(log, states))
+    size = plane.size[log["level"]]
+    http = np.minimum(log["http"], size)
+    return table(
+        "segments",
+        {
+            "viewer": who[log["viewer"]],
+            "stream": _channels(scenario)[log["channel"]],
+            "segment": log["segment"],
+            "quality": log["level"],
+            "size": size.astype(np.int64),
+            "available_at": available,
+            "requested_at": log["asked_at"],
+            "completed_at": log["done_at"],
+            "due_at": log["due_at"],
+            "played_at": np.where(shown, log["played_at"], np.nan),
+            "bytes_http": http.astype(np.int64),
+            "bytes_p2p": (size - http).astype(np.int64),
+            "poisoned": log["poisoned"].astype(bool),
+        },
+    )
+
+
+def _next_start(log: np.ndarray[Any, Any], states: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """When a viewer next began anew, on another channel: what it held by then is never shown."""
+    found = np.full(len(log), np.inf)
+    begun = states[states["state"] == STARTING]
+    counts = np.bincount(begun["viewer"], minlength=1)
+    for v in np.flatnonzero(counts > 1):
+        mine = np.flatnonzero(log["viewer"] == v)
+        starts = np.append(np.sort(begun["at"][begun["viewer"] == v]), np.inf)
+        found[mine] = starts[np.searchsorted(starts, log["done_at"][mine], side="right")]
+    return found
+
+
+def _connections(who: np.ndarray[Any, Any], attempts: Sequence[Attempt], log: np.ndarray[Any, Any]) -> pd.DataFrame:
+    opened: dict[tuple[int, int], list[float]] = {}
+    closed: dict[tuple[int, int], list[float]] = {}
+    for a, b, at, change in zip(log["a"], log["b"], log["at"], log["change"], strict=True):
+        (opened if change else closed).setdefault((min(a, b), max(a, b)), []).append(float(at))
+    rows = []
+    for attempt in attempts:
+        pair = (min(attempt.viewer, attempt.other), max(attempt.viewer, attempt.other))
+        when, until, outcome = float("nan"), float("nan"), attempt.outcome
+        if outcome == "open":
+            if attempt.opens_at in opened.get(pair, ()):
+                when = attempt.opens_at
+                until = min((t for t in closed.get(pair, ()) if t >= when), default=float("nan"))
+            else:
+                outcome = "duplicate"
+        times = attempt.initiated_at, attempt.answered_at, when, until
+        rows.append((who[attempt.viewer], who[attempt.other], *times, attempt.path, outcome))
+    columns = ("viewer", "other", "initiated_at", "answered_at", "opened_at", "closed_at", "path", "outcome")
+    return table("connections", dict(zip(columns, _transposed(rows, len(columns)), strict=True)))
+
+
+def _announces(who: np.ndarray[Any, Any], announcements: Sequence[Announcement]) -> pd.DataFrame:
+    rows = [
+        (who[a.viewer], a.at, a.event, a.offers_sent, a.offers_received, a.answers_received, a.peers_known)
+        for a in announcements
+    ]
+    columns = ("viewer", "at", "event", "offers_sent", "offers_received", "answers_received", "peers_known")
+    return table("announces", dict(zip(columns, _transposed(rows, len(columns)), strict=True)))
+
+
+def _transposed(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+
+
+def _playback(who: np.ndarray[Any, Any], log: np.ndarray[Any, Any]) -> pd.DataFrame:
+    return table(
+        "playback",
+        {
+            "viewer": who[log["viewer"]],
+            "at": log["at"],
+            "state": [_STATES[state] for state in log["state"]],
+            "position": log["position"],
+            "buffer": log["buffer"],
+            "latency": log["latency"],
+        },
+    )
+
+
+def _origin(transfers: pd.DataFrame) -> pd.DataFrame:
+    http = transfers[transfers["source"] == "http"]
+    return table(
+        "origin",
+        {
+            "at": http["started_at"].to_numpy(),
+            "viewer": http["viewer"].to_numpy(),
+            "path": [f"/segment-{segment}.ts" for segment in http["segment"]],
+            "bytes": http["bytes"].to_numpy(),
+            "status": np.where(http["first_byte"] > 0, 206, 200),
+            "duration": (http["ended_at"] - http["started_at"]).to_numpy(),
+        },
+    )
+
+
+def _samples(
+    people: Population,
+    who: np.ndarray[Any, Any],
+    left: np.ndarray[Any, Any],
+    transfers: pd.DataFrame,
+    connections: np.ndarray[Any, Any],
+    states: np.ndarray[Any, Any],
+) -> pd.DataFrame:
+    """Every 2 s of each viewer: computed from the other logs, as its page would count."""
+    rows = []
+    ends = dict(iter(transfers.groupby("viewer")))
+    served = dict(iter(transfers[transfers["source"] == "p2p"].groupby("from_viewer")))
+    for v in range(len(people)):
+        at = np.arange(people.joined_at[v] + _SAMPLE, left[v] + 1e-9, _SAMPLE)
+        down, mine = _cumulated(ends.get(who[v]), at)
+        up, _ = _cumulated(served.get(who[v]), at)
+        peers = _degree(v, connections, at)
+        for i, t in enumerate(at):
+            last = i - 1
+            rows.append(
+                (
+                    who[v],
+                    t,
+                    peers[i],
+                    (down[i] - (down[last] if i else 0)) / _SAMPLE,
+                    (up[i] - (up[last] if i else 0)) / _SAMPLE,
+                    mine[i] / down[i] if down[i] else 0.0,
+                    int(down[i]),
+                    int(up[i]),
+                    _buffer(v, states, t),
+                )
+            )
+    columns = ("viewer", "at", "peers", "download_rate", "upload_rate", "p2p_share", "downloaded", "uploaded", "buffer")
+    return table("samples", dict(zip(columns, _transposed(rows, len(columns)), strict=True)))
+
+
+def _cumulated(
+    group: pd.DataFrame | None, at: np.ndarray[Any, Any]
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Bytes moved up to each time, all and over P2P; running transfers count in proportion."""
+    if group is None or len(at) == 0:
+        return np.zeros(len(at)), np.zeros(len(at))
+    begin = group["first_byte_at"].fillna(group["ended_at"]).to_numpy()[:, None]
+    end = group["ended_at"].to_numpy()[:, None]
+    share = np.clip((at[None, :] - begin) / np.maximum(end - begin, 1e-9), 0.0, 1.0)
+    moved = share * group["bytes"].to_numpy()[:, None]
+    p2p = (group["source"] == "p2p").to_numpy()
+    return moved.sum(axis=0), moved[p2p].sum(axis=0)
+
+
+def _degree(v: int, log: np.ndarray[Any, Any], at: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    mine = log[(log["a"] == v) | (log["b"] == v)]
+    steps = np.where(mine["change"] == 1, 1, -1)
+    order = np.argsort(mine["at"], kind="stable")
+    cumulated = np.concatenate([[0], np.cumsum(steps[order])])
+    return np.asarray(cumulated[np.searchsorted(mine["at"][order], at, side="right")])
+
+
+def _buffer(v: int, log: np.ndarray[Any, Any], t: float) -> float:
+    """Seconds buffered according to the last change of state; a page counts the same way between its updates."""
+    mine = log[(log["viewer"] == v) & (log["at"] <= t)]
+    return float(mine["buffer"][-1]) if len(mine) else 0.0

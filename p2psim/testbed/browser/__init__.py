@@ -1,0 +1,1 @@
+"""Viewers in Chromium: the process that runs them, their page, and what its probe recorded."""

@@ -1,0 +1,151 @@
+"""The world between homes and servers: ``python -m p2psim.testbed.lab.wan``, one process for a lab.
+
+Each place has a TUN device whose file this process was handed. A packet that comes out of one goes, by its destination,
+into another, after the delay of the way between the two, or not at all. What has no place in the world (private
+addresses) vanishes without an answer, as on the Internet.
+
+Its plan comes as one line of JSON on standard input; it says ``{"ready": …}``. On every further line it reports what
+it has carried; when standard input is closed it ends.
+"""
+
+import ctypes
+import heapq
+import json
+import os
+import select
+import sys
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from p2psim.testbed.lab.blueprint import Way
+
+__all__ = ["Report", "World", "WorldPlan", "main"]
+
+_MOST_BYTES: Final = 65_536
+_READ_AT_ONCE: Final = 64
+_MOST_WAITING: Final = 50_000
+_SET_TIMER_SLACK: Final = 29
+_LATE: Final = 0.005
+"""Seconds; packets delivered later than this are reported."""
+
+
+class WorldPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Places by number: the files of their devices, which addresses are where, and the ways between them."""
+
+    files: list[int]
+    addresses: dict[str, int]
+    """Hexadecimal digits of an IPv4 address, or of the first half of an IPv6 address → place."""
+    ways: list[list[Way]]
+    """From the first place to the second."""
+    seed: int = 1
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What the world has carried."""
+
+    packets: int = 0
+    bytes: int = 0
+    lost: int = 0
+    """Dropped as the ways ask for."""
+    homeless: int = 0
+    """Dropped because nobody has the address."""
+    overflown: int = 0
+    """Dropped because too much was waiting, or a device took no more."""
+    late: int = 0
+    """Delivered more than 5 ms after their time: this process was not given the CPU."""
+    latest: float = 0.0
+    """Seconds by which the latest was late."""
+    cpu: float = 0.0
+    """Seconds."""
+
+
+class World:
+    """Carries packets between files; ``step`` is one turn."""
+
+    def __init__(self, plan: WorldPlan) -> None:
+        self.report = Report()
+        self._files = plan.files
+        self._places = {file: place for place, file in enumerate(plan.files)}
+        self._addresses = {bytes.fromhex(digits): place for digits, place in plan.addresses.items()}
+        self._ways = plan.ways
+        self._rng = np.random.default_rng(plan.seed)
+        self._waiting: list[tuple[float, int, int, bytes]] = []
+        self._serial = 0
+
+    def step(self, others: Sequence[int] = ()) -> bool:
+        """Wait for packets or until one is due, and deliver what is due; True once one of `others` can be read."""
+        timeout = max(0.0, self._waiting[0][0] - time.monotonic()) if self._waiting else None
+        ready = select.select([*self._files, *others], [], [], timeout)[0]
+        for file in ready:
+            place = self._places.get(file)
+            if place is not None:
+                self._take(file, place)
+        self._deliver()
+        return any(file in others for file in ready)
+
+    def _take(self, file: int, place: int) -> None:
+        for _ in range(_READ_AT_ONCE):
+            try:
+                packet = os.read(file, _MOST_BYTES)
+            except OSError:  # nothing more for now, or the device is gone
+                return
+            target = self._addresses.get(packet[16:20] if packet[0] >> 4 == 4 else packet[24:32])
+            if target is None:
+                self.report.homeless += 1
+            else:
+                self._hold(packet, target, self._ways[place][target])
+
+    def _hold(self, packet: bytes, target: int, way: Way) -> None:
+        if way.loss and self._rng.random() < way.loss:
+            self.report.lost += 1
+        elif len(self._waiting) >= _MOST_WAITING:
+            self.report.overflown += 1
+        else:
+            delay = max(0.0, way.delay + way.jitter * self._rng.standard_normal()) if way.jitter else way.delay
+            self._serial += 1
+            heapq.heappush(self._waiting, (time.monotonic() + delay, self._serial, self._files[target], packet))
+
+    def _deliver(self) -> None:
+        waiting, report = self._waiting, self.report
+        now = time.monotonic()
+        while waiting and waiting[0][0] <= now:
+            due, _, file, packet = heapq.heappop(waiting)
+            try:
+                os.write(file, packet)
+            except OSError:
+                report.overflown += 1
+                continue
+            report.packets += 1
+            report.bytes += len(packet)
+            if now - due > _LATE:
+                report.late += 1
+            report.latest = max(report.latest, now - due)
+
+
+def main() -> int:
+    """Carry packets until standard input is closed."""
+    # the kernel's default slack of 50 µs would be added to every delay
+    ctypes.CDLL(None).prctl(_SET_TIMER_SLACK, 1, 0, 0, 0)
+    control = sys.stdin.fileno()
+    line = b""
+    while not line.endswith(b"\n"):
+        piece = os.read(control, _MOST_BYTES)
+        if not piece:
+            return 1
+        line += piece
+    world = World(msgspec.json.decode(line, type=WorldPlan))
+    print(json.dumps({"ready": os.getpid()}), flush=True)
+    while True:
+        if world.step([control]):
+            if not os.read(control, _MOST_BYTES):
+                return 0
+            world.report.cpu = time.process_time()
+            print(msgspec.json.encode(world.report).decode(), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""How the origin's bytes leave: ranges, rates, delay, and the account of what really went out."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from aiohttp import web
+
+from p2psim.testbed.origin.rate_limit import Throttle
+
+__all__ = ["Delivery", "Record", "Reply", "cut"]
+
+_RANGE: Final = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{1,18})?|-([0-9]{1,18}))")
+
+
+class Record(Protocol):
+    """Takes a row of a trace's table, as `p2psim.trace.Recorder.add` does."""
+
+    def __call__(self, name: str, /, **row: object) -> None:
+        """Append the row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP response before it is sent."""
+
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def cut(reply: Reply, wanted: str | None) -> Reply:
+    """Answer a Range header (RFC 9110): part of the body, 416, or all of it if the header is wrong or lists several."""
+    match = _RANGE.fullmatch(wanted.replace(" ", "")) if wanted else None
+    if match is None or reply.status != 200:
+        return reply
+    first, last, suffix = match.groups()
+    size = len(reply.body)
+    start = int(first) if first else max(0, size - int(suffix))
+    end = min(size, int(last) + 1) if last else size
+    if first and last and int(last) < int(first):
+        return reply
+    if start >= end:
+        return Reply(416, headers={**reply.headers, "Content-Range": f"bytes */{size}"})
+    headers = {**reply.headers, "Content-Range": f"bytes {start}-{end - 1}/{size}"}
+    return Reply(206, reply.body[start:end], headers)
+
+
+class Delivery:
+    """Sends replies at the rates given, and records each one when it ends, however it ends.
+
+    The rate of a connection is the rate of its responses, since HTTP/1.1 sends one at a time.
+    """
+
+    def __init__(
+        self,
+        record: Record | None,
+        *,
+        rate: float | None,
+        connection_rate: float | None,
+        latency: float,
+        now: Callable[[], float],
+    ) -> None:
+        self._record = record
+        self._rate = rate
+        self._shared = Throttle(rate)
+        self._connection_rate = connection_rate
+        self._latency = latency
+        self._now = now
+
+    def weaken(self, left: float) -> None:
+        """Let all responses together have the share `left` of their rate; at 0 they begin, and nothing comes."""
+        self._shared.change(0.0 if left == 0 else None if self._rate is None else self._rate * left)
+
+    async def send(self, request: web.Request, reply: Reply) -> web.StreamResponse:
+        """Send a reply; the row says how many bytes of the body the network took."""
+        at = self._now()
+        response = web.StreamResponse(status=reply.status, headers=reply.headers)
+        response.content_length = len(reply.body)
+        if reply.status == 204:
+            response.content_length = None
+        sent = _Count()
+        try:
+            await asyncio.sleep(self._latency)
+            await self._send_body(request, response, reply.body, sent)
+        finally:
+            self._note(request, reply.status, at, sent.bytes)
+        return response
+
+    async def _send_body(self, request: web.Request, response: web.StreamResponse, body: bytes, sent: "_Count") -> None:
+        transport = request.transport
+        writer = await response.prepare(request)
+        if request.method == "HEAD" or writer is None or transport is None:
+            return
+        # The transport pauses whenever the kernel has not taken everything, so that what is counted has left us.
+        transport.set_write_buffer_limits(high=0)
+        own = Throttle(self._connection_rate)
+        step = min(own.piece, self._shared.piece)
+        for start in range(0, len(body), step):
+            piece = body[start : start + step]
+            await own.pass_through(len(piece))
+            await self._shared.pass_through(len(piece))
+            await response.write(piece)
+            waiting = min(len(piece), transport.get_write_buffer_size())
+            sent.bytes += len(piece) - waiting
+            await writer.drain()
+            sent.bytes += waiting
+        await response.write_eof()
+
+    def _note(self, request: web.Request, status: int, at: float, size: int) -> None:
+        if self._record is None:
+            return
+        viewer = request.query.get("viewer") or request.headers.get("X-Viewer", "")
+        duration = self._now() - at
+        self._record("origin", at=at, viewer=viewer, path=request.path, bytes=size, status=status, duration=duration)
+
+
+@dataclass(slots=True)
+class _Count:
+    bytes: int = 0

@@ -1,0 +1,41 @@
+"""The run's clock in a process: seconds since a moment that all its processes agree on, and asyncio's callbacks."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import cast
+
+from p2psim.testbed.peer.interfaces import Timer
+
+__all__ = ["RunClock"]
+
+
+class RunClock:
+    """`p2psim.testbed.peer.interfaces.Clock` on the running event loop.
+
+    `started_at` is the monotonic time (of the machine, the same in all its processes) at which the run's clock is 0.
+    """
+
+    def __init__(self, started_at: float) -> None:
+        self._started_at = started_at
+        self._loop = asyncio.get_running_loop()
+
+    def now(self) -> float:
+        """Seconds from the start of the run; negative before it."""
+        return time.monotonic() - self._started_at
+
+    def milliseconds(self) -> float:
+        """Milliseconds from the start of the run."""
+        return self.now() * 1e3
+
+    def call_soon(self, callback: Callable[..., None], *args: object) -> None:
+        """Call in the next round of the event loop."""
+        self._loop.call_soon(callback, *args)
+
+    def call_later(self, delay: float, callback: Callable[..., None], *args: object) -> Timer:
+        """Call after `delay` seconds."""
+        return cast("Timer", self._loop.call_later(delay, callback, *args))
+
+    async def sleep_until(self, at: float) -> None:
+        """Wait until a time of the run."""
+        await asyncio.sleep(max(0.0, at - self.now()))

@@ -1,0 +1,249 @@
+"""All connections of one viewer: offers out, answers in, and one connection per peer in the end.
+
+When two viewers offer each other a connection at about the same time, both keep the one that the lower id offered.
+"""
+
+import asyncio
+import logging
+import math
+from typing import Final, Literal, Protocol
+
+import numpy as np
+from aiortc import InvalidStateError
+
+from p2psim.testbed.peer.connection import Connection, Links
+from p2psim.testbed.peer.interfaces import Channel, Clock
+from p2psim.wire import RemoteProtocolError
+from p2psim.wire.tracker_messages import OFFER_TIMEOUT, Offer, new_offer_id
+
+__all__ = ["CONNECT_TIMEOUT", "ConnectionNotes", "Pool", "PoolOwner"]
+
+CONNECT_TIMEOUT: Final = 15.0
+"""Seconds from answer to open channel."""
+_GLARE: Final = 5.0
+"""Seconds within which a second connection to a peer counts as made at the same time."""
+_GATE_TIMEOUT: Final = 3.0
+
+_log = logging.getLogger(__name__)
+
+Outcome = Literal["open", "failed", "duplicate"]
+
+
+class PoolOwner(Protocol):
+    """The loader that uses the connections (see `p2psim.testbed.peer.loader.Loader`)."""
+
+    def channel_opened(self, channel: Channel) -> bool:
+        """A connection to a peer is there."""
+
+    def channel_message(self, peer: str, message: bytes) -> None:
+        """A message came."""
+
+    def channel_drained(self, peer: str) -> None:
+        """More segment data may be sent."""
+
+    def channel_closed(self, peer: str) -> None:
+        """The connection is gone."""
+
+
+class ConnectionNotes(Protocol):
+    """Takes notes of connections."""
+
+    def connection_over(self, connection: Connection, outcome: Outcome) -> None:
+        """A connection has ended, or never came to be."""
+
+    def message_came(self, connection: Connection, message: bytes, is_wanted: bool) -> None:
+        """A message came, for the loader or too late for it."""
+
+
+class Pool:
+    """The connections of the viewer `peer_id`, at most `most` of them.
+
+    `gate` bounds how many connections are answered at once in this process: each costs CPU on both sides.
+    """
+
+    def __init__(
+        self,
+        peer_id: str,
+        clock: Clock,
+        links: Links,
+        owner: PoolOwner,
+        notes: ConnectionNotes,
+        rng: np.random.Generator,
+        gate: asyncio.Semaphore,
+        *,
+        most: int,
+    ) -> None:
+        self._id, self._clock, self._links, self._owner, self._notes = peer_id, clock, links, owner, notes
+        self._rng, self._gate, self._most = rng, gate, most
+        self._offers: dict[str, Connection] = {}
+        self._pending: dict[Connection, str] = {}
+        self._open: dict[str, Connection] = {}
+        self._duplicates: set[Connection] = set()
+        self._ending: set[Connection] = set()
+        self._gated: set[Connection] = set()
+        self._closed = False
+
+    @property
+    def peers(self) -> list[str]:
+        """Ids of the connected peers."""
+        return list(self._open)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more connections are wanted."""
+        return len(self._open) + len(self._pending) >= self._most
+
+    # -- making connections -------------------------------------------------------------------------------------
+
+    async def make_offers(self, count: int) -> list[Offer]:
+        """Prepare connections to whoever answers; those that nobody takes are dropped after OFFER_TIMEOUT."""
+        made: list[Offer] = []
+        for _ in range(0 if self.is_full else count):
+            connection = Connection(self, self._clock, self._links)
+            offer_id = new_offer_id(self._rng)
+            self._offers[offer_id] = connection
+            made.append(Offer(offer_id, await connection.offer(self._rng.bytes(20).hex())))
+            self._clock.call_later(OFFER_TIMEOUT, self._withdraw, offer_id)
+        return made
+
+    def _withdraw(self, offer_id: str) -> None:
+        connection = self._offers.pop(offer_id, None)
+        if connection is not None:
+            self._end(connection)
+
+    async def take_offer(self, peer: str, offer: str) -> str | None:
+        """Answer a peer's offer, unless there is a better connection to it; gives our description."""
+        if self._closed or peer in self._open or self.is_full or self._prefers_own(peer):
+            return None
+        connection = Connection(self, self._clock, self._links, peer)
+        self._pending[connection] = peer
+        await self._gate.acquire()
+        self._gated.add(connection)
+        self._clock.call_later(_GATE_TIMEOUT, self._let_next, connection)
+        self._clock.call_later(CONNECT_TIMEOUT, self._give_up, connection)
+        try:
+            if connection.state == "new":
+                return await connection.answer(offer)
+        except (RemoteProtocolError, ConnectionError, InvalidStateError) as error:
+            _log.debug("offer of %s: %s", peer, error)
+        self._end(connection)
+        return None
+
+    def _let_next(self, connection: Connection) -> None:
+        """Let another connection be answered in this process."""
+        if connection in self._gated:
+            self._gated.discard(connection)
+            self._gate.release()
+
+    def _prefers_own(self, peer: str) -> bool:
+        """Whether a connection to the peer is being made that is as good as another offer of its."""
+        mine = [connection for connection, other in self._pending.items() if other == peer]
+        return any(not connection.is_ours or self._id < peer for connection in mine)
+
+    async def take_answer(self, peer: str, offer_id: str, answer: str) -> None:
+        """Complete one of our offers; unknown ones mean nothing."""
+        connection = self._offers.pop(offer_id, None)
+        if connection is None:
+            return
+        connection.peer = peer
+        if self._closed or peer in self._open or (peer < self._id and peer in self._pending.values()):
+            self._duplicates.add(connection)
+            self._end(connection)
+            return
+        self._pending[connection] = peer
+        self._clock.call_later(CONNECT_TIMEOUT, self._give_up, connection)
+        try:
+            await connection.accept(peer, answer)
+        except (RemoteProtocolError, ConnectionError, InvalidStateError) as error:
+            _log.debug("answer of %s: %s", peer, error)
+            self._end(connection)
+
+    def _give_up(self, connection: Connection) -> None:
+        if connection in self._pending:
+            self._end(connection)
+
+    # -- what connections tell ----------------------------------------------------------------------------------
+
+    def connection_opened(self, connection: Connection) -> None:
+        """Keep one connection per peer."""
+        self._pending.pop(connection, None)
+        self._let_next(connection)
+        peer = connection.peer
+        present = self._open.get(peer)
+        if self._closed or (present is not None and not self._outranks(connection, present)):
+            self._duplicates.add(connection)
+            self._end(connection)
+            return
+        if present is not None:
+            self._duplicates.add(present)
+            self._owner.channel_closed(peer)
+        self._open[peer] = connection
+        if not self._owner.channel_opened(connection):
+            self._end(connection)
+        for other in [other for other, name in self._pending.items() if name == peer]:
+            if self._is_senior(connection) or not self._is_senior(other):
+                self._duplicates.add(other)
+                self._end(other)
+
+    def _outranks(self, late: Connection, early: Connection) -> bool:
+        made_together = late.opened_at - early.opened_at < _GLARE
+        return made_together and self._is_senior(late) and not self._is_senior(early)
+
+    def _is_senior(self, connection: Connection) -> bool:
+        """Whether the viewer with the lower id offered it: both sides agree on that."""
+        return connection.is_ours == (self._id < connection.peer)
+
+    def connection_received(self, connection: Connection, message: bytes) -> None:
+        """Hand a message to the loader, unless it has given the connection up."""
+        is_wanted = self._open.get(connection.peer) is connection and connection.state == "open"
+        self._notes.message_came(connection, message, is_wanted)
+        if is_wanted:
+            self._owner.channel_message(connection.peer, message)
+
+    def connection_drained(self, connection: Connection) -> None:
+        """Let the loader send on."""
+        if self._open.get(connection.peer) is connection:
+            self._owner.channel_drained(connection.peer)
+
+    def connection_ended(self, connection: Connection) -> None:
+        """Write down what the connection was."""
+        self._ending.discard(connection)
+        self._pending.pop(connection, None)
+        self._let_next(connection)
+        if self._open.get(connection.peer) is connection:
+            del self._open[connection.peer]
+            self._owner.channel_closed(connection.peer)
+        outcome: Outcome = "failed" if math.isnan(connection.opened_at) else "open"
+        if connection in self._duplicates:
+            outcome = "duplicate"
+        self._duplicates.discard(connection)
+        if connection.peer:
+            self._notes.connection_over(connection, outcome)
+
+    # -- the end ------------------------------------------------------------------------------------------------
+
+    def _end(self, connection: Connection) -> None:
+        self._pending.pop(connection, None)
+        self._ending.add(connection)
+        connection.close()
+
+    async def close(self) -> None:
+        """Close everything in good order."""
+        self._closed = True
+        everything = self._everything()
+        for connection in everything:
+            connection.close()
+        await asyncio.gather(*(connection.closed() for connection in everything))
+
+    async def vanish(self) -> None:
+        """Be gone without a word to anybody."""
+        self._closed = True
+        everything = self._everything()
+        for connection in everything:
+            connection.vanish()
+        await asyncio.gather(*(connection.closed() for connection in everything))
+
+    def _everything(self) -> list[Connection]:
+        found = {*self._offers.values(), *self._pending, *self._open.values(), *self._ending}
+        self._offers.clear()
+        return list(found)

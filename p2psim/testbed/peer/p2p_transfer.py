@@ -1,0 +1,280 @@
+"""One connection between two viewers: at most one download and one upload at a time, as p2p-media-loader 2.3 has it.
+
+Download: IDLE → request sent → header came → bytes → completed. The other side's faults end the connection, but never
+the viewer.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from p2psim.policy.state import P2P
+from p2psim.testbed.peer.interfaces import Channel, Timer
+from p2psim.wire import (
+    CancelSegmentRequest,
+    Command,
+    CommandJoiner,
+    RemoteProtocolError,
+    SegmentAbsent,
+    SegmentData,
+    SegmentDataSendingCompleted,
+    SegmentRequest,
+    SegmentsAnnouncement,
+    decode,
+    encode,
+    is_command,
+)
+
+if TYPE_CHECKING:
+    from p2psim.testbed.peer.loader import Loader
+
+__all__ = ["Exchange"]
+
+_REQUEST_IDS = 1000
+
+
+@dataclass(slots=True)
+class _Download:
+    segment: int
+    request: int
+    timer: Timer
+    header_seen: bool = False
+
+
+@dataclass(slots=True)
+class _Upload:
+    segment: int
+    request: int
+    data: bytes
+    sent: int = 0
+
+
+class Exchange:
+    """The talk with one peer."""
+
+    def __init__(self, loader: "Loader", channel: Channel) -> None:
+        self.peer = channel.peer
+        self._loader = loader
+        self._channel = channel
+        self._joiner = CommandJoiner()
+        self._download: _Download | None = None
+        self._upload: _Upload | None = None
+        self._asked = 0
+        self._serial = 0
+        self._closed = False
+
+    # -- sending ------------------------------------------------------------------------------------------------
+
+    def say(self, command: Command) -> None:
+        """Send a command."""
+        if self._closed:
+            return
+        faults = self._loader.upstream_faults
+        for message in encode(command, self._loader.max_message_size, upstream_faults=faults):
+            self._channel.send(message)
+
+    def request(self, segment: int, first_byte: int) -> None:
+        """Ask for a segment."""
+        self._serial = (self._serial + 1) % _REQUEST_IDS
+        timer = self._loader.clock.call_later(self._loader.options.p2p_timeout, self._timed_out)
+        self._download = _Download(segment, self._serial, timer)
+        self.say(SegmentRequest(segment, self._serial, first_byte))
+
+    def cancel(self) -> None:
+        """Give the download up, by decision of the loader."""
+        download = self._end_download()
+        if download is not None:
+            self.say(CancelSegmentRequest(download.segment, download.request))
+
+    # -- receiving ----------------------------------------------------------------------------------------------
+
+    def receive(self, message: bytes) -> None:
+        """Take a message from the channel."""
+        if self._closed:
+            return
+        if not is_command(message):
+            self._take_bytes(message)
+            return
+        try:
+            payload = self._joiner.push(message)
+            if payload is not None:
+                self._obey(decode(payload, upstream_faults=self._loader.upstream_faults))
+        except RemoteProtocolError:
+            return  # upstream ignores what it cannot read
+
+    def _obey(self, command: Command) -> None:
+        match command:
+            case SegmentsAnnouncement():
+                self._loader.agent.announced(self.peer, command.stored, command.loading)
+                self._loader.request_pass()
+            case SegmentRequest():
+                self._serve(command)
+            case SegmentData():
+                self._begin_body(command)
+            case SegmentDataSendingCompleted():
+                self._complete(command)
+            case SegmentAbsent():
+                self._lacks(command)
+            case CancelSegmentRequest():
+                if self._upload is not None and self._upload.request == command.request:
+                    self._stop_upload()
+
+    def _begin_body(self, command: SegmentData) -> None:
+        download = self._download
+        if download is None or download.header_seen:
+            return
+        if (download.segment, download.request) != (command.segment, command.request):
+            return
+        download.header_seen = True
+        self._rearm(download)
+        received, total = self._loader.agent.progress(download.segment)
+        if total == 0:
+            self._loader.set_total(download.segment, command.size)
+        elif total - received != command.size:
+            self._loader.clear_bytes(download.segment)
+            self.say(CancelSegmentRequest(download.segment, download.request))
+            self._violated("peer-response-bytes-length-mismatch")
+
+    def _take_bytes(self, data: bytes) -> None:
+        download = self._download
+        if download is None or not download.header_seen:
+            self._loader.note_waste(self.peer, len(data))
+            return
+        received, total = self._loader.agent.progress(download.segment)
+        if total and received + len(data) > total:
+            self._loader.note_waste(self.peer, len(data))
+            self._loader.clear_bytes(download.segment)
+            self._violated("peer-response-bytes-length-mismatch")
+            return
+        self._rearm(download)
+        self._loader.take_bytes(download.segment, data, P2P, self.peer)
+
+    def _complete(self, command: SegmentDataSendingCompleted) -> None:
+        download = self._download
+        if download is None or not download.header_seen:
+            return
+        if (download.segment, download.request) != (command.segment, command.request):
+            self._loader.clear_bytes(download.segment)
+            self._violated("peer-protocol-violation")
+            return
+        received, total = self._loader.agent.progress(download.segment)
+        if received != total:
+            self._loader.clear_bytes(download.segment)
+            self._violated("peer-response-bytes-length-mismatch")
+        else:
+            self._loader.judge(download.segment, P2P, lambda is_valid: self._judged(download, is_valid))
+
+    def _judged(self, download: _Download, is_valid: bool) -> None:
+        if self._download is not download:
+            return  # given up meanwhile
+        if is_valid:
+            self._end_download()
+            self._loader.succeed(download.segment, P2P, self.peer)
+        else:
+            self._loader.clear_bytes(download.segment)
+            self._violated("p2p-segment-validation-failed")
+
+    def _lacks(self, command: SegmentAbsent) -> None:
+        download = self._download
+        if download is None or (download.segment, download.request) != (command.segment, command.request):
+            return
+        self._fail("peer-segment-absent")
+        self._loader.agent.lacks(self.peer, command.segment)
+
+    # -- serving ------------------------------------------------------------------------------------------------
+
+    def _serve(self, command: SegmentRequest) -> None:
+        self._stop_upload()
+        self._asked += 1
+        if not self._loader.agent.listed(command.segment):
+            if self._loader.answers_unknown:
+                self.say(SegmentAbsent(command.segment, command.request))
+            return
+        if not self._loader.uploads:
+            self.say(SegmentAbsent(command.segment, command.request))
+            return
+        self._loader.clock.call_soon(self._begin_upload, command, self._asked)
+
+    def _begin_upload(self, command: SegmentRequest, asked: int) -> None:
+        if self._closed or asked != self._asked:
+            return
+        if command.segment not in self._loader.storage:
+            self.say(SegmentAbsent(command.segment, command.request))
+            return
+        data = self._loader.served(command.segment)
+        if data is None:
+            return
+        rest = data[command.first_byte :]
+        if not rest and self._loader.answers_unknown:
+            self.say(SegmentAbsent(command.segment, command.request))  # later versions refuse an empty answer
+            return
+        self._upload = _Upload(command.segment, command.request, rest)
+        self.say(SegmentData(command.segment, command.request, len(rest)))
+        self.drained()
+
+    def drained(self) -> None:
+        """The channel takes more segment data."""
+        upload = self._upload
+        if upload is None or self._closed:
+            return
+        size = self._loader.max_message_size
+        while upload.sent < len(upload.data):
+            piece = upload.data[upload.sent : upload.sent + size]
+            upload.sent += len(piece)
+            more = self._channel.send(piece)
+            self._loader.observer.bytes_sent(upload.segment, self.peer, len(piece))
+            if not more and upload.sent < len(upload.data):
+                return
+        self._loader.clock.call_soon(self._finish_upload, upload)
+
+    def _finish_upload(self, upload: _Upload) -> None:
+        if self._upload is not upload or self._closed:
+            return
+        self._upload = None
+        self.say(SegmentDataSendingCompleted(upload.segment, upload.request))
+        self._loader.observer.upload_ended(upload.segment, self.peer, True)
+
+    def _stop_upload(self) -> None:
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            self._loader.observer.upload_ended(upload.segment, self.peer, False)
+
+    # -- ends ---------------------------------------------------------------------------------------------------
+
+    def _rearm(self, download: _Download) -> None:
+        download.timer.cancel()
+        download.timer = self._loader.clock.call_later(self._loader.options.p2p_timeout, self._timed_out)
+
+    def _end_download(self) -> _Download | None:
+        download, self._download = self._download, None
+        if download is not None:
+            download.timer.cancel()
+        return download
+
+    def _timed_out(self) -> None:
+        download = self._end_download()
+        if download is None:
+            return
+        self.say(CancelSegmentRequest(download.segment, download.request))
+        if self._loader.fail_quietly(download.segment, P2P, self.peer, timed_out=True):
+            self.close()
+        self._loader.report_failure(download.segment, P2P, self.peer, "bytes-receiving-timeout")
+
+    def _fail(self, error: str) -> None:
+        download = self._end_download()
+        if download is not None:
+            self._loader.fail_quietly(download.segment, P2P, self.peer)
+            self._loader.report_failure(download.segment, P2P, self.peer, error)
+
+    def _violated(self, error: str) -> None:
+        self._fail(error)
+        self.close()
+
+    def close(self) -> None:
+        """End the connection, from this side or because the other is gone."""
+        if self._closed:
+            return
+        self._fail("peer-closed")
+        self._closed = True
+        self._stop_upload()
+        self._channel.close()
+        self._loader.peer_gone(self)

@@ -1,0 +1,270 @@
+"""A player that behaves like hls.js towards its loader.
+
+It asks for segments in order, keeps its buffer filled, plays in real time, stalls and resumes. What it decides is in
+`p2psim.policy.player`; it decodes nothing.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from p2psim.policy import player as rules
+from p2psim.scenario import Player as PlayerOptions
+from p2psim.testbed.peer.interfaces import Clock, Timer
+
+__all__ = ["Player", "PlayerObserver", "SegmentLoader", "State"]
+
+State = Literal["starting", "playing", "stalled", "ended"]
+Item = tuple[int, float, float]
+
+
+class SegmentLoader(Protocol):
+    """What the player needs of its loader (see `p2psim.testbed.peer.loader.Loader`)."""
+
+    def load(self, segment: int, delivered: Callable[[bytes, float], None], refused: Callable[[str], None]) -> None:
+        """Ask for a segment."""
+
+    def abort(self, segment: int) -> None:
+        """Give up waiting for it."""
+
+    def playhead(self, position: float, rate: float) -> None:
+        """Report the playhead."""
+
+
+class PlayerObserver(Protocol):
+    """Takes notes of what a player does."""
+
+    def state_changed(self, state: State, position: float, buffer: float) -> None:
+        """The player begins, plays, stalls or is at the end."""
+
+    def segment_asked(self, segment: int) -> None:
+        """The player asks its loader for a segment."""
+
+    def segment_delivered(self, segment: int, data: bytes) -> None:
+        """The player has got it."""
+
+    def segment_due(self, segment: int, at: float) -> None:
+        """The playhead has come to the segment, and it is not there."""
+
+    def segment_played(self, segment: int, at: float) -> None:
+        """Its play began."""
+
+
+@dataclass(slots=True)
+class _Buffered:
+    segment: int
+    start: float
+
+
+class Player:
+    """Plays one stream.
+
+    Parameters
+    ----------
+    latency
+        How far behind the end of a live playlist to start, seconds.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        loader: SegmentLoader,
+        options: PlayerOptions,
+        observer: PlayerObserver,
+        *,
+        is_live: bool,
+        latency: float,
+    ) -> None:
+        self._clock, self._loader, self._options, self._observer = clock, loader, options, observer
+        self._is_live, self._latency = is_live, latency
+        self._items: dict[int, Item] = {}
+        self._first, self._last, self._length, self._is_ended = 0, 0, 1.0, False
+        self._state: State = "starting"
+        self._next: int | None = None
+        self._waiting: int | None = None
+        self._failures = 0
+        self._position, self._since, self._end = 0.0, 0.0, 0.0
+        self._jump_to: float | None = None
+        self._buffered: deque[_Buffered] = deque()
+        self._timers: dict[str, Timer] = {}
+        self._stopped = False
+
+    # -- the playlist -------------------------------------------------------------------------------------------
+
+    def playlist(self, items: Sequence[Item], is_ended: bool) -> None:
+        """Take the playlist as it is now: consecutive (id, start, end) on the media time line, id × length = start."""
+        if not items or self._stopped:
+            return
+        self._items = {item[0]: item for item in items}
+        self._first, self._last = items[0][0], items[-1][0] + 1
+        self._length = items[0][2] - items[0][1]
+        self._is_ended = is_ended
+        if self._next is not None:
+            self._catch_up()
+            self._ask()
+
+    @property
+    def start(self) -> tuple[int, float]:
+        """Segment and position to start with, by the playlist as it is now."""
+        place = self._first, self._last, self._length, self._latency, self._is_live
+        return rules.start_index(*place), rules.start_position(*place)
+
+    def begin(self) -> None:
+        """Ask for the first segment."""
+        self._next, self._position = self.start
+        self._jump_to = self._position
+        self._end = self._position
+        self._observer.state_changed("starting", self._position, 0.0)
+        self._ask()
+        self._every("tick", self._options.tick, self._tick)
+        self._every("update", self._options.update, self._report)
+
+    def _catch_up(self) -> None:
+        """Start anew if the next segment is gone from the playlist."""
+        wanted = self._next if self._next is not None else self._first
+        place = self._first, self._last, self._length, self._latency, self._is_live
+        following = rules.next_index(wanted, *place)
+        if following == wanted:
+            return
+        abandoned, self._waiting = self._waiting, None
+        self._next, self._jump_to = following, rules.start_position(*place)
+        if abandoned is not None:
+            self._loader.abort(abandoned)
+
+    # -- loading ------------------------------------------------------------------------------------------------
+
+    def _ask(self) -> None:
+        if self._stopped or self._waiting is not None or self._next is None or self._next not in self._items:
+            return
+        if "retry" in self._timers or not rules.wants_next(self.position, self._end, self._options.buffer):
+            return
+        segment = self._waiting = self._next
+        self._observer.segment_asked(segment)
+        self._loader.load(
+            segment, lambda data, _: self._delivered(segment, data), lambda why: self._refused(segment, why)
+        )
+
+    def _delivered(self, segment: int, data: bytes) -> None:
+        if self._stopped or self._waiting != segment:
+            return
+        self._waiting, self._failures = None, 0
+        self._observer.segment_delivered(segment, data)
+        self._append(segment)
+        self._ask()
+
+    def _refused(self, segment: int, why: str) -> None:
+        if self._stopped or self._waiting != segment:
+            return
+        self._waiting = None
+        if why == "aborted":
+            return
+        self._failures += 1
+        self._after("retry", rules.retry_delay(self._failures), self._retry)
+
+    def _retry(self) -> None:
+        del self._timers["retry"]
+        self._ask()
+
+    def _append(self, segment: int) -> None:
+        _, start, end = self._items.get(segment, (segment, segment * self._length, (segment + 1) * self._length))
+        self._advance()
+        if self._jump_to is not None:
+            self._position, self._jump_to = max(self._jump_to, start), None
+            self._buffered.clear()
+        self._buffered.append(_Buffered(segment, start))
+        self._end = end
+        self._next = segment + 1
+        if self._state == "playing":
+            self._arm_dry()
+        else:
+            self._play()
+
+    # -- playing ------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """What it is doing."""
+        return self._state
+
+    @property
+    def position(self) -> float:
+        """Playhead, seconds of media time."""
+        if self._state != "playing":
+            return self._position
+        return rules.playhead(self._position, self._since, self._clock.now(), 1.0, self._end)
+
+    @property
+    def buffer(self) -> float:
+        """Seconds of media ahead of the playhead."""
+        return rules.buffer_ahead(self.position, self._end)
+
+    def _play(self) -> None:
+        self._since = self._clock.now()
+        self._change("playing")
+        self._mark_played()
+        self._arm_dry()
+        self._report()
+
+    def _arm_dry(self) -> None:
+        delay = rules.dry_at(self._position, self._since, 1.0, self._end) - self._clock.now()
+        self._after("dry", max(0.0, delay), self._run_dry)
+
+    def _run_dry(self) -> None:
+        self._advance()
+        if not rules.is_dry(self._position, self._end):
+            self._arm_dry()
+            return
+        at_the_end = self._is_ended and self._next is not None and self._next >= self._last
+        self._change("ended" if at_the_end else "stalled")
+        if not at_the_end and self._next is not None:
+            self._observer.segment_due(self._next, self._clock.now())
+
+    def _change(self, state: State) -> None:
+        self._state = state
+        self._observer.state_changed(state, self._position, rules.buffer_ahead(self._position, self._end))
+
+    def _advance(self) -> None:
+        """Bring the playhead up to now."""
+        if self._state == "playing":
+            self._mark_played()
+            self._position, self._since = self.position, self._clock.now()
+
+    def _mark_played(self) -> None:
+        """Note the segments whose play has begun, each at the very time the playhead got there."""
+        reached = self.position
+        while self._buffered and self._buffered[0].start <= reached + rules.SLACK:
+            buffered = self._buffered.popleft()
+            at = self._since + max(0.0, buffered.start - self._position)
+            self._observer.segment_played(buffered.segment, at)
+
+    def _tick(self) -> None:
+        self._advance()
+        self._ask()
+
+    def _report(self) -> None:
+        self._advance()
+        if self._state != "starting":
+            self._loader.playhead(self._position, 1.0)
+
+    # -- timers -------------------------------------------------------------------------------------------------
+
+    def _after(self, name: str, delay: float, action: Callable[[], None]) -> None:
+        if name in self._timers:
+            self._timers[name].cancel()
+        self._timers[name] = self._clock.call_later(delay, action)
+
+    def _every(self, name: str, period: float, action: Callable[[], None]) -> None:
+        def fire() -> None:
+            self._after(name, period, fire)
+            action()
+
+        self._after(name, period, fire)
+
+    def stop(self) -> None:
+        """Stop for good."""
+        self._advance()
+        self._stopped = True
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()

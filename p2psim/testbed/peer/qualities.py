@@ -1,0 +1,83 @@
+"""Several qualities of one stream, one of which is loaded at a time, as p2p-media-loader 2.3 changes between them.
+
+Each quality is a swarm of its own. After a change the old one is left at once if nothing of it is stored, else after
+`linger` seconds, during which its peers are still served; what is stored of it stays until it is evicted.
+"""
+
+from collections.abc import Callable, Sequence
+
+from p2psim.testbed.peer.interfaces import Clock, Timer
+from p2psim.testbed.peer.loader import Delivery, Loader, Refusal
+
+__all__ = ["Qualities"]
+
+Maker = Callable[[int, Loader | None], Loader]
+Membership = Callable[[int, Loader, bool], None]
+
+
+class Qualities:
+    """Loads segments of several qualities, each known by its number.
+
+    `make(quality, predecessor)` makes a quality's loader when it is first asked for; `member(quality, loader, is_in)`
+    is told when its swarm is to be joined or has been left.
+    """
+
+    def __init__(self, clock: Clock, make: Maker, member: Membership, linger: float) -> None:
+        self._clock, self._make, self._member, self._linger = clock, make, member, linger
+        self._loaders: dict[int, Loader] = {}
+        self._leaving: dict[int, Timer] = {}
+        self._joined: dict[int, None] = {}
+        self._quality: int | None = None
+
+    @property
+    def current(self) -> Loader | None:
+        """The loader of the quality asked for last."""
+        return None if self._quality is None else self._loaders[self._quality]
+
+    def playlist(self, quality: int, segments: Sequence[tuple[int, float, float]]) -> None:
+        """Take a quality's playlist as it is now."""
+        if quality in self._loaders:
+            self._loaders[quality].playlist(segments)
+
+    def load(self, quality: int, segment: int, delivered: Delivery, refused: Refusal) -> None:
+        """Ask for a segment of a quality (see `Loader.load`)."""
+        if quality != self._quality:
+            self._change(quality)
+        self._loaders[quality].load(segment, delivered, refused)
+
+    def _change(self, quality: int) -> None:
+        old, self._quality = self._quality, quality
+        if old is not None:
+            self._retire(old)
+        timer = self._leaving.pop(quality, None)
+        if timer is not None:
+            timer.cancel()
+        before = None if old is None else self._loaders[old]
+        if quality not in self._loaders:
+            self._loaders[quality] = self._make(quality, before)
+        elif before is not None:
+            self._loaders[quality].take_over(before)
+        if quality not in self._joined:
+            self._joined[quality] = None
+            self._member(quality, self._loaders[quality], True)
+
+    def _retire(self, quality: int) -> None:
+        if self._loaders[quality].storage:
+            self._leaving[quality] = self._clock.call_later(self._linger, self._leave, quality)
+        else:
+            self._leave(quality)
+
+    def _leave(self, quality: int) -> None:
+        self._leaving.pop(quality, None)
+        self._joined.pop(quality, None)
+        self._loaders[quality].disband()
+        self._member(quality, self._loaders[quality], False)
+
+    def close(self) -> None:
+        """Stop everything."""
+        for timer in self._leaving.values():
+            timer.cancel()
+        for loader in self._loaders.values():
+            loader.stop()
+        for quality in self._joined:
+            self._loaders[quality].disband()

@@ -1,0 +1,282 @@
+"""A viewer's stay on a channel for real: playlists, loader, player, connections and tracker."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Final, Self
+from urllib.parse import urljoin
+
+import aiohttp
+import numpy as np
+
+from p2psim.policy import player as rules
+from p2psim.policy.state import options
+from p2psim.rng import kernel_streams
+from p2psim.testbed.peer.adversaries import CONDUCTS
+from p2psim.testbed.peer.config import Surroundings, ViewerPlan
+from p2psim.testbed.peer.connection import Links
+from p2psim.testbed.peer.connection_pool import Pool
+from p2psim.testbed.peer.fetcher import HttpFetcher
+from p2psim.testbed.peer.ice import ice_servers
+from p2psim.testbed.peer.integrity import Keys, Notary
+from p2psim.testbed.peer.loader import Loader
+from p2psim.testbed.peer.player import Player
+from p2psim.testbed.peer.tracker_client import TrackerClient
+from p2psim.testbed.recording.viewer_log import ViewerNotes
+from p2psim.wire import (
+    MasterPlaylist,
+    MediaPlaylist,
+    MediaSegment,
+    SegmentMap,
+    Stream,
+    manifest_swarm_id,
+    parse_playlist,
+    streams_of,
+)
+from p2psim.wire.protection import DATA_ID
+
+__all__ = ["Equipment", "Visit"]
+
+_PLAYLIST_RETRY: Final = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equipment:
+    """What a viewer takes along from channel to channel."""
+
+    plan: ViewerPlan
+    around: Surroundings
+    peer_id: str
+    rng: np.random.Generator
+    links: Links
+    web: aiohttp.ClientSession
+    signals: aiohttp.ClientSession
+
+
+class Visit:
+    """The stay number `number` of a viewer: on the channel of that name, from `begin` on, to `leave` or `vanish`."""
+
+    def __init__(self, own: Equipment, channel: str, number: int = 0, before: ViewerNotes | None = None) -> None:
+        self._own, self._plan, self._number = own, own.plan, number
+        self._around, self._clock, self._links = own.around, own.around.clock, own.links
+        self._scenario = own.around.scenario
+        self._policy = self._scenario.policy.of_stream("main")
+        self._master = urljoin(own.around.master, f"../{channel}/master.m3u8")
+        self.notes = ViewerNotes(own.around.journal, self._clock, own.plan.name, self._opened, channel, before)
+        self._segments = SegmentMap()
+        self._offset = 0.0
+        self._listed: dict[int, MediaSegment] = {}
+        self._keys: Keys | None = None
+        self._notary: Notary | None = None
+        self._loader: Loader | None = None
+        self._player: Player | None = None
+        self._pool: Pool | None = None
+        self._fetcher: HttpFetcher | None = None
+        self._trackers: list[TrackerClient] = []
+        self._watching: asyncio.Task[None] | None = None
+
+    def begin(self) -> Self:
+        """Turn to the channel."""
+        self._watching = asyncio.get_running_loop().create_task(self._live())
+        return self
+
+    async def last(self, seconds: float) -> None:
+        """Wait so long; raises what ended the visit before."""
+        if self._watching is None:
+            return
+        until = self._clock.now() + seconds
+        await asyncio.wait([self._watching], timeout=max(0.0, seconds))
+        if self._watching.done():
+            self._watching.result()
+            await self._clock.sleep_until(until)  # a recording played alone needs neither playlists nor a tracker
+
+    def cancel(self) -> None:
+        """End what is under way, come what may."""
+        if self._watching is not None:
+            self._watching.cancel()
+
+    def write_sample(self, at: float) -> None:
+        """Write down how the viewer is, if the stream has come."""
+        if self._loader is not None and self._player is not None:
+            self.notes.write_sample(at, len(self._loader.peers), self._player.buffer, self._links.sent)
+
+    # -- watching -----------------------------------------------------------------------------------------------
+
+    async def _live(self) -> None:
+        web = self._own.web
+        master = await self._playlist(web, self._master)
+        found = streams_of(master, self._master)[0]
+        media = await self._playlist(web, found.url)
+        while not (isinstance(media, MediaPlaylist) and media.segments):
+            await asyncio.sleep(_PLAYLIST_RETRY)
+            media = await self._playlist(web, found.url)
+        self._keys = Keys(web)
+        await self._keys.fetch(media)
+        key = master.data(DATA_ID) if isinstance(master, MasterPlaylist) else None
+        if key is not None and (self._policy.validateP2PSegment or self._policy.validateHTTPSegment):
+            self._notary = Notary(web, found.url, key, self._address)
+        self._set_up(web, media, (found.quality.bitrate or 0) / 8)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._reload(web, found.url, media))
+            if self._policy.shares:
+                tasks.create_task(self._signal(found))
+
+    def _set_up(self, web: aiohttp.ClientSession, media: MediaPlaylist, bitrate: float) -> None:
+        scenario, plan, policy, is_live = self._scenario, self._plan, self._policy, not media.is_ended
+        headers = policy.httpRequestSetup
+        self._fetcher = HttpFetcher(web, self._address, self._links.downlink, self.notes.late_http, headers)
+        judge = self._notary.judge if self._notary is not None else None
+        self._loader = Loader(
+            options(policy, is_live, scenario.stream.segment, scenario.stream.latency),
+            self._clock,
+            self._fetcher,
+            self.notes,
+            kernel_streams(self._around.seed, plan.index + 1, self._number, "policy")[plan.index],
+            uploads=plan.uploads and not policy.isP2PUploadDisabled,
+            max_message_size=policy.webRtcMaxMessageSize,
+            neighbours=policy.maxPeers,
+            storage=policy.storage_limit(plan.device == "mobile"),
+            validate_p2p=judge if policy.validateP2PSegment else None,
+            validate_http=judge if policy.validateHTTPSegment else None,
+            conduct=CONDUCTS[plan.role](),
+            name=self._own.peer_id,
+            answers_unknown=True,
+            upstream_faults=policy.announcementBlocks == "upstream",
+        )
+        self._loader.level_bitrate = bitrate
+        self._player = Player(
+            self._clock,
+            self._loader,
+            scenario.player,
+            self.notes,
+            is_live=is_live,
+            latency=scenario.stream.latency,
+        )
+        self._take(media)
+        segment, _ = self._player.start
+        self._loader.agent.start_at(self._segments_start(segment))
+        self._player.begin()
+
+    async def _signal(self, found: Stream) -> None:
+        if self._loader is None:
+            return
+        around, signals, rng = self._around, self._own.signals, self._own.rng
+        if around.ice:
+            self._links.servers = await ice_servers(signals, around.ice)
+        self._pool = Pool(
+            self._own.peer_id,
+            self._clock,
+            self._links,
+            self._loader,
+            self.notes,
+            rng,
+            around.gate,
+            most=self._policy.maxPeers,
+        )
+        info_hash = found.info_hash(self._policy.swarmId or manifest_swarm_id(self._master))
+        self._trackers = [
+            TrackerClient(
+                signals,
+                url,
+                info_hash,
+                self._own.peer_id,
+                self._pool,
+                self.notes,
+                self._clock,
+                rng,
+                offers=self._scenario.tracker.offers,
+                latency=self._scenario.tracker.latency,
+            )
+            for url in around.trackers
+        ]
+        await asyncio.gather(*(tracker.run() for tracker in self._trackers))
+
+    # -- playlists ----------------------------------------------------------------------------------------------
+
+    async def _playlist(self, web: aiohttp.ClientSession, url: str) -> MasterPlaylist | MediaPlaylist:
+        while True:
+            try:
+                async with web.get(url) as response:
+                    response.raise_for_status()
+                    return parse_playlist(await response.text(), str(response.url))
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                _log.warning("%s: %s", url, error)
+                await asyncio.sleep(_PLAYLIST_RETRY)
+
+    async def _reload(self, web: aiohttp.ClientSession, url: str, media: MediaPlaylist) -> None:
+        asked_at, brought_news = self._clock.now(), True
+        while not media.is_ended:
+            await self._clock.sleep_until(asked_at + rules.reload_delay(media.target_duration, brought_news))
+            asked_at, before = self._clock.now(), media
+            fresh = await self._playlist(web, url)
+            if isinstance(fresh, MediaPlaylist):
+                media = fresh
+                if self._keys is not None:
+                    await self._keys.fetch(media)
+            brought_news = media.segments[-1:] != before.segments[-1:]
+            self._take(media)
+
+    def _take(self, media: MediaPlaylist) -> None:
+        """Hand a playlist to loader and player; media time is that of the stream, not of this viewer's first look."""
+        if not len(self._segments) and media.segments and not media.is_ended:
+            self._offset = media.segments[0].media_sequence * media.segments[0].duration
+        self._segments.update(media)
+        items = [(item.number, item.start + self._offset, item.end + self._offset) for item in self._segments]
+        self._listed.update((item.number, item.segment) for item in self._segments)
+        if self._notary is not None:
+            self._notary.refresh()
+        if self._loader is not None and self._player is not None:
+            self._loader.playlist(items)
+            self._player.playlist(items, media.is_ended)
+
+    def _address(self, number: int) -> str:
+        return self._listed[number].url
+
+    def _opened(self, number: int, data: bytes) -> bytes:
+        """Give what the player shows of a segment."""
+        segment = self._listed.get(number)
+        return data if segment is None or self._keys is None else self._keys.open(segment, data)
+
+    def _segments_start(self, number: int) -> float:
+        item = self._segments.by_number(number)
+        return self._offset + (item.start if item is not None else 0.0)
+
+    # -- leaving ------------------------------------------------------------------------------------------------
+
+    async def leave(self) -> None:
+        """Leave in good order, so that every byte on its way is counted."""
+        await self._stop()
+        if self._loader is not None:
+            self._loader.close()
+        parts = [part.close() for part in (self._pool, self._fetcher, self._notary) if part is not None]
+        await asyncio.gather(*parts, *(tracker.leave() for tracker in self._trackers))
+        self._conclude()
+
+    async def vanish(self) -> None:
+        """Be gone without a word."""
+        await self._stop()
+        for tracker in self._trackers:
+            tracker.fall_silent()
+        if self._fetcher is not None:
+            self._fetcher.kill()
+        if self._pool is not None:
+            await self._pool.vanish()
+        if self._loader is not None:
+            self._loader.close()
+        self._conclude()
+
+    async def _stop(self) -> None:
+        if self._player is not None:
+            self._player.stop()
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+
+    def _conclude(self) -> None:
+        if self._loader is not None:
+            for segment, data in self._loader.storage.items():
+                self.notes.segment_held(segment, data)
+        self.notes.write_announce()
+        self.notes.write_segments()

@@ -1,0 +1,212 @@
+"""A viewer's talk with the tracker over WebSocket, with the manners of bittorrent-tracker 11.2 in a browser.
+
+The network's latency to the tracker is made here: a loopback has none.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, Final, Protocol
+
+import aiohttp
+import numpy as np
+
+from p2psim.testbed.peer.interfaces import Clock
+from p2psim.wire.tracker_messages import (
+    AnnounceEvent,
+    AnnounceTimer,
+    AnswerReceived,
+    ConnectionBroken,
+    IntervalChanged,
+    Offer,
+    OfferReceived,
+    SwarmCounted,
+    TrackerIdGiven,
+    TrackerWarned,
+    encode_announce,
+    encode_answer,
+    read_message,
+    reconnect_delay,
+)
+
+__all__ = ["AnnounceNotes", "Signalling", "TrackerClient"]
+
+_GOODBYE_TIMEOUT: Final = 1.0
+_LARGEST_MESSAGE: Final = 1 << 20
+
+_log = logging.getLogger(__name__)
+
+
+class Signalling(Protocol):
+    """Who makes and answers offers (see `p2psim.testbed.peer.connection_pool.Pool`)."""
+
+    async def make_offers(self, count: int) -> list[Offer]:
+        """Prepare offers."""
+
+    async def take_offer(self, peer: str, offer: str) -> str | None:
+        """Answer an offer, or not."""
+
+    async def take_answer(self, peer: str, offer_id: str, answer: str) -> None:
+        """Take the answer to one of ours."""
+
+
+class AnnounceNotes(Protocol):
+    """Takes notes of announces."""
+
+    def announced(self, event: str, offers: int) -> None:
+        """An announce goes out."""
+
+    def tracker_said(self, what: str, count: int = 1) -> None:
+        """The tracker sent an "offer" or an "answer", or told how many "peers" there are."""
+
+
+class TrackerClient:
+    """Member `peer_id` of the swarm `info_hash`; `run` until cancelled, then `leave` or be silent."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        info_hash: str,
+        peer_id: str,
+        signalling: Signalling,
+        notes: AnnounceNotes,
+        clock: Clock,
+        rng: np.random.Generator,
+        *,
+        offers: int,
+        latency: float,
+    ) -> None:
+        self._session, self._url, self._info_hash, self._peer_id = session, url, info_hash, peer_id
+        self._signalling, self._notes, self._clock, self._rng = signalling, notes, clock, rng
+        self._offers, self._latency = offers, latency
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._timer = AnnounceTimer()
+        self._rearmed = asyncio.Event()
+        self._tracker_id: str | None = None
+        self._talks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Stay announced; come back after the delay that browsers keep whenever the connection is lost."""
+        event: AnnounceEvent | None = "started"
+        retries = 0
+        while True:
+            try:
+                await self._talk(event)
+                retries = 0
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                _log.debug("tracker: %s", error)
+            self._timer = self._timer.disconnected()
+            event = None
+            await asyncio.sleep(reconnect_delay(retries, self._rng))
+            retries += 1
+
+    async def _talk(self, event: AnnounceEvent | None) -> None:
+        await asyncio.sleep(self._latency)
+        self._socket = await self._session.ws_connect(self._url, max_msg_size=_LARGEST_MESSAGE, autoping=True)
+        announcing = asyncio.get_running_loop().create_task(self._announce_on(event))
+        try:
+            await self._listen(self._socket)
+        finally:
+            announcing.cancel()
+
+    # -- announces ----------------------------------------------------------------------------------------------
+
+    async def _announce_on(self, event: AnnounceEvent | None) -> None:
+        if event == "started":
+            self._timer = self._timer.started(self._clock.now())
+        await self._announce(event)
+        while True:
+            self._rearmed.clear()
+            due = self._timer.due_at
+            try:
+                await asyncio.wait_for(self._rearmed.wait(), None if due is None else max(0.0, due - self._clock.now()))
+            except TimeoutError:
+                await self._announce(None)
+                self._timer = self._timer.fired()
+
+    async def _announce(self, event: AnnounceEvent | None) -> None:
+        offers = await self._signalling.make_offers(self._offers)
+        self._notes.announced(event or "", len(offers))
+        await self._send(
+            encode_announce(self._info_hash, self._peer_id, offers, event=event, tracker_id=self._tracker_id)
+        )
+
+    async def _send(self, text: str) -> None:
+        await asyncio.sleep(self._latency)
+        if self._socket is None or self._socket.closed:
+            return
+        try:
+            await self._socket.send_str(text)
+        except (aiohttp.ClientError, OSError) as error:
+            _log.debug("message to the tracker: %s", error)
+
+    async def leave(self) -> None:
+        """Say goodbye."""
+        self._stop_talks()
+        socket = self._socket
+        if socket is None or socket.closed:
+            return
+        self._notes.announced("stopped", 0)
+        message = encode_announce(self._info_hash, self._peer_id, event="stopped", tracker_id=self._tracker_id)
+        try:
+            async with asyncio.timeout(_GOODBYE_TIMEOUT):
+                await socket.send_str(message)
+                await socket.close()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            _log.debug("goodbye to the tracker: %s", error)
+
+    def fall_silent(self) -> None:
+        """Say nothing any more, not even that we are alive; the socket stays as it is."""
+        self._stop_talks()
+
+    def _stop_talks(self) -> None:
+        for talk in list(self._talks):
+            talk.cancel()
+
+    # -- what the tracker says ------------------------------------------------------------------------------------
+
+    async def _listen(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        async for frame in socket:
+            if frame.type is aiohttp.WSMsgType.TEXT:
+                self._start(self._obey(frame.data, socket))
+
+    async def _obey(self, text: str, socket: aiohttp.ClientWebSocketResponse) -> None:
+        await asyncio.sleep(self._latency)
+        for event in read_message(text, self._info_hash, self._peer_id):
+            match event:
+                case IntervalChanged(interval):
+                    self._timer = self._timer.replied(self._clock.now(), interval)
+                    self._rearmed.set()
+                case SwarmCounted(complete, incomplete):
+                    self._notes.tracker_said("peers", complete + incomplete)
+                case TrackerIdGiven(tracker_id):
+                    self._tracker_id = tracker_id
+                case OfferReceived(peer, offer_id, sdp):
+                    self._notes.tracker_said("offer")
+                    await self._answer(peer, offer_id, sdp)
+                case AnswerReceived(peer, offer_id, sdp):
+                    self._notes.tracker_said("answer")
+                    await self._signalling.take_answer(peer, offer_id, sdp)
+                case TrackerWarned(said):
+                    _log.warning("tracker: %s", said)
+                case ConnectionBroken(reason):
+                    _log.warning("tracker: %s", reason)
+                    await socket.close()
+
+    async def _answer(self, peer: str, offer_id: str, sdp: str) -> None:
+        answer = await self._signalling.take_offer(peer, sdp)
+        if answer is not None:
+            await self._send(
+                encode_answer(self._info_hash, self._peer_id, peer, offer_id, answer, tracker_id=self._tracker_id)
+            )
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        talk = asyncio.get_running_loop().create_task(work)
+        self._talks.add(talk)
+        talk.add_done_callback(self._talk_over)
+
+    def _talk_over(self, talk: asyncio.Task[None]) -> None:
+        self._talks.discard(talk)
+        if not talk.cancelled() and (error := talk.exception()) is not None:
+            _log.error("message of the tracker", exc_info=error)

@@ -1,0 +1,97 @@
+"""One viewer for real, from joining to leaving: on one channel after the other, over one access link."""
+
+import asyncio
+import math
+from typing import Final
+
+import aiohttp
+
+from p2psim.rng import stream
+from p2psim.testbed.peer.config import Surroundings, ViewerPlan
+from p2psim.testbed.peer.connection import Links
+from p2psim.testbed.peer.session import Equipment, Visit
+from p2psim.testbed.peer.shaping import Downlink, Uplink
+from p2psim.wire import new_peer_id
+
+__all__ = ["Viewer"]
+
+SAMPLE_PERIOD: Final = 2.0
+_REQUEST_TIMEOUT: Final = 10.0
+
+
+class Viewer:
+    """Watches as planned: ``await Viewer(plan, surroundings).watch()``."""
+
+    def __init__(self, plan: ViewerPlan, around: Surroundings) -> None:
+        self._plan, self._around, self._clock = plan, around, around.clock
+        self._policy = around.scenario.policy.of_stream("main")
+        self._rng = stream(around.seed, 0, "peer", plan.index)
+        self._peer_id = new_peer_id(self._rng, self._policy.trackerClientVersionPrefix)
+        uplink, downlink = (_rate(rate) if plan.is_paced else math.inf for rate in (plan.uplink, plan.downlink))
+        self._links = Links(Uplink(self._clock, uplink), Downlink(self._clock, downlink))
+        self._visit: Visit | None = None
+        self._leaving: list[asyncio.Task[None]] = []
+
+    async def watch(self) -> None:
+        """Join, play, zap and leave at the planned times."""
+        await self._clock.sleep_until(self._plan.joined_at)
+        joined_at = self._clock.now()
+        self._plan_uplink(joined_at)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_REQUEST_TIMEOUT)
+        headers = {"X-Viewer": self._plan.name}
+        web = aiohttp.ClientSession(timeout=timeout, headers=headers, connector=aiohttp.TCPConnector(limit_per_host=6))
+        signals = aiohttp.ClientSession()
+        own = Equipment(
+            plan=self._plan, around=self._around, peer_id=self._peer_id, rng=self._rng, links=self._links, web=web,
+            signals=signals,
+        )  # fmt: skip
+        visit = self._visit = Visit(own, self._plan.channel).begin()
+        sampling = asyncio.get_running_loop().create_task(self._sample())
+        try:
+            for number, (at, channel) in enumerate(self._plan.zaps, start=1):
+                await visit.last(at - self._clock.now())
+                self._leaving.append(asyncio.get_running_loop().create_task(visit.leave()))
+                visit = self._visit = Visit(own, channel, number, visit.notes).begin()
+            await visit.last(self._plan.left_at - self._clock.now())
+            sampling.cancel()
+            await self._leave(visit, joined_at)
+        finally:
+            sampling.cancel()
+            visit.cancel()
+            await web.close()
+            if self._plan.departure == "crash":
+                self._around.graves.append(signals)
+            else:
+                await signals.close()
+
+    def _plan_uplink(self, now: float) -> None:
+        rate = _rate(self._plan.uplink)
+        for at, left in self._plan.uplink_changes:
+            changed = rate * left if left > 0 else 0.0
+            if at <= now:
+                self._links.uplink.change(changed)
+            else:
+                self._clock.call_later(at - now, self._links.uplink.change, changed)
+
+    async def _sample(self) -> None:
+        at = self._clock.now()
+        while True:
+            at += SAMPLE_PERIOD
+            await self._clock.sleep_until(at)
+            if self._visit is not None:
+                self._visit.write_sample(at)
+
+    async def _leave(self, visit: Visit, joined_at: float) -> None:
+        left_at, plan = self._clock.now(), self._plan
+        await (visit.vanish() if plan.departure == "crash" else visit.leave())
+        await asyncio.gather(*self._leaving)
+        visit.write_sample(left_at)
+        visit.notes.write(
+            "viewer", peer_id=self._peer_id, joined_at=joined_at, left_at=left_at, departure=plan.departure,
+            uplink=plan.uplink, downlink=plan.downlink, device=plan.device, role=plan.role, nat=plan.nat,
+            channel=plan.channel,
+        )  # fmt: skip
+
+
+def _rate(rate: float | None) -> float:
+    return math.inf if rate is None else rate

@@ -1,0 +1,246 @@
+"""From what the processes of a run wrote down to the tables of its trace."""
+
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from p2psim.scenario import Scenario
+from p2psim.testbed.peer.candidate_path import Path as Way
+from p2psim.testbed.peer.candidate_path import joint_path
+from p2psim.trace import Recorder
+
+__all__ = ["Facts", "Ledger", "read_events", "tabulate"]
+
+Event = Mapping[str, Any]
+
+_STREAM: Final = "main"
+_AGREED: Final = 2.0
+"""Seconds between the two ends' openings of one connection, at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What holds for a whole run."""
+
+    scenario: Scenario
+    started_at: float
+    """Monotonic time at which the run's clock is 0; the origin counts from monotonic 0."""
+    first_segment_at: float
+    """When segment 0 became available, on the run's clock."""
+    true_digests: Callable[[str, int], Collection[str]]
+    """Digests of a channel's segment as the origin has it: as it is played, and as served (which browsers tell)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Whether the books balance: segment bytes by who counted them."""
+
+    p2p_sent: int
+    p2p_received: int
+    p2p_lost: int
+    """Sent by or to viewers that crashed, and never received."""
+    http_sent: int
+    http_received: int
+    http_lost: int
+    """Sent by the origin to viewers that crashed, and never read."""
+    segments_held: int
+    segments_wrong: int
+    """Of these, how many differed from the origin's."""
+
+    def to_dict(self) -> dict[str, int]:
+        """Give plain values, with what is left unexplained (0 where all is well)."""
+        names = ("p2p_sent", "p2p_received", "p2p_lost", "http_sent", "http_received", "http_lost")
+        values = {name: getattr(self, name) for name in (*names, "segments_held", "segments_wrong")}
+        return values | {
+            "p2p_unexplained": self.p2p_sent - self.p2p_received - self.p2p_lost,
+            "http_unexplained": self.http_sent - self.http_received - self.http_lost,
+        }
+
+
+def read_events(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """Read journals; null becomes NaN."""
+    events = []
+    for path in paths:
+        with path.open(encoding="utf-8") as file:
+            events += [_with_nan(json.loads(line)) for line in file]
+    return events
+
+
+def _with_nan(event: dict[str, Any]) -> dict[str, Any]:
+    return {name: math.nan if value is None else value for name, value in event.items()}
+
+
+def tabulate(facts: Facts, events: Sequence[Event], origin_events: Sequence[Event]) -> tuple[Recorder, Ledger]:
+    """Fill the tables, and balance the books."""
+    return _Tabulation(facts, events, origin_events).finish()
+
+
+class _Tabulation:
+    def __init__(self, facts: Facts, events: Sequence[Event], origin_events: Sequence[Event]) -> None:
+        self._facts = facts
+        self._rows = Recorder()
+        self._by_kind: dict[str, list[Event]] = defaultdict(list)
+        for event in events:
+            self._by_kind[event["event"]].append(event)
+        self._origin = origin_events
+        self._true = cache(facts.true_digests)
+        self._viewers = {event["viewer"]: event for event in self._by_kind["viewer"]}
+        self._names = {event["peer_id"]: event["viewer"] for event in self._by_kind["viewer"]}
+        self._ways = _ways(self._by_kind["link"], self._name)
+        self._crashed = {name for name, event in self._viewers.items() if event["departure"] == "crash"}
+
+    def finish(self) -> tuple[Recorder, Ledger]:
+        for viewer in self._viewers.values():
+            self._add_viewer(viewer)
+        self._add_transfers()
+        for event in self._by_kind["segment"]:
+            self._add_segment(event)
+        for event in self._by_kind["connection"]:
+            self._add_connection(event)
+        for event in self._by_kind["announce"]:
+            self._add_announce(event)
+        for event in self._by_kind["playback"]:
+            self._add_playback(event)
+        for event in self._by_kind["sample"]:
+            self._rows.add("samples", **_without(event, "event"))
+        for event in self._origin:
+            at = event["at"] - self._facts.started_at
+            self._rows.add("origin", **_without(event, "event") | {"at": at})
+        return self._rows, self._ledger()
+
+    def _name(self, peer: str) -> str:
+        return str(self._names.get(peer, peer))
+
+    def _while_there(self, viewer: str, at: float) -> float:
+        """Time of an event, at most when the viewer left: what is still on its way then belongs to its watching."""
+        return min(at, self._viewers[viewer]["left_at"]) if viewer in self._viewers else at
+
+    # -- rows ---------------------------------------------------------------------------------------------------
+
+    def _add_viewer(self, event: Event) -> None:
+        rates = {name: math.inf if math.isnan(event[name]) else event[name] for name in ("uplink", "downlink")}
+        self._rows.add(
+            "viewers", viewer=event["viewer"], joined_at=event["joined_at"], left_at=event["left_at"],
+            departure=event["departure"], channel=event.get("channel", _STREAM),
+            nat=event.get("nat", "public"), device=event["device"],
+            actor=event.get("actor", "aiortc"), peer_id=event["peer_id"],
+            role=event.get("role", "honest"), **rates,
+        )  # fmt: skip
+
+    def _add_transfers(self) -> None:
+        late: Counter[tuple[str, int]] = Counter()
+        for event in self._by_kind["late"]:
+            late[event["viewer"], event["transfer"]] += event["bytes"]
+        for event in self._by_kind["transfer"]:
+            viewer, after = event["viewer"], late[event["viewer"], event["transfer"]]
+            self._rows.add(
+                "transfers", viewer=viewer, stream=_stream(event), segment=event["segment"],
+                source=event["source"], from_viewer=self._name(event["peer"]), relayed=self._is_relayed(event),
+                started_at=event["started_at"], first_byte_at=event["first_byte_at"],
+                ended_at=self._while_there(viewer, event["ended_at"]), bytes=event["bytes"] + after,
+                first_byte=event["first_byte"], outcome=event["outcome"], header_at=event["header_at"],
+                late_bytes=after,
+            )  # fmt: skip
+
+    def _is_relayed(self, event: Event) -> bool:
+        is_p2p = event["source"] == "p2p"
+        return is_p2p and self._path(event["viewer"], event["peer"], event["started_at"]) == "relay"
+
+    def _path(self, viewer: str, peer: str, at: float) -> str:
+        """Which way the two were connected at a time: by the last connection of theirs that was open by then."""
+        ways = self._ways.get(frozenset((viewer, self._name(peer))), [])
+        before = [path for opened_at, path in ways if opened_at <= at + _AGREED]
+        return before[-1] if before else "host"
+
+    def _add_segment(self, event: Event) -> None:
+        stream = self._facts.scenario.stream
+        ahead = event["segment"] * stream.segment if stream.kind == "live" else 0.0
+        self._rows.add(
+            "segments", quality=0, available_at=self._facts.first_segment_at + ahead,
+            poisoned=bool(event["digest"]) and event["digest"] not in self._true_digests(event),
+            stream=_stream(event), **_without(event, "event", "digest", "stream"),
+        )  # fmt: skip
+
+    def _add_connection(self, event: Event) -> None:
+        viewer = event["viewer"]
+        self._rows.add(
+            "connections", viewer=viewer, other=self._name(event["peer"]), initiated_at=event["initiated_at"],
+            answered_at=event["answered_at"], opened_at=event["opened_at"],
+            closed_at=self._while_there(viewer, event["closed_at"]),
+            path=self._path(viewer, event["peer"], event["opened_at"]), outcome=event["outcome"],
+        )  # fmt: skip
+
+    def _add_announce(self, event: Event) -> None:
+        self._rows.add(
+            "announces", viewer=event["viewer"], at=event["at"], event=event["sort"], offers_sent=event["offers"],
+            offers_received=event["offer"], answers_received=event["answer"], peers_known=event["peers"],
+        )  # fmt: skip
+
+    def _add_playback(self, event: Event) -> None:
+        stream, latency = self._facts.scenario.stream, math.nan
+        if stream.kind == "live":
+            began_at = self._facts.first_segment_at - stream.segment
+            latency = event["at"] - began_at - event["position"]
+        self._rows.add("playback", latency=latency, **_without(event, "event"))
+
+    # -- books --------------------------------------------------------------------------------------------------
+
+    def _ledger(self) -> Ledger:
+        sent, received, lost = self._p2p_books()
+        http_sent, http_received = Counter[str](), Counter[str]()
+        for event in self._origin:
+            if event["status"] in (200, 206) and event["path"].endswith(".ts"):
+                http_sent[event["viewer"]] += event["bytes"]
+        for event in self._by_kind["segment"]:
+            http_received[event["viewer"]] += event["bytes_http"]
+        held = [event for event in self._by_kind["segment"] if event["digest"]]
+        return Ledger(
+            p2p_sent=sent,
+            p2p_received=received,
+            p2p_lost=lost,
+            http_sent=http_sent.total(),
+            http_received=http_received.total(),
+            http_lost=sum(http_sent[name] - http_received[name] for name in self._crashed),
+            segments_held=len(held),
+            segments_wrong=sum(event["digest"] not in self._true_digests(event) for event in held),
+        )
+
+    def _true_digests(self, event: Event) -> Collection[str]:
+        return self._true(_stream(event), event["segment"])
+
+    def _p2p_books(self) -> tuple[int, int, int]:
+        """Compare, pair by pair, what the one sent and what the other received."""
+        sent, received = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+        for event in self._by_kind["link"]:
+            viewer, other = event["viewer"], self._name(event["peer"])
+            sent[viewer, other] += event["sent"]
+            received[other, viewer] += event["received"]
+        broken = [pair for pair in sent if self._crashed & set(pair)]
+        return sent.total(), received.total(), sum(sent[pair] - received[pair] for pair in broken)
+
+
+def _ways(links: Sequence[Event], name: Callable[[str], str]) -> dict[frozenset[str], list[tuple[float, Way]]]:
+    """When two viewers' connections opened and which way they went, in order, as both ends together see it."""
+    found: dict[frozenset[str], list[tuple[float, Way]]] = defaultdict(list)
+    for event in sorted(
+        (event for event in links if isinstance(event.get("path"), str)), key=lambda event: event["opened_at"]
+    ):
+        ways = found[frozenset((event["viewer"], name(event["peer"])))]
+        if ways and event["opened_at"] - ways[-1][0] < _AGREED:
+            ways[-1] = ways[-1][0], joint_path(ways[-1][1], event["path"])
+        else:
+            ways.append((event["opened_at"], event["path"]))
+    return found
+
+
+def _stream(event: Event) -> str:
+    return str(event.get("stream", _STREAM))
+
+
+def _without(event: Event, *names: str) -> dict[str, Any]:
+    return {name: value for name, value in event.items() if name not in names}

@@ -1,0 +1,104 @@
+"""Verdicts from intervals; the runs behind them are tested where they are made."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from p2psim.analysis.claims.definitions import Case, Claim, Vary
+from p2psim.analysis.claims.verdicts import Finding, Verdict, decide, status
+from p2psim.analysis.statistics import Interval
+from p2psim.scenario import Scenario
+
+CASE = Case(label="plain", scenario=Scenario(), metric="p2p_ratio", low=0.5, high=0.7)
+VARY = Vary(what="live latency", field="stream.latency", values=("8 s", "24 s", "40 s"))
+
+
+@pytest.mark.parametrize(
+    ("interval", "expected"),
+    [
+        (Interval(0.6, 0.5, 0.7), "inside"),
+        (Interval(0.6, 0.49, 0.69), "across"),
+        (Interval(0.6, 0.51, 0.71), "across"),
+        (Interval(0.6, 0.4, 0.9), "across"),
+        (Interval(0.4, 0.3, 0.49), "below"),
+        (Interval(0.8, 0.71, 0.9), "above"),
+        (Interval(0.6), "inside"),
+        (Interval(0.4), "below"),
+        (Interval(math.nan), "unknown"),
+    ],
+)
+def test_status(interval: Interval, expected: str) -> None:
+    assert status(interval, 0.5, 0.7) == expected
+
+
+def finding(mean: float, label: str = "plain", at: float = math.nan, half: float = 0.01) -> Finding:
+    interval = Interval(mean, mean - half, mean + half)
+    case = replace(CASE, label=label, at=at)
+    return Finding(case, interval, status(interval, case.low, case.high))
+
+
+def claim(**more: object) -> Claim:
+    return Claim(id="X", statement="words", cases=(CASE,), **more)
+
+
+def test_all_inside_holds_and_all_outside_fails() -> None:
+    assert decide(claim(), [finding(0.6), finding(0.55)]) == ("holds", "")
+    assert decide(claim(), [finding(0.1), finding(0.9)]) == ("fails", "")
+
+
+def test_some_inside_holds_only_there() -> None:
+    found = [finding(0.6, "few"), finding(0.1, "many"), finding(0.65, "none")]
+    assert decide(claim(), found) == ("holds only if", "few; or none")
+    assert decide(claim(kind="readings"), found) == ("holds only if", "it means: few; or none")
+
+
+def test_an_interval_across_a_bound_is_not_decided() -> None:
+    assert decide(claim(), [finding(0.5), finding(0.1)]) == ("holds only if", "more runs confirm it: plain")
+
+
+def test_what_was_not_seen_neither_helps_nor_hurts() -> None:
+    assert decide(claim(), [finding(0.6), finding(math.nan)]) == ("holds", "")
+    assert decide(claim(), [finding(math.nan)]) == ("fails", "")
+
+
+@pytest.mark.parametrize(
+    ("means", "condition"),
+    [
+        ((0.0, 0.4, 0.6), "live latency is at least about 32 s"),
+        ((0.6, 0.4, 0.0), "live latency is at most about 16 s"),
+        ((0.0, 0.4, 0.9), "live latency is about 27.2 s to 33.6 s"),
+        ((0.6, 0.8, 0.6), "live latency is at most about 16 s; or live latency is at least about 32 s"),
+    ],
+)
+def test_a_varied_field_gives_the_region(means: tuple[float, ...], condition: str) -> None:
+    found = [finding(mean, at=at) for mean, at in zip(means, (8.0, 24.0, 40.0), strict=True)]
+    assert decide(claim(vary=VARY), found) == ("holds only if", condition)
+
+
+def test_other_cases_beside_a_varied_field_are_exceptions() -> None:
+    found = [finding(mean, at=at) for mean, at in ((0.0, 8.0), (0.6, 24.0))]
+    more = [finding(0.2, "at night"), finding(0.6, "by day"), finding(0.9, "in rain")]
+    _, condition = decide(claim(vary=VARY), found + more)
+    assert condition == "live latency is at least about 21.3 s; but not: at night; nor: in rain"
+
+
+def test_counts_are_whole() -> None:
+    vary = Vary(what="viewers", field="viewers.count", values=(2, 10))
+    found = [finding(mean, at=at) for mean, at in ((0.1, 2.0), (0.6, 10.0))]
+    assert decide(claim(vary=vary), found) == ("holds only if", "viewers are at least about 9")
+
+
+def test_a_varied_field_without_any_region_fails() -> None:
+    found = [finding(mean, at=at) for mean, at in ((0.1, 8.0), (0.2, 24.0), (0.3, 40.0))]
+    assert decide(claim(vary=VARY), found) == ("fails", "")
+
+
+def test_verdict_says_it_in_words_and_in_json() -> None:
+    verdict = Verdict(claim(), (finding(0.6),), "holds only if", "it rains")
+    assert verdict.text == "holds only if it rains"
+    plain = verdict.to_dict()
+    assert plain["verdict"] == "holds only if"
+    assert plain["found"]["mean"] == 0.6
+    assert plain["said"] == {"low": 0.5, "high": 0.7}
+    assert [case["status"] for case in plain["cases"]] == ["inside"]

@@ -1,0 +1,206 @@
+"""Comparisons: a simulated trace in the place of a measured one must agree with its own simulator."""
+
+import dataclasses
+import math
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+
+from p2psim import compare
+from p2psim.analysis.comparison.compare import COMPARED, as_it_came, compare_all, compare_scenarios, compare_traces
+from p2psim.analysis.comparison.gate import GATE, LIMITS, check_difference
+from p2psim.analysis.comparison.junit import junit
+from p2psim.analysis.metrics import metrics
+from p2psim.analysis.statistics import difference, student
+from p2psim.errors import InputError, TraceError
+from p2psim.scenario import Scenario
+from p2psim.simulation import run
+from p2psim.trace import Manifest, Trace, totals
+from tests.traces import duet
+
+SCENARIO = Scenario.load("live-24s").replace({"duration": "60 s", "viewers.count": 6, "viewers.over": "5 s"})
+
+
+def measured(scenario: Scenario = SCENARIO, seed: int = 99) -> Trace:
+    trace = run(scenario, seed=seed, events=True).trace
+    assert trace is not None
+    plain = trace.manifest.to_dict() | {"world": "measured", "name": "as-measured"}
+    return dataclasses.replace(trace, manifest=Manifest(**plain))
+
+
+@pytest.fixture(scope="module")
+def own():
+    return compare(measured(), replications=4, margin=0.1)
+
+
+def test_the_simulator_agrees_with_itself(own) -> None:
+    assert own.agrees
+    share = own.differences["p2p_ratio"]
+    assert abs(share.interval.mean) < 0.05
+    assert share.interval.mean == pytest.approx(share.simulated - share.measured)
+    assert own.distances["http"] < 1.0
+
+
+def test_another_world_is_told_from_this_one() -> None:
+    other = measured(SCENARIO.replace({"policy.p2pDownloadTimeWindow": "0 s"}))
+    fake = dataclasses.replace(other, scenario=SCENARIO)
+    found = compare(fake, replications=4)
+    assert not found.agrees
+    assert found.differences["p2p_ratio"].interval.low > 0
+
+
+def test_viewers_come_when_they_came() -> None:
+    trace = measured()
+    late = dataclasses.replace(trace, tables={**trace.tables, "viewers": trace["viewers"].assign(joined_at=50.0)})
+    found = compare(late, replications=2)
+    assert found.differences["http_bytes"].simulated < found.differences["http_bytes"].measured
+
+
+def test_json_has_the_names_that_are_fixed(own) -> None:
+    plain = own.to_dict()
+    assert plain["trace"] == "as-measured"
+    assert set(COMPARED) <= set(plain)
+    assert set(plain["p2p_ratio"]) >= {"measured", "simulated", "difference", "low", "high"}
+    assert plain["equivalence"]["equivalent"] is True
+
+
+def test_margin_decides(own) -> None:
+    assert not compare(measured(), replications=4, margin=1e-6).agrees
+
+
+def test_two_traces_as_they_are() -> None:
+    same = compare_traces(duet("measured"), duet())
+    assert same.agrees
+    assert same.differences["p2p_ratio"].interval.mean == 0
+    assert math.isnan(same.differences["p2p_ratio"].interval.low)
+    assert same.distances == {"http": 0.0, "p2p": 0.0}
+
+
+def cases(text: str) -> dict[str, ET.Element]:
+    return {str(case.get("name")): case for case in ET.fromstring(text)}
+
+
+def test_junit_has_a_case_for_each_trace_and_metric(own) -> None:
+    suite = ET.fromstring(junit([own, own]))
+    assert int(suite.get("tests", "")) == 2 * len(LIMITS) == len(suite)
+    assert suite.get("failures") == "0"
+    skipped = {name for name, case in cases(junit([own])).items() if case.find("skipped") is not None}
+    assert skipped >= set(LIMITS) - set(GATE)
+
+
+def test_junit_fails_with_figures_where_worlds_differ() -> None:
+    found = compare(measured(), replications=4, simulated_with={"access.uplink": "1 Mbit/s"})
+    suite = ET.fromstring(junit([found]))
+    assert int(suite.get("failures", "")) == sum(check.fails for check in found.checks) >= 1
+    failure = cases(junit([found]))["p2p_ratio"].find("failure")
+    assert failure is not None
+    said = failure.get("message", "")
+    assert f"measured {100 * found.differences['p2p_ratio'].measured:.1f} %" in said
+    assert "90 % interval" in said
+    assert "limit ±3 points" in said
+
+
+@pytest.mark.parametrize(
+    ("gaps", "verdict", "text"),
+    [
+        ([0.01, 0.012, 0.008, 0.01], "agrees", "agrees"),
+        ([0.05, 0.02, 0.06, 0.03], "not shown", "not shown: p2p_ratio"),
+        ([0.05, 0.051, 0.049, 0.05], "differs", "differs: p2p_ratio"),
+    ],
+)
+def test_three_words_tell_what_was_found(own, gaps: list[float], verdict: str, text: str) -> None:
+    check = check_difference("p2p_ratio", {"p2p_ratio": 0.03}, 0.7, student(gaps, 0.9))
+    found = dataclasses.replace(own, checks=(check,))
+    assert (found.verdict, found.verdict_text) == (verdict, text)
+    assert found.agrees is (verdict == "agrees"), "the gate stays shut unless equality is shown"
+    failure = cases(junit([found]))["p2p_ratio"].find("failure")
+    assert (None if failure is None else failure.get("type")) == (None if found.agrees else verdict)
+    assert failure is None or failure.get("message", "").startswith(f"{verdict}: ")
+
+
+def test_what_differs_is_named_before_what_is_not_shown(own) -> None:
+    gate = {"p2p_ratio": 0.03, "stall_ratio": 0.01}
+    shown = [
+        check_difference("p2p_ratio", gate, 0.7, student([0.05, 0.02, 0.06, 0.03], 0.9)),
+        check_difference("stall_ratio", gate, 0.0, student([0.05, 0.051, 0.049, 0.05], 0.9)),
+    ]
+    found = dataclasses.replace(own, checks=tuple(shown))
+    assert (found.verdict, found.verdict_text) == ("differs", "differs: stall_ratio; not shown: p2p_ratio")
+
+
+# -- recordings of one scenario ---------------------------------------------------------------------------------------
+
+
+def test_recordings_of_a_scenario_are_compared_together() -> None:
+    traces = [measured(seed=seed) for seed in (90, 91, 92)]
+    other = measured(SCENARIO.replace({"stream.latency": "20 s"}))
+    found = compare_scenarios([traces[0], other, *traces[1:]], replications=4)
+    assert [each.recordings for each in found] == [3, 1]
+    assert found[0].name != found[1].name, "both are called as-measured"
+    shares = [metrics(totals(trace))["p2p_ratio"] for trace in traces]
+    assert found[0].differences["p2p_ratio"].measured == pytest.approx(np.mean(shares))
+    assert found[0].noise == "spread of 3 recordings"
+    assert found[1].noise.startswith("one recording")
+
+
+def test_recordings_in_the_lab_stand_for_themselves() -> None:
+    traces = [measured(seed=seed) for seed in (90, 91)]
+    plain = traces[1].manifest.to_dict() | {"notes": {"network": "lab: a namespace each"}}
+    lab = dataclasses.replace(traces[1], manifest=Manifest(**plain))
+    names = [each.name for each in compare_scenarios([traces[0], lab], replications=2)]
+    assert names == ["as-measured-simulated", "as-measured-simulated-lab"]
+
+
+def test_measured_spread_enters_the_interval() -> None:
+    """Three equal recordings have none; one of them told to have received three times as much from peers gives some."""
+    trace = measured()
+    rows = trace["transfers"]
+    more = rows.assign(bytes=rows["bytes"].where(rows["source"] == "http", 3 * rows["bytes"]))
+    odd = dataclasses.replace(trace, tables={**trace.tables, "transfers": more})
+    alike, mixed = (
+        compare_scenarios([trace, trace, third], replications=6)[0].differences["p2p_ratio"].interval
+        for third in (trace, odd)
+    )
+    assert mixed.high - mixed.low > 2 * (alike.high - alike.low)
+
+
+def test_that_viewers_came_at_other_times_is_no_noise() -> None:
+    scenario = SCENARIO.replace({"viewers.over": "20 s"})
+    traces = [measured(scenario, seed=seed) for seed in (90, 91, 92)]
+    received = [trace["transfers"]["bytes"].sum() for trace in traces]
+    interval = compare_scenarios(traces, replications=12)[0].differences["media_bytes"].interval
+    assert interval.high - interval.low < 0.7 * difference(received, received, 0.90).error * 2 * 2.13
+    assert interval.low < 0 < interval.high
+
+
+def test_each_recording_is_simulated_at_least_once() -> None:
+    found = compare_scenarios([measured(seed=seed) for seed in (90, 91, 92)], replications=2)
+    assert found[0].replications == 3
+
+
+def test_the_viewers_that_came_are_simulated() -> None:
+    scenario = SCENARIO.replace({"nat.mix": "mobile"})
+    trace = measured(scenario)
+    made = run(as_it_came(trace), seed=5, events=True, viewers=(99, 0)).trace
+    assert made is not None
+    assert made["viewers"]["nat"].tolist() == trace["viewers"]["nat"].tolist()
+    own = run(scenario, seed=5, events=True).trace
+    assert own is not None
+    assert own["viewers"]["nat"].tolist() != trace["viewers"]["nat"].tolist()
+
+
+def test_curves_are_those_of_every_run(own) -> None:
+    curves = own.curves(points=10)
+    assert curves.groupby("world")["replication"].nunique().to_dict() == {"measured": 1, "simulated": 4}
+    assert curves["p2p_share"].dropna().between(0, 1).all()
+    real = own.timelines[own.timelines["world"] == "measured"]
+    first = curves[(curves["world"] == "measured") & (curves["at"] == 0)]
+    assert first["peers"].item() == pytest.approx(real["peers"].iloc[:6].mean())
+
+
+def test_refusals(tmp_path) -> None:
+    with pytest.raises(InputError, match="at least 2"):
+        compare_all([duet()], replications=1)
+    with pytest.raises(TraceError, match="no such folder"):
+        compare(tmp_path / "none")

@@ -1,0 +1,45 @@
+"""Numbers as people read them."""
+
+import math
+
+import pytest
+
+from p2psim.analysis.formatting import say, say_interval, say_range
+from p2psim.analysis.statistics import Interval
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.613, "share", "61.3 %"),
+        (0.0, "share", "0 %"),
+        (-0.036, "points", "-3.6 points"),
+        (250e6, "rate", "2 Gbit/s"),
+        (1234.0, "rate", "9.87 kbit/s"),
+        (1.62e15, "size", "1.62 PB"),
+        (648e12, "size", "648 TB"),
+        (0.04, "time", "40 ms"),
+        (7200.0, "time", "2 h"),
+        (24.0, "time", "24 s"),
+        (90.0, "time", "1.5 min"),
+        (3.0, "number", "3"),
+        (1234.5, "number", "1,234"),
+        (math.nan, "share", "-"),
+        (math.inf, "rate", "no limit"),
+        (-1e-9, "number", "0"),
+    ],
+)
+def test_say(value: float, unit: str, text: str) -> None:
+    assert say(value, unit) == text
+
+
+def test_intervals_use_one_unit() -> None:
+    assert say_interval(Interval(0.62, 0.601, 0.639), "share") == "62 % (60.1 to 63.9)"
+    assert say_interval(Interval(1.1, 0.9, 1.3), "time") == "1.1 s (0.9 to 1.3)"
+    assert say_interval(Interval(0.62), "share") == "62 %"
+
+
+def test_ranges() -> None:
+    assert say_range(0.5, 0.7, "share") == "50 to 70 %"
+    assert say_range(-math.inf, 0.1, "time") == "at most 100 ms"
+    assert say_range(3, math.inf, "number") == "at least 3"

@@ -1,0 +1,143 @@
+"""A run in the lab, from the scenario to the trace."""
+
+from dataclasses import replace
+
+import pytest
+
+from p2psim.errors import ScenarioError, TestbedError
+from p2psim.scenario import Scenario, populate
+from p2psim.scenario.faults import Fault
+from p2psim.simulation.control.reachability import Reach
+from p2psim.testbed import measure
+from p2psim.testbed.lab.environment import LabPlace, lab_plan
+from p2psim.trace import discrepancies
+
+SCENARIO = Scenario(name="lab").replace(
+    {
+        "duration": 30.0,
+        "stream.bitrate": 62_500.0,
+        "stream.segment": 2.0,
+        "viewers.count": 5,
+        "viewers.over": 2.0,
+        "access.uplink": 500_000.0,
+        "access.downlink": 2_500_000.0,
+        "nat.shares": {"port-restricted": 0.4, "symmetric": 0.4, "blocked": 0.2},
+        "relay.share": 1.0,
+        "network.rtt": 0.02,
+        "tracker.interval": 8.0,
+        "tracker.latency": 0.005,
+        "origin.rate": 500_000.0,
+        "origin.latency": 0.01,
+        "policy.highDemandTimeWindow": 6.0,
+        "player.buffer": 8.0,
+    }
+)
+
+
+def test_servers_are_as_far_away_as_the_scenario_says():
+    plan = lab_plan(SCENARIO, populate(SCENARIO, 1), 1)
+    assert plan.between("home-0", "origin").delay == 0.005
+    assert plan.between("tracker", "home-0").delay == 0.005
+    assert plan.between("home-0", "home-1").delay == 0.01
+    # over the relay: both ways, there and back
+    assert 4 * plan.between("relay", "home-3").delay == pytest.approx(0.02 + SCENARIO.relay.latency)
+    assert {server.name: server.uplink for server in plan.servers}["origin"] == 500_000.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"relay.share": 0.5}, "relay.share = 0.5"),
+        ({"carrier.share": 0.5, "regions.mix": {"london": 1.0}}, "[regions]"),
+        ({"carrier.share": 0.5, "household.host": 0.5}, "household.host = 0.5"),
+        ({"nat.failure": 0.1}, "nat.failure = 0.1"),
+        ({"viewers.browsers": 1}, "viewers.browsers = 1"),
+        ({"neighbourhood.viewers": 4}, "[neighbourhood]"),
+    ],
+)
+def test_what_a_lab_cannot_give_is_refused(changes, named):
+    with pytest.raises(ScenarioError, match="accepted") as raised:
+        measure(SCENARIO.replace(changes), lab=True)
+    assert named in str(raised.value)
+
+
+def test_a_tracker_outside_is_refused():
+    with pytest.raises(TestbedError, match="a lab has no way out of itself"):
+        measure(SCENARIO, lab=True, tracker_url="ws://127.0.0.1:9/")
+
+
+def test_without_a_lab_it_says_that_one_is_needed():
+    with pytest.raises(ScenarioError, match=r"\[relay\] needs a lab"):
+        measure(SCENARIO)
+
+
+@pytest.mark.lab
+@pytest.mark.testbed
+@pytest.mark.slow
+def test_viewers_go_the_ways_that_are_simulated_and_relayed_bytes_are_booked_as_such(tmp_path):
+    seed = 15
+    people = populate(SCENARIO, seed)
+    reach = Reach(SCENARIO, people, seed, 0)
+    ways = {reach.way(a, b) for a in range(len(people)) for b in range(a)}
+    assert ways == {"", "srflx"}
+    assert "blocked" in people.nat_names
+    trace = measure(SCENARIO, seed=seed, lab=True, keep_logs=tmp_path)
+    assert sorted(trace["viewers"]["nat"]) == sorted(people.nat_names)
+    assert set(trace["viewers"]["uplink"]) == {500_000.0}
+
+    opened = trace["connections"][trace["connections"]["opened_at"].notna()]
+    expected = {"": {"relay"}, "srflx": {"srflx", "prflx"}}
+    for row in opened.itertuples():
+        assert row.path in expected[reach.way(int(row.viewer[1:]), int(row.other[1:]))]
+    assert "relay" in set(opened["path"])
+
+    transfers = trace["transfers"]
+    is_p2p = transfers["source"] == "p2p"
+    for row in transfers[is_p2p].itertuples():
+        assert row.relayed == (reach.way(int(row.viewer[1:]), int(row.from_viewer[1:])) == "")
+    assert not transfers[~is_p2p]["relayed"].any()
+    relayed = transfers[transfers["relayed"]]["bytes"].sum()
+    assert relayed > 100_000
+    assert discrepancies(trace, 0.1) == []
+
+    notes = trace.manifest.notes
+    assert notes["lab"]["relay_failures"] == 0
+    assert notes["unhandled_errors"] == 0
+    # the kernel's counters: at least what the books say, and headers
+    devices, books = notes["interfaces"], notes["bytes"]
+    # a network holds what is on its way when a viewer leaves: it was sent and never came
+    assert 0 <= books["http_unexplained"] <= 0.05 * books["http_sent"]
+    assert 0 <= books["p2p_unexplained"] <= 0.1 * books["p2p_sent"]
+    assert books["http_sent"] <= devices["origin_sent"] <= 1.1 * books["http_sent"] + 500_000
+    assert relayed <= devices["relay_sent"] <= 1.25 * relayed + 1_000_000
+    received = books["http_received"] + books["p2p_received"]
+    assert received <= devices["viewers_received"] <= 1.25 * received + 1_000_000
+
+
+@pytest.mark.lab
+def test_faults_change_links_while_they_run(tmp_path):
+    faults = (
+        Fault(what="uplinks", at=5.0, lasts=10.0, left=0.5, share=1.0),
+        Fault(what="origin", at=8.0, lasts=100.0, left=0.0),
+    )
+    scenario = replace(SCENARIO, faults=faults)
+    people = populate(scenario, 1)
+    with LabPlace(scenario, people, 1, tmp_path) as place:
+        changes = place.changes()
+        assert [at for at, _ in changes] == [5.0] * 5 + [8.0] + [15.0] * 5
+        viewer, origin = place.host(0), place.host("origin")
+        assert rate(viewer) == "4Mbit"
+        for at, change in changes:
+            if at < 15.0:
+                change()
+        assert rate(viewer) == "2Mbit"
+        assert rate(origin) == "800bit"
+        for _, change in changes[6:]:
+            change()
+        assert rate(viewer) == "4Mbit"
+
+
+def rate(host):
+    """As tc has it."""
+    words = host.router.run(["tc", "qdisc", "show", "dev", "wan"]).split()
+    return words[words.index("rate") + 1]

@@ -1,0 +1,75 @@
+import io
+
+import av
+import pytest
+
+from p2psim.testbed.origin.mpegts import CLOCK_RATE, PACKET_SIZE, find_clocks, pad, shift
+
+
+def packet(*, flags, adaptation=b"", payload=b""):
+    body = bytes((len(adaptation),)) + adaptation if flags & 0x20 else b""
+    head = bytes((0x47, 0x41, 0x00, flags))
+    return (head + body + payload).ljust(PACKET_SIZE, b"\xff")
+
+
+def reference(ticks):
+    return bytes((0x10,)) + (ticks << 15 | 0x7E00 | 5).to_bytes(6, "big")
+
+
+def stamp(prefix, ticks):
+    """The bit layout of ISO/IEC 13818-1 table 2-21, written out as bits."""
+    bits = f"{ticks:033b}"
+    return int(f"{prefix:04b}{bits[:3]}1{bits[3:18]}1{bits[18:]}1", 2).to_bytes(5, "big")
+
+
+def video(presentation, decoding, clock):
+    header = b"\x00\x00\x01\xe0\x00\x00\x80\xc0\x0a" + stamp(3, presentation) + stamp(1, decoding)
+    return packet(flags=0x30, adaptation=reference(clock), payload=header)
+
+
+@pytest.mark.parametrize("ticks", [0, 1, 90_000, 2**33 - 1, 2**33 + 7, 5 * 2**33])
+def test_shift_moves_every_clock(ticks):
+    data = packet(flags=0x10, payload=b"\x00table") + video(2**33 - 50_000, 1_000, 777) + packet(flags=0x10)
+    moved = shift(data, find_clocks(data), ticks)
+    new = [(before + ticks) % 2**33 for before in (2**33 - 50_000, 1_000, 777)]
+    assert moved == packet(flags=0x10, payload=b"\x00table") + video(*new) + packet(flags=0x10)
+
+
+def test_clocks_that_are_not_there():
+    data = packet(flags=0x10) + packet(flags=0x30, adaptation=b"") + packet(flags=0x30, adaptation=b"\x00" * 9)
+    data += packet(flags=0x20, adaptation=b"\x00" * 183) + packet(flags=0x10, payload=b"\x00\x00\x01\xbe" + bytes(9))
+    clocks = find_clocks(data)
+    assert (clocks.references, clocks.stamps) == ((), ())
+
+
+@pytest.mark.parametrize("data", [b"\x47" * 187, b"\x46" * 188])
+def test_what_is_no_transport_stream(data):
+    with pytest.raises(ValueError, match="no transport stream"):
+        find_clocks(data)
+
+
+def test_padding():
+    data = packet(flags=0x10)
+    assert pad(data, 100) == data
+    padded = pad(data, 3 * PACKET_SIZE + 187)
+    assert len(padded) == 3 * PACKET_SIZE
+    assert {padded[start : start + 4] for start in (188, 376)} == {b"\x47\x1f\xff\x10"}
+
+
+def test_decoder_agrees_with_the_shift():
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mpegts") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for _ in range(5):
+            container.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
+        container.mux(stream.encode(None))
+
+    def times(data):
+        with av.open(io.BytesIO(data), format="mpegts") as container:
+            return [(item.pts, item.dts) for item in container.demux(video=0) if item.pts is not None]
+
+    data = buffer.getvalue()
+    moved = times(shift(data, find_clocks(data), 3 * CLOCK_RATE))
+    assert moved == [(pts + 3 * CLOCK_RATE, dts + 3 * CLOCK_RATE) for pts, dts in times(data)]
+    assert len(moved) == 5

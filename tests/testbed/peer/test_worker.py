@@ -1,0 +1,59 @@
+import json
+import time
+
+import msgspec
+import pytest
+
+from p2psim.scenario import Scenario
+from p2psim.testbed.peer.config import ViewerPlan
+from p2psim.testbed.peer.worker import Task
+from p2psim.testbed.processes import Child, ChildFailedError
+
+pytestmark = pytest.mark.testbed
+
+
+@pytest.fixture
+def task(tmp_path):
+    path = tmp_path / "scenario.toml"
+    path.write_text(Scenario().to_toml())
+    return Task(
+        scenario=str(path), seed=1, viewers=[], master="http://127.0.0.1:9/", trackers=("ws://127.0.0.1:9/",),
+        journal=str(tmp_path / "journal.jsonl"),
+    )  # fmt: skip
+
+
+def test_waits_for_the_start_and_says_when_it_is_done(task, tmp_path):
+    with Child("worker", ["-m", "p2psim.testbed.peer.worker"], tmp_path) as worker:
+        worker.say(msgspec.json.encode(task))
+        assert worker.hear(120) == {"ready": 0}
+        worker.say(b'{"start": 0}')
+        done = worker.hear(20)
+        assert (done["done"], done["errors"]) == (0, 0)
+
+
+def test_a_task_that_makes_no_sense_ends_it(tmp_path):
+    with Child("worker", ["-m", "p2psim.testbed.peer.worker"], tmp_path) as worker:
+        worker.say(b'{"seed": 1}')
+        with pytest.raises(ChildFailedError, match="worker ended with status 1"):
+            worker.hear(30)
+
+
+def test_ends_when_nobody_listens_any_more(task, tmp_path):
+    plan = ViewerPlan(
+        index=0, name="v0000", joined_at=60.0, left_at=90.0, departure="end", uplink=None, downlink=None,
+        device="desktop", uploads=True,
+    )  # fmt: skip
+    with Child("worker", ["-m", "p2psim.testbed.peer.worker"], tmp_path) as worker:
+        worker.say(msgspec.json.encode(msgspec.structs.replace(task, viewers=[plan])))
+        worker.hear(120)
+        worker.say(json.dumps({"start": time.monotonic()}).encode())
+        worker._process.stdin.close()
+        assert worker._process.wait(10) == 1
+
+
+def test_without_anybody_to_start_it_it_ends(task, tmp_path):
+    with Child("worker", ["-m", "p2psim.testbed.peer.worker"], tmp_path) as worker:
+        worker.say(msgspec.json.encode(task))
+        worker.hear(120)
+        worker._process.stdin.close()
+        assert worker._process.wait(10) == 1

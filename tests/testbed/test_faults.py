@@ -1,0 +1,116 @@
+"""Faults of a scenario in a real run: short ones, one after the other, and what must be true in between."""
+
+import pytest
+
+from p2psim.errors import ScenarioError
+from p2psim.scenario import Fault, Scenario, populate
+from p2psim.scenario.fault_targets import victims
+from p2psim.testbed import measure
+from p2psim.testbed.faults import origin_changes, tracker_changes, uplink_changes
+from p2psim.testbed.feasibility import check_feasible, check_own_tracker
+from p2psim.trace import discrepancies
+
+TRACKER, ORIGIN, UPLINKS = 4.0, 9.5, 15.0
+
+SCENARIO = Scenario(name="misfortunes").replace(
+    {
+        "duration": 22.0,
+        "stream.bitrate": 62_500.0,
+        "stream.segment": 2.0,
+        "viewers.count": 5,
+        "viewers.arrivals": "recorded",
+        "viewers.joins": (0.0, 0.5, 1.0, 5.0, 12.8),
+        "viewers.stays": (60.0,) * 5,
+        "nat.mix": "open",
+        "tracker.interval": 60.0,
+        "tracker.latency": 0.001,
+        "origin.rate": 1e6,
+        "origin.latency": 0.002,
+        "policy.highDemandTimeWindow": 6.0,
+        "player.buffer": 8.0,
+        "faults": (
+            Fault(what="tracker", at=TRACKER, lasts=3.0),
+            Fault(what="origin", at=ORIGIN, lasts=3.0),
+            Fault(what="uplinks", at=UPLINKS, lasts=60.0),
+        ),
+    }
+)  # fmt: skip
+
+
+def test_faults_become_changes():
+    assert origin_changes(SCENARIO) == [(9.5, 0.0), (12.5, 1.0)]
+    assert tracker_changes(SCENARIO) == [(4.0, 0.0), (7.0, 1.0)]
+    assert uplink_changes(SCENARIO, populate(SCENARIO, 1), 1) == {viewer: [(15.0, 0.0)] for viewer in range(5)}
+
+
+def test_overlapping_faults_are_in_order_of_time():
+    faults = (Fault(at=5.0, lasts=10.0, left=0.5), Fault(at=2.0, lasts=5.0, left=0.25))
+    found = origin_changes(SCENARIO.replace({"faults": faults}))
+    assert found == [(2.0, 0.25), (5.0, 0.5), (7.0, 1.0), (15.0, 1.0)]
+
+
+def test_the_uplinks_hit_are_those_of_the_simulation():
+    scenario = SCENARIO.replace(
+        {"viewers.arrivals": "uniform", "viewers.joins": (), "viewers.stays": (), "viewers.count": 40}
+        | {"faults": (Fault(), Fault(what="uplinks", share=0.4, left=0.5, lasts=4.0))}
+    )
+    people = populate(scenario, 7)
+    found = uplink_changes(scenario, people, 7)
+    assert sorted(found) == victims(scenario, people, 1, 7)
+    assert 5 < len(found) < 30
+    assert set(map(tuple, found.values())) == {((0.0, 0.5), (4.0, 1.0))}
+    assert victims(scenario, people, 1, 8) != victims(scenario, people, 1, 7)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"faults": (Fault(), Fault(what="relay"))}, r"faults\[1\]\.what = 'relay' .* origin, uplinks, tracker"),
+        ({"viewers.browsers": 1}, r"viewers\.browsers = 1"),
+    ],
+)
+def test_what_cannot_be_made_is_refused(changes, message):
+    with pytest.raises(ScenarioError, match=message):
+        check_feasible(SCENARIO.replace(changes))
+
+
+def test_a_tracker_of_somebody_else_is_not_stopped():
+    check_own_tracker(SCENARIO, ())
+    with pytest.raises(ScenarioError, match=r"faults\[0\]\.what = 'tracker': ws://a/"):
+        check_own_tracker(SCENARIO, ("ws://a/",))
+
+
+@pytest.mark.testbed
+@pytest.mark.slow
+def test_faults_of_a_real_run(tmp_path):
+    trace = measure(SCENARIO, seed=3, keep_logs=tmp_path)
+    notes, announces, samples = trace.manifest.notes, trace["announces"], trace["samples"]
+    # the tracker: gone and back, without its memory; old connections live on, and nobody comes back before 10 s
+    ((gone, back),) = notes["tracker_outages"]
+    assert TRACKER <= gone < back
+    first = announces.groupby("viewer")["at"].min()
+    assert {"v0000", "v0001", "v0002"} <= set(first[first < TRACKER].index)
+    assert first.get("v0003", 99.0) >= 5.0 + 10.0
+    after = announces[announces["at"] > 8.0].sort_values("at")
+    assert after.iloc[0]["viewer"] == "v0004"
+    assert after.iloc[0]["peers_known"] == 1
+    opened = trace["connections"].query("outcome == 'open'")
+    assert (opened["opened_at"] < TRACKER).any()
+    assert (opened["closed_at"] > 21.0).any()
+    # the origin: whoever had a buffer plays on, and nothing that is asked meanwhile is answered meanwhile
+    playback = trace["playback"]
+    old = playback["viewer"].isin(["v0000", "v0001", "v0002"])
+    assert not (old & (playback["state"] == "stalled")).any()
+    asked = trace["origin"].query("10 < at < 12.4 and bytes > 0")
+    assert len(asked)
+    assert (asked["at"] + asked["duration"]).min() > 12.4
+    # the uplinks: nothing leaves any more
+    uploaded = samples.groupby("viewer").apply(
+        lambda rows: [rows[rows["at"] < 16.5]["uploaded"].max(), rows["uploaded"].max()], include_groups=False
+    )
+    assert sum(before for before, _ in uploaded) > 0
+    assert [before for before, _ in uploaded] == [end for _, end in uploaded]
+    books = notes["bytes"]
+    assert (books["p2p_unexplained"], books["http_unexplained"], books["segments_wrong"]) == (0, 0, 0)
+    assert notes["unhandled_errors"] == 0
+    assert discrepancies(trace, 0.05) == []

@@ -1,0 +1,36 @@
+import pytest
+from p2p_tracker.config.options import BrainOptions, Options
+from p2p_tracker.errors import OptionError
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"interval": 0},
+        {"interval_jitter": 1},
+        {"heartbeat_timeout": -1},
+        {"membership_timeout": 0},
+        {"max_offers": -1},
+        {"matching": "psychic"},
+        {"takeover": "never"},
+        {"interval": float("inf")},
+        {"port": 65536},
+        {"tls_key": "a file"},
+        {"max_message": 10},
+        {"turn_lifetime": 0.0},
+        {"announce_burst": 0.5},
+        {"max_memory": -1.0},
+        {"log_level": "loud"},
+        {"log_format": "xml"},
+    ],
+)
+def test_senseless_options_are_refused_by_name(options):
+    ((name, value),) = options.items()
+    with pytest.raises(OptionError, match=name) as caught:
+        Options(**options)
+    assert repr(value) in str(caught.value)
+
+
+def test_lifetime_follows_the_interval_unless_given():
+    assert BrainOptions(interval=20).lifetime == 50
+    assert BrainOptions(interval=20, membership_timeout=33).lifetime == 33

@@ -1,0 +1,32 @@
+"""A WebTorrent tracker: WebSocket signalling for peers that share a stream.
+
+The brain (`p2p_tracker.core.tracker`) is sans-IO: messages in, messages out, with the time and the random numbers
+given. The server around it (`p2p_tracker.server.server`) speaks WebSocket and HTTP on one port.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from p2p_tracker.config.options import BrainOptions, Options
+    from p2p_tracker.core.events import Observer
+    from p2p_tracker.core.tracker import Brain
+    from p2p_tracker.server.server import TrackerServer, serve
+
+__all__ = ["Brain", "BrainOptions", "Observer", "Options", "TrackerServer", "serve"]
+
+# whoever only needs the brain, such as a simulation, loads no server
+_HOMES = {
+    "Brain": "core.tracker",
+    "BrainOptions": "config.options",
+    "Observer": "core.events",
+    "Options": "config.options",
+    "TrackerServer": "server.server",
+    "serve": "server.server",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

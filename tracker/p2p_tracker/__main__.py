@@ -1,0 +1,91 @@
+"""Run a tracker until it is told to stop: ``python -m p2p_tracker --port 8000``."""
+
+import asyncio
+import ctypes
+import gc
+import json
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from p2p_tracker.admission.tokens import sign
+from p2p_tracker.config.options import Options
+from p2p_tracker.config.sources import Invocation, parse_arguments
+from p2p_tracker.errors import OptionError, TrackerError
+from p2p_tracker.observability.logs import set_up
+from p2p_tracker.server.http import info_hash_of
+from p2p_tracker.server.server import serve
+
+__all__ = ["main"]
+
+_M_TRIM_THRESHOLD = -1  # of malloc.h
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a tracker; return the exit status: 0 when told to stop, 2 when it cannot run as asked."""
+    try:
+        invocation = parse_arguments(argv, os.environ)
+        if invocation.token_seconds is not None:
+            print(_token(invocation, invocation.token_seconds))
+            return 0
+        _allow_many_files()
+        _keep_freed_memory()
+        set_up(invocation.options.log_level, invocation.options.log_format)
+        asyncio.run(_run(invocation.options, invocation.is_json))
+    except TrackerError as error:
+        print(f"tracker: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _allow_many_files() -> None:
+    """Use what the system allows: every connection is a file, and the usual soft limit is 1024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep some of what each round frees, instead of giving it back and faulting it in again."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_TRIM_THRESHOLD, 16 * 2**20)
+
+
+def _token(invocation: Invocation, seconds: float) -> str:
+    secret = invocation.options.token_secret
+    if not secret:
+        raise OptionError("token_secret is needed to make a token")
+    swarms = [info_hash_of(text) for text in invocation.token_swarms]
+    if None in swarms:
+        raise OptionError(
+            f"for_swarm = {invocation.token_swarms!r}: 40 hexadecimal digits or 20 characters are accepted"
+        )
+    return sign(secret, time.time() + seconds, [text for text in swarms if text is not None] or None)
+
+
+async def _run(options: Options, is_json: bool) -> None:
+    async with serve(options) as server:
+        stopped = asyncio.Event()
+
+        def stop() -> None:
+            if stopped.is_set():
+                server.hurry()
+            stopped.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop)
+        # peers live long and hold no cycles: collecting garbage often would only walk over all of them
+        gc.freeze()
+        gc.set_threshold(20_000, 2, 5)
+        if is_json:
+            print(json.dumps({"url": server.url, "port": server.port, "http": server.http_url}), flush=True)
+        else:
+            print(f"listening on {server.url}", flush=True)
+        await stopped.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Admission: origins, tokens, quotas per address, location of addresses."""

@@ -1,0 +1,153 @@
+"""Where the options of a tracker come from.
+
+One set of options, four sources; the later wins: the defaults, a TOML file (``--config FILE``, or the variable
+TRACKER_CONFIG), environment variables (``TRACKER_MAX_OFFERS=5``), flags (``--max-offers 5``). A name that is no option
+is an error in all of them.
+"""
+
+import argparse
+import ast
+import dataclasses
+import inspect
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, get_type_hints
+
+from p2p_tracker.config.options import BrainOptions, Options, require
+from p2p_tracker.errors import OptionError
+
+__all__ = ["Invocation", "describe_options", "parse_arguments"]
+
+_PREFIX = "TRACKER_"
+
+
+_KINDS: dict[str, object] = get_type_hints(Options)
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What a command line asks for."""
+
+    options: Options
+    is_json: bool
+    """Whether to say the address as JSON."""
+    token_seconds: float | None
+    """If given, make a token that lives so long, and do not serve."""
+    token_swarms: tuple[str, ...]
+
+
+def parse_arguments(arguments: Sequence[str] | None, environment: Mapping[str, str]) -> Invocation:
+    """Put together the options of a command line, its environment and its file.
+
+    Raises
+    ------
+    OptionError
+        When an option is unknown or makes no sense.
+    """
+    given = vars(_parser().parse_args(arguments))
+    is_json, token_seconds = given.pop("json"), given.pop("make_token")
+    token_swarms = tuple(given.pop("for_swarm"))
+    path = given.pop("config") or environment.get(_PREFIX + "CONFIG", "")
+    values = {**_from_file(path), **_from_environment(environment)}
+    values |= {name: _from_text(name, text) if isinstance(text, str) else text for name, text in given.items()}
+    return Invocation(Options(**values), is_json, token_seconds, token_swarms)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m p2p_tracker", description="A WebTorrent tracker.", allow_abbrev=False)
+    parser.add_argument("--config", metavar="FILE", default="", help="TOML file with options")
+    parser.add_argument("--json", action="store_true", help="say the address as one JSON object")
+    parser.add_argument(
+        "--make-token", metavar="SECONDS", type=float, help="print a token that lives so long, and stop"
+    )
+    parser.add_argument("--for-swarm", metavar="HASH", action="append", default=[], help="what the token is good for")
+    for name, default, text in describe_options():
+        flag = "--" + name.replace("_", "-")
+        text = f"{text} [{default}]".replace("%", "%%")
+        if _KINDS[name] is bool:
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=text)
+        else:
+            parser.add_argument(flag, default=argparse.SUPPRESS, metavar="X", help=text)
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise OptionError(message)
+
+
+def describe_options() -> list[tuple[str, str, str]]:
+    """List name, default and meaning of every option, as they stand in the code."""
+    meanings: dict[str, str] = {}
+    for kind in (BrainOptions, Options):
+        body = ast.parse(inspect.getsource(kind)).body[0]
+        assert isinstance(body, ast.ClassDef)
+        for line, after in zip(body.body, body.body[1:], strict=False):
+            if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
+                assert isinstance(after, ast.Expr)
+                assert isinstance(after.value, ast.Constant)
+                meanings[line.target.id] = str(after.value.value)
+    return [(field.name, _shown(field.default), meanings[field.name]) for field in dataclasses.fields(Options)]
+
+
+def _shown(default: object) -> str:
+    return ",".join(default) if isinstance(default, tuple) else str(default)
+
+
+def _from_file(path: str) -> dict[str, Any]:
+    if not path:
+        return {}
+    try:
+        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise OptionError(f"{path}: {error}") from None
+    for name, value in values.items():
+        _known(name, path)
+        values[name] = _from_toml(name, value)
+    return values
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for variable, text in environment.items():
+        if variable.startswith(_PREFIX) and variable != _PREFIX + "CONFIG":
+            name = variable.removeprefix(_PREFIX).lower()
+            _known(name, "the environment")
+            values[name] = _from_text(name, text)
+    return values
+
+
+def _known(name: str, where: str) -> None:
+    if name not in _KINDS:
+        raise OptionError(f"{name} in {where} is no option; see python -m p2p_tracker --help")
+
+
+def _from_toml(name: str, value: object) -> object:
+    kind = _KINDS[name]
+    if kind == tuple[str, ...]:
+        is_good = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        require(is_good, name, value, "a list of strings")
+        return tuple(value) if isinstance(value, list) else ()
+    if kind in (float, float | None):
+        require(isinstance(value, int | float) and not isinstance(value, bool), name, value, "a number")
+        return value
+    assert isinstance(kind, type)
+    require(type(value) is kind, name, value, {int: "a whole number", bool: "true or false"}.get(kind, "a string"))
+    return value
+
+
+def _from_text(name: str, text: str) -> object:
+    kind = _KINDS[name]
+    if kind is str:
+        return text
+    if kind == tuple[str, ...]:
+        return tuple(part for part in (part.strip() for part in text.split(",")) if part)
+    if kind is bool:
+        require(text in ("true", "false"), name, text, "true or false")
+        return text == "true"
+    try:
+        return int(text) if kind is int else float(text)
+    except ValueError:
+        raise OptionError(f"{name} = {text!r}: a {'whole ' if kind is int else ''}number is accepted") from None

@@ -1,0 +1,1 @@
+"""The tracker without input or output: messages, swarms, matching, expiry of memberships."""

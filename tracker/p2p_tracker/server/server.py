@@ -1,0 +1,393 @@
+"""The tracker as a server: WebSocket and HTTP on one port."""
+
+import asyncio
+import ctypes
+import logging
+import random
+import resource
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
+from http import HTTPStatus
+from pathlib import Path
+
+from p2p_tracker.admission.gate import Gate, Visitor
+from p2p_tracker.admission.rate_limits import Budget
+from p2p_tracker.config.options import Options
+from p2p_tracker.core import json_codec
+from p2p_tracker.core.events import Observer
+from p2p_tracker.core.matching import UniformRandom
+from p2p_tracker.core.protocol import Incoming, PeersRequest, Scrape, action_of
+from p2p_tracker.core.tracker import Brain
+from p2p_tracker.errors import OptionError, PortInUseError, Refusal
+from p2p_tracker.observability.logs import EventLog
+from p2p_tracker.server.connections import Connection, Hub
+from p2p_tracker.server.handshake import is_asked_for
+from p2p_tracker.server.http import Request, Response, as_json
+from p2p_tracker.server.ice_servers import ice_servers
+from p2p_tracker.server.listeners import bind
+from p2p_tracker.server.routes import Router
+from p2p_tracker.server.websocket import PING
+from p2p_tracker.web.pages import Pages
+
+__all__ = ["TrackerServer", "serve"]
+
+log = logging.getLogger("p2p_tracker")
+
+_TICK = 1.0  # seconds between looks at the clock
+_WAVE = 0.25  # seconds between waves of goodbyes
+_GOING_AWAY, _POLICY = 1001, 1008
+
+
+class TrackerServer:
+    """A tracker that listens.
+
+    Parameters
+    ----------
+    options
+        Where to listen and how to behave.
+    rng
+        Source of random numbers; by default seeded by the operating system.
+    observer
+        Told of every event; by default they are logged.
+    clock, wall_clock
+        Give the time in seconds: the one steadily, the other since the epoch.
+
+    Raises
+    ------
+    OptionError
+        When a file or list that the options name cannot be read.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        rng: UniformRandom | None = None,
+        observer: Observer | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ):
+        self.options = options
+        self.port = 0
+        self._log = EventLog(clock, options.log_rate)
+        self.brain: Brain[Connection] = Brain(options, rng or random.Random(), observer or self._log)
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._started_at = clock()
+        self._gate = Gate(options)
+        self._tls = _tls_context(options)
+        self._is_public = options.publish_swarms
+        pages = Pages(options.libraries, options.channels)
+        self._router = Router(self.brain.swarms, self, pages, is_public=options.publish_swarms)
+        self._hub: Hub | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._tick_seconds = min(_TICK, options.ping_interval)
+        self._ticks = 0
+        self._refused_connections = 0
+        _return_memory()  # or filling again what was free already would not count as growth
+        self._memory_at_start = _memory()
+        self._refusals: Budget[Connection] = Budget(1.0 if options.max_refusals else 0.0, options.max_refusals)
+        self._is_draining = False
+        self._hurry = asyncio.Event()
+
+    @property
+    def url(self) -> str:
+        """Address for WebSocket clients."""
+        return f"{'wss' if self._tls else 'ws'}://{self._authority}/tracker/ws"
+
+    @property
+    def http_url(self) -> str:
+        """Address of the pages, without a slash at the end."""
+        return f"{'https' if self._tls else 'http'}://{self._authority}"
+
+    @property
+    def _authority(self) -> str:
+        host = self.options.host or "localhost"
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+    @property
+    def connection_count(self) -> int:
+        """How many WebSockets are open."""
+        return 0 if self._hub is None else self._hub.open_count
+
+    @property
+    def socket_count(self) -> int:
+        """How many connections there are, whatever they are for and however far."""
+        return 0 if self._hub is None else self._hub.socket_count
+
+    # life
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises
+        ------
+        PortInUseError
+            When another program holds the port.
+        OptionError
+            When the host is none of this machine.
+        """
+        sockets = self._bind()
+        options = self.options
+        self._hub = Hub(
+            self,
+            max_message=options.max_message,
+            max_backlog=options.max_backlog,
+            request_timeout=options.request_timeout,
+            tls=self._tls,
+        )
+        for sock in sockets:
+            self._hub.listen(sock)
+        self.port = sockets[0].getsockname()[1]
+        self._timer = asyncio.get_running_loop().call_later(self._tick_seconds, self._tick)
+
+    def _bind(self) -> list[socket.socket]:
+        host, port = self.options.host, self.options.port
+        try:
+            return list(bind(host, port))
+        except (socket.gaierror, UnicodeError) as error:
+            raise OptionError(f"host = {host!r}: {error}") from None
+        except OSError as error:
+            raise PortInUseError(f"cannot listen on {host or '*'}:{port}: {error.strerror}") from None
+
+    async def close(self, timeout: float = 2.0) -> None:
+        """Say goodbye to everybody (close code 1001), over `drain` seconds, and stop.
+
+        Waits up to `timeout` seconds for their answers.
+        """
+        hub = self._hub
+        if hub is None:
+            return
+        self._is_draining = True
+        await self._drain(hub)
+        hub.stop_listening()
+        self._say_goodbye(hub, hub.connections())
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        while hub.socket_count and loop.time() < deadline:
+            await asyncio.sleep(0.01)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._log.flush()
+        hub.shut()
+        self._hub = None
+
+    def hurry(self) -> None:
+        """Say all remaining goodbyes at once."""
+        self._hurry.set()
+
+    async def _drain(self, hub: Hub) -> None:
+        """Close connections in equal waves: each client comes back after a delay of its own, from its own close on."""
+        waves = int(self.options.drain / _WAVE)
+        for wave in range(waves):
+            if self._hurry.is_set() or not hub.open_count:
+                return
+            leaving = hub.connections()
+            self._say_goodbye(hub, leaving[: -(-len(leaving) // (waves - wave))])
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), _WAVE)
+
+    @staticmethod
+    def _say_goodbye(hub: Hub, connections: list[Connection]) -> None:
+        for connection in connections:
+            hub.close(connection, _GOING_AWAY, "the tracker goes away")
+
+    # what the hub calls
+
+    def on_request(self, connection: Connection, request: Request) -> Response | None:
+        """Answer a request; None lets it become a WebSocket."""
+        if request.method != "GET" or not is_asked_for(request.headers):
+            return self._router.answer(request)
+        connection.visitor = request  # until it is open
+        return None
+
+    def on_open(self, connection: Connection) -> None:
+        """Know a new WebSocket, and let it in or close it with a reason."""
+        hub, request = self._hub, connection.visitor
+        assert hub is not None
+        assert isinstance(request, Request)
+        connection.visitor = None
+        try:
+            self._check_room(hub)
+            visitor, place = self._gate.admit(connection.address, request.headers, request.query, self._wall_clock())
+        except Refusal as refusal:
+            self._refused_connections += 1
+            self._log.connection_refused(refusal.reason)
+            hub.close(connection, refusal.close_code, refusal.reason)
+            return
+        connection.visitor = visitor
+        self.brain.connect(connection, self._clock(), place)
+
+    def _check_room(self, hub: Hub) -> None:
+        options = self.options
+        if self._is_draining:
+            raise Refusal("the tracker goes away", close_code=_GOING_AWAY)
+        if options.max_connections and hub.open_count > options.max_connections:
+            raise Refusal("the tracker is full")
+        if not self.brain.has_room:
+            raise Refusal("the tracker is short of memory")
+
+    def on_heard(self, connection: Connection) -> None:
+        """Know that a WebSocket is alive."""
+        self.brain.heard(connection, self._clock())
+
+    def on_closed(self, connection: Connection) -> None:
+        """Forget a WebSocket and its peers."""
+        self.brain.disconnect(connection, self._clock())
+        self._refusals.drop(connection)
+        if isinstance(connection.visitor, Visitor):
+            self._gate.leave(connection.visitor)
+            connection.visitor = None
+
+    def on_volume(self) -> None:
+        """Let nobody in while there is too little memory, and take it from those who make the tracker keep most."""
+        hub, limit = self._hub, self.options.max_memory * 2**20
+        if hub is None or not limit:
+            return
+        if self._memory_grown() > limit:
+            hub.relieve()
+            _return_memory()
+        self.brain.has_room = self._memory_grown() <= limit
+
+    def on_message(self, connection: Connection, data: bytes) -> None:
+        """Serve a message."""
+        hub, now = self._hub, self._clock()
+        assert hub is not None
+        try:
+            message = json_codec.decode(data)
+            if self._gate.has_message_rules:
+                self._check(connection, message, now)
+        except Refusal as refusal:
+            self._refuse(hub, connection, refusal)
+            return
+        if not self._is_public and message == Scrape():
+            message = Scrape(())
+        send, encode = hub.send, json_codec.encode
+        for receiver, reply in self.brain.handle(connection, message, now):
+            send(receiver, encode(reply))
+        if type(message) is Scrape or type(message) is PeersRequest:
+            hub.flush()  # a small question with a long answer: who asks much must read much, and at once
+
+    def _check(self, connection: Connection, message: Incoming, now: float) -> None:
+        visitor = connection.visitor
+        objection = self._gate.objection(visitor if isinstance(visitor, Visitor) else None, message, now)
+        if objection is not None:
+            raise Refusal(objection, action=action_of(message), info_hash=getattr(message, "info_hash", None))
+
+    def _refuse(self, hub: Hub, connection: Connection, refusal: Refusal) -> None:
+        # a connection that only sends nonsense is still alive
+        now = self._clock()
+        self.brain.heard(connection, now)
+        failure = self.brain.failure(refusal.info_hash or "", refusal.reason, refusal.action)
+        if refusal.info_hash is None:
+            hub.close(connection, refusal.close_code, refusal.reason)
+        elif not self._refusals.spend(connection, now):
+            hub.close(connection, _POLICY, f"too many messages that are not served, the last: {refusal.reason}")
+        else:
+            hub.send(connection, json_codec.encode(failure))
+
+    # what the routes ask
+
+    def figures(self) -> Mapping[str, float]:
+        """Give every counter and gauge."""
+        hub = self._hub
+        return {
+            "connections": self.connection_count,
+            "swarms": len(self.brain.swarms),
+            **asdict(self.brain.counts),
+            "connections_opened": 0 if hub is None else hub.opened,
+            "connections_refused": self._refused_connections,
+            "bytes_received": 0 if hub is None else hub.bytes_received,
+            "bytes_sent": 0 if hub is None else hub.bytes_sent,
+            "uptime": round(self._clock() - self._started_at, 3),
+            "memory": _memory(),
+            "cpu": round(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), 3),
+        }
+
+    def is_ready(self) -> bool:
+        """Tell whether new clients are welcome."""
+        limit = self.options.max_connections
+        is_full = bool(limit) and self.connection_count >= limit
+        return not self._is_draining and not is_full and self.brain.has_room
+
+    def ice(self, request: Request) -> Response:
+        """Name STUN and TURN servers, to those that may connect."""
+        options, now = self.options, self._wall_clock()
+        if not self._gate.admits_page(request.query, now):
+            return as_json({"error": "a valid token is required"}, HTTPStatus.FORBIDDEN)
+        servers = ice_servers(options.stun_urls, options.turn_urls, options.turn_secret, now + options.turn_lifetime)
+        return as_json({"iceServers": servers, "lifetime": options.turn_lifetime})
+
+    # time
+
+    def _tick(self) -> None:
+        hub = self._hub
+        if hub is None:
+            return
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._tick_seconds, self._tick)
+        now = self._clock()
+        for connection in self.brain.expire(now):
+            hub.close(connection, _GOING_AWAY, "nothing was heard for too long", patience=1.0)
+        self._ping(hub)
+        hub.expire(loop.time())
+        self.on_volume()
+        self._log.flush()
+        if self._ticks % 60 == 0:
+            self._gate.forget(now)
+
+    def _memory_grown(self) -> int:
+        return _memory() - self._memory_at_start
+
+    def _ping(self, hub: Hub) -> None:
+        """Ping a part of the connections, so that in every `ping_interval` each has its turn."""
+        rounds = max(1, round(self.options.ping_interval / self._tick_seconds))
+        turn = self._ticks % rounds
+        self._ticks += 1
+        for connection in hub.connections():
+            if connection.number % rounds == turn:
+                hub.send(connection, b"", PING)
+
+
+def _memory() -> int:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize()
+
+
+def _return_memory() -> None:
+    """Have glibc give back to the system what is free."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _tls_context(options: Options) -> ssl.SSLContext | None:
+    if not options.tls_certificate:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(options.tls_certificate, options.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise OptionError(f"tls_certificate = {options.tls_certificate!r}: {error}") from None
+    return context
+
+
+@asynccontextmanager
+async def serve(
+    options: Options, rng: UniformRandom | None = None, observer: Observer | None = None
+) -> AsyncIterator[TrackerServer]:
+    """Run a tracker inside this process while the block runs.
+
+    Raises
+    ------
+    TrackerError
+        When it cannot listen, or an option names what is not there.
+    """
+    server = TrackerServer(options, rng, observer)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.close()
