@@ -19,15 +19,33 @@ Simulated and aiortc viewers obey all of them but where a field says so.
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from p2psim.scenario.records import by_name
 from p2psim.units import Seconds
 
-__all__ = ["COMMON_OPTIONS", "POLICIES", "PUBLIC_STUN", "PUBLIC_TRACKERS", "Overrides", "Policy"]
+__all__ = ["COMMON_OPTIONS", "LOADERS", "PUBLIC_STUN", "PUBLIC_TRACKERS", "LoaderVersion", "Overrides", "Policy"]
 
-POLICIES = ("p2p-media-loader-2.3", "p2p-media-loader-5", "http-only")
-"""Policies by name; ``package.module:function`` names a user's own (`p2psim.policy.custom`)."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoaderVersion:
+    """A loader version that a scenario can name."""
+
+    module: str
+    """Module in `p2psim.policy.versions`."""
+    shares: bool = True
+    """Whether its viewers meet at all."""
+    in_browsers: bool = False
+    """Whether the testbed's pages can run it."""
+
+
+LOADERS: Final[Mapping[str, LoaderVersion]] = {
+    "p2p-media-loader-2.3": LoaderVersion(module="v2_3", in_browsers=True),
+    "p2p-media-loader-5": LoaderVersion(module="v5"),
+    "http-only": LoaderVersion(module="http_only", shares=False, in_browsers=True),
+}
+"""Loader versions by name; ``package.module:function`` names a user's own decision
+(`p2psim.policy.versions.custom`)."""
 PUBLIC_TRACKERS = ("wss://tracker.novage.com.ua", "wss://tracker.openwebtorrent.com")
 PUBLIC_STUN = ("stun:stun.l.google.com:19302", "stun:global.stun.twilio.com:3478")
 
@@ -45,7 +63,7 @@ class Policy:
     """What a viewer's loader is and how it is set."""
 
     name: str = "p2p-media-loader-2.3"
-    """One of POLICIES, or ``package.module:function``."""
+    """One of LOADERS, or ``package.module:function``."""
     isP2PDisabled: bool = False
     """No P2P and no scheduler: the player loads one segment after the other by its own loader."""
     isP2PUploadDisabled: bool = False
@@ -122,4 +140,9 @@ class Policy:
     @property
     def shares(self) -> bool:
         """Whether viewers meet at all."""
-        return self.name != "http-only" and not self.isP2PDisabled
+        return not self.isP2PDisabled and (self.is_custom or LOADERS[self.name].shares)
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether a user's own decision is named."""
+        return ":" in self.name

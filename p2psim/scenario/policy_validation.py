@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from p2psim.errors import ScenarioError
-from p2psim.scenario.policy import POLICIES, Policy
+from p2psim.scenario.policy import LOADERS, Policy
 
 __all__ = ["check_policy"]
 
@@ -19,8 +19,8 @@ def check_policy(policy: Policy, prefix: str, check_numbers: Callable[[object, s
     http, p2p = policy.simultaneousHttpDownloads, policy.simultaneousP2PDownloads
     refusals = [
         (
-            policy.name not in POLICIES and not _OWN_FUNCTION.fullmatch(policy.name),
-            f"name = {policy.name!r}: accepted: {', '.join(map(repr, POLICIES))}, or 'package.module:function'",
+            policy.name not in LOADERS and not _OWN_FUNCTION.fullmatch(policy.name),
+            f"name = {policy.name!r}: accepted: {', '.join(map(repr, LOADERS))}, or 'package.module:function'",
         ),
         (not 1 <= policy.maxPeers <= 512, f"maxPeers = {policy.maxPeers}: 1 to 512"),
         (not 1 <= http <= 16, f"simultaneousHttpDownloads = {http}: 1 to 16"),

@@ -9,10 +9,9 @@ import numpy as np
 from p2psim.bundle import records
 from p2psim.errors import CheckpointError
 from p2psim.network import max_min_sharing
-from p2psim.policy.election import peer_hash
-from p2psim.policy.loader import command_buffer
-from p2psim.policy.quality_choice import best_level
-from p2psim.policy.state import allocate, options, timeline
+from p2psim.player.quality_choice import best_level
+from p2psim.policy.interface import command_buffer, options, peer_hash
+from p2psim.policy.state import allocate, timeline
 from p2psim.rng import kernel_streams
 from p2psim.scenario import Population, Scenario, populate
 from p2psim.scenario.population import viewer_name
@@ -269,12 +268,11 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
     loaders.size[0, 0] = size[-1]
     loaders.random[:count] = kernel_streams(seed, count, replication, "loader")
     loaders.viewer["uploads"][:count] = people.uploads & (not policy.isP2PUploadDisabled)
-    if chosen.election:
-        loaders.identity[:count] = [peer_hash(viewer_name(v)) for v in range(count)]
+    loaders.identity[:count] = [peer_hash(viewer_name(v)) for v in range(count)]
     storage = np.where(people.mobile, policy.storage_limit(True), policy.storage_limit(False))
     loaders.storage[:count] = storage
     seat = records(count, SEAT)
-    for name in ("border", "border_at", "urgent_at", "check_at"):
+    for name in ("border", "border_at", "urgent_at", "check_at", "wake_at"):
         seat[name] = np.inf
     seat["first_frame"] = np.nan
     seat["role"][:count] = people.role
@@ -314,7 +312,6 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
         dirty=np.zeros(2 * count + 64, np.int64),
         bins=np.zeros((int(np.ceil(scenario.duration)) + 1, BINS)),
         out=command_buffer(max(_REQUESTS, 2 * rows), slots),
-        scratch=np.zeros(2 * slots + 16, np.int64),
         path=np.full(links.longest, -1, np.int64),
         transfers=records(logged, TRANSFER),
         played=records(logged, PLAYED),
@@ -405,6 +402,7 @@ def _settings(
         day=_DAY / max(1, len(people)),
         origin=0,
         events=events,
+        shortcuts=True,
         validates=scenario.policy.of_stream("main").validateP2PSegment,
         mutes=_may_mute(scenario),
     )

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from p2psim.policy.bandwidth import Bandwidth
-from p2psim.policy.state import options
+from p2psim.policy.interface import options
+from p2psim.policy.state.bandwidth import Bandwidth
 from p2psim.rng import constant_streams
 from p2psim.scenario.policy import Policy
 from p2psim.testbed.peer.interfaces import FetchEvents

@@ -96,13 +96,13 @@ ERRORS = [
         "test_swarms.py::test_copies_by_viewers_who_cannot_know_of_each_other[5-0.1]",
     ),
     Error(
-        "prefetch with twice the probability", "p2psim/policy/prefetch.py",
+        "prefetch with twice the probability", "p2psim/policy/random_prefetch.py",
         "probability = count / viewers", "probability = 2 * count / viewers",
         "test_swarms.py::test_nobody_prefetches_in_a_round[5-0.3277]", How.COMPILED,
     ),
     Error(
-        "the window of high demand twice as long", "p2psim/policy/state.py",
-        "else float(policy.highDemandTimeWindow)", "else 2 * float(policy.highDemandTimeWindow)",
+        "the window of high demand twice as long", "p2psim/policy/versions/defaults.py",
+        "float(policy.highDemandTimeWindow)", "2 * float(policy.highDemandTimeWindow)",
         "test_swarms.py::test_first_segments_come_from_the_origin[2-3]",
     ),
     Error(

@@ -4,9 +4,9 @@ import math
 
 from p2psim.compiled import inner
 from p2psim.network.max_min_sharing import stage_close, stage_open
-from p2psim.policy.loader import abort_all
-from p2psim.policy.neighbours import disconnect
+from p2psim.policy.interface import abort_all
 from p2psim.policy.state import ABSENT, NOBODY, P2P
+from p2psim.policy.state.neighbours import disconnect
 from p2psim.simulation.kernel.state import N_CONNECTIONS, Plane
 from p2psim.simulation.kernel.transfers import ABORTED, FAILED, FLOWING, dry_up, give_up
 

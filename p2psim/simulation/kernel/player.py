@@ -1,11 +1,11 @@
-"""The player of a simulated viewer: when it asks, starts, stalls and goes on (rules: `p2psim.policy.player`)."""
+"""The player of a simulated viewer: when it asks, starts, stalls and goes on (rules: `p2psim.player.hls_js`)."""
 
 import math
 
 from p2psim.compiled import inner, tiny
-from p2psim.policy.loader import player_requests
-from p2psim.policy.player import SLACK, dry_at, is_dry, next_index, playhead, start_index, start_position, wants_next
-from p2psim.policy.quality_choice import best_level, estimate, learn
+from p2psim.player.hls_js import SLACK, dry_at, is_dry, next_index, playhead, start_index, start_position, wants_next
+from p2psim.player.quality_choice import best_level, estimate, learn
+from p2psim.policy.interface import player_requests
 from p2psim.policy.state import NOBODY, SPOILED
 from p2psim.simulation.kernel.connections import change_swarm
 from p2psim.simulation.kernel.event_queue import DRY, PLAYER, push

@@ -6,6 +6,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from p2psim.errors import ScenarioError
 from p2psim.scenario import Player, Scenario
+from p2psim.scenario.policy import LOADERS
 from p2psim.testbed.peer.config import ViewerPlan
 
 __all__ = ["check_for_browsers", "in_browsers", "page_address"]
@@ -18,7 +19,6 @@ PAGE_OPTIONS: Final = (
 )  # fmt: skip
 """Options of p2p-media-loader that the page takes."""
 
-_POLICIES: Final = ("p2p-media-loader-2.3", "http-only")
 _SCHEMES: Final = {"ws": "http", "wss": "https"}
 
 
@@ -33,8 +33,9 @@ def _chosen(scenario: Scenario) -> dict[str, object]:
 def check_for_browsers(scenario: Scenario) -> None:
     """Raise ScenarioError for what p2p-media-loader in a browser cannot be asked for."""
     name = scenario.policy.name
-    if name not in _POLICIES:
-        raise ScenarioError(f"policy.name = {name!r}: browsers run {' or '.join(map(repr, _POLICIES))}")
+    runnable = [known for known, loader in LOADERS.items() if loader.in_browsers]
+    if name not in runnable:
+        raise ScenarioError(f"policy.name = {name!r}: browsers run {' or '.join(map(repr, runnable))}")
     for option, value in _chosen(scenario).items():
         if option not in (*PAGE_OPTIONS, "name", "maxPeers", "validateP2PSegment"):
             raise ScenarioError(f"policy.{option} = {value!r}: not an option of the player's page; leave it out")
@@ -51,7 +52,7 @@ def page_address(master: str, tracker: str, scenario: Scenario, plan: ViewerPlan
     chosen = _chosen(scenario)
     asked = {name: value for name, value in chosen.items() if name in PAGE_OPTIONS}
     asked |= {"src": f"{master}?viewer={quote(plan.name)}", "name": plan.name, "ice": "off", "lang": "en"}
-    if scenario.policy.name == "http-only":
+    if not scenario.policy.shares:
         asked["p2p"] = "off"
     if scenario.stream.kind == "live":
         asked["latency"] = scenario.stream.latency

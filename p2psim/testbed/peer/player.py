@@ -1,7 +1,7 @@
 """A player that behaves like hls.js towards its loader.
 
 It asks for segments in order, keeps its buffer filled, plays in real time, stalls and resumes. What it decides is in
-`p2psim.policy.player`; it decodes nothing.
+`p2psim.player.hls_js`; it decodes nothing.
 """
 
 from collections import deque
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from p2psim.policy import player as rules
+from p2psim.player import hls_js as rules
 from p2psim.scenario import Player as PlayerOptions
 from p2psim.testbed.peer.interfaces import Clock, Timer
 

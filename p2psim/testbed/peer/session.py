@@ -9,8 +9,8 @@ from urllib.parse import urljoin
 import aiohttp
 import numpy as np
 
-from p2psim.policy import player as rules
-from p2psim.policy.state import options
+from p2psim.player import hls_js as rules
+from p2psim.policy.interface import options
 from p2psim.rng import kernel_streams
 from p2psim.testbed.peer.adversaries import CONDUCTS
 from p2psim.testbed.peer.config import Surroundings, ViewerPlan

@@ -1,7 +1,8 @@
 """The segment storage: in memory, with eviction only when something is stored (upstream's SegmentMemoryStorage)."""
 
 from p2psim.compiled import entry, tiny
-from p2psim.policy.state import Loaders, Options, Timeline
+from p2psim.policy.state.options import Options
+from p2psim.policy.state.records import Loaders, Timeline
 
 __all__ = ["free_percent", "reclaim", "segment_size", "store"]
 
