@@ -9,8 +9,7 @@ import math
 
 from p2psim.compiled import entry, inner
 from p2psim.policy.queue import Windows, queue_span, windows
-from p2psim.policy.queue_pass import start_http
-from p2psim.policy.random_prefetch import is_missing, may_prefetch
+from p2psim.policy.random_prefetch import is_missing, may_prefetch, prefetch
 from p2psim.policy.state.commands import Commands, clear
 from p2psim.policy.state.options import Options
 from p2psim.policy.state.records import HTTP, Loaders, Timeline
@@ -65,7 +64,7 @@ def elect(L: Loaders, o: Options, T: Timeline, v: int, now: float, out: Commands
         if loading(L, v, HTTP) >= o.http_slots:
             return
         if is_missing(L, o, T, v, segment, w) and L.viewer[v].position >= _deadline(L, T, v, segment, w):
-            start_http(L, v, segment, out)
+            prefetch(L, o, T, v, segment, out)
 
 
 @inner

@@ -27,11 +27,13 @@ from p2psim.policy.state.commands import (
 from p2psim.policy.state.options import Options
 from p2psim.policy.state.records import (
     FAILED,
+    FAILING,
     HTTP,
     IDLE,
     LOADING,
     NOBODY,
     P2P,
+    RESTLESS,
     ROUNDING,
     SPOILED,
     SUCCEEDED,
@@ -39,7 +41,7 @@ from p2psim.policy.state.records import (
     Timeline,
 )
 from p2psim.policy.state.requests import abort, clear_failures, find, forget, loading, make, start
-from p2psim.policy.state.storage import free_percent, store
+from p2psim.policy.state.storage import FULL, free_percent, store
 
 __all__ = [
     "FORGIVEN_AFTER",
@@ -53,6 +55,7 @@ __all__ = [
     "is_settled",
     "is_urgent",
     "loaded_share",
+    "may_be_replaced",
     "serve_urgent",
     "start_http",
     "start_p2p",
@@ -121,7 +124,7 @@ def _loaded_share(L: Loaders, v: int, head: int, end: int) -> float:
 
 @inner
 def _tidy(L: Loaders, o: Options, T: Timeline, v: int, begin: int, end: int, now: float, out: Commands) -> None:
-    i, failing = 0, 0
+    i, unsettled = 0, 0
     while i < L.viewer[v].retained:
         segment = L.request[i, v].segment
         status = L.request[i, v].status
@@ -143,11 +146,13 @@ def _tidy(L: Loaders, o: Options, T: Timeline, v: int, begin: int, end: int, now
             L.request[i, v].handled = 1
             if L.request[i, v].failures > 0 and now - L.request[i, v].failed_at > FORGIVEN_AFTER + ROUNDING:
                 clear_failures(L, v, i)
-            failing |= L.request[i, v].failures > 0
+            unsettled |= FAILING if L.request[i, v].failures > 0 else 0
             i += 1
         else:
             forget(L, v, i)
-    L.viewer[v].failing = failing
+    if L.viewer[v].stored_bytes >= FULL * L.storage[v]:
+        unsettled |= RESTLESS
+    L.viewer[v].unsettled = unsettled
 
 
 @inner
@@ -245,8 +250,10 @@ def assign_urgent(L: Loaders, o: Options, v: int, i: int, segment: int, q: Pass,
         return
     if http and free_slot(L, v, HTTP, o.http_slots, segment, q.end, out):
         start_http(L, v, segment, out)
-    elif L.slot[v, segment % L.slot.shape[1]].holders > 0 and free_slot(L, v, P2P, o.p2p_slots, segment, q.end, out):
-        start_p2p(L, v, segment, out)
+        return
+    has_holder = L.slot[v, segment % L.slot.shape[1]].holders > 0
+    if has_holder and free_slot(L, v, P2P, o.p2p_slots, segment, q.end, out) and not start_p2p(L, v, segment, out):
+        L.viewer[v].unsettled |= RESTLESS  # what is behind gets the slot, and loses it again in the next pass
 
 
 @inner
@@ -263,6 +270,17 @@ def free_slot(L: Loaders, v: int, source: int, slots: int, segment: int, end: in
         return False
     abort_request(L, v, victim, out)
     return True
+
+
+@inner
+def may_be_replaced(L: Loaders, o: Options, T: Timeline, v: int, segment: int) -> bool:
+    """Return whether the next pass may end a fetch of `segment` for an urgent one that a peer is sending."""
+    for i in range(L.viewer[v].retained):
+        row = L.request[i, v]
+        is_earlier = row.status == LOADING and row.source == P2P and row.segment < segment
+        if is_earlier and in_window(L, T, v, row.segment, o.high_demand_window):
+            return True
+    return False
 
 
 @inner
@@ -287,15 +305,16 @@ def start_http(L: Loaders, v: int, segment: int, out: Commands) -> None:
 
 
 @inner
-def start_p2p(L: Loaders, v: int, segment: int, out: Commands) -> None:
-    """Request a segment from a neighbour that announced it and is idle, if there is one."""
+def start_p2p(L: Loaders, v: int, segment: int, out: Commands) -> bool:
+    """Request a segment from a neighbour that announced it and is idle; False if there is none."""
     link = choose_holder(L, v, segment)
     if link == NOBODY:
-        return
+        return False
     i = make(L, v, segment)
     if i == NOBODY:
-        return
+        return False
     if start(L, v, i, P2P, link):
         add(out, START_P2P, segment, link, P2P, int(L.request[i, v].bytes))
     else:
         add(out, COMPLETE, segment, link, P2P, 0)
+    return True

@@ -5,15 +5,15 @@ from numpy.typing import NDArray
 
 from p2psim.compiled import inner
 from p2psim.policy.queue import Windows, in_window, is_offered, queue_span, windows
-from p2psim.policy.queue_pass import hold, start_http
+from p2psim.policy.queue_pass import hold, may_be_replaced, start_http
 from p2psim.policy.state.commands import Commands, clear
 from p2psim.policy.state.options import Options
-from p2psim.policy.state.records import HTTP, LOADING, NOBODY, SUCCEEDED, Loaders, Timeline
+from p2psim.policy.state.records import HTTP, LOADING, NOBODY, RESTLESS, SUCCEEDED, Loaders, Timeline
 from p2psim.policy.state.requests import find, loading
 from p2psim.policy.state.storage import free_percent
 from p2psim.rng import uniform
 
-__all__ = ["PERIOD", "is_missing", "may_prefetch", "random_prefetch_delay", "random_prefetch_round"]
+__all__ = ["PERIOD", "is_missing", "may_prefetch", "prefetch", "random_prefetch_delay", "random_prefetch_round"]
 
 PERIOD = 1.0
 """Seconds to the next round, plus up to as much again for each connected peer."""
@@ -62,10 +62,18 @@ def random_prefetch_round(L: Loaders, o: Options, T: Timeline, v: int, now: floa
         if loading(L, v, HTTP) >= o.http_slots:
             return
         if probability >= 1 or uniform(L.random, v) <= probability:
-            start_http(L, v, missing[order[n]], out)
+            prefetch(L, o, T, v, missing[order[n]], out)
         probability -= 1
         if probability <= 0:
             return
+
+
+@inner
+def prefetch(L: Loaders, o: Options, T: Timeline, v: int, segment: int, out: Commands) -> None:
+    """Fetch a segment over HTTP ahead of its time."""
+    start_http(L, v, segment, out)
+    if may_be_replaced(L, o, T, v, segment):
+        L.viewer[v].unsettled |= RESTLESS
 
 
 @inner

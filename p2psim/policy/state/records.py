@@ -20,6 +20,7 @@ __all__ = [
     "ABSENT",
     "BUSY",
     "FAILED",
+    "FAILING",
     "FETCHING",
     "HTTP",
     "IDLE",
@@ -27,6 +28,7 @@ __all__ = [
     "MUTE",
     "NOBODY",
     "P2P",
+    "RESTLESS",
     "ROUNDING",
     "SPOILED",
     "STORED",
@@ -50,6 +52,10 @@ BUSY, MUTE = 1, 2
 """A neighbour is sending us a segment; it is not to be asked until it announces anew."""
 ROUNDING = 1e-9
 """Seconds by which a difference of two times may be off."""
+FAILING, RESTLESS = 1, 2
+"""Reasons for which a pass may do something although nothing has changed: failed attempts of a retained request are
+forgotten in time; or the last pass itself has left something to the next (an urgent segment without an idle holder, a
+fetch whose slot an urgent segment can take, a storage so full that windows shrink)."""
 IDLE, LOADING, SUCCEEDED, FAILED, ABORTED = range(5)
 """States of a request."""
 
@@ -101,7 +107,7 @@ VIEWER = np.dtype(
         ("requested", "i4"),  # segment that the player asked for last
         ("waiting", "i4"),  # segment that the player waits for, or NOBODY
         ("retained", "i1"),  # how many requests are retained
-        ("failing", "u1"),  # a retained request may have failed attempts
+        ("unsettled", "u1"),  # FAILING, RESTLESS
         ("degree", "i2"),  # how many neighbours are connected
         ("urgent", "u1"),  # the player jumped while it waited: start at once
         ("announce", "u1"),  # an announcement is due

@@ -8,6 +8,7 @@ from p2psim.policy.state.records import (
     ABORTED,
     BUSY,
     FAILED,
+    FAILING,
     HTTP,
     IDLE,
     LOADING,
@@ -129,7 +130,7 @@ def fail(L: Loaders, v: int, i: int, now: float, timed_out: bool) -> int:
         L.request[i, v].http_failures += 1
     L.request[i, v].failures += 1
     L.request[i, v].failed_at = now
-    L.viewer[v].failing = 1
+    L.viewer[v].unsettled |= FAILING
     link = _end(L, v, i, FAILED)
     if link != NOBODY:
         L.link[v, link].speed = 0.0

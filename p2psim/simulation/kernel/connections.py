@@ -31,6 +31,8 @@ def part(P: Plane, a: int, b: int, now: float) -> None:
     _cut(P, a, b, now)
     _cut(P, b, a, now)
     if disconnect(P.L, a, b):
+        # what the last passes concluded no longer holds: the next news may matter
+        P.seat[a].border_at, P.seat[b].border_at = now, now
         log_connection(P, a, b, CLOSED, now)
 
 

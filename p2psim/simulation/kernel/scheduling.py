@@ -24,6 +24,7 @@ from p2psim.policy.state import (
     NOBODY,
     P2P,
     REJECT,
+    RESTLESS,
     START_HTTP,
     START_P2P,
 )
@@ -136,6 +137,8 @@ def prefetch(P: Plane, v: int, now: float) -> None:
     sync(P, v, now)
     prefetch_round(P.L, P.o, P.T, v, now, P.out)
     _carry_out(P, v, now)
+    if P.L.viewer[v].unsettled & RESTLESS:
+        _set_border(P, v, now)
     plan_prefetch(P, v, now)
 
 

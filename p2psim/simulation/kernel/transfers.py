@@ -149,6 +149,8 @@ def begin(P: Plane, v: int, row: int, now: float) -> None:
                 # its next announcement, where each of them would have been refused for itself
                 P.L.slot[other, x.segment % P.L.slot.shape[1]].told = ABSENT
                 set_announced(P.L, other, x.segment, ABSENT)
+                for k in range(P.L.viewer[other].degree):
+                    P.seat[P.L.link[other, k].neighbour].border_at = now  # the next news may matter to them
             give_up(P, v, row, FAILED, now)  # the neighbour has dropped it meanwhile, or never had it
             return
         if _is_draining(P, v, other):
