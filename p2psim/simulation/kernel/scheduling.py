@@ -191,7 +191,7 @@ def _set_border(P: Plane, v: int, now: float) -> None:
 @inner
 def _plan_border(P: Plane, v: int) -> None:
     seat = P.seat[v]
-    if seat.state != PLAYING or math.isinf(seat.border):
+    if seat.state != PLAYING or seat.border == math.inf:
         seat.urgent_at, seat.border_at = math.inf, math.inf
         return
     due = seat.anchor + max(0.0, seat.border - seat.position)
