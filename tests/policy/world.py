@@ -521,7 +521,8 @@ class World:
             self._behind(4, lambda: self.notes.add("throw", m=said))
             return
         self._begin_at = segment * float(self._duration)
-        track.qualities.load(
+        # a track from before a zap that still tries again asks in the channel that plays now
+        self._tracks[int(track.is_sound)].qualities.load(
             level,
             segment,
             lambda _data, bandwidth: self._delivered(track, segment, level, bandwidth),
