@@ -30,6 +30,7 @@ __all__ = [
     "NOBODY",
     "N_FACTS",
     "P2P",
+    "REQUEST",
     "SPOILED",
     "STORED",
     "SUCCEEDED",
