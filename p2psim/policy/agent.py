@@ -140,7 +140,7 @@ class Agent:
         new.request[: len(old.request)] = old.request
         for ours, theirs in ((new.viewer, old.viewer), (new.link, old.link)):
             ours[:] = theirs
-        for name in ("random", "speed", "identity", "fetch_time", "first_id"):
+        for name in ("storage", "speed", "identity", "fetch_time", "first_id", "random"):
             getattr(new, name)[:] = getattr(old, name)
         self._L = new
         self._out = loader.command_buffer(slots, slots)

@@ -363,6 +363,9 @@ class FakePeer:
 class World:
     """One scenario of the recorder's."""
 
+    capacity = 1024
+    """Segments for which a loader has room from the beginning."""
+
     def __init__(self, params: dict[str, Any], most_events: int = 1_000_000) -> None:
         self.params = params
         self.clock = VirtualClock()
@@ -490,7 +493,7 @@ class World:
             storage=policy.storage_limit(mobile=False),
             page_opened_at=0.0,
             meters=self._meters,
-            capacity=1024,
+            capacity=self.capacity,
             upstream_faults=True,
             page=self._page,
             predecessor=predecessor,
