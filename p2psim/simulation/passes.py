@@ -102,7 +102,8 @@ def _carry_out(P: Plane, v: int, now: float) -> int:
             delivered = segment
         elif command == REJECT:
             P.seat[v].failures += 1
-            push(P, now + retry_delay(P.seat[v].failures), PLAYER, v, 0, 0)
+            P.seat[v].retry_at = now + retry_delay(P.seat[v].failures)
+            push(P, P.seat[v].retry_at, PLAYER, v, 0, 0)
         elif command == COMPLETE:
             if P.s.events:
                 P.fetch[v, segment % P.fetch.shape[1]].done_at = now
