@@ -3,7 +3,7 @@
 from p2psim.compiled import entry, inner
 from p2psim.policy.queue_pass import abort_request
 from p2psim.policy.state.commands import Commands, clear
-from p2psim.policy.state.records import FAILED, LOADING, NOBODY, ROUNDING, Loaders
+from p2psim.policy.state.records import FAILED, LOADING, NOBODY, ROUNDING, URGENT, Loaders
 from p2psim.policy.state.requests import clear_failures, find
 
 __all__ = ["PASS_INTERVAL", "abort_all", "player_requests", "playhead_moved_unseen", "playhead_moves"]
@@ -24,7 +24,7 @@ def player_requests(L: Loaders, v: int, segment: int) -> bool:
     if L.slot[v, segment % L.slot.shape[1]].stored != 0:
         return True
     L.viewer[v].waiting = segment
-    L.viewer[v].urgent = 0
+    L.viewer[v].pending &= ~URGENT & 0xFF
     i = find(L, v, segment)
     if i != NOBODY and L.request[i, v].status == FAILED:
         clear_failures(L, v, i)
@@ -41,7 +41,7 @@ def playhead_moves(L: Loaders, v: int, position: float, rate: float, mean_segmen
     if rate != 0:
         L.viewer[v].rate = rate
     if jump and L.viewer[v].waiting != NOBODY:
-        L.viewer[v].urgent = 1
+        L.viewer[v].pending |= URGENT
     L.viewer[v].jumped = 1
     return jump or now - L.viewer[v].passed > PASS_INTERVAL + ROUNDING
 
@@ -54,7 +54,7 @@ def playhead_moved_unseen(L: Loaders, v: int, position: float, mean_segment: flo
     """
     me = L.viewer[v]
     if me.jumped == 0 and me.waiting != NOBODY and abs(position - me.position) > _JUMP * mean_segment:
-        me.urgent = 1
+        me.pending |= URGENT
     me.position = position
     me.jumped = 1
 

@@ -37,6 +37,7 @@ from p2psim.policy.state.records import (
     ROUNDING,
     SPOILED,
     SUCCEEDED,
+    URGENT,
     Loaders,
     Timeline,
 )
@@ -124,7 +125,7 @@ def _loaded_share(L: Loaders, v: int, head: int, end: int) -> float:
 
 @inner
 def _tidy(L: Loaders, o: Options, T: Timeline, v: int, begin: int, end: int, now: float, out: Commands) -> None:
-    i, unsettled = 0, 0
+    i, pending = 0, 0
     while i < L.viewer[v].retained:
         segment = L.request[i, v].segment
         status = L.request[i, v].status
@@ -146,13 +147,13 @@ def _tidy(L: Loaders, o: Options, T: Timeline, v: int, begin: int, end: int, now
             L.request[i, v].handled = 1
             if L.request[i, v].failures > 0 and now - L.request[i, v].failed_at > FORGIVEN_AFTER + ROUNDING:
                 clear_failures(L, v, i)
-            unsettled |= FAILING if L.request[i, v].failures > 0 else 0
+            pending |= FAILING if L.request[i, v].failures > 0 else 0
             i += 1
         else:
             forget(L, v, i)
     if L.viewer[v].stored_bytes >= FULL * L.storage[v]:
-        unsettled |= RESTLESS
-    L.viewer[v].unsettled = unsettled
+        pending |= RESTLESS
+    L.viewer[v].pending = L.viewer[v].pending & URGENT | pending
 
 
 @inner
@@ -185,7 +186,7 @@ def _review_failure(L: Loaders, o: Options, v: int, i: int, waited: bool, out: C
 @inner
 def serve_urgent(L: Loaders, o: Options, v: int, held: bool, out: Commands) -> None:
     """Start the segment that the player waits for after a jump, if a slot is free."""
-    if L.viewer[v].waiting == NOBODY or L.viewer[v].urgent == 0:
+    if L.viewer[v].waiting == NOBODY or L.viewer[v].pending & URGENT == 0:
         return
     segment = L.viewer[v].waiting
     i = find(L, v, segment)
@@ -253,7 +254,7 @@ def assign_urgent(L: Loaders, o: Options, v: int, i: int, segment: int, q: Pass,
         return
     has_holder = L.slot[v, segment % L.slot.shape[1]].holders > 0
     if has_holder and free_slot(L, v, P2P, o.p2p_slots, segment, q.end, out) and not start_p2p(L, v, segment, out):
-        L.viewer[v].unsettled |= RESTLESS  # what is behind gets the slot, and loses it again in the next pass
+        L.viewer[v].pending |= RESTLESS  # what is behind gets the slot, and loses it again in the next pass
 
 
 @inner

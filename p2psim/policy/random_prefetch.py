@@ -73,7 +73,7 @@ def prefetch(L: Loaders, o: Options, T: Timeline, v: int, segment: int, out: Com
     """Fetch a segment over HTTP ahead of its time."""
     start_http(L, v, segment, out)
     if may_be_replaced(L, o, T, v, segment):
-        L.viewer[v].unsettled |= RESTLESS
+        L.viewer[v].pending |= RESTLESS
 
 
 @inner

@@ -79,8 +79,6 @@ WORLDS: dict[str, dict[str, object]] = {
 }
 
 
-
-
 def tables(scenario: Scenario) -> dict[str, pd.DataFrame]:
     done = run(scenario, seed=5, events=True)
     assert done.trace is not None

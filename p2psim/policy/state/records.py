@@ -28,11 +28,13 @@ __all__ = [
     "MUTE",
     "NOBODY",
     "P2P",
+    "REQUEST",
     "RESTLESS",
     "ROUNDING",
     "SPOILED",
     "STORED",
     "SUCCEEDED",
+    "URGENT",
     "Loaders",
     "Timeline",
     "allocate",
@@ -52,10 +54,11 @@ BUSY, MUTE = 1, 2
 """A neighbour is sending us a segment; it is not to be asked until it announces anew."""
 ROUNDING = 1e-9
 """Seconds by which a difference of two times may be off."""
-FAILING, RESTLESS = 1, 2
+FAILING, RESTLESS, URGENT = 1, 2, 4
 """Reasons for which a pass may do something although nothing has changed: failed attempts of a retained request are
-forgotten in time; or the last pass itself has left something to the next (an urgent segment without an idle holder, a
-fetch whose slot an urgent segment can take, a storage so full that windows shrink)."""
+forgotten in time; the last pass itself has left something to the next (an urgent segment without an idle holder, a
+fetch whose slot an urgent segment can take, a storage so full that windows shrink); the player jumped while it
+waited."""
 IDLE, LOADING, SUCCEEDED, FAILED, ABORTED = range(5)
 """States of a request."""
 
@@ -106,10 +109,9 @@ VIEWER = np.dtype(
         ("last", "i4"),
         ("requested", "i4"),  # segment that the player asked for last
         ("waiting", "i4"),  # segment that the player waits for, or NOBODY
-        ("retained", "i1"),  # how many requests are retained
-        ("unsettled", "u1"),  # FAILING, RESTLESS
+        ("retained", "i2"),  # how many requests are retained
         ("degree", "i2"),  # how many neighbours are connected
-        ("urgent", "u1"),  # the player jumped while it waited: start at once
+        ("pending", "u1"),  # bits FAILING, RESTLESS, URGENT
         ("announce", "u1"),  # an announcement is due
         ("uploads", "u1"),  # whether the viewer serves others
         ("jumped", "u1"),  # a report of the playhead has come (storage rules wait for it)
@@ -165,12 +167,10 @@ def timeline(count: int, duration: float) -> Timeline:
 def allocate(viewers: int, slots: int, requests: int, neighbours: int, *, sizes: bool = False) -> Loaders:
     """Make empty loaders; `sizes` keeps each stored segment's size and exact speeds, else one size for all.
 
-    Raises ValueError unless all counts are positive, and at most 127 requests a viewer.
+    Raises ValueError unless all counts are positive.
     """
     if min(viewers, slots, requests, neighbours) < 1:
         raise ValueError(f"viewers, slots, requests, neighbours = {viewers, slots, requests, neighbours}: at least 1")
-    if requests > np.iinfo(VIEWER["retained"]).max:
-        raise ValueError(f"requests = {requests}: at most 127")
     loaders = Loaders(
         viewer=records(viewers, VIEWER),
         slot=records((viewers, slots), SLOT),

@@ -130,7 +130,7 @@ def fail(L: Loaders, v: int, i: int, now: float, timed_out: bool) -> int:
         L.request[i, v].http_failures += 1
     L.request[i, v].failures += 1
     L.request[i, v].failed_at = now
-    L.viewer[v].unsettled |= FAILING
+    L.viewer[v].pending |= FAILING
     link = _end(L, v, i, FAILED)
     if link != NOBODY:
         L.link[v, link].speed = 0.0

@@ -7,7 +7,7 @@ from p2psim.policy.queue_pass import FORGIVEN_AFTER, assign, begin_pass, hold, s
 from p2psim.policy.random_prefetch import random_prefetch_delay, random_prefetch_round
 from p2psim.policy.state.commands import Commands
 from p2psim.policy.state.options import Options
-from p2psim.policy.state.records import LOADING, NOBODY, P2P, RESTLESS, ROUNDING, STORED, Loaders, Timeline
+from p2psim.policy.state.records import FAILING, LOADING, NOBODY, P2P, RESTLESS, ROUNDING, STORED, Loaders, Timeline
 from p2psim.policy.state.requests import find, loading
 
 __all__ = ["concerns", "prefetch_delay", "prefetch_round", "queue_pass", "wakes_at", "window_border"]
@@ -35,7 +35,7 @@ def concerns(L: Loaders, o: Options, T: Timeline, v: int, segment: int, state: i
     Behind the HTTP window any news may move the end of the queue.
     """
     me = L.viewer[v]
-    if me.unsettled != 0 and (me.unsettled & RESTLESS != 0 or _is_forgiven(L, v, now)):
+    if me.pending & RESTLESS != 0 or (me.pending & FAILING != 0 and _is_forgiven(L, v, now)):
         return True
     if me.requested < 0 or segment < me.requested:
         return False
@@ -57,9 +57,9 @@ def window_border(L: Loaders, o: Options, T: Timeline, v: int, now: float) -> fl
     inf: nothing of this is to come; -inf: any pass may do something.
     """
     me, border = L.viewer[v], math.inf
-    if me.unsettled & RESTLESS != 0:
+    if me.pending & RESTLESS != 0:
         return -math.inf
-    if me.unsettled != 0:
+    if me.pending & FAILING != 0:
         for i in range(me.retained):
             if L.request[i, v].failures > 0:
                 seconds = L.request[i, v].failed_at + FORGIVEN_AFTER - now

@@ -201,7 +201,7 @@ def zap(P: Plane, v: int, channel: int, now: float) -> None:
     seat.state, seat.channel = AWAY, channel
     seat.next = seat.origin_index  # nothing to take back
     seat.border, seat.border_at, seat.urgent_at, seat.check_at = math.inf, math.inf, math.inf, math.inf
-    seat.failures = 0
+    seat.failures, seat.retry_at = 0, 0.0
     seat.visit += 1
     P.tally[v].zaps += 1
     P.tally[v].zapped_at = now

@@ -103,7 +103,7 @@ def change_swarm(P: Plane, v: int, now: float) -> None:
     lose_consent(P, v, now)
     P.seat[v].epoch += 1
     me, slots = P.L.viewer[v], P.L.slot.shape[1]
-    me.retained, me.waiting, me.urgent, me.announce, me.stored_bytes = 0, NOBODY, 0, 0, 0.0
+    me.retained, me.waiting, me.pending, me.announce, me.stored_bytes = 0, NOBODY, 0, 0, 0.0
     for slot in range(slots):
         P.L.slot[v, slot].stored = 0
         P.L.slot[v, slot].announced = ABSENT

@@ -66,9 +66,9 @@ def take_seat(P: Plane, v: int, now: float) -> None:
 
 @inner
 def check(P: Plane, v: int, now: float) -> None:
-    """Ask for the next segment if the buffer is short and the playlist has it."""
+    """Ask for the next segment if the buffer is short, the playlist has it and no retry is being waited for."""
     seat, me = P.seat[v], P.L.viewer[v]
-    if me.waiting != NOBODY or seat.state < STARTING or seat.state > STALLED:
+    if now < seat.retry_at or me.waiting != NOBODY or seat.state < STARTING or seat.state > STALLED:
         return
     target = next_index(seat.next, me.first, me.last, P.s.segment, P.s.latency, P.s.live)
     if target != seat.next:

@@ -108,7 +108,8 @@ def _carry_out(P: Plane, v: int, now: float) -> int:
             delivered = segment
         elif command == REJECT:
             P.seat[v].failures += 1
-            push(P, now + retry_delay(P.seat[v].failures), PLAYER, v, 0, 0)
+            P.seat[v].retry_at = now + retry_delay(P.seat[v].failures)
+            push(P, P.seat[v].retry_at, PLAYER, v, 0, 0)
         elif command == COMPLETE:
             if P.s.events:
                 P.fetch[v, segment % P.fetch.shape[1]].done_at = now
@@ -137,7 +138,7 @@ def prefetch(P: Plane, v: int, now: float) -> None:
     sync(P, v, now)
     prefetch_round(P.L, P.o, P.T, v, now, P.out)
     _carry_out(P, v, now)
-    if P.L.viewer[v].unsettled & RESTLESS:
+    if P.L.viewer[v].pending & RESTLESS:
         _set_border(P, v, now)
     plan_prefetch(P, v, now)
 

@@ -121,6 +121,7 @@ SEAT = np.dtype(
         ("ticks", "i8"),
         ("stalls", "i8"),
         ("failures", "i8"),
+        ("retry_at", "f8"),  # when the player asks again for a segment that it was refused
         ("channel", "i4"),
         ("level", "i4"),
         ("visit", "i4"),  # tells this channel's events from those of channels before

@@ -6,19 +6,23 @@ neighbours, filled from what they announce.
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from p2psim.bundle import records
 from p2psim.policy import interface
 from p2psim.policy.state import (
     ABSENT,
     FETCHING,
     HTTP,
     NOBODY,
+    REQUEST,
     STORE,
     STORED,
+    Loaders,
     Options,
     Timeline,
     allocate,
@@ -32,6 +36,12 @@ __all__ = ["Agent", "Command"]
 
 _ME = 0
 _BLIND = 1.0
+
+
+def _allocate(slots: int, neighbours: int) -> Loaders:
+    """Make one viewer's loader: a request for each slot, as upstream forgets none, and none for its neighbours."""
+    loaders = allocate(neighbours + 1, slots, 1, neighbours, sizes=True)
+    return replace(loaders, request=records((slots, 1), REQUEST))
 
 
 class Command(NamedTuple):
@@ -68,7 +78,7 @@ class Agent:
     ) -> None:
         self.options = options
         self._page_opened_at = now if page_opened_at is None else page_opened_at
-        self._L = allocate(neighbours + 1, capacity, min(capacity, 64), neighbours, sizes=True)
+        self._L = _allocate(capacity, neighbours)
         self._L.random[_ME] = random
         self._L.viewer["born"][_ME] = now
         self._L.viewer["uploads"][_ME] = uploads
@@ -83,7 +93,7 @@ class Agent:
         self._speeds: dict[str, Bandwidth] = {}
         self._fetching: dict[str, frozenset[int]] = {}
         self._unmeasured: set[str] = set()
-        self._out = interface.command_buffer(64, capacity)
+        self._out = interface.command_buffer(capacity, capacity)
         self._kept: dict[int, None] = {}
         self.all, self.http = meters or (Bandwidth(), Bandwidth())
 
@@ -121,18 +131,19 @@ class Agent:
     def _widen(self, slots: int) -> None:
         """Make room for a longer playlist."""
         old = self._L
-        new = allocate(old.viewer.shape[0], slots, old.request.shape[0], old.link.shape[1], sizes=True)
+        new = _allocate(slots, old.link.shape[1])
         last = int(old.viewer[_ME].last)
         used = np.arange(max(0, last - old.slot.shape[1]), last + old.slot.shape[1] // 2)
         used = used[used < max(0, last - old.slot.shape[1]) + old.slot.shape[1]]
         new.slot[:, used % slots] = old.slot[:, used % old.slot.shape[1]]
         new.size[:, used % slots] = old.size[:, used % old.slot.shape[1]]
-        for ours, theirs in ((new.viewer, old.viewer), (new.request, old.request), (new.link, old.link)):
+        new.request[: len(old.request)] = old.request
+        for ours, theirs in ((new.viewer, old.viewer), (new.link, old.link)):
             ours[:] = theirs
-        for name in ("random", "speed", "identity", "fetch_time", "first_id"):
+        for name in ("storage", "speed", "identity", "fetch_time", "first_id", "random"):
             getattr(new, name)[:] = getattr(old, name)
         self._L = new
-        self._out = interface.command_buffer(old.request.shape[0], slots)
+        self._out = interface.command_buffer(slots, slots)
 
     # -- the player ---------------------------------------------------------------------------------------------
 

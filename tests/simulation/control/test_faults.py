@@ -1,10 +1,11 @@
 """Faults, and modes in which peers help a CDN only at times."""
 
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 
-from p2psim.simulation import Checkpoint, run
+from p2psim.simulation import Checkpoint, Control, Run, run
 from p2psim.trace import TABLES
 from tests.simulation.audience import SMALL, found, in_time, moved, play
 
@@ -221,3 +222,37 @@ def test_everything_at_once_is_the_same_again_and_after_a_pause(tmp_path) -> Non
 def test_keeping_events_changes_nothing() -> None:
     quiet = run(SMALL.replace(EVERYTHING), seed=2)
     assert quiet.totals.viewers.equals(play(EVERYTHING).totals.viewers)
+
+
+LONE: dict[str, Any] = {
+    "viewers.count": 1,
+    "policy.name": "http-only",
+    "policy.httpNotReceivingBytesTimeoutMs": 1000,
+    "policy.simultaneousHttpDownloads": 1,
+    **fault("origin", 40, 55),
+}
+
+
+def waits(result: Run, stream: str) -> list[float]:
+    """Seconds from each refusal of the first segment that a viewer lacks to its next request for it."""
+    assert result.trace is not None
+    rows = result.trace["transfers"].query(f"stream == '{stream}' and started_at > 40 and started_at < 95")
+    rows = rows[rows["segment"] == rows["segment"].min()]
+    gaps = rows["started_at"].to_numpy()[1:] - rows["ended_at"].to_numpy()[:-1]
+    return [round(float(gap), 6) for gap in gaps if gap > 1e-6]
+
+
+def test_news_in_the_playlist_does_not_hasten_a_retry() -> None:
+    """A player that was refused waits 1, 2, 4 and then 8 s, as hls.js does; the playlist is new every 2 s."""
+    assert waits(play({**LONE, "stream.window": 60}), "main") == [1, 2, 4, 8, 8, 8]
+
+
+def test_a_retry_of_the_channel_before_does_not_hasten_one_of_this() -> None:
+    def turn(control: Control) -> Generator[Any, Any, None]:
+        yield control.env.timeout(60.5)
+        control.zap(0, channel=1)
+
+    channels = {"channels.count": 2, "channels.zipf": 40.0, "stream.kind": "vod", "stream.length": "200 s"}
+    result = play({**LONE, **channels}, prepare=lambda control: control.env.process(turn(control)))
+    assert waits(result, "main")[-1:] == [4], "so the next is due at 67.9 s"
+    assert waits(result, "channel-2") == [1, 2, 4, 8]
