@@ -145,7 +145,7 @@ _STAMP = _PACKAGE / "__pycache__" / "kernels.stamp"
 
 
 def _sources() -> Iterator[Path]:
-    yield from (_PACKAGE / name for name in ("rng.py", "compiled.py", "bundle.py"))
+    yield from (_PACKAGE / name for name in ("rng.py", "compiled.py", "bundle.py", "scenario/roles.py"))
     for folder in ("policy", "network", "simulation"):
         yield from sorted((_PACKAGE / folder).rglob("*.py"))
 

@@ -6,12 +6,15 @@ from typing import Annotated
 
 from p2psim.errors import UnitError
 
-__all__ = ["UNITS", "Fraction", "Rate", "Seconds", "Size", "format_quantity", "parse_quantity"]
+__all__ = ["UNITS", "UNLIMITED", "Fraction", "Rate", "Seconds", "Size", "format_quantity", "parse_quantity"]
 
 Seconds = Annotated[float, "time"]
 Size = Annotated[float, "size"]
 Rate = Annotated[float, "rate"]
 Fraction = Annotated[float, "fraction"]
+
+UNLIMITED = math.inf
+"""A rate or time without bound; in words "unlimited"."""
 
 _DECIMAL = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _BINARY = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30}

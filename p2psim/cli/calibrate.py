@@ -71,11 +71,12 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _print(found: "Calibration") -> None:
     from p2psim.analysis.calibration.observation import STARTUP_PARTS
+    from p2psim.analysis.dimensions import unit_of
     from p2psim.analysis.formatting import say, say_interval
 
     rows = []
     for name, each in found.estimates.items():
-        unit = _UNITS.get(name, "number")
+        unit = unit_of(f"network.{name}")
         shown = say_interval(each.interval, unit) if each.identified else "left alone"
         rows.append([f"network.{name}", say(each.default, unit), shown, each.how])
     print_table(["parameter", "default", "estimate (95 % interval)", "how"], rows, "Fitted")
@@ -99,9 +100,3 @@ def _print(found: "Calibration") -> None:
         print(f"P2P share of the scenarios kept out: off by {say(found.mean_error, 'points')} on average")
     else:
         print("No scenario was kept out, so nothing judges the fit: give traces of several scenarios")
-
-
-_UNITS = {
-    "request": "time", "http_request": "time", "window": "size", "channel_rate": "rate", "gather": "time",
-    "handshake": "time", "relay_setup": "time",
-}  # fmt: skip

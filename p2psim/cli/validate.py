@@ -72,9 +72,9 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _judged(arguments: argparse.Namespace, runs: "Runs", traces: "Sequence[Trace]") -> "list[Verdict]":
-    from p2psim.analysis.claims.boundaries import dimensions
     from p2psim.analysis.claims.definitions import load_claims, select
     from p2psim.analysis.claims.verdicts import Judge
+    from p2psim.analysis.dimensions import dimensions
 
     ids = [text.strip().upper() for text in arguments.claims.split(",") if text.strip()]
     claims = select(load_claims(), ids)

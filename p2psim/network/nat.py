@@ -10,39 +10,37 @@ do if no filter minds unforeseen ports. A viewer whose UDP is blocked connects t
 import numpy as np
 from numpy.typing import NDArray
 
-from p2psim.compiled import entry
+from p2psim.scenario import nat_kinds
+from p2psim.scenario.nat_kinds import KINDS, NAT_KINDS
 
-__all__ = ["BLOCKED", "MAPPING_INDEPENDENT", "PUBLIC", "connects", "pair_success", "reachability", "twice_translated"]
+__all__ = ["BLOCKED", "PUBLIC", "connects", "pair_success", "reachability", "twice_translated"]
 
-_EI, _AD, _APD = 0, 1, 2
-# in the order of p2psim.scenario.NAT_KINDS: public, full-cone, restricted, port-restricted, symmetric, blocked, AD/EI …
-_MAPPING = (_EI, _EI, _EI, _EI, _APD, _APD, _AD, _AD, _AD, _APD, _APD)
-_FILTERING = (_EI, _EI, _AD, _APD, _APD, _APD, _EI, _AD, _APD, _EI, _AD)
-MAPPING_INDEPENDENT = tuple(mapping == _EI for mapping in _MAPPING)
-_MAPPING_BY_PORT = tuple(mapping == _APD for mapping in _MAPPING)
-_FILTERING_BY_PORT = tuple(filtering == _APD for filtering in _FILTERING)
-PUBLIC, BLOCKED = 0, 5
+_STRICTNESS = ("EI", "AD", "APD")
+"""From the most permissive on."""
+_MAPPING_INDEPENDENT = tuple(kind.mapping == "EI" for kind in KINDS)
+_MAPPING_BY_PORT = tuple(kind.mapping == "APD" for kind in KINDS)
+_FILTERING_BY_PORT = tuple(kind.filtering == "APD" for kind in KINDS)
+PUBLIC, BLOCKED = NAT_KINDS.index(nat_kinds.PUBLIC), NAT_KINDS.index(nat_kinds.BLOCKED)
 
 
-@entry
 def connects(a: int, b: int) -> bool:
     """Whether viewers behind NATs of kinds `a` and `b` can connect without a relay."""
     if a == BLOCKED or b == BLOCKED:
         return False
-    if MAPPING_INDEPENDENT[a] and MAPPING_INDEPENDENT[b]:
+    if _MAPPING_INDEPENDENT[a] and _MAPPING_INDEPENDENT[b]:
         return True
-    if MAPPING_INDEPENDENT[a] and not _FILTERING_BY_PORT[a]:
+    if _MAPPING_INDEPENDENT[a] and not _FILTERING_BY_PORT[a]:
         return True
-    if MAPPING_INDEPENDENT[b]:
+    if _MAPPING_INDEPENDENT[b]:
         return not _FILTERING_BY_PORT[b]
-    if MAPPING_INDEPENDENT[a] or (_MAPPING_BY_PORT[a] and _MAPPING_BY_PORT[b]):
+    if _MAPPING_INDEPENDENT[a] or (_MAPPING_BY_PORT[a] and _MAPPING_BY_PORT[b]):
         return False
     return not (_FILTERING_BY_PORT[a] or _FILTERING_BY_PORT[b])
 
 
 def reachability() -> NDArray[np.bool_]:
     """Matrix (kinds, kinds) of `connects`."""
-    kinds = range(len(MAPPING_INDEPENDENT))
+    kinds = range(len(KINDS))
     return np.array([[connects(a, b) for b in kinds] for a in kinds])
 
 
@@ -51,10 +49,15 @@ def twice_translated(inner: int, outer: int) -> int:
     if BLOCKED in (inner, outer):
         return BLOCKED
     if PUBLIC in (inner, outer):
-        return inner + outer
-    wanted = (max(_MAPPING[inner], _MAPPING[outer]), max(_FILTERING[inner], _FILTERING[outer]))
-    kinds = [kind for kind in range(len(_MAPPING)) if kind not in (PUBLIC, BLOCKED)]
-    return next(kind for kind in kinds if (_MAPPING[kind], _FILTERING[kind]) == wanted)
+        return inner if outer == PUBLIC else outer
+    layers = KINDS[inner], KINDS[outer]
+    mapping = max((kind.mapping for kind in layers), key=_STRICTNESS.index)
+    filtering = max((kind.filtering for kind in layers), key=_STRICTNESS.index)
+    return next(
+        number
+        for number, kind in enumerate(KINDS)
+        if number not in (PUBLIC, BLOCKED) and (kind.mapping, kind.filtering) == (mapping, filtering)
+    )
 
 
 def pair_success(shares: NDArray[np.float64]) -> float:

@@ -12,7 +12,9 @@ from p2psim.analysis.claims.boundaries import Boundary, boundaries_frame, contra
 from p2psim.analysis.claims.definitions import Claim, agreement
 from p2psim.analysis.claims.verdicts import Finding, Verdict
 from p2psim.analysis.comparison.compare import Comparison
+from p2psim.analysis.dimensions import reference_changes
 from p2psim.analysis.formatting import say, say_interval, say_range
+from p2psim.experiment.design_points import say_changes
 from p2psim.report.comparison import comparison_parts
 from p2psim.report.html import answer, figure, heading, page, paragraph, provenance, table
 
@@ -147,9 +149,9 @@ def _boundaries_parts(verdicts: Sequence[Verdict], folder: Path) -> list[str]:
     table_of_stretches = stretches_frame(_claimed(verdicts))
     if table_of_stretches.empty:
         return []
-    drawn, ax = plots.sheet(7.4, 0.34 * table_of_stretches["claim"].nunique() + 1.3)
-    plots.boundaries(table_of_stretches, ax=ax)
     whats = list(dict.fromkeys(table_of_stretches["what"]))
+    drawn, ax = plots.sheet(max(7.4, 1.2 * len(whats)), 0.34 * table_of_stretches["claim"].nunique() + 1.3)
+    plots.boundaries(table_of_stretches, ax=ax)
     rows = []
     for verdict in verdicts:
         held = {each.dimension.what: each.text.partition(": ")[2] for each in verdict.boundaries}
@@ -157,8 +159,8 @@ def _boundaries_parts(verdicts: Sequence[Verdict], folder: Path) -> list[str]:
     return [
         heading("Where each claim ends"),
         paragraph(
-            "One thing is varied at a time, with the same viewers, around a stream 36 s behind live "
-            "(data/dimensions.toml).",
+            f"One thing is varied at a time, with the same viewers, around {say_changes(reference_changes())} where a "
+            "claim says no other (data/dimensions.toml).",
             quiet=True,
         ),
         figure(

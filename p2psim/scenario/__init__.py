@@ -22,8 +22,9 @@ from p2psim.scenario.model import (
     Tracker,
     Viewers,
 )
+from p2psim.scenario.nat_kinds import NAT_KINDS
 from p2psim.scenario.population import Population, populate
-from p2psim.scenario.presets import DATA, NAT_KINDS, bundled
+from p2psim.scenario.presets import DATA, bundled
 
 __all__ = [
     "DATA",

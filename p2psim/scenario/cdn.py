@@ -5,11 +5,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from p2psim.scenario.records import by_name
-from p2psim.units import Fraction, Rate, Seconds, Size
+from p2psim.units import UNLIMITED, Fraction, Rate, Seconds, Size
 
 __all__ = ["Cdn", "Devices", "Hybrid", "Relay"]
-
-UNLIMITED = float("inf")
 
 
 @by_name

@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from p2psim.scenario.records import by_name
-from p2psim.units import Fraction, Rate, Seconds
+from p2psim.units import UNLIMITED, Fraction, Rate, Seconds
 
 __all__ = ["Carrier", "Household", "Neighbourhood", "Regions"]
-
-UNLIMITED = float("inf")
 
 
 @by_name

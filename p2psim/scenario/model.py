@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from p2p_tracker.config.options import BrainOptions
+
 from p2psim.errors import ScenarioError
 from p2psim.scenario.cdn import Cdn, Devices, Hybrid, Relay
 from p2psim.scenario.faults import Fault
 from p2psim.scenario.geography import Carrier, Household, Neighbourhood, Regions
 from p2psim.scenario.policy import Policy
 from p2psim.scenario.records import by_name
-from p2psim.units import Fraction, Rate, Seconds, Size
+from p2psim.units import UNLIMITED, Fraction, Rate, Seconds, Size
 
 __all__ = [
     "SCHEMA",
@@ -43,7 +45,7 @@ __all__ = [
 ]
 
 SCHEMA = 1
-UNLIMITED = float("inf")
+_TRACKER = BrainOptions()
 
 
 @by_name
@@ -168,15 +170,15 @@ class Nat:
 class Tracker:
     """The tracker and its clients."""
 
-    interval: Seconds = 120.0
+    interval: Seconds = _TRACKER.interval
     """Between announces; what public trackers send."""
     offers: int = 5
     """Offers with each announce (p2p-media-loader 2.3)."""
-    heartbeat: Seconds = 60.0
+    heartbeat: Seconds = _TRACKER.heartbeat_timeout
     """A viewer silent for so long is dropped from the list."""
     latency: Seconds = 0.02
     """One way, viewer to tracker."""
-    matching: Literal["random", "least-recently-offered", "locality"] = "random"
+    matching: str = _TRACKER.matching
     """How receivers of offers are chosen (`p2p_tracker.core.matching`); `locality`: same home, then same region."""
 
 

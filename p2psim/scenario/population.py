@@ -7,6 +7,7 @@ carrier) is drawn once for all its viewers; with homes of one, home and viewer a
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,29 +16,33 @@ from scipy.special import ndtri
 from p2psim.rng import stream
 from p2psim.scenario.arrivals import arrival_times, viewing_times
 from p2psim.scenario.model import Scenario, Viewers
-from p2psim.scenario.presets import NAT_KINDS, access_profiles, crypto_rates, nat_mixes
+from p2psim.scenario.nat_kinds import NAT_KINDS
+from p2psim.scenario.presets import DESKTOP, MOBILE, access_profiles, crypto_rates, nat_mixes
+from p2psim.scenario.roles import FREE_RIDER, ROLES, SHARES
 
 __all__ = [
     "CLEAN",
     "CRASH",
+    "DEPARTURES",
     "END",
     "HAIRPIN",
     "HOST",
     "NOWHERE",
     "NO_WAY",
-    "ROLES",
+    "Departure",
     "Population",
     "channel_shares",
     "device_names",
+    "nat_shares",
     "populate",
     "region_names",
     "viewer_name",
 ]
 
-ROLES = ("honest", "polluter", "liar", "staller", "free-rider")
-"""How viewers treat their peers."""
-CLEAN, CRASH, END = 0, 1, 2
-"""Departures: with a goodbye, without, and not before the end of the run."""
+Departure = Literal["clean", "crash", "end"]
+DEPARTURES = get_args(Departure)
+CLEAN, CRASH, END = range(len(DEPARTURES))
+"""Departures by their numbers: with a goodbye, without, and not before the end of the run."""
 NOWHERE = -1
 """Instead of the number of a neighbourhood or carrier: behind none."""
 NO_WAY, HAIRPIN, HOST = 0, 1, 2
@@ -93,7 +98,7 @@ class Population:
     @property
     def mobile(self) -> Bools:
         """Whose device is a phone."""
-        phone: Bools = self.device == device_names().index("mobile")
+        phone: Bools = self.device == device_names().index(MOBILE)
         return phone
 
     @property
@@ -102,9 +107,9 @@ class Population:
         return [NAT_KINDS[kind] for kind in self.nat]
 
     @property
-    def departures(self) -> list[str]:
+    def departures(self) -> list[Departure]:
         """Names of the departures, viewer by viewer."""
-        return [("clean", "crash", "end")[kind] for kind in self.departure]
+        return [DEPARTURES[kind] for kind in self.departure]
 
 
 def viewer_name(index: int) -> str:
@@ -127,6 +132,12 @@ def channel_shares(scenario: Scenario) -> Floats:
     weights = np.arange(1, scenario.channels.count + 1, dtype=float) ** -scenario.channels.zipf
     shares: Floats = weights / weights.sum()
     return shares
+
+
+def nat_shares(scenario: Scenario) -> tuple[float, ...]:
+    """Return the shares of the homes behind each of `NAT_KINDS`."""
+    own = scenario.nat.shares
+    return tuple(own.get(kind, 0.0) for kind in NAT_KINDS) if own else nat_mixes()[scenario.nat.mix]
 
 
 def populate(scenario: Scenario, seed: int, replication: int = 0) -> Population:
@@ -163,7 +174,7 @@ def populate(scenario: Scenario, seed: int, replication: int = 0) -> Population:
         device=device.astype(np.int8),
         uploads=~_is_one_of(device, scenario.devices.upload_off)
         & (draw("sharing") < scenario.viewers.sharing)
-        & (role != ROLES.index("free-rider")),
+        & (role != ROLES.index(FREE_RIDER)),
         role=role,
         p2p=~_is_one_of(device, scenario.devices.p2p_off),
         home=home,
@@ -223,9 +234,7 @@ def _neighbourhoods(scenario: Scenario, home: Ints, region: NDArray[np.int64]) -
 
 
 def _nat_kinds(scenario: Scenario, u: Floats) -> NDArray[np.int8]:
-    own = scenario.nat.shares
-    mix = [own.get(kind, 0.0) for kind in NAT_KINDS] if own else nat_mixes()[scenario.nat.mix]
-    return _choose(mix, u).astype(np.int8)
+    return _choose(nat_shares(scenario), u).astype(np.int8)
 
 
 def _carrier_kinds(scenario: Scenario, u: Floats) -> NDArray[np.int8]:
@@ -235,7 +244,7 @@ def _carrier_kinds(scenario: Scenario, u: Floats) -> NDArray[np.int8]:
 
 
 def _roles(viewers: Viewers, u: Floats) -> NDArray[np.int8]:
-    shares = np.cumsum([viewers.polluters, viewers.liars, viewers.stallers, viewers.free_riders])
+    shares = np.cumsum([getattr(viewers, field) for field in SHARES.values()])
     place = np.searchsorted(shares, u, side="right")
     return np.where(place < len(shares), place + 1, 0).astype(np.int8)
 
@@ -260,5 +269,5 @@ def _links(scenario: Scenario, draw: Draw) -> tuple[Floats, Floats, NDArray[np.i
         )
         uplink[here] = up * np.exp(sigma * normal[here])
         downlink[here] = down * np.exp(sigma * normal[here])
-        device[here] = device_names().index(profile.device if profile is not None else "desktop")
+        device[here] = device_names().index(profile.device if profile is not None else DESKTOP)
     return uplink, downlink, device

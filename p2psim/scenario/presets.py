@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from p2psim.errors import ScenarioError, no_such
+from p2psim.scenario.nat_kinds import NAT_KINDS
 from p2psim.units import parse_quantity
 
 __all__ = [
     "DATA",
-    "NAT_KINDS",
+    "DESKTOP",
+    "MOBILE",
     "AccessProfile",
     "Place",
     "access_profiles",
@@ -26,21 +29,10 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 DATA = _PACKAGE / "data" if (_PACKAGE / "data").is_dir() else _PACKAGE.parent / "data"
 """The bundled data: inside an installed package, or beside it in a checkout."""
 
-NAT_KINDS = (
-    "public",
-    "full-cone",
-    "restricted",
-    "port-restricted",
-    "symmetric",
-    "blocked",
-    "AD/EI",
-    "AD/AD",
-    "AD/APD",
-    "APD/EI",
-    "APD/AD",
-)
-"""Kinds of NAT: in the words of RFC 3489 where it has one, else as mapping/filtering of RFC 4787: EI independent of the
-endpoint, AD dependent on the address, APD on address and port. `p2psim.network.nat` knows the rules."""
+
+DESKTOP, MOBILE = "desktop", "mobile"
+"""Classes of devices (data/presets/devices.toml) that more than their processor tells apart: the first watches behind
+an access link of the custom profile, the second keeps fewer segments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +76,12 @@ def access_profiles() -> Mapping[str, AccessProfile | None]:
 
 @cache
 def nat_mixes() -> Mapping[str, tuple[float, ...]]:
-    """Shares of NAT_KINDS by the name of the mix."""
-    return {name: tuple(float(str(row.get(kind, 0.0))) for kind in NAT_KINDS) for name, row in _read("nat").items()}
+    """Shares of `NAT_KINDS` by the name of the mix; raises ScenarioError for a kind that is none."""
+    mixes = _read("nat")
+    for name, row in mixes.items():
+        for kind in row.keys() - {"source", *NAT_KINDS}:
+            raise ScenarioError(f"data/presets/nat.toml: {name}.{kind}: {no_such('kind of NAT', kind, NAT_KINDS)}")
+    return {name: tuple(float(str(row.get(kind, 0.0))) for kind in NAT_KINDS) for name, row in mixes.items()}
 
 
 @cache

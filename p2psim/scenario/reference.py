@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from p2psim.scenario.model import Scenario
+from p2psim.scenario.nat_kinds import KINDS
 from p2psim.scenario.presets import access_profiles, nat_sources, section_presets
 from p2psim.scenario.toml_io import spelled_default
 
@@ -66,6 +67,11 @@ def _named() -> Iterator[str]:
     yield "\n## Mixes for nat.mix\n\n| mix | source |\n|---|---|"
     for name, source in nat_sources().items():
         yield f"| `{name}` | {_line(source)} |"
+    yield "\n## Kinds of NAT for nat.shares and carrier.kinds\n"
+    yield "| kind | mapping, filtering (RFC 4787) | |\n|---|---|---|"
+    for kind in KINDS:
+        rule = f"{kind.mapping}, {kind.filtering}" if kind.translates and not kind.blocks_udp else ""
+        yield f"| `{kind.name}` | {rule} | {_line(kind.description)} |"
 
 
 def _reasons(kind: type[Any]) -> dict[str, str]:

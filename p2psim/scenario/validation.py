@@ -8,11 +8,14 @@ from itertools import pairwise
 from typing import Any
 
 import psutil
+from p2p_tracker.core.matching import STRATEGIES
 
 from p2psim.errors import ScenarioError, one_of
 from p2psim.scenario.model import Scenario
+from p2psim.scenario.nat_kinds import NAT_KINDS
 from p2psim.scenario.policy_validation import check_policy
-from p2psim.scenario.presets import NAT_KINDS, access_profiles, crypto_rates, nat_mixes, places
+from p2psim.scenario.presets import access_profiles, crypto_rates, nat_mixes, places
+from p2psim.scenario.roles import SHARES
 from p2psim.units import format_quantity
 
 __all__ = ["BYTES_PER_VIEWER", "MAX_CHANNELS", "MAX_DOWNLOADS", "MAX_LEVELS", "check"]
@@ -131,8 +134,8 @@ def _refusals(scenario: Scenario) -> list[tuple[bool, str]]:
             f'viewers.joins: times of coming are for viewers.arrivals = "recorded", not "{viewers.arrivals}"',
         ),
         (
-            viewers.polluters + viewers.liars + viewers.stallers + viewers.free_riders > 1,
-            "viewers.polluters, liars, stallers and free_riders add up to more than 1: each viewer is one of them",
+            sum(getattr(viewers, field) for field in SHARES.values()) > 1,
+            f"viewers.{', '.join(SHARES.values())} add up to more than 1: each viewer is one of them",
         ),
         (
             viewers.arrivals in _STEADY and math.isinf(viewers.viewing),
@@ -200,9 +203,11 @@ def _check_memory(scenario: Scenario) -> None:
 
 
 def _check_mixtures(scenario: Scenario) -> None:
-    """Check every mixture: known names, shares that add up to 1."""
+    """Check every name that data or the tracker list, and every mixture: known names, shares that add up to 1."""
     if scenario.nat.mix not in nat_mixes():
         one_of("nat.mix", scenario.nat.mix, nat_mixes(), ScenarioError)
+    if scenario.tracker.matching not in STRATEGIES:
+        one_of("tracker.matching", scenario.tracker.matching, STRATEGIES, ScenarioError)
     _check_shares("access.mix", scenario.access.mix, "profile", list(access_profiles()))
     if scenario.nat.shares:
         _check_shares("nat.shares", scenario.nat.shares, "kind of NAT", NAT_KINDS)

@@ -10,14 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self
 
-import p2p_tracker
 import psutil
 
-import p2psim
 from p2psim.errors import TestbedError
 
 __all__ = ["Child", "ChildFailedError"]
@@ -61,8 +60,8 @@ class Child:
 
     def __enter__(self) -> Self:
         self._log = self._log_path.open("wb")
-        roots = {str(Path(package.__path__[0]).resolve().parent): None for package in (p2psim, p2p_tracker)}
-        paths = [*roots, *filter(None, [os.environ.get("PYTHONPATH")])]
+        roots = [str(Path(str(files(package))).resolve().parent) for package in ("p2psim", "p2p_tracker")]
+        paths = [*dict.fromkeys(roots), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
             [self._program, *self._arguments],
             stdin=subprocess.PIPE,

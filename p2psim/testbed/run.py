@@ -20,7 +20,8 @@ import msgspec
 from p2psim.errors import TestbedError
 from p2psim.scenario import Population, Scenario, populate
 from p2psim.scenario.policy import PUBLIC_TRACKERS
-from p2psim.scenario.population import ROLES, viewer_name
+from p2psim.scenario.population import device_names, viewer_name
+from p2psim.scenario.roles import HONEST, ROLES
 from p2psim.scenario.zapping import channel_names, itinerary, zapping_stream
 from p2psim.testbed.browser.chromium import browser_versions, check_browser, find_libraries
 from p2psim.testbed.browser.page import check_for_browsers, in_browsers
@@ -230,7 +231,7 @@ class _Run:
         shapes = self._place.shapes
         changes = {} if shapes else uplink_changes(self._scenario, self._population, self._seed)
         plans = _plans(self._scenario, self._population, changes, self._seed, is_paced=not shapes)
-        honest = [plan.index for plan in plans if plan.role == ROLES[0]]  # a browser plays no other part
+        honest = [plan.index for plan in plans if plan.role == HONEST]  # a browser plays no other part
         pages = {honest[place] for place in in_browsers(len(honest), self._scenario.viewers.browsers)}
         others = self._place.shares([plan.index for plan in plans if plan.index not in pages], count)
         shares = [
@@ -412,10 +413,10 @@ def _plans(
             name=viewer_name(index),
             joined_at=float(population.joined_at[index]),
             left_at=float(population.left_at[index]),
-            departure=departure,  # type: ignore[arg-type]
+            departure=departure,
             uplink=_limit(float(population.uplink[index])),
             downlink=_limit(float(population.downlink[index])),
-            device="mobile" if population.mobile[index] else "desktop",
+            device=device_names()[population.device[index]],
             uploads=bool(population.uploads[index]),
             channel=channels[population.channel[index]],
             zaps=[(at, channels[channel]) for at, channel in _zaps(scenario, population, seed, index)],

@@ -8,8 +8,43 @@ Columns may be added in later versions, none is renamed. A simulated trace has m
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Literal, get_args
 
-__all__ = ["TABLES"]
+from p2psim.scenario.population import DEPARTURES
+
+__all__ = [
+    "ACTORS",
+    "OUTCOMES",
+    "PATHS",
+    "SAMPLE_PERIOD",
+    "SOURCES",
+    "STATES",
+    "TABLES",
+    "VALUES",
+    "ConnectionOutcome",
+    "Outcome",
+    "Path",
+    "State",
+]
+
+SAMPLE_PERIOD = 2.0
+"""Seconds between two samples of a viewer."""
+
+ACTORS = ("aiortc", "browser", "simulated")
+"""Kinds of viewers."""
+SOURCES = ("http", "p2p")
+"""Sources of a transfer."""
+Outcome = Literal["completed", "aborted", "stalled", "failed", "invalid"]
+OUTCOMES = get_args(Outcome)
+"""Outcomes of a transfer."""
+ConnectionOutcome = Literal["open", "failed", "duplicate", "refused"]
+Path = Literal["host", "srflx", "prflx", "relay"]
+PATHS = get_args(Path)
+"""Ways of a connection, by the kind of candidate that ICE chose: the two hosts themselves; an address that STUN told;
+one that only showed in a check; a relay."""
+State = Literal["starting", "playing", "stalled", "ended"]
+STATES = get_args(State)
+"""States of a player, in the order of their first appearance."""
 
 TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -17,19 +52,19 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "viewer": "str",
             "joined_at": "float",
             "left_at": "float",
-            "departure": "str",  # clean, crash, end
+            "departure": "str",
             "channel": "str",
             "nat": "str",
             "uplink": "float",
             "downlink": "float",
-            "device": "str",  # desktop, mobile
-            "actor": "str",  # aiortc, browser, simulated
+            "device": "str",  # a class of data/presets/devices.toml
+            "actor": "str",
         },
         "transfers": {
             "viewer": "str",
             "stream": "str",
             "segment": "int",
-            "source": "str",  # http, p2p
+            "source": "str",
             "from_viewer": "str",  # empty for http
             "relayed": "bool",
             "started_at": "float",
@@ -37,7 +72,7 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "ended_at": "float",
             "bytes": "int",
             "first_byte": "int",  # offset into the segment; above 0 for a resumed one
-            "outcome": "str",  # completed, aborted, stalled, failed, invalid
+            "outcome": "str",
         },
         "segments": {
             "viewer": "str",
@@ -59,8 +94,8 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "initiated_at": "float",
             "opened_at": "float",
             "closed_at": "float",
-            "path": "str",  # host, srflx, prflx, relay
-            "outcome": "str",  # open, failed, duplicate
+            "path": "str",  # empty where it never opened
+            "outcome": "str",
         },
         "announces": {
             "viewer": "str",
@@ -74,7 +109,7 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "playback": {
             "viewer": "str",
             "at": "float",
-            "state": "str",  # starting, playing, stalled, ended
+            "state": "str",
             "position": "float",
             "buffer": "float",
             "latency": "float",
@@ -101,3 +136,13 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     }
 )
 """Table → column → kind ("str", "int", "float" or "bool")."""
+
+VALUES: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "viewers": {"departure": DEPARTURES, "actor": ACTORS},
+        "transfers": {"source": SOURCES, "outcome": OUTCOMES},
+        "connections": {"path": ("", *PATHS), "outcome": get_args(ConnectionOutcome)},
+        "playback": {"state": STATES},
+    }
+)
+"""Table → column of texts → the values that it can have."""

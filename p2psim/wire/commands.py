@@ -13,6 +13,7 @@ from p2psim.wire.values import Value, decode_value, encode_ids, encode_int
 
 __all__ = [
     "MAX_MESSAGE_SIZE",
+    "SEGMENT_DATA_START",
     "CancelSegmentRequest",
     "Command",
     "SegmentAbsent",
@@ -104,6 +105,8 @@ _CODES: Final[dict[type[Command], int]] = {
     SegmentAbsent: 4,
     CancelSegmentRequest: 5,
 }
+SEGMENT_DATA_START: Final = FRAME_START + bytes((_CODES[SegmentData],))
+"""Beginning of every frame with a `SegmentData` command."""
 _ACKNOWLEDGEMENTS: Final[
     dict[int, type[SegmentDataSendingCompleted] | type[SegmentAbsent] | type[CancelSegmentRequest]]
 ] = {

@@ -14,7 +14,6 @@ import numpy as np
 __all__ = [
     "DEFAULT_ANNOUNCE_INTERVAL",
     "GATHERING_TIMEOUT",
-    "OFFERS_PER_ANNOUNCE",
     "OFFER_TIMEOUT",
     "AnnounceEvent",
     "AnnounceTimer",
@@ -36,7 +35,6 @@ __all__ = [
 
 DEFAULT_ANNOUNCE_INTERVAL: Final = 30.0
 """Seconds between announces until a reply says otherwise."""
-OFFERS_PER_ANNOUNCE: Final = 5
 OFFER_TIMEOUT: Final = 50.0
 """Seconds until an offer without answer is dropped."""
 GATHERING_TIMEOUT: Final = 5.0

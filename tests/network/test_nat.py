@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from p2psim.network.nat import connects, pair_success, reachability, twice_translated
-from p2psim.scenario.presets import NAT_KINDS, nat_mixes
+from p2psim.scenario.nat_kinds import NAT_KINDS
+from p2psim.scenario.presets import nat_mixes
 
 # rows and columns in the order of NAT_KINDS; checkmynat.com/posts/nat-traversal, and measured in a lab
 PUBLISHED = ["YYYYYn", "YYYYYn", "YYYYYn", "YYYYnn", "YYYnnn", "nnnnnn"]

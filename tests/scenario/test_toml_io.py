@@ -175,7 +175,7 @@ def test_from_outside_a_number_needs_its_unit() -> None:
         ("[regions]\nstretch = 0.5", "1 or more"),
         ('[cdn]\nedges = "regions"', "regions.mix is empty"),
         ("[cdn]\noverflow = 0.5", "whose cdn.rate is limited"),
-        ('[tracker]\nmatching = "dating"', "accepted: 'random', 'least-recently-offered', 'locality'"),
+        ('[tracker]\nmatching = "dating"', "accepted: random, least-recently-offered, locality"),
         ("[hybrid]\nload = 0.5", "a load needs a limited origin.rate"),
         ('[hybrid]\nends = "0 s"', "must be after hybrid.begins"),
         ("[channels]\ncount = 0", "1 to 10000"),

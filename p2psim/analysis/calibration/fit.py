@@ -18,13 +18,14 @@ import pandas as pd
 
 from p2psim.analysis.calibration.conditions import NONE, PLACES, place_of
 from p2psim.analysis.calibration.identification import Estimate, identify, overhead_estimates, overheads
-from p2psim.analysis.calibration.observation import ACTORS, STARTUP_PARTS, observe, startup_parts
+from p2psim.analysis.calibration.observation import STARTUP_PARTS, observe, startup_parts
 from p2psim.analysis.calibration.refinement import refine_goodput, with_network
 from p2psim.analysis.comparison.compare import compare_all
 from p2psim.analysis.runs import Runs, jobs_for
 from p2psim.errors import InputError, one_of
 from p2psim.rng import stream
 from p2psim.trace import TABLES, Trace
+from p2psim.trace.schema import ACTORS
 
 __all__ = ["JUDGED", "MEAN_POINTS", "Calibration", "Check", "calibrate", "kept_out", "trace_digest"]
 

@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 from p2psim.scenario import Scenario
 from p2psim.trace import Trace
 
-__all__ = ["ACTORS", "STARTUP_PARTS", "Observed", "observe", "startup_parts"]
+__all__ = ["STARTUP_PARTS", "Observed", "observe", "startup_parts"]
 
-ACTORS = ("aiortc", "browser", "simulated")
-"""Kinds of viewers, as the table of viewers names them."""
 STARTUP_PARTS = ("first_request", "first_segment", "first_frame")
 
 _FULL = 0.9

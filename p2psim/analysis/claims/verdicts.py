@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from p2psim.analysis.claims.boundaries import Boundary, Dimension, boundary_cases, stretches
+from p2psim.analysis.claims.boundaries import Boundary, boundary_cases, stretches
 from p2psim.analysis.claims.definitions import Case, Claim
 from p2psim.analysis.claims.evidence import (
     METRICS_OF_CLAIMS,
@@ -22,6 +22,7 @@ from p2psim.analysis.claims.evidence import (
     staleness,
     with_bills,
 )
+from p2psim.analysis.dimensions import Dimension
 from p2psim.analysis.formatting import say
 from p2psim.analysis.metrics import Metric, Sums, estimate, pair, sums
 from p2psim.analysis.runs import BASELINE, Job, Runs, jobs_for
@@ -237,13 +238,13 @@ def _stretches(claim: Claim, findings: Sequence[Finding]) -> str:
     if len(seen) < 2:
         return ""
     at, means = [f.case.at for f in seen], [f.interval.mean for f in seen]
-    words = isinstance(claim.vary.values[0], str)
-    what = f"{claim.vary.what} {'is' if words else 'are'}"
+    unit, counts = claim.vary.unit, isinstance(claim.vary.values[0], int)
+    what = f"{claim.vary.what} {'are' if counts else 'is'}"
     first, last = at[0], at[-1]
     parts = []
     for begin, end in stretches(at, means, seen[0].case.low, seen[0].case.high):
-        least = say(begin, "time") if words else str(math.ceil(begin))
-        most = say(end, "time") if words else str(math.floor(end))
+        least = str(math.ceil(begin)) if counts else say(begin, unit)
+        most = str(math.floor(end)) if counts else say(end, unit)
         if begin == first:
             parts.append(f"{what} at most about {most}")
         elif end == last:

@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from p2psim.analysis.metrics import BILLED_BIN
 from p2psim.analysis.planning.audience import Audience, channel_sizes
 from p2psim.analysis.planning.inputs import Inputs
-from p2psim.analysis.planning.sampling import BILLED, Flows
+from p2psim.analysis.planning.sampling import Flows
 from p2psim.analysis.planning.tariff import Delivered, break_even_cdn, break_even_fee
 from p2psim.analysis.statistics import Interval, jackknife
 
@@ -142,7 +143,7 @@ def scaled(evidence: Evidence, rows: Rows, shift: float = 0.0) -> Curve:
         ratio = _by_size(evidence, name, alone, rows, shift if name == "origin" else 0.0)
         here = _line_up(ratio, audience, viewers, alone)
         if event is not None:
-            simulated = event.viewer_seconds[rows].mean(axis=0) / min(BILLED, audience.seconds)
+            simulated = event.viewer_seconds[rows].mean(axis=0) / min(BILLED_BIN, audience.seconds)
             here = _corrected(here, ratio(simulated), event, name, rows)
         found[name] = viewers * here * per_viewer
     return Curve(at, width, viewers, found["origin"], viewers * per_viewer, found["p2p"], found["relayed"])
@@ -151,10 +152,10 @@ def scaled(evidence: Evidence, rows: Rows, shift: float = 0.0) -> Curve:
 def _bins(evidence: Evidence) -> tuple[Floats, float]:
     audience = evidence.inputs.audience
     if audience.is_constant:
-        return np.zeros(1), BILLED
+        return np.zeros(1), BILLED_BIN
     if evidence.event is not None:
-        return evidence.event.at, BILLED
-    width = BILLED / np.ceil(max(1.0, BILLED * SLOTS / audience.seconds))  # whole ones in five minutes
+        return evidence.event.at, BILLED_BIN
+    width = BILLED_BIN / np.ceil(max(1.0, BILLED_BIN * SLOTS / audience.seconds))  # whole ones in five minutes
     return np.arange(int(audience.seconds // width), dtype=float) * width, float(width)
 
 
@@ -266,7 +267,7 @@ def _stalls(evidence: Evidence, rows: Rows) -> dict[str, float]:
 
 def _five_minutes(curve: Curve, rates: Floats) -> Floats:
     """Average over five minutes, where bins are narrower."""
-    each = max(1, round(BILLED / curve.width))
+    each = max(1, round(BILLED_BIN / curve.width))
     whole = len(rates) // each
     found: Floats = rates[: whole * each].reshape(whole, each).mean(axis=1) if whole else rates.mean(keepdims=True)
     return found

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from p2psim.analysis.metrics import BILLED_BIN
 from p2psim.analysis.planning.audience import ARRIVING, Audience, channel_sizes, draw_visits
 from p2psim.analysis.planning.inputs import Inputs
 from p2psim.analysis.runs import BASELINE, Job, Runs
@@ -21,12 +22,10 @@ from p2psim.scenario import Scenario
 from p2psim.simulation import Run
 from p2psim.trace import BIN
 
-__all__ = ["BILLED", "Effort", "Flows", "Sampler", "sizes_for"]
+__all__ = ["Effort", "Flows", "Sampler", "sizes_for"]
 
 Floats = NDArray[np.float64]
 
-BILLED = 300.0
-"""Seconds of the rates by whose 95th percentile traffic is billed."""
 WARMUP = 900.0
 """Seconds until viewers have as many neighbours as they ever will (they grow for a quarter of an hour)."""
 FAIR = 30
@@ -145,8 +144,8 @@ class Sampler:
         rows = []
         for replication in range(self.effort.replications):
             shared, base = self._runs.make(self._event(inputs, replication))
-            rows.append(_flows(shared, base, BILLED))
-        return _stacked(np.arange(rows[0].shape[1], dtype=float) * BILLED, rows)
+            rows.append(_flows(shared, base, BILLED_BIN))
+        return _stacked(np.arange(rows[0].shape[1], dtype=float) * BILLED_BIN, rows)
 
     def _steady(self, inputs: Inputs, size: int, replication: int, least: int) -> list[Job]:
         jobs = []

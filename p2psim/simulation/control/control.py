@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from p2p_tracker.config.options import TICK, Options
 
 from p2psim.errors import ScenarioError
 from p2psim.rng import stream
@@ -40,14 +41,12 @@ from p2psim.simulation.control.signalling import Signalling
 from p2psim.simulation.control.timer_queue import Agenda
 from p2psim.simulation.kernel.http_servers import ORIGIN_RATE
 from p2psim.simulation.kernel.state import AWAY, CRASHED, GONE, N_SWITCHED, Plane
+from p2psim.wire.tracker_messages import reconnect_delay
 
 __all__ = ["Control"]
 
-_PING = 25.0
+_PING = Options().ping_interval
 """Seconds between the tracker's pings; a viewer that is there answers."""
-_SWEEP = 1.0
-_RECONNECT_AT_LEAST, _RECONNECT_AT_MOST, _RECONNECT_SPREAD = 10.0, 3600.0, 300.0
-"""How long a tracker client waits to reconnect: doubled each time, and at random (bittorrent-tracker)."""
 
 
 @dataclass(slots=True)
@@ -73,7 +72,7 @@ class Control:
         self._rounds = Agenda()
         self._plan_visits()
         if self._shares:
-            self.env.after(_SWEEP, self._keep_house, _PING)
+            self.env.after(TICK, self._keep_house, _PING)
             hybrid.schedule(self)
         faults.schedule(self)
 
@@ -170,9 +169,8 @@ class Control:
 
     def _reconnect(self, v: int, turn: int, tries: int) -> None:
         """The tracker client has lost its connection and will try again."""
-        wait = min(2.0**tries * _RECONNECT_AT_LEAST, _RECONNECT_AT_MOST)
-        luck = stream(self.seed, self.replication, "reconnect", v, turn, tries).random()
-        self.env.after(wait + luck * _RECONNECT_SPREAD, self._connect_again, v, turn, tries + 1)
+        wait = reconnect_delay(tries, stream(self.seed, self.replication, "reconnect", v, turn, tries))
+        self.env.after(wait, self._connect_again, v, turn, tries + 1)
 
     def _connect_again(self, v: int, turn: int, tries: int) -> None:
         if not self.is_present(v) or turn != self._turns[v]:
@@ -189,7 +187,7 @@ class Control:
             for v in np.flatnonzero((self._states != AWAY) & (self._states < GONE)).tolist():
                 self.signalling.brain.heard(v, self.env.now)
         self.signalling.brain.expire(self.env.now)
-        self.env.after(_SWEEP, self._keep_house, next_ping)
+        self.env.after(TICK, self._keep_house, next_ping)
 
     # -- verbs --------------------------------------------------------------------------------------------------
 

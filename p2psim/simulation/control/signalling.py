@@ -19,6 +19,7 @@ from p2psim.simulation.control.commands import later_connect
 from p2psim.simulation.control.reachability import Reach
 from p2psim.simulation.kernel.paths import round_trip
 from p2psim.simulation.kernel.state import GONE, Plane
+from p2psim.wire.identity import PEER_ID_PREFIX
 
 __all__ = ["Announcement", "Attempt", "Signalling", "peer_id"]
 
@@ -197,4 +198,4 @@ class Signalling:
 
 def peer_id(v: int) -> str:
     """Peer id of a simulated viewer."""
-    return f"-PM0203-{v:012d}"
+    return f"{PEER_ID_PREFIX}{v:012d}"

@@ -8,6 +8,7 @@ from p2psim.policy.interface import on_http_done, on_p2p_done, on_p2p_failed
 from p2psim.policy.state import ABSENT, HTTP, NOBODY, P2P, SPOILED
 from p2psim.policy.state.neighbours import link_to, set_announced
 from p2psim.policy.state.requests import fail, find, succeed
+from p2psim.scenario import roles
 from p2psim.simulation.kernel.event_queue import BEGIN, CHECK, push
 from p2psim.simulation.kernel.http_servers import respond
 from p2psim.simulation.kernel.paths import channel_cap, lay_path, round_trip
@@ -55,8 +56,8 @@ COMPLETED, ABORTED, STALLED, FAILED, INVALID, LATE = range(6)
 FREE, ASKED, WAITING, FLOWING, DRAINING = range(5)
 """States of a row; draining: given up, but its sender has not heard of it, or has passed bytes on already; waiting:
 the answer stands behind such bytes."""
-POLLUTER, LIAR, STALLER = 1, 2, 3
-"""Roles that treat others badly: places in `p2psim.scenario.population.ROLES`."""
+POLLUTER, LIAR, STALLER = (roles.ROLES.index(role) for role in (roles.POLLUTER, roles.LIAR, roles.STALLER))
+"""Numbers of the roles that treat others badly."""
 
 
 @tiny

@@ -9,18 +9,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from p2psim.testbed.peer.player import State
 from p2psim.testbed.recording.event_log import DIGEST_DIGITS, Journal
 from p2psim.testbed.recording.viewer_log import ViewerNotes
+from p2psim.trace.schema import State
 from p2psim.wire import SegmentRequest, decode
+from p2psim.wire.commands import FRAME_END, MARK_SIZE, SEGMENT_DATA_START
 
 __all__ = ["BrowserNotes"]
 
 Event = Mapping[str, Any]
 
-_HEADER: Final = b"cstr\x02cend"
+_HEADER: Final = SEGMENT_DATA_START + FRAME_END
 """A SegmentData command, of which the page tells only that it came."""
-_MARK: Final = 4
 
 
 class _ToldClock:
@@ -107,7 +107,7 @@ class BrowserNotes:
             case "range":
                 self._notes.attempt_resumed(self._numbers.get(event["url"], -1), "http", event["first"])
             case "request":
-                self._resume(bytes.fromhex(event["command"])[_MARK:-_MARK])
+                self._resume(bytes.fromhex(event["command"])[MARK_SIZE:-MARK_SIZE])
             case "chunk":
                 self._chunk(self._numbers.get(event["url"], -1), event["count"])
             case "bytes":

@@ -27,9 +27,9 @@ from p2psim.testbed.browser.events import BrowserNotes
 from p2psim.testbed.browser.page import page_address
 from p2psim.testbed.peer.clock import RunClock
 from p2psim.testbed.peer.config import ViewerPlan
-from p2psim.testbed.peer.viewer import SAMPLE_PERIOD
 from p2psim.testbed.peer.worker import Task
 from p2psim.testbed.recording.event_log import Journal
+from p2psim.trace.schema import SAMPLE_PERIOD
 
 __all__ = ["BrowserViewer", "main"]
 

@@ -18,7 +18,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,16 +26,14 @@ from numpy.typing import NDArray
 from p2psim.errors import ScenarioError
 from p2psim.network.round_trip import pair_rtt, regional_rtt
 from p2psim.scenario import Population, Scenario
+from p2psim.scenario.nat_kinds import KINDS, NAT_KINDS, PUBLIC, Dependence
 from p2psim.scenario.population import HAIRPIN, HOST, NOWHERE, region_names
-from p2psim.scenario.presets import NAT_KINDS, places
+from p2psim.scenario.presets import places
 
 __all__ = [
-    "BLOCKED",
     "MOST_HOMES",
-    "PUBLIC",
     "Blueprint",
     "Carrier",
-    "Dependence",
     "Home",
     "Link",
     "Server",
@@ -48,18 +46,6 @@ __all__ = [
 MOST_HOMES: Final = 250
 """A process can wait for no more than 1024 files at once, and each home takes some."""
 
-Dependence = Literal["EI", "AD", "APD"]
-"""Independent of the endpoint; dependent on its address; on address and port (RFC 4787)."""
-
-_CLASSICAL: Final[dict[str, tuple[Dependence, Dependence]]] = {
-    "full-cone": ("EI", "EI"),
-    "restricted": ("EI", "AD"),
-    "port-restricted": ("EI", "APD"),
-    "symmetric": ("APD", "APD"),
-}
-PUBLIC: Final = "public"
-BLOCKED: Final = "blocked"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Translation:
@@ -71,15 +57,13 @@ class Translation:
 
 
 def translation(kind: str) -> Translation | None:
-    """Give the record of a kind of NAT; None: the kind translates nothing."""
-    if kind not in NAT_KINDS:
+    """Return how a kind of NAT treats UDP; None: the kind translates nothing."""
+    record = next((each for each in KINDS if each.name == kind), None)
+    if record is None:
         raise ScenarioError(f"kind of NAT {kind!r}; one of {', '.join(NAT_KINDS)} is accepted")
-    if kind == PUBLIC:
+    if not record.translates:
         return None
-    if kind == BLOCKED:
-        return Translation(mapping="EI", filtering="APD", blocks_udp=True)
-    mapping, filtering = _CLASSICAL.get(kind) or kind.split("/")
-    return Translation(mapping=mapping, filtering=filtering)  # type: ignore[arg-type]
+    return Translation(mapping=record.mapping, filtering=record.filtering, blocks_udp=record.blocks_udp)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,10 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from p2psim.scenario import Population, Scenario
+from p2psim.scenario.nat_kinds import BLOCKED
 from p2psim.testbed.faults import origin_changes, uplink_changes
 from p2psim.testbed.hosts import ORIGIN, TRACKER, Place
-from p2psim.testbed.lab.blueprint import BLOCKED, Blueprint, Server, Way, blueprint
+from p2psim.testbed.lab.blueprint import Blueprint, Server, Way, blueprint
 from p2psim.testbed.lab.coturn import RELAY_SERVER, Relay, relay_server
 from p2psim.testbed.lab.lab import Host, Lab
 

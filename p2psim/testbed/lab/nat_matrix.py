@@ -22,8 +22,8 @@ from p2p_tracker.server.ice_servers import ice_servers
 
 from p2psim.errors import P2PSimError
 from p2psim.network.nat import connects, twice_translated
-from p2psim.scenario.presets import NAT_KINDS
-from p2psim.testbed.lab.blueprint import BLOCKED, Blueprint, Carrier, Home, Way, translation
+from p2psim.scenario.nat_kinds import BLOCKED, NAT_KINDS
+from p2psim.testbed.lab.blueprint import Blueprint, Carrier, Home, Way, translation
 from p2psim.testbed.lab.coturn import Relay, relay_server
 from p2psim.testbed.lab.ice_model import succeeds
 from p2psim.testbed.lab.lab import Lab

@@ -16,8 +16,9 @@ from typing import Any, Final, Literal, Self, TypeVar
 from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnection
 
 from p2psim.testbed.lab.lab import Host
-from p2psim.testbed.peer.candidate_path import Path, joint_path, path_of
+from p2psim.testbed.peer.candidate_path import joint_path, path_of
 from p2psim.testbed.peer.ice import prefer_direct
+from p2psim.trace.schema import Path
 
 __all__ = ["Meeting", "Station", "meet"]
 

@@ -7,15 +7,15 @@ It asks for segments in order, keeps its buffer filled, plays in real time, stal
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from p2psim.player import hls_js as rules
 from p2psim.scenario import Player as PlayerOptions
 from p2psim.testbed.peer.interfaces import Clock, Timer
+from p2psim.trace.schema import State
 
-__all__ = ["Player", "PlayerObserver", "SegmentLoader", "State"]
+__all__ = ["Player", "PlayerObserver", "SegmentLoader"]
 
-State = Literal["starting", "playing", "stalled", "ended"]
 Item = tuple[int, float, float]
 
 

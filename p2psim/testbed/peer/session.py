@@ -12,6 +12,7 @@ import numpy as np
 from p2psim.player import hls_js as rules
 from p2psim.policy.interface import options
 from p2psim.rng import kernel_streams
+from p2psim.scenario.presets import MOBILE
 from p2psim.testbed.peer.adversaries import CONDUCTS
 from p2psim.testbed.peer.config import Surroundings, ViewerPlan
 from p2psim.testbed.peer.connection import Links
@@ -137,7 +138,7 @@ class Visit:
             uploads=plan.uploads and not policy.isP2PUploadDisabled,
             max_message_size=policy.webRtcMaxMessageSize,
             neighbours=policy.maxPeers,
-            storage=policy.storage_limit(plan.device == "mobile"),
+            storage=policy.storage_limit(plan.device == MOBILE),
             validate_p2p=judge if policy.validateP2PSegment else None,
             validate_http=judge if policy.validateHTTPSegment else None,
             conduct=CONDUCTS[plan.role](),

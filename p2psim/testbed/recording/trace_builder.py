@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from p2psim.scenario import Scenario
-from p2psim.testbed.peer.candidate_path import Path as Way
 from p2psim.testbed.peer.candidate_path import joint_path
 from p2psim.trace import Recorder
+from p2psim.trace.schema import Path as Way
 
 __all__ = ["Facts", "Ledger", "read_events", "tabulate"]
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from p2psim.testbed.peer.connection_pool import Outcome
 from p2psim.testbed.peer.interfaces import Timepiece
-from p2psim.testbed.peer.player import State
 from p2psim.testbed.recording.event_log import Journal, digest
+from p2psim.trace.schema import ConnectionOutcome, State
 from p2psim.wire import is_command
+from p2psim.wire.commands import SEGMENT_DATA_START
 
 __all__ = ["LinkFacts", "ViewerNotes"]
 
@@ -23,8 +23,6 @@ _OUTCOMES: Final = {
 Opened = Callable[[int, bytes], bytes]
 _SERIALS: Final = 1_000_000
 """Transfers of a visit have numbers of their own."""
-_ANSWER_BEGINS: Final = b"cstr\x02"
-"""How a SegmentData command starts on the wire."""
 
 
 class LinkFacts(Protocol):
@@ -258,7 +256,7 @@ class ViewerNotes:
 
     # -- connections --------------------------------------------------------------------------------------------
 
-    def connection_over(self, connection: LinkFacts, outcome: Outcome) -> None:
+    def connection_over(self, connection: LinkFacts, outcome: ConnectionOutcome) -> None:
         """Write a connection down: its bytes at both ends, the rest where it was offered."""
         self.write(
             "link", peer=connection.peer, sent=connection.sent, received=connection.received,
@@ -276,7 +274,7 @@ class ViewerNotes:
         if not is_command(message):
             if not is_wanted:
                 self._came_late("p2p", connection.peer, len(message))
-        elif message.startswith(_ANSWER_BEGINS):
+        elif message.startswith(SEGMENT_DATA_START):
             self._answered(connection.peer)
 
     def _answered(self, peer: str) -> None:

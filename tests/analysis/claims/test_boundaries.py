@@ -12,12 +12,12 @@ from p2psim.analysis.claims.boundaries import (
     boundaries_frame,
     boundary_cases,
     contradictions,
-    dimensions,
     stretches,
     stretches_frame,
 )
 from p2psim.analysis.claims.definitions import load_claims, select
 from p2psim.analysis.claims.verdicts import Finding, Judge, status
+from p2psim.analysis.dimensions import dimensions
 from p2psim.analysis.runs import Runs
 from p2psim.analysis.statistics import Interval
 

@@ -86,6 +86,14 @@ def test_select() -> None:
         (CLAIM.replace("c01-share", "c99"), "c99"),
         (CLAIM + '[[claim.case]]\nlabel = "a"\nchange = {}\n', "no such key 'change'"),
         (CLAIM + '[[claim.case]]\nlabel = "a"\nprices = "free"\n', "prices = 'free'"),
+        (CLAIM + 'vary = { what = "a", field = "stream.latency" }', "X1: vary: values is missing"),
+        (CLAIM + 'vary = { what = "a", feild = "stream.latency" }', "X1: vary: no such key 'feild'"),
+        (CLAIM + 'vary = { what = "a", field = "stream.latncy", values = ["4 s", "8 s"] }', "did you mean 'latency'"),
+        (
+            CLAIM + 'vary = { what = "a", field = "nat.mix", values = ["open", "mobile"] }',
+            "nat.mix = 'open': a number is expected",
+        ),
+        (CLAIM + 'vary = { what = "a", field = "viewers.count", values = 3 }', "values = 3: a list of at least two"),
     ],
 )
 def test_refusals(tmp_path, text: str, says: str) -> None:

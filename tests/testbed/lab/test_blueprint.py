@@ -2,20 +2,8 @@ import numpy as np
 import pytest
 
 from p2psim.errors import ScenarioError
-from p2psim.network.nat import _FILTERING, _MAPPING
 from p2psim.scenario import Scenario, populate
-from p2psim.scenario.presets import NAT_KINDS
 from p2psim.testbed.lab.blueprint import Blueprint, Carrier, Home, Server, Way, blueprint, translation
-
-ORDER = ("EI", "AD", "APD")
-
-
-@pytest.mark.parametrize("kind", [kind for kind in NAT_KINDS if kind not in ("public", "blocked")])
-def test_kinds_mean_what_they_mean_to_the_simulator(kind):
-    number = NAT_KINDS.index(kind)
-    found = translation(kind)
-    assert (found.mapping, found.filtering) == (ORDER[_MAPPING[number]], ORDER[_FILTERING[number]])
-    assert not found.blocks_udp
 
 
 def test_public_is_no_translation_and_blocked_drops_udp():

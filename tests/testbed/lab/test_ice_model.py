@@ -1,7 +1,7 @@
 import pytest
 
 from p2psim.network.nat import connects
-from p2psim.scenario.presets import NAT_KINDS
+from p2psim.scenario.nat_kinds import NAT_KINDS
 from p2psim.testbed.lab.blueprint import translation
 from p2psim.testbed.lab.ice_model import succeeds
 

@@ -10,7 +10,7 @@ from statistics import median
 
 import pytest
 
-from p2psim.scenario.presets import NAT_KINDS
+from p2psim.scenario.nat_kinds import NAT_KINDS
 from p2psim.testbed.lab.blueprint import Blueprint, Carrier, Home, Link, Server, Way, translation
 from p2psim.testbed.lab.coturn import Relay, relay_server
 from p2psim.testbed.lab.lab import Lab

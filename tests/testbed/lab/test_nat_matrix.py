@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from p2psim.scenario.presets import NAT_KINDS
+from p2psim.scenario.nat_kinds import NAT_KINDS
 
 pytestmark = pytest.mark.lab
 

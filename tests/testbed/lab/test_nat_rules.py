@@ -1,6 +1,6 @@
 import pytest
 
-from p2psim.scenario.presets import NAT_KINDS
+from p2psim.scenario.nat_kinds import NAT_KINDS
 from p2psim.testbed.lab.blueprint import Translation, translation
 from p2psim.testbed.lab.namespace import Namespace
 from p2psim.testbed.lab.nat_rules import firewall6_rules, nat_rules

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from p2p_tracker.core.matching import STRATEGIES
 from p2p_tracker.errors import OptionError
 
-__all__ = ["BrainOptions", "Options", "require"]
+__all__ = ["TICK", "BrainOptions", "Options", "require"]
+
+TICK = 1.0
+"""Seconds between two looks at the clock, at which pings go out and what has expired is dropped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

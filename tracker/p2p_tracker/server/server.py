@@ -16,7 +16,7 @@ from pathlib import Path
 
 from p2p_tracker.admission.gate import Gate, Visitor
 from p2p_tracker.admission.rate_limits import Budget
-from p2p_tracker.config.options import Options
+from p2p_tracker.config.options import TICK, Options
 from p2p_tracker.core import json_codec
 from p2p_tracker.core.events import Observer
 from p2p_tracker.core.matching import UniformRandom
@@ -37,7 +37,6 @@ __all__ = ["TrackerServer", "serve"]
 
 log = logging.getLogger("p2p_tracker")
 
-_TICK = 1.0  # seconds between looks at the clock
 _WAVE = 0.25  # seconds between waves of goodbyes
 _GOING_AWAY, _POLICY = 1001, 1008
 
@@ -84,7 +83,7 @@ class TrackerServer:
         self._router = Router(self.brain.swarms, self, pages, is_public=options.publish_swarms)
         self._hub: Hub | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._tick_seconds = min(_TICK, options.ping_interval)
+        self._tick_seconds = min(TICK, options.ping_interval)
         self._ticks = 0
         self._refused_connections = 0
         _return_memory()  # or filling again what was free already would not count as growth
