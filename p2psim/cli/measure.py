@@ -22,7 +22,7 @@ EXAMPLES = """\
   p2psim measure live-24s --set viewers.count=4 --set duration="60 s"
   p2psim measure measured-pair measured-churn --repeat 3 --out traces    # go on later: the same command again
   p2psim measure live-24s --tracker ws://127.0.0.1:8000/    # a tracker that runs already
-  sudo p2psim measure live-24s --lab --set nat.mix=average --set relay.share=1"""
+  sudo p2psim measure live-24s --lab --set nat.mix=average --set relay.availability=1"""
 
 IN_FLIGHT = 0.02
 """Share of bytes that the two ends of aborted transfers may disagree on."""

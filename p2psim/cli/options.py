@@ -37,7 +37,7 @@ def add_scenario(parser: argparse.ArgumentParser, several: bool = False) -> None
     )  # fmt: skip
     parser.add_argument(
         "--set", metavar="NAME=VALUE", action="append", default=[], dest="changes",
-        help='change a field of the scenario, for example --set stream.latency="8 s" (may be given many times)',
+        help='change a field of the scenario, for example --set stream.live_latency="8 s" (may be given many times)',
     )  # fmt: skip
 
 

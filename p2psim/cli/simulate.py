@@ -22,7 +22,7 @@ SUMMARY = "simulate replications of a scenario, print metrics with their interva
 EXAMPLES = """\
   p2psim simulate live-24s
   p2psim simulate mine.toml --replications 20 --out results
-  p2psim simulate live-24s --set stream.latency="40 s" --set viewers.count=200 --json
+  p2psim simulate live-24s --set stream.live_latency="40 s" --set viewers.count=200 --json
   p2psim simulate live-24s --events --out results    # the full trace of each replication too
   p2psim simulate live-24s --precision "2 %"         # as many replications as that takes
   p2psim simulate thousand-for-an-hour --checkpoint long --every "10 min"

@@ -25,7 +25,7 @@ a design:
   replications = 5
   metrics = ["p2p_ratio", "origin_saving"]
   [grid]
-  "stream.latency" = ["8 s", "16 s", "24 s"]
+  "stream.live_latency" = ["8 s", "16 s", "24 s"]
   "access.uplink" = ["2 Mbit/s", "5 Mbit/s"]
 (also [set], [[points]] and [sample]: see p2psim/experiment/design.py)"""
 

@@ -13,7 +13,7 @@ A design file is TOML::
     "viewers.count" = 30
 
     [grid]                                # every combination
-    "stream.latency" = ["8 s", "24 s"]
+    "stream.live_latency" = ["8 s", "24 s"]
     "nat.mix" = ["open", "average"]
 
     [[points]]                            # or one by one

@@ -39,7 +39,7 @@ def say_value(name: str, value: Any) -> str:
 
 
 def flat(table: object, where: str) -> dict[str, Any]:
-    """Give dotted names for what stands in nested tables (``stream.latency = …`` with or without quotes)."""
+    """Give dotted names for what stands in nested tables (``stream.live_latency = …`` with or without quotes)."""
     if not isinstance(table, Mapping):
         raise DesignError(f"{where} = {table!r}: a table of a scenario's fields is expected")
     found: dict[str, Any] = {}

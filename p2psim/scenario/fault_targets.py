@@ -13,5 +13,5 @@ def victims(scenario: Scenario, people: Population, number: int, seed: int, repl
     """List one viewer of each home whose uplink is hit by the scenario's fault of that number."""
     luck = stream(seed, replication, "fault", number).random(len(people))
     homes, first = np.unique(people.home, return_index=True)
-    found: list[int] = first[luck[homes] < scenario.faults[number].share].tolist()
+    found: list[int] = first[luck[homes] < scenario.faults[number].home_share].tolist()
     return found

@@ -145,13 +145,13 @@ def populate(scenario: Scenario, seed: int, replication: int = 0) -> Population:
     role = _roles(scenario.viewers, draw("role"))
     left = joined + viewing_times(scenario.viewers, draw("viewing"))
     end = left >= scenario.duration
-    departure = np.where(draw("crash") < scenario.viewers.crash, CRASH, CLEAN)
+    departure = np.where(draw("crash") < scenario.viewers.crash_share, CRASH, CLEAN)
     uplink, downlink, device = _links(scenario, draw_home)
     if scenario.devices.mix:
         device = _numbered(scenario.devices.mix, device_names())[_pick(scenario.devices.mix, draw("device"))]
     region = _pick(scenario.regions.mix, draw_home("region")) if scenario.regions.mix else np.zeros(count, int)
     carriers = scenario.carrier.count
-    layered = draw_home("carrier") < scenario.carrier.share
+    layered = draw_home("carrier") < scenario.carrier.home_share
     return Population(
         joined_at=joined,
         left_at=np.minimum(left, scenario.duration),
@@ -193,7 +193,7 @@ def _numbered(mix: Mapping[str, float], names: Sequence[str]) -> NDArray[np.int6
 
 def _homes(scenario: Scenario, count: int, seed: int, replication: int) -> Ints:
     """Which home each viewer belongs to: homes of the asked sizes, filled with viewers in random order."""
-    shares = scenario.household.shares
+    shares = scenario.household.size_shares
     if len(shares) == 1:
         return np.arange(count, dtype=np.int32)
     rng = stream(seed, replication, "household")
@@ -206,8 +206,8 @@ def _homes(scenario: Scenario, count: int, seed: int, replication: int) -> Ints:
 def _ways_within(scenario: Scenario, u: Floats) -> NDArray[np.int8]:
     """Directly with one probability; else through the router with another."""
     household = scenario.household
-    hairpin = household.host + (1 - household.host) * household.hairpin
-    return np.where(u < household.host, HOST, np.where(u < hairpin, HAIRPIN, NO_WAY)).astype(np.int8)
+    hairpin = household.direct_share + (1 - household.direct_share) * household.hairpin
+    return np.where(u < household.direct_share, HOST, np.where(u < hairpin, HAIRPIN, NO_WAY)).astype(np.int8)
 
 
 def _neighbourhoods(scenario: Scenario, home: Ints, region: NDArray[np.int64]) -> Ints:

@@ -9,6 +9,7 @@ from pathlib import Path
 from p2psim.units import parse_quantity
 
 __all__ = [
+    "ABOUT_PRESET",
     "DATA",
     "NAT_KINDS",
     "AccessProfile",
@@ -16,6 +17,7 @@ __all__ = [
     "access_profiles",
     "bundled",
     "crypto_rates",
+    "former_preset_names",
     "nat_mixes",
     "nat_sources",
     "places",
@@ -113,9 +115,19 @@ def places() -> Mapping[str, Place]:
 
 @cache
 def section_presets(section: str) -> Mapping[str, Mapping[str, object]]:
-    """Presets of a section of the scenario: name → fields as in TOML, and `source`; none for most sections."""
+    """Return the presets of a scenario's section: name → fields as in TOML, and keys of ABOUT_PRESET."""
     path = DATA / "presets" / "sections" / f"{section}.toml"
     return _read(f"sections/{section}") if path.exists() else {}
+
+
+ABOUT_PRESET = ("source", "former")
+"""Keys of a preset that are no fields: where its values are from, and the name that it had in the version before."""
+
+
+@cache
+def former_preset_names(section: str) -> Mapping[str, str]:
+    """Return former name → present name of the presets of a scenario's section."""
+    return {str(row["former"]): name for name, row in section_presets(section).items() if "former" in row}
 
 
 def bundled(kind: str) -> list[Path]:

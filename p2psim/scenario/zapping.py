@@ -43,7 +43,7 @@ def itinerary(
     rng
         As `zapping_stream` gives it.
     """
-    dwell, at = scenario.channels.dwell, joined_at
+    dwell, at = scenario.channels.mean_time_on_channel, joined_at
     while math.isfinite(dwell):
         at += rng.exponential(dwell)
         channel = next_channel(scenario, channel, rng)

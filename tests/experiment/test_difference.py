@@ -12,8 +12,8 @@ BASE = Scenario(name="base").replace(
     {
         "duration": "60 s",
         "viewers.count": 12,
-        "viewers.over": "20 s",
-        "viewers.viewing": "40 s",
+        "viewers.arrival_period": "20 s",
+        "viewers.mean_viewing_time": "40 s",
         "stream.bitrate": "1 Mbit/s",
         "stream.segment": "2 s",
         "access.spread": 0.5,

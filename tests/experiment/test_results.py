@@ -19,7 +19,7 @@ from p2psim.trace import TIMELINE, VIEWER_TOTALS, discrepancies
 
 
 def small() -> Scenario:
-    changes = {"duration": "60 s", "viewers.count": 6, "viewers.over": "5 s"}
+    changes = {"duration": "60 s", "viewers.count": 6, "viewers.arrival_period": "5 s"}
     return Scenario.load("live-24s").replace(changes)
 
 
@@ -163,7 +163,7 @@ def test_a_simulation_goes_on_from_its_checkpoint(tmp_path: Path, results: Resul
 
 
 def test_warmup_and_batches_of_a_long_run() -> None:
-    steady = small().replace({"duration": 300.0, "viewers.over": 20.0})
+    steady = small().replace({"duration": 300.0, "viewers.arrival_period": 20.0})
     found = simulate(steady, 2, jobs=1, progress=False)
     assert 0 < found.warmup("viewers") <= 40  # everybody has come after 20 s
     later = dataclasses.replace(found, scenario=steady.replace({"warmup": 60.0}))

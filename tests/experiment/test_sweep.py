@@ -25,14 +25,14 @@ BASE = Scenario(name="base").replace(
     {
         "duration": "40 s",
         "viewers.count": 6,
-        "viewers.over": "10 s",
+        "viewers.arrival_period": "10 s",
         "stream.bitrate": "1 Mbit/s",
         "stream.segment": "2 s",
         "nat.mix": "open",
         "tracker.interval": "20 s",
     }
 )
-GRID = {"stream.latency": [8.0, 24.0], "access.uplink": [250_000.0, 1_000_000.0]}
+GRID = {"stream.live_latency": [8.0, 24.0], "access.uplink": [250_000.0, 1_000_000.0]}
 DESIGN = Design.of(BASE, grid=GRID, replications=3, metrics=["p2p_ratio", "origin_saving", "startup"])
 RUNS = len(DESIGN.jobs())
 LIMIT = 60.0
@@ -50,7 +50,7 @@ def assert_same(one: Sweep, other: Sweep) -> None:
 
 def test_a_sweep_is_the_simulations_of_its_points(alone: Sweep) -> None:
     assert alone.is_complete
-    assert list(alone.table["stream.latency"]) == [8.0, 8.0, 24.0, 24.0]
+    assert list(alone.table["stream.live_latency"]) == [8.0, 8.0, 24.0, 24.0]
     for point, (_, row) in zip(DESIGN.points, alone.table.iterrows(), strict=True):
         summary = simulate(point.scenario, 3, jobs=1, progress=False).summary(baseline=True).set_index("metric")
         for name in DESIGN.metrics:
@@ -123,8 +123,8 @@ def test_a_failing_run_is_reported_and_ends_nothing(alone: Sweep, tmp_path: Path
 
 
 def test_a_grown_design_makes_only_what_is_new(tmp_path: Path) -> None:
-    small = Design.of(BASE, grid={"stream.latency": [8.0]}, replications=2, metrics=["p2p_ratio"])
-    large = Design.of(BASE, grid={"stream.latency": [8.0, 24.0]}, replications=3, metrics=["p2p_ratio"])
+    small = Design.of(BASE, grid={"stream.live_latency": [8.0]}, replications=2, metrics=["p2p_ratio"])
+    large = Design.of(BASE, grid={"stream.live_latency": [8.0, 24.0]}, replications=3, metrics=["p2p_ratio"])
     with Counting() as executor:
         sweep(small, tmp_path, executor=executor, progress=False)
         sweep(large, tmp_path, executor=executor, progress=False)
@@ -147,7 +147,7 @@ SIMULATE_ONE = executors.simulate_one
 
 
 def test_a_run_that_kills_its_process_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    design = Design.of(BASE, grid={"stream.latency": [8.0, 24.0]}, replications=3, metrics=["p2p_ratio"])
+    design = Design.of(BASE, grid={"stream.live_latency": [8.0, 24.0]}, replications=3, metrics=["p2p_ratio"])
     victim = design.jobs()[2]
     monkeypatch.setattr(executors, "simulate_one", Deadly(victim))
     found = sweep(design, jobs=2, progress=False)
@@ -164,7 +164,7 @@ scenario = "base.toml"
 replications = 12
 metrics = ["p2p_ratio", "origin_saving"]
 [grid]
-"stream.latency" = ["8 s", "24 s"]
+"stream.live_latency" = ["8 s", "24 s"]
 """
 
 

@@ -27,13 +27,13 @@ def test_same_seed_same_viewers() -> None:
     [
         {"nat.mix": "mobile"},
         {"access.uplink": "3 Mbit/s"},
-        {"viewers.crash": 0.9},
+        {"viewers.crash_share": 0.9},
         {"viewers.sharing": 0.5},
         {"policy.name": "http-only"},
     ],
 )
 def test_one_change_leaves_the_rest_as_it_was(change: dict[str, object]) -> None:
-    base = {"viewers.viewing": 100.0, "access.spread": 0.5}
+    base = {"viewers.mean_viewing_time": 100.0, "access.spread": 0.5}
     one, two = draw(**base), draw(**base, **change)
     assert (one.joined_at == two.joined_at).all()
     assert (one.left_at == two.left_at).all()
@@ -49,12 +49,19 @@ def test_nat_shares_are_those_of_the_mix() -> None:
 
 def test_viewing_times_have_their_mean_whatever_their_law() -> None:
     for spread in (0.0, 1.0):
-        viewers = draw(**{"duration": 1e6, "viewers.count": 20000, "viewers.viewing": 100.0, "viewers.spread": spread})
+        viewers = draw(
+            **{
+                "duration": 1e6,
+                "viewers.count": 20000,
+                "viewers.mean_viewing_time": 100.0,
+                "viewers.viewing_time_spread": spread,
+            }
+        )
         assert (viewers.left_at - viewers.joined_at).mean() == pytest.approx(100, rel=0.05)
 
 
 def test_nobody_leaves_after_the_end() -> None:
-    viewers = draw(**{"viewers.viewing": 300.0})
+    viewers = draw(**{"viewers.mean_viewing_time": 300.0})
     assert viewers.left_at.max() == 600.0
     assert {name for name, left in zip(viewers.departures, viewers.left_at, strict=True) if left == 600.0} == {"end"}
     assert "crash" in viewers.departures
@@ -63,7 +70,12 @@ def test_nobody_leaves_after_the_end() -> None:
 
 def test_poisson_keeps_the_audience_at_its_size() -> None:
     viewers = draw(
-        **{"viewers.count": 200, "viewers.arrivals": "poisson", "viewers.viewing": 60.0, "viewers.over": 0.0}
+        **{
+            "viewers.count": 200,
+            "viewers.arrivals": "poisson",
+            "viewers.mean_viewing_time": 60.0,
+            "viewers.arrival_period": 0.0,
+        }
     )
     at = np.arange(0, 600, 10)
     present = [(np.sum((viewers.joined_at <= t) & (viewers.left_at > t))) for t in at]
@@ -72,7 +84,7 @@ def test_poisson_keeps_the_audience_at_its_size() -> None:
 
 def test_recorded_arrivals_are_taken_as_they_are() -> None:
     joins = (5.0, 1.0, 3.0)
-    viewers = draw(**{"viewers.count": 3, "viewers.arrivals": "recorded", "viewers.joins": joins})
+    viewers = draw(**{"viewers.count": 3, "viewers.arrivals": "recorded", "viewers.arrival_times": joins})
     assert viewers.joined_at.tolist() == [1.0, 3.0, 5.0]
     assert (viewers.left_at == 600.0).all()
 
@@ -99,11 +111,17 @@ def test_every_preset_names_its_source() -> None:
     assert set(crypto_rates()) == {"desktop", "mobile", "tv"}
 
 
-HOMES = {"household.shares": (0.5, 0.3, 0.2), "access.mix": {"us-cable": 0.5, "mobile": 0.5}, "viewers.count": 6000}
+HOMES = {
+    "household.size_shares": (0.5, 0.3, 0.2),
+    "access.mix": {"us-cable": 0.5, "mobile": 0.5},
+    "viewers.count": 6000,
+}
 
 
 def test_a_home_has_one_link_one_nat_one_place() -> None:
-    viewers = draw(**HOMES, **{"nat.mix": "mixed", "regions.mix": {"rio": 0.5, "tokyo": 0.5}, "carrier.share": 0.5})
+    viewers = draw(
+        **HOMES, **{"nat.mix": "mixed", "regions.mix": {"rio": 0.5, "tokyo": 0.5}, "carrier.home_share": 0.5}
+    )
     sizes = np.bincount(viewers.home)
     shares = np.bincount(sizes, minlength=4)[1:4] / len(sizes)
     assert shares == pytest.approx([0.5, 0.3, 0.2], abs=0.03)
@@ -137,7 +155,7 @@ def test_neighbourhoods_hold_their_number_and_never_split_a_home() -> None:
 
 
 def test_ways_within_a_home() -> None:
-    viewers = draw(**{"household.host": 0.5, "household.hairpin": 0.2, "viewers.count": 20000})
+    viewers = draw(**{"household.direct_share": 0.5, "household.hairpin": 0.2, "viewers.count": 20000})
     assert (viewers.within == HOST).mean() == pytest.approx(0.5, abs=0.02)
     assert (viewers.within == HAIRPIN).mean() == pytest.approx(0.1, abs=0.02)
     assert (viewers.within == NO_WAY).mean() == pytest.approx(0.4, abs=0.02)
@@ -160,7 +178,7 @@ def test_own_nat_shares_take_the_place_of_the_mix() -> None:
 
 def test_carriers_share_kinds_among_them() -> None:
     viewers = draw(
-        **{"carrier.share": 0.4, "carrier.count": 400, "carrier.kinds": {"symmetric": 0.25, "full-cone": 0.75}}
+        **{"carrier.home_share": 0.4, "carrier.count": 400, "carrier.kinds": {"symmetric": 0.25, "full-cone": 0.75}}
     )
     assert (viewers.carrier != NOWHERE).mean() == pytest.approx(0.4, abs=0.04)
     assert [NAT_KINDS[kind] for kind in viewers.carrier_nat].count("symmetric") == pytest.approx(100, abs=30)
@@ -176,8 +194,9 @@ def test_channels_are_as_popular_as_zipf_says() -> None:
 def test_a_surge_brings_what_its_integral_says() -> None:
     """Base rate λ, factor s: a rise over r seconds adds λ(s-1)r/2, its decay λ(s-1)d once it has died away."""
     changes = {
-        "viewers.arrivals": "flash", "viewers.viewing": 1000.0, "viewers.count": 2000, "viewers.over": 0.0,
-        "viewers.surge": 10.0, "viewers.surge_at": 100.0, "viewers.surge_rise": 60.0, "viewers.surge_decay": 40.0,
+        "viewers.arrivals": "flash", "viewers.count": 2000, "viewers.arrival_period": 0.0,
+        "viewers.mean_viewing_time": 1000.0, "viewers.surge_factor": 10.0, "viewers.surge_at": 100.0,
+        "viewers.surge_rise": 60.0, "viewers.surge_decay": 40.0,
     }  # fmt: skip
     came = np.mean([np.sum(draw(replication, **changes).joined_at > 0) for replication in range(10)])
     assert came == pytest.approx(2.0 * (600 + 9 * (60 / 2 + 40)), rel=0.02)
@@ -188,8 +207,9 @@ def test_a_surge_brings_what_its_integral_says() -> None:
 
 def test_a_day_swings_around_its_mean() -> None:
     changes = {
-        "duration": 4000.0, "viewers.arrivals": "diurnal", "viewers.viewing": 10.0, "viewers.count": 50,
-        "viewers.day": 1000.0, "viewers.begins": 0.0, "viewers.peak": 250.0, "viewers.swing": 0.8, "viewers.over": 0.0,
+        "duration": 4000.0, "viewers.arrivals": "diurnal", "viewers.mean_viewing_time": 10.0, "viewers.count": 50,
+        "viewers.day_length": 1000.0, "viewers.start_time_of_day": 0.0, "viewers.peak_time_of_day": 250.0,
+        "viewers.daily_swing": 0.8, "viewers.arrival_period": 0.0,
     }  # fmt: skip
     joined = draw(**changes).joined_at
     assert len(joined) == pytest.approx(4000 * 5, rel=0.05)
@@ -200,8 +220,13 @@ def test_a_day_swings_around_its_mean() -> None:
 
 
 def test_viewing_times_may_be_fixed_or_recorded() -> None:
-    fixed = draw(**{"viewers.viewing": 50.0, "viewers.fixed": True})
+    fixed = draw(**{"viewers.mean_viewing_time": 50.0, "viewers.fixed_viewing_time": True})
     assert (fixed.left_at - fixed.joined_at) == pytest.approx(np.full(2000, 50.0))
-    changes = {"viewers.count": 2, "viewers.arrivals": "recorded", "viewers.joins": (5.0, 1.0), "viewers.stays": (7, 9)}
+    changes = {
+        "viewers.count": 2,
+        "viewers.arrivals": "recorded",
+        "viewers.arrival_times": (5.0, 1.0),
+        "viewers.viewing_times": (7, 9),
+    }
     recorded = draw(**changes)
     assert recorded.left_at.tolist() == [10.0, 12.0]

@@ -25,8 +25,8 @@ changes = st.fixed_dictionaries(
         "stream.kind": st.sampled_from(["live", "vod"]),
         "stream.bitrate": positive,
         "viewers.count": st.integers(1, 1000),
-        "viewers.crash": share,
-        "viewers.viewing": st.one_of(st.just(math.inf), positive),
+        "viewers.crash_share": share,
+        "viewers.mean_viewing_time": st.one_of(st.just(math.inf), positive),
         "access.uplink": st.one_of(st.just(math.inf), positive),
         "access.mix": st.sampled_from([{"custom": 1.0}, {"us-cable": 0.25, "ftth": 0.75}]),
         "nat.mix": st.sampled_from(["open", "average", "mobile"]),
@@ -36,14 +36,20 @@ changes = st.fixed_dictionaries(
         "policy.highDemandTimeWindow": st.floats(0, 100),
         "stream.ladder": st.sampled_from([(), (1e5,), (125_000.0, 250_000.0, 1e6 / 3)]),
         "nat.shares": st.sampled_from([{}, {"symmetric": 0.5, "AD/EI": 0.5}]),
-        "household.shares": st.sampled_from([(1.0,), (0.5, 0.25, 0.25)]),
+        "household.size_shares": st.sampled_from([(1.0,), (0.5, 0.25, 0.25)]),
         "regions.mix": st.just({"lisbon": 0.5, "tokyo": 0.5}),
-        "regions.between": st.sampled_from([{}, {"lisbon | tokyo": 0.25}]),
+        "regions.added_rtt": st.sampled_from([{}, {"lisbon | tokyo": 0.25}]),
         "devices.p2p_off": st.sampled_from([(), ("tv", "mobile")]),
-        "devices.encryption": st.booleans(),
+        "devices.limited_by_encryption": st.booleans(),
         "cdn.edges": st.sampled_from(["none", "one"]),
         "faults": st.sampled_from(
-            [(), ({"what": "tracker", "at": "5 s"}, {"what": "uplinks", "at": 1 / 3, "share": 0.5, "left": "10 %"})]
+            [
+                (),
+                (
+                    {"kind": "tracker", "at": "5 s"},
+                    {"kind": "uplinks", "at": 1 / 3, "home_share": 0.5, "capacity_left": "10 %"},
+                ),
+            ]
         ),
         "policy.httpErrorRetries": st.integers(0, 10),
         "policy.isP2PDisabled": st.booleans(),
@@ -59,7 +65,7 @@ changes = st.fixed_dictionaries(
 @given(changes)
 def test_a_scenario_written_is_read_back_equal(given: dict[str, object]) -> None:
     if "regions.mix" not in given:
-        given.pop("regions.between", None)
+        given.pop("regions.added_rtt", None)
     scenario = Scenario().replace(given)
     again = parse(scenario.to_toml())
     assert again == scenario
@@ -68,8 +74,8 @@ def test_a_scenario_written_is_read_back_equal(given: dict[str, object]) -> None
 
 def test_recorded_arrivals_are_read_back() -> None:
     joins = (0.1, 1 / 3, 12.0)
-    scenario = Scenario().replace({"viewers.count": 3, "viewers.arrivals": "recorded", "viewers.joins": joins})
-    assert parse(scenario.to_toml()).viewers.joins == joins
+    scenario = Scenario().replace({"viewers.count": 3, "viewers.arrivals": "recorded", "viewers.arrival_times": joins})
+    assert parse(scenario.to_toml()).viewers.arrival_times == joins
 
 
 def test_digest_is_of_what_changes_results() -> None:
@@ -86,12 +92,12 @@ def test_digest_says_nothing_of_defaults() -> None:
 
 
 def test_changes_take_quantities_in_words_and_canonical_numbers() -> None:
-    assert Scenario().replace({"stream.latency": "8 s"}) == Scenario().replace({"stream.latency": 8.0})
+    assert Scenario().replace({"stream.live_latency": "8 s"}) == Scenario().replace({"stream.live_latency": 8.0})
 
 
 def test_from_outside_a_number_needs_its_unit() -> None:
     with pytest.raises(ScenarioError, match="a time needs its unit"):
-        replaced(Scenario(), {"stream.latency": 8}, canonical=False)
+        replaced(Scenario(), {"stream.live_latency": 8}, canonical=False)
     assert replaced(Scenario(), {"viewers.count": 8}, canonical=False).viewers.count == 8
 
 
@@ -110,10 +116,10 @@ def test_from_outside_a_number_needs_its_unit() -> None:
         ("[viewers]\ncount = 1.5", "viewers.count = 1.5: a whole number"),
         ("[viewers]\ncount = 0", "at least 1"),
         ("[viewers]\nbrowsers = 101", "viewers.browsers = 101: at most all viewers"),
-        ("[viewers]\ncrash = 1.5", "share between 0 and 1"),
-        ('[viewers]\njoins = "now"', "a list of numbers"),
+        ("[viewers]\ncrash_share = 1.5", "share between 0 and 1"),
+        ('[viewers]\narrival_times = "now"', "a list of numbers"),
         ('[viewers]\narrivals = "recorded"', "give one for each"),
-        ('[viewers]\narrivals = "poisson"', "finite mean viewing time"),
+        ('[viewers]\narrivals = "poisson"', "arrivals need a finite one"),
         ("stream = 3", "a section [stream]"),
         ("name = 3", "a text is expected"),
         ('[nat]\nmix = "none"', "accepted: open"),
@@ -125,28 +131,31 @@ def test_from_outside_a_number_needs_its_unit() -> None:
         ('duration = "-1 s"', "duration = -1"),
         ('duration = "unlimited"', "a finite number"),
         ('warmup = "10 min"', "less than the duration"),
-        ('[stream]\nlatency = "2 min"', "the playlist holds only 60 s"),
-        ('[stream]\nlatency = "1 s"', "at least one segment"),
-        ("[stream]\nwindow = 2", "at least 3"),
-        ("[policy]\nsimultaneousP2PDownloads = 70", "at most 60"),
-        ("[network]\ngoodput = 1.1", "at most 1"),
+        ('[stream]\nlive_latency = "2 min"', "the playlist holds only 60 s"),
+        ('[stream]\nlive_latency = "1 s"', "at least one segment"),
+        ("[stream]\nplaylist_segments = 2", "stream.playlist_segments = 2: must be at least 3"),
+        ("[policy]\nsimultaneousP2PDownloads = 70", "must be 0 to 16"),
+        ("[network]\ngoodput = 1.1", "must be 0 to 1"),
         ("[network]\nrtt_spread = nan", "nan"),
         ("[policy]\nmaxPeers = 0", "1 to 512"),
-        ("[policy]\np2pErrorRetries = 0", "policy.p2pErrorRetries = 0: at least 1"),
-        ("[policy]\nwebRtcMaxMessageSize = 100", "1024 to 262144 bytes"),
+        ("[policy]\np2pErrorRetries = 0", "policy.p2pErrorRetries = 0: must be at least 1"),
+        ("[policy]\nwebRtcMaxMessageSize = 100", "must be 1024 to 262144"),
         ("[policy]\nisP2PDisabled = 1", "true or false"),
         ("[policy]\nhighDemandTimeWindow = 15", "needs its unit"),
-        ('[policy]\nannounceTrackers = ["https://a"]', "'https://a' is no address of a tracker"),
+        ('[policy]\nannounceTrackers = ["https://a"]', "'https://a' is not the address of a tracker"),
         ('[policy]\nannounceTrackers = "wss://a"', "a list of texts"),
-        ('[policy]\nrtcConfig = ["http://a"]', "no stun: or turn: URL"),
+        ('[policy]\nrtcConfig = ["http://a"]', "is not a stun: or turn: URL"),
         ('[policy]\ntrackerClientVersionPrefix = "-PM0203-and-much-more"', "fewer than 20 ASCII"),
-        ('[policy]\nhttpRequestSetup = { "a b" = "c" }', "no HTTP header"),
+        ('[policy]\nhttpRequestSetup = { "a b" = "c" }', "is not an HTTP header"),
         ("[policy]\nsegmentMemoryStorageLimit = -1", "at least 0"),
         ('[policy]\ncustomSegmentStorageFactory = "tape"', "'memory', 'unlimited'"),
         ('[policy]\nqueueStart = "best"', "'upstream', 'fixed'"),
         ("[policy]\nmainStream = { maxPeers = 3 }", "policy.mainStream.maxPeers: no such field"),
         ('[policy]\nmainStream = { highDemandTimeWindow = "-1 s" }', "at least 0"),
-        ("[policy]\nsecondaryStream = { simultaneousHttpDownloads = 0 }", "policy.secondaryStream."),
+        (
+            "[policy]\nsecondaryStream = { simultaneousHttpDownloads = 0 }",
+            "policy.secondaryStream.simultaneousHttpDownloads = 0: must be 1 to 16",
+        ),
         ("[policy]\nsimultaneousHttpDownloads = 0", "1 to 16"),
         ("[policy]\nsimultaneousP2PDownloads = 17", "0 to 16"),
         ('[stream]\nladder = ["1 Mbit/s", "500 kbit/s"]', "500 kbit/s after 1 Mbit/s: bitrates must ascend"),
@@ -161,37 +170,37 @@ def test_from_outside_a_number_needs_its_unit() -> None:
         ('[stream]\npreset = "none"', "stream.preset = 'none': accepted: apple-ladder"),
         ('[policy]\npreset = "none"', "policy.preset: this section has no presets"),
         ("[viewers]\ncount = 1000000000", "need about 4.2e+03 GB of memory"),
-        ("[viewers]\nstays = [1.0]", "for 0 joins"),
-        ("[viewers]\njoins = [1.0]", 'are for viewers.arrivals = "recorded", not "uniform"'),
-        ("[viewers]\njoins = [-1.0]", "viewers.joins = -1"),
-        ("[viewers]\njoins = [nan]", "viewers.joins = nan"),
+        ("[viewers]\nviewing_times = [1.0]", "1 entries for 0 in viewers.arrival_times"),
+        ("[viewers]\narrival_times = [1.0]", 'with viewers.arrivals = "recorded" only, not with "uniform"'),
+        ("[viewers]\narrival_times = [-1.0]", "viewers.arrival_times = -1"),
+        ("[viewers]\narrival_times = [nan]", "viewers.arrival_times = nan"),
         ("[nat.shares]\nsymmetric = 0.5", "nat.shares adds up to 0.5"),
         ("[nat.shares]\nsymetric = 1.0", "nat.shares: no kind of NAT 'symetric'"),
         ("[nat.shares]\npublic = nan", "nat.shares.public = nan"),
-        ("[household]\nshares = [0.5]", "household.shares adds up to 0.5"),
-        ("[household]\nshares = []", "household.shares adds up to 0"),
+        ("[household]\nsize_shares = [0.5]", "household.size_shares adds up to 0.5"),
+        ("[household]\nsize_shares = []", "household.size_shares adds up to 0"),
         ("[regions]\nmix = { atlantis = 1.0 }", "no place 'atlantis'"),
-        ("[regions]\nmix = { rio = 1.0 }\nbetween = { 'rio | paris' = '1 s' }", "'rio | paris' is no pair"),
-        ("[regions]\nstretch = 0.5", "1 or more"),
-        ('[cdn]\nedges = "regions"', "regions.mix is empty"),
-        ("[cdn]\noverflow = 0.5", "whose cdn.rate is limited"),
+        ("[regions]\nmix = { rio = 1.0 }\nadded_rtt = { 'rio | paris' = '1 s' }", "'rio | paris' is no pair"),
+        ("[regions]\nstretch = 0.5", "must be at least 1"),
+        ('[cdn]\nedges = "regions"', "needs regions.mix, which is empty"),
+        ("[cdn]\noverflow_threshold = 0.5", "with a limited cdn.rate"),
         ('[tracker]\nmatching = "dating"', "accepted: 'random', 'least-recently-offered', 'locality'"),
-        ("[hybrid]\nload = 0.5", "a load needs a limited origin.rate"),
+        ("[hybrid]\nmin_load = 0.5", "hybrid.min_load = 0.5: needs a limited origin.rate"),
         ('[hybrid]\nends = "0 s"', "must be after hybrid.begins"),
         ("[channels]\ncount = 0", "1 to 10000"),
-        ('[channels]\ndwell = "1 min"', "nothing to zap to"),
+        ('[channels]\nmean_time_on_channel = "1 min"', "needs two channels or more"),
         ("[carrier]\ncount = 0", "at least 1"),
         ("[devices]\nmix = { toaster = 1.0 }", "no device 'toaster'"),
         ('[devices]\np2p_off = ["toaster"]', "no device 'toaster'"),
-        ("[devices]\nencryption = 1", "true or false"),
-        ('[[faults]]\nwhat = "flood"', "accepted: 'origin', 'edges'"),
+        ("[devices]\nlimited_by_encryption = 1", "true or false"),
+        ('[[faults]]\nkind = "flood"', "accepted: 'origin', 'edges'"),
         ('[[faults]]\nat = "1 h"', "faults[0].at = 3600 s: the run of 120 s is over"),
-        ('[[faults]]\nlast = "1 s"', "faults[0].last: no such field; did you mean 'lasts'"),
-        ('[[faults]]\nwhat = "partition"', "accepted: none, as regions.mix is empty"),
-        ("[[faults]]\nleft = 2", "faults.left = 2: a share between 0 and 1"),
+        ('[[faults]]\nduraton = "1 s"', "faults[0].duraton: no such field; did you mean 'duration'"),
+        ('[[faults]]\nkind = "partition"', "accepted: none, as regions.mix is empty"),
+        ("[[faults]]\ncapacity_left = 2", "faults.capacity_left = 2: a share between 0 and 1"),
         ("faults = 3", "a list of faults, each a table, is expected"),
-        ('[viewers]\narrivals = "flash"', "flash arrivals need a finite mean viewing time"),
-        ('[viewers]\narrivals = "flash"\nviewing = "60 s"\nsurge = 0.5', "by 1 or more"),
+        ('[viewers]\narrivals = "flash"', "flash arrivals need a finite one"),
+        ('[viewers]\narrivals = "flash"\nmean_viewing_time = "60 s"\nsurge_factor = 0.5', "by 1 or more"),
         ('[policy]\nname = "bittorrent"', "'p2p-media-loader-2.3', 'p2p-media-loader-5', 'http-only'"),
     ],
 )
@@ -239,7 +248,7 @@ def test_a_file_wins_over_a_bundled_name(tmp_path, monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"stream.latencies": 3}, "did you mean 'latency'"),
+        ({"stream.latencies": 3}, "did you mean 'live_latency'"),
         ({"duration.x": 3}, "duration has no fields"),
         ({"viewers.count": "many"}, "a whole number"),
         ({"stream": 3}, "a section"),
@@ -256,9 +265,9 @@ def test_scenarios_are_frozen() -> None:
 
 
 def test_a_preset_is_what_its_section_does_not_say_itself() -> None:
-    scenario = parse('[viewers]\npreset = "globosat"\nspread = 0.5')
-    assert (scenario.viewers.viewing, scenario.viewers.spread) == (1100.0, 0.5)
-    assert scenario == Scenario().replace({"viewers.preset": "globosat"}).replace({"viewers.spread": 0.5})
+    scenario = parse('[viewers]\npreset = "globosat"\nviewing_time_spread = 0.5')
+    assert (scenario.viewers.mean_viewing_time, scenario.viewers.viewing_time_spread) == (1100.0, 0.5)
+    assert scenario == Scenario().replace({"viewers.preset": "globosat"}).replace({"viewers.viewing_time_spread": 0.5})
     assert "preset" not in scenario.to_toml()
 
 

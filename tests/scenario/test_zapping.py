@@ -10,7 +10,13 @@ from p2psim.scenario.zapping import channel_names, itinerary, next_channel, zapp
 from p2psim.simulation import run
 
 SCENARIO = Scenario().replace(
-    {"channels.count": 4, "channels.dwell": "20 s", "viewers.count": 30, "duration": "100 s", "viewers.crash": 0.0}
+    {
+        "channels.count": 4,
+        "channels.mean_time_on_channel": "20 s",
+        "viewers.count": 30,
+        "duration": "100 s",
+        "viewers.crash_share": 0.0,
+    }
 )
 
 

@@ -60,8 +60,8 @@ class Dimension:
             "viewers": lambda: float(scenario.viewers.count),
             "uplink": lambda: scenario.access.uplink / scenario.stream.bitrate,
             "nat": lambda: pair_success(np.array(nat_mixes()[scenario.nat.mix])),
-            "latency": lambda: scenario.stream.latency,
-            "churn": lambda: scenario.viewers.viewing,
+            "latency": lambda: scenario.stream.live_latency,
+            "churn": lambda: scenario.viewers.mean_viewing_time,
             "mobile": lambda: scenario.access.mix.get("mobile", 0.0),
         }
         return float(found[self.name]())
