@@ -59,6 +59,19 @@ def test_simulate_prints_a_table(capsys) -> None:
     assert shown.err == "p2psim: warning: 2 replications: intervals rest on very little; 5 or more are advised\n"
 
 
+def test_tables_describe_their_metrics_and_raw_ones_have_the_numbers_of_json(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["simulate", *SMALL, "--replications", "2", "--quiet", "--no-baseline"]
+    assert main(arguments) == 0
+    assert re.search(r"^startup .* mean time from joining to the first frame$", capsys.readouterr().out, re.MULTILINE)
+    assert main([*arguments, "--raw"]) == 0
+    raw = capsys.readouterr().out
+    assert main([*arguments, "--json"]) == 0
+    exact = json.loads(capsys.readouterr().out)["origin_rate"]
+    assert re.search(rf"^origin_rate +{exact['mean']} +{exact['low']} +{exact['high']} +rate$", raw, re.MULTILINE)
+
+
 def test_simulate_json_is_one_object_and_nothing_else(capsys) -> None:
     assert main(["simulate", *SMALL, "--replications", "2", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

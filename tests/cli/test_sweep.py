@@ -34,7 +34,10 @@ def test_a_sweep_prints_a_table_and_keeps_it(design: str, tmp_path: Path, capsys
     assert "stream.live_latency" in shown.out
     assert "24 s" in shown.out
     assert shown.err == f"8 runs ok, 0 failed, 0 pending; in {out}\n"
+    assert "p2p_ratio      share of media bytes that came from peers" in shown.out
     table = pd.read_csv(out / "table.csv")
+    assert main(["sweep", design, "--out", str(out), "--quiet", "--raw"]) == 0
+    assert str(table["p2p_ratio_low"].iloc[-1]) in capsys.readouterr().out
     assert list(table["stream.live_latency"]) == [8.0, 24.0]
     assert {"p2p_ratio", "p2p_ratio_low", "p2p_ratio_high", "origin_saving"} <= set(table.columns)
     assert (out / "design.toml").read_text() == DESIGN
@@ -67,7 +70,7 @@ def test_json_has_points_runs_and_nothing_else_is_printed(
     [
         (["{}/none.toml"], "none.toml: cannot be read"),
         (["{}/pair.toml", "--task", "5/2"], "task 5/2"),
-        (["{}/pair.toml", "--out", "{}"], "not empty and not a sweep"),
+        (["{}/pair.toml", "--out", "{}"], "not empty and not the folder of a sweep"),
         (["{}/pair.toml", "--jobs", "0"], "'0'"),
         (["{}/pair.toml", "--dask", "nowhere", "--jobs", "2"], "not allowed with"),
     ],

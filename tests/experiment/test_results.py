@@ -38,12 +38,32 @@ def test_tables_have_the_columns_of_the_contract(results: Results) -> None:
 
 
 def test_summary_is_of_all_replications(results: Results) -> None:
-    summary = results.summary().set_index("metric")
+    summary = results.summary(raw=True).set_index("metric")
     assert list(summary.columns) == ["mean", "low", "high", "unit"]
     assert list(summary.index) == [name for name, metric in METRICS.items() if not metric.paired]
     totals = results.timeline[["http", "p2p"]].sum()
     assert summary.loc["p2p_ratio", "mean"] == pytest.approx(totals["p2p"] / totals.sum())
     assert (summary["low"].dropna() <= summary["mean"].loc[summary["low"].dropna().index]).all()
+
+
+def test_a_summary_is_in_units_that_people_read_and_describes_each_metric(results: Results) -> None:
+    shown, raw = results.summary(), results.summary(raw=True)
+    assert list(shown.columns) == ["metric", "mean", "low", "high", "unit", "description"]
+    assert list(raw.columns) == ["metric", "mean", "low", "high", "unit"]
+    shares = shown[shown["unit"] == "%"]
+    assert {"p2p_ratio", "stall_ratio"} <= set(shares["metric"])
+    exact = 100 * raw.loc[raw["metric"] == "p2p_ratio", "mean"].item()
+    assert shares.loc[shares["metric"] == "p2p_ratio", "mean"].item() == pytest.approx(exact, abs=0.005)
+    rate = shown.set_index("metric").loc["origin_rate"]
+    assert rate["unit"] == "Mbit/s"
+    assert rate["mean"] == pytest.approx(results.interval("origin_rate").mean * 8e-6, rel=1e-3)
+    assert rate["description"] == "mean rate of the origin"
+    assert "share of media bytes that came from peers" in repr(shown)
+
+
+def test_files_are_for_programs(results: Results, tmp_path: Path) -> None:
+    saved = pd.read_csv(results.save(tmp_path / "out") / "summary.csv")
+    pd.testing.assert_frame_equal(saved, results.summary(raw=True))
 
 
 def test_results_do_not_depend_on_the_number_of_processes(results: Results) -> None:
@@ -68,7 +88,7 @@ def test_baseline_is_the_same_viewers_without_peers(results: Results) -> None:
     base = results.baseline
     assert (base.viewers["joined_at"] == results.viewers["joined_at"]).all()
     assert base.timeline["p2p"].sum() == 0
-    saving = results.summary(baseline=True).set_index("metric").loc["origin_saving"]
+    saving = results.summary(baseline=True, raw=True).set_index("metric").loc["origin_saving"]
     expected = 1 - results.timeline["origin"].sum() / base.timeline["origin"].sum()
     assert saving["mean"] == pytest.approx(expected)
     assert results.baseline is base, "simulated once"
@@ -123,10 +143,12 @@ def test_few_replications_are_warned_of(results: Results) -> None:
 
 
 def test_the_bootstrap_gives_the_same_means_and_other_intervals(results: Results) -> None:
-    one, other = (results.summary(method=method).set_index("metric") for method in ("student", "bootstrap"))
+    one, other = (results.summary(method=method, raw=True).set_index("metric") for method in ("student", "bootstrap"))
     pd.testing.assert_series_equal(one["mean"], other["mean"])
     assert not one["low"].equals(other["low"])
-    pd.testing.assert_frame_equal(other.reset_index(), results.summary(method="bootstrap"))  # drawn from the seed
+    pd.testing.assert_frame_equal(
+        other.reset_index(), results.summary(method="bootstrap", raw=True)
+    )  # drawn from the seed
     with pytest.raises(InputError, match="student, bootstrap"):
         results.summary(method="magic")
 

@@ -48,11 +48,26 @@ def assert_same(one: Sweep, other: Sweep) -> None:
     pd.testing.assert_frame_equal(one.runs, other.runs, check_exact=True)
 
 
+def test_a_summary_of_a_sweep_has_units_and_descriptions(alone: Sweep) -> None:
+    shown, raw = alone.summary(), alone.summary(raw=True)
+    factors = ["stream.live_latency", "access.uplink"]
+    assert list(shown.columns) == [
+        *factors, "replications", "metric", "mean", "low", "high", "unit", "description",
+    ]  # fmt: skip
+    assert len(shown) == len(raw) == 4 * 3
+    assert shown[factors].iloc[0].to_list() == ["8 s", "2 Mbit/s"]
+    assert raw[factors].iloc[0].to_list() == [8.0, 250_000.0]
+    last = shown[shown["metric"] == "p2p_ratio"].iloc[-1]
+    assert last["unit"] == "%"
+    assert last["mean"] == pytest.approx(100 * alone.table["p2p_ratio"].iloc[-1], abs=0.005)
+
+
 def test_a_sweep_is_the_simulations_of_its_points(alone: Sweep) -> None:
     assert alone.is_complete
     assert list(alone.table["stream.live_latency"]) == [8.0, 8.0, 24.0, 24.0]
     for point, (_, row) in zip(DESIGN.points, alone.table.iterrows(), strict=True):
-        summary = simulate(point.scenario, 3, jobs=1, progress=False).summary(baseline=True).set_index("metric")
+        summary = simulate(point.scenario, 3, jobs=1, progress=False).summary(baseline=True, raw=True)
+        summary = summary.set_index("metric")
         for name in DESIGN.metrics:
             assert row[name] == summary.loc[name, "mean"]
             assert row[f"{name}_low"] == summary.loc[name, "low"]
@@ -266,7 +281,7 @@ def test_two_sweeps_do_not_work_in_one_folder(tmp_path: Path) -> None:
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(DesignError, match="not empty and not a sweep"):
+    with pytest.raises(DesignError, match="not empty and not the folder of a sweep"):
         sweep(DESIGN, tmp_path, progress=False)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 

@@ -121,7 +121,7 @@ class Inputs:
             ("relays", f"for {say(self.relay, 'share')} of the pairs that need one" if self.relay else "none"),
             ("live latency", format_quantity(self.latency, "time")),
             ("segments", format_quantity(self.segment, "time")),
-            ("viewing time", f"{format_quantity(self.viewing, 'time')} in the mean"),
+            ("viewing time", f"{format_quantity(self.viewing, 'time')} on average"),
             *((name, str(value)) for name, value in self.changes.items()),
             ("billed", f"{self.seconds / 3600:.4g} h"),
             ("prices", self.tariff.text),

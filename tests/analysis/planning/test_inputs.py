@@ -72,5 +72,5 @@ def test_a_long_latency_gets_a_long_playlist() -> None:
 def test_every_input_is_said() -> None:
     inputs: Inputs = read_inputs(viewers=10, channels=5, relay=0.5, changes={"policy.maxPeers": 9})
     said = " ".join(f"{name} {value}" for name, value in inputs.rows())
-    for word in ("10 viewers", "5 channels", "50 % of the pairs", "policy.maxPeers 9", "0.085 $ per GB"):
+    for word in ("10 viewers", "5 channels", "50 % of the pairs", "policy.maxPeers 9", "$0.085 per GB"):
         assert word in said
