@@ -1,8 +1,8 @@
-"""When viewers come and how long they stay.
+"""Arrival times and viewing times of viewers.
 
-Around a steady state of `viewers.count`, arrivals are a Poisson process of rate count / viewing times a shape over
-time: 1, the surge of a flash crowd, or the swing of a day. They are drawn by thinning at the greatest rate (Lewis and
-Shedler, "Simulation of nonhomogeneous Poisson processes by thinning", 1979).
+Arrivals around a steady state are a Poisson process whose rate is `viewers.count` / `viewers.mean_viewing_time` times a
+shape over time: 1, the surge of a flash crowd, or the swing of a day. They are drawn by thinning at the greatest rate
+(Lewis and Shedler, "Simulation of nonhomogeneous Poisson processes by thinning", 1979).
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 
 def arrival_times(scenario: Scenario, seed: int, replication: int) -> Floats:
-    """Draw the times at which viewers come, in order, seconds from the start of the run."""
+    """Draw the arrival times of viewers, ascending, seconds from the start of the run."""
     viewers = scenario.viewers
     rng = stream(seed, replication, "arrivals")
     if viewers.arrivals == "recorded":
@@ -39,7 +39,7 @@ def arrival_times(scenario: Scenario, seed: int, replication: int) -> Floats:
 
 
 def arrival_shape(viewers: Viewers, at: Floats) -> Floats:
-    """Arrival rate at the given times, in units of the ordinary or daily mean rate."""
+    """Arrival rate at the given times over the ordinary rate (flash crowd) or the daily mean (diurnal)."""
     if viewers.arrivals == "flash":
         since = at - viewers.surge_at
         rise = np.clip(since / viewers.surge_rise, 0.0, 1.0) if viewers.surge_rise > 0 else (since >= 0).astype(float)
@@ -53,12 +53,12 @@ def arrival_shape(viewers: Viewers, at: Floats) -> Floats:
 
 
 def _extremes(viewers: Viewers) -> Floats:
-    """Times of which one has the greatest rate."""
+    """Times at one of which the arrival rate is greatest."""
     return np.array([0.0, viewers.surge_at + viewers.surge_rise, viewers.peak_time_of_day - viewers.start_time_of_day])
 
 
 def viewing_times(viewers: Viewers, u: Floats) -> Floats:
-    """How long viewers stay, by inversion of one uniform draw each."""
+    """Viewing times of viewers, seconds, by inversion of one uniform draw each."""
     mean, sigma = viewers.mean_viewing_time, viewers.viewing_time_spread
     if viewers.arrivals == "recorded" and viewers.viewing_times:
         order = np.argsort(np.array(viewers.arrival_times, float), kind="stable")

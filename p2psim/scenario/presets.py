@@ -1,4 +1,4 @@
-"""Presets: names → explicit records, each with its source, read from data/presets."""
+"""Presets by name, each with its source, read from data/presets."""
 
 import tomllib
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ __all__ = [
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 DATA = _PACKAGE / "data" if (_PACKAGE / "data").is_dir() else _PACKAGE.parent / "data"
-"""The bundled data: inside an installed package, or beside it in a checkout."""
+"""Folder of the bundled data: in an installed package inside of it, in a checkout beside it."""
 
 NAT_KINDS = (
     "public",
@@ -41,13 +41,13 @@ NAT_KINDS = (
     "APD/EI",
     "APD/AD",
 )
-"""Kinds of NAT: in the words of RFC 3489 where it has one, else as mapping/filtering of RFC 4787: EI independent of the
-endpoint, AD dependent on the address, APD on address and port. `p2psim.network.nat` knows the rules."""
+"""NAT kinds by the names of RFC 3489, or else as mapping/filtering of RFC 4787: EI endpoint-independent, AD
+address-dependent, APD address- and port-dependent. The rules are in `p2psim.network.nat`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessProfile:
-    """Medians of an access link (bytes/s), the sigma of their lognormal spread, the device and the source."""
+    """Access link: medians of its rates (bytes/s), sigma of their lognormal distribution, device and source."""
 
     uplink: float
     downlink: float
@@ -58,7 +58,7 @@ class AccessProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A place on earth, degrees."""
+    """Coordinates of a place, degrees."""
 
     latitude: float
     longitude: float
@@ -67,7 +67,7 @@ class Place:
 
 @cache
 def access_profiles() -> Mapping[str, AccessProfile | None]:
-    """Profiles by name; `custom` is None: the scenario describes it."""
+    """Access profiles by name; `custom` is None, as the scenario describes it."""
     profiles: dict[str, AccessProfile | None] = {}
     for name, row in _read("access").items():
         profiles[name] = (
@@ -86,19 +86,19 @@ def access_profiles() -> Mapping[str, AccessProfile | None]:
 
 @cache
 def nat_mixes() -> Mapping[str, tuple[float, ...]]:
-    """Shares of NAT_KINDS by the name of the mix."""
+    """NAT mixes by name: the share of each of NAT_KINDS."""
     return {name: tuple(float(str(row.get(kind, 0.0))) for kind in NAT_KINDS) for name, row in _read("nat").items()}
 
 
 @cache
 def nat_sources() -> Mapping[str, str]:
-    """Where the mixes of NATs come from, by their names."""
+    """Sources of the NAT mixes by name."""
     return {name: str(row.get("source", "")) for name, row in _read("nat").items()}
 
 
 @cache
 def crypto_rates() -> Mapping[str, float]:
-    """What the processor of a class of devices can encrypt and decrypt, bytes/s."""
+    """Rates at which the processors of the device classes encrypt and decrypt, bytes/s."""
     return {name: parse_quantity(str(row["crypto"]), "rate") for name, row in _read("devices").items()}
 
 
@@ -131,7 +131,7 @@ def former_preset_names(section: str) -> Mapping[str, str]:
 
 
 def bundled(kind: str) -> list[Path]:
-    """List bundled ``scenarios``, ``designs`` of sweeps, or measured ``traces``, sorted by name."""
+    """Return the paths of the bundled ``scenarios``, ``designs`` of sweeps, or measured ``traces``, sorted by name."""
     folder = DATA / kind
     if kind == "traces":
         return [path.parent for path in sorted(folder.glob("*/manifest.json"))]

@@ -1,4 +1,4 @@
-"""Scenarios as text: TOML in and out, dotted changes, digest. Everything is checked here, once."""
+"""Scenarios as TOML text, dotted changes of scenarios, and their digest. Every value is checked here, once."""
 
 import dataclasses
 import difflib
@@ -73,7 +73,7 @@ def _located(path: str | Path) -> Path:
 
 
 def replaced(scenario: Scenario, changes: Mapping[str, object], canonical: bool = True) -> Scenario:
-    """Apply dotted changes to a scenario; with `canonical` bare numbers are in canonical units, else units are due."""
+    """Return a changed scenario; with `canonical`, numbers without unit are in canonical units, otherwise refused."""
     for given, value in changes.items():
         dotted = present_name(Scenario, given)
         scenario = _replace(scenario, dotted.split("."), value, dotted, canonical)
@@ -81,24 +81,24 @@ def replaced(scenario: Scenario, changes: Mapping[str, object], canonical: bool 
 
 
 def kind_of(dotted: str) -> Any:
-    """Type of a field; raises ScenarioError for a name that is none."""
+    """Type of a field; raises ScenarioError for an unknown name."""
     kind: Any = Scenario
     for name in present_name(Scenario, dotted).split("."):
         hints = typing.get_type_hints(kind, include_extras=True) if dataclasses.is_dataclass(kind) else {}
         if name not in hints:
-            raise ScenarioError(_unknown(dotted, hints, kind))
+            raise ScenarioError(_unknown(dotted, hints, kind if hints else None))
         kind = hints[name]
     return kind
 
 
 def canonical_value(dotted: str, value: object, canonical: bool = False) -> Any:
-    """Read a value of a field; with `canonical` bare numbers are in canonical units, else units are due."""
+    """Value of a field in canonical units; with `canonical`, a number without unit is already in them, else refused."""
     kind = kind_of(dotted)
     return _convert(kind, present_names(kind, value, dotted), dotted, canonical)
 
 
 def to_toml(scenario: Scenario) -> str:
-    """Write a scenario; fields at their defaults are left out, but for the section's first reason to be there."""
+    """Return a scenario as TOML, without the fields that are at their defaults."""
     lines = [f"schema = {SCHEMA}"]
     sections: list[str] = []
     for name, kind, value in _fields(scenario):
@@ -115,12 +115,12 @@ def to_toml(scenario: Scenario) -> str:
 
 
 def spelled_default(record: Any, name: str) -> str:
-    """Write the default of a field as in TOML."""
+    """Default of a field as it is written in TOML."""
     return _spell(_hints(record)[name], _default(record(), name))
 
 
 def digest(scenario: Scenario) -> str:
-    """Hash what changes results: every field that is not at its default, except name and description.
+    """Hash of what changes results: every field that is not at its default, except name and description.
 
     So a scenario keeps its digest when later versions add fields; renamed fields are hashed by their former names.
     """
@@ -155,7 +155,7 @@ def _changed(record: Any) -> list[str]:
 
 
 def _is_records(kind: Any) -> bool:
-    """Whether a field is a list of records, in TOML an array of tables."""
+    """Return whether a field is a list of records, in TOML an array of tables."""
     inner = typing.get_args(kind)[0] if typing.get_origin(kind) is tuple else None
     return isinstance(inner, type) and dataclasses.is_dataclass(inner)
 
@@ -195,7 +195,7 @@ def _build(cls: type[Any], data: Mapping[str, object], prefix: str, canonical: b
 
 
 def _of_section(kind: type[Any], where: str) -> str:
-    """Name fields of a section, for those who give it a bare value."""
+    """Hint at a section's fields, for a section that was given a plain value."""
     names = [f"{where}.{entry.name}" for entry in dataclasses.fields(kind)]
     return f"; set one of its fields: {', '.join(names[:4])}{' …' if len(names) > 4 else ''}"
 
@@ -205,7 +205,7 @@ def _preset(section: str, name: object) -> Mapping[str, object]:
         return _own_preset(section, name)
     known = section_presets(section)
     if not known:
-        raise ScenarioError(f"{section}.preset: this section has no presets")
+        raise ScenarioError(f"{section}.preset = {name!r}: section [{section}] has no presets; set its fields")
     former = former_preset_names(section)
     if name in former:
         warn_renamed(f"{section}.preset={name}", f"{section}.preset={former[str(name)]}")
@@ -215,7 +215,7 @@ def _preset(section: str, name: object) -> Mapping[str, object]:
 
 
 def _own_preset(section: str, path: str) -> Mapping[str, object]:
-    """Read a file that holds one preset of this section."""
+    """Read a user's file that holds one preset of this section."""
     try:
         tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -236,7 +236,7 @@ def _replace(record: Any, path: list[str], value: object, dotted: str, canonical
     if len(path) > 1:
         inner = getattr(record, path[0])
         if not dataclasses.is_dataclass(inner):
-            raise ScenarioError(f"{dotted}: {path[0]} has no fields of its own")
+            raise ScenarioError(f"{dotted}: {path[0]} has no fields")
         if path[1:] == ["preset"]:
             for key, preset in _preset(path[0], value).items():
                 record = _replace(record, [path[0], key], preset, f"{path[0]}.{key}", canonical)
@@ -248,7 +248,7 @@ def _replace(record: Any, path: list[str], value: object, dotted: str, canonical
 
 
 def _unknown(dotted: str, known: Mapping[str, object], record: Any = None) -> str:
-    former = former_names(record) if dataclasses.is_dataclass(record) else {}
+    former = {} if record is None else former_names(record)
     return f"{dotted}: {no_such('field', dotted.rsplit('.', 1)[-1], known, former)}"
 
 

@@ -23,12 +23,12 @@ from p2psim.units import format_quantity
 __all__ = ["BYTES_PER_VIEWER", "MAX_LEVELS", "check"]
 
 BYTES_PER_VIEWER = 4200
-"""Memory that a simulated viewer takes, about."""
+"""Approximate memory of a simulated viewer."""
 MAX_LEVELS = 32
 LONGEST = 31 * 86400.0
-"""Seconds that a run may last."""
+"""Longest run, seconds."""
 _STEADY = ("poisson", "flash", "diurnal")
-"""Arrivals around a steady state, for which a viewing time is needed."""
+"""Arrivals around a steady state, which need a finite mean viewing time."""
 
 
 def check(scenario: Scenario) -> Scenario:
@@ -89,7 +89,7 @@ def _refusals(scenario: Scenario) -> list[tuple[bool, str]]:
             viewers.browsers > viewers.count,
             f"viewers.browsers = {viewers.browsers}: at most all viewers (viewers.count = {viewers.count})",
         ),
-        (scenario.duration > LONGEST, f"duration = {scenario.duration:g} s: at most 31 days can be simulated"),
+        (scenario.duration > LONGEST, f"duration = {scenario.duration:g} s: at most 31 days are accepted"),
         (scenario.warmup >= scenario.duration, f"warmup = {scenario.warmup:g} s: must be less than the duration"),
         (
             stream.kind == "live" and stream.live_latency > held,
@@ -174,7 +174,7 @@ def _check_memory(scenario: Scenario) -> None:
 
 
 def _check_mixtures(scenario: Scenario) -> None:
-    """Check every mixture: known names, shares that add up to 1."""
+    """Check that mixtures have known names, and shares that add up to 1."""
     if scenario.nat.mix not in nat_mixes():
         one_of("nat.mix", scenario.nat.mix, nat_mixes(), ScenarioError)
     _check_shares("access.mix", scenario.access.mix, "profile", list(access_profiles()))
@@ -198,10 +198,10 @@ def _check_mixtures(scenario: Scenario) -> None:
             )
 
 
-def _check_shares(where: str, mix: Mapping[str, float], what: str, known: Sequence[str]) -> None:
+def _check_shares(where: str, mix: Mapping[str, float], entry: str, known: Sequence[str]) -> None:
     for name in mix:
         if name not in known:
-            raise ScenarioError(f"{where}: no {what} {name!r}; accepted: {', '.join(known)}")
+            raise ScenarioError(f"{where}: no {entry} {name!r}; accepted: {', '.join(known)}")
     _check_sum(where, list(mix.values()))
 
 
@@ -214,8 +214,8 @@ def _check_ladder(scenario: Scenario) -> None:
     ladder = scenario.stream.ladder
     for lower, higher in pairwise(ladder):
         if higher <= lower:
-            said = [format_quantity(rate, "rate") for rate in (lower, higher)]
-            raise ScenarioError(f"stream.ladder: {said[1]} after {said[0]}: bitrates must ascend, none twice")
+            first, second = (format_quantity(rate, "rate") for rate in (lower, higher))
+            raise ScenarioError(f"stream.ladder: {second} after {first}: bitrates must ascend, none twice")
     if len(ladder) > MAX_LEVELS:
         raise ScenarioError(f"stream.ladder has {len(ladder)} bitrates: at most {MAX_LEVELS}")
 
@@ -223,7 +223,9 @@ def _check_ladder(scenario: Scenario) -> None:
 def _check_faults(scenario: Scenario) -> None:
     for i, fault in enumerate(scenario.faults):
         if fault.at >= scenario.duration:
-            raise ScenarioError(f"faults[{i}].at = {fault.at:g} s: the run of {scenario.duration:g} s is over by then")
+            raise ScenarioError(
+                f"faults[{i}].at = {fault.at:g} s: must be before the end of the run ({scenario.duration:g} s)"
+            )
         needed = {"origin": "origin.rate", "edges": "cdn.rate", "relay": "relay.rate"}.get(fault.kind, "")
         if fault.capacity_left > 0 and needed and math.isinf(_field(scenario, needed)):
             raise ScenarioError(
