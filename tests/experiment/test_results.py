@@ -105,7 +105,7 @@ def test_events_must_be_asked_for() -> None:
         _ = plain.segments
 
 
-def test_save_writes_what_can_be_read_again(results: Results, tmp_path) -> None:
+def test_save_writes_what_can_be_read_again(results: Results, tmp_path: Path) -> None:
     folder = results.save(tmp_path / "out")
     assert Scenario.load(str(folder / "scenario.toml")) == results.scenario
     pd.testing.assert_frame_equal(pd.read_parquet(folder / "viewers.parquet"), results.viewers)
@@ -130,7 +130,7 @@ def test_figures_are_drawn_by_name(results: Results) -> None:
     plt.close("all")
 
 
-def test_progress_is_told_to_the_end(capsys) -> None:
+def test_progress_is_told_to_the_end(capsys: pytest.CaptureFixture[str]) -> None:
     simulate(small(), replications=2, jobs=1, progress=True)
     shown = capsys.readouterr()
     assert "simulating" in shown.err

@@ -19,7 +19,9 @@ from p2psim.scenario.records import former_names
 from p2psim.scenario.toml_io import canonical_value, kind_of, parse
 from p2psim.trace import Trace
 
-SECTIONS = {field.name: field.type for field in dataclasses.fields(Scenario) if dataclasses.is_dataclass(field.type)}
+SECTIONS: dict[str, Any] = {
+    field.name: field.type for field in dataclasses.fields(Scenario) if dataclasses.is_dataclass(field.type)
+}
 RENAMED = {f"{section}.{former}": f"{section}.{present}" for section, record in SECTIONS.items()
            for former, present in former_names(record).items()}  # fmt: skip
 OLD_FAULTS = {"what": "uplinks", "at": 5.0, "lasts": 3.0, "left": 0.25, "share": 0.5}
@@ -41,7 +43,7 @@ def test_latency_says_which() -> None:
 
 def test_no_former_name_is_a_present_one() -> None:
     for record in (*SECTIONS.values(), Fault):
-        assert not former_names(record).keys() & {field.name for field in dataclasses.fields(record)}  # type: ignore[arg-type]
+        assert not former_names(record).keys() & {field.name for field in dataclasses.fields(record)}
 
 
 @pytest.mark.parametrize(("former", "present"), RENAMED.items())

@@ -48,4 +48,4 @@ def test_the_simulator_goes_by_the_same_itinerary() -> None:
         number = int(str(index)[1:])
         zaps = itinerary(SCENARIO, names.index(row["channel"]), row["joined_at"], zapping_stream(3, 0, number))
         planned = [at for at, _ in islice(zaps, 50) if at < min(row["left_at"], SCENARIO.duration)]
-        assert states[index][1:] == pytest.approx(planned)
+        assert states[str(index)][1:] == pytest.approx(planned)
