@@ -29,15 +29,28 @@ class FieldRules:
     least: float | None = None
     most: float | None = None
     example: str = ""
-    """What to write, where a value of another kind is a likely mistake."""
+    """What to write, for fields for which a value of another type is a likely mistake."""
     former: str = ""
     """Name of the field in the version before; accepted with a warning. Digests are still computed from it, so that
     recorded scenarios keep theirs."""
 
 
-def setting(default: Any = dataclasses.MISSING, *, factory: Any = dataclasses.MISSING, **rules: Any) -> Any:
-    """Dataclass field with a default (or a `factory` of defaults) and `FieldRules`."""
-    return dataclasses.field(default=default, default_factory=factory, metadata={"rules": FieldRules(**rules)})
+def setting(
+    default: Any = dataclasses.MISSING,
+    *,
+    factory: Any = dataclasses.MISSING,
+    positive: bool = False,
+    unlimited: bool = False,
+    least: float | None = None,
+    most: float | None = None,
+    example: str = "",
+    former: str = "",
+) -> Any:
+    """Dataclass field with a default (or a `factory` of defaults) and the `FieldRules` of the other arguments."""
+    rules = FieldRules(
+        positive=positive, unlimited=unlimited, least=least, most=most, example=example, former=former
+    )  # fmt: skip
+    return dataclasses.field(default=default, default_factory=factory, metadata={"rules": rules})
 
 
 def field_rules(field: "dataclasses.Field[Any]") -> FieldRules:
