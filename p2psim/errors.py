@@ -18,7 +18,9 @@ The message of each is one line: it names the value at fault and says what is ac
 """
 
 import difflib
-from collections.abc import Iterable
+import sys
+import warnings
+from collections.abc import Iterable, Mapping
 from numbers import Integral
 from typing import Any
 
@@ -29,6 +31,7 @@ __all__ = [
     "MissingToolError",
     "P2PSimError",
     "PortInUseError",
+    "RenamedWarning",
     "ScenarioError",
     "TestbedError",
     "TraceError",
@@ -37,6 +40,7 @@ __all__ = [
     "at_least",
     "no_such",
     "one_of",
+    "warn_renamed",
 ]
 
 
@@ -103,9 +107,26 @@ def one_of(what: str, value: object, known: Iterable[str], error: type[InputErro
     raise error(f"{what} = {value!r}: {hint}accepted: {', '.join(names)}")
 
 
-def no_such(what: str, name: str, known: Iterable[str]) -> str:
-    """Say that there is nothing of this name, with the nearest one and all that are accepted."""
+def no_such(what: str, name: str, known: Iterable[str], former: Mapping[str, str] | None = None) -> str:
+    """Return "no such …", with the name that was probably meant and all that are accepted.
+
+    `former` maps former names to present ones: what resembles a former name is answered by the present one.
+    """
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    present = {each: each for each in names} | dict(former or {})
+    near = difflib.get_close_matches(name, present, n=1)
+    hint = f"did you mean {present[near[0]]!r}? " if near else ""
     return f"no such {what}; {hint}accepted: {', '.join(names)}"
+
+
+class RenamedWarning(FutureWarning):
+    """A former name of a field or preset, which the next version refuses."""
+
+
+def warn_renamed(former: str, present: str) -> None:
+    """Warn that a former name was used; the warning points at the caller outside of this package."""
+    depth, frame = 1, sys._getframe(0)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "p2psim":
+        depth, frame = depth + 1, frame.f_back
+    text = f"{former} is now called {present}; the old name is accepted in this version only"
+    warnings.warn(text, RenamedWarning, stacklevel=depth)

@@ -1,10 +1,14 @@
-"""Numbers as people read them: the unit that fits, three figures, intervals."""
+"""Numbers in the unit that a person reads, as text with three figures, or as tables of numbers with four."""
 
 import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
 
 from p2psim.analysis.statistics import Interval
 
-__all__ = ["say", "say_interval", "say_range"]
+__all__ = ["ReadableTable", "readable", "readable_table", "say", "say_interval", "say_range"]
 
 _STEPS = {
     "rate": ((1e9 / 8, "Gbit/s"), (1e6 / 8, "Mbit/s"), (1e3 / 8, "kbit/s")),
@@ -19,15 +23,18 @@ NOTHING = "-"
 
 
 def say(value: float, unit: str) -> str:
-    """Say a value of a metric's unit; a value that is not there is a dash."""
+    """Return a value with the unit that fits: ``12.5 Mbit/s``, ``$973``; NaN is a dash."""
     if not math.isfinite(value):
         return NOTHING if math.isnan(value) else "no limit"
     factor, name = _step(abs(value), unit)
-    return f"{_figures(value / factor, unit)} {name}".strip()
+    figures = _figures(value / factor, unit)
+    if name == "$":
+        return f"-${figures[1:]}" if figures.startswith("-") else f"${figures}"
+    return f"{figures} {name}".strip()
 
 
 def say_interval(interval: Interval, unit: str) -> str:
-    """Say an estimate with its interval in one unit: ``62 % (60.1 to 63.9)``."""
+    """Return an estimate and its interval in one unit: ``62 % (60.1 to 63.9)``."""
     if not math.isfinite(interval.low) or not math.isfinite(interval.high):
         return say(interval.mean, unit)
     factor, _ = _step(abs(interval.mean), unit)
@@ -36,13 +43,69 @@ def say_interval(interval: Interval, unit: str) -> str:
 
 
 def say_range(low: float, high: float, unit: str) -> str:
-    """Say what was claimed: between, at least or at most."""
+    """Return a range as ``at least …``, ``at most …`` or ``… to …``."""
     if math.isinf(high):
         return f"at least {say(low, unit)}"
     if math.isinf(low):
         return f"at most {say(high, unit)}"
     factor, name = _step(max(abs(low), abs(high)), unit)
     return f"{_figures(low / factor)} to {_figures(high / factor)} {name}".strip()
+
+
+def readable(numbers: Sequence[float], unit: str) -> tuple[list[float], str]:
+    """Return numbers of one quantity in the unit that fits the first of them, rounded to four figures, and that unit.
+
+    Parameters
+    ----------
+    unit
+        As in `p2psim.analysis.metrics.Metric.unit`: 12,500,000 bytes/s (``rate``) are 100 ``Mbit/s``, a ``share`` of
+        0.5 is 50 ``%``. Unknown units have no name.
+    """
+    factor, name = _step(abs(numbers[0]), unit)
+    scaled = [number / factor for number in numbers]
+    largest = max((abs(number) for number in scaled if math.isfinite(number)), default=0.0)
+    decimals = max(0, 3 - math.floor(math.log10(largest))) if largest > 0 else 0
+    return [round(number, decimals) for number in scaled], name
+
+
+class ReadableTable(pd.DataFrame):
+    """Table that is shown with all its columns and each number with its own figures, in terminals and notebooks."""
+
+    @property
+    def _constructor(self) -> type["ReadableTable"]:
+        return ReadableTable
+
+    def __repr__(self) -> str:
+        texts = {name: _left(self[name]) for name in self.select_dtypes(["object", "string"])}
+        return str(self.to_string(**self._shown(texts), justify="left"))
+
+    def _repr_html_(self) -> str:
+        with pd.option_context("display.max_colwidth", None):
+            return str(self.to_html(**self._shown({}), border=0))
+
+    def _shown(self, texts: Mapping[Any, Callable[[Any], str]]) -> dict[str, Any]:
+        numbers = dict.fromkeys(self.select_dtypes("float"), "{:.10g}".format)
+        return {"formatters": {**numbers, **texts}, "na_rep": NOTHING, "max_rows": pd.get_option("display.max_rows")}
+
+
+def _left(column: "pd.Series[Any]") -> Callable[[Any], str]:
+    width = max((len(str(text)) for text in column), default=0)
+    return lambda text: str(text).ljust(width)
+
+
+def readable_table(table: pd.DataFrame, columns: Sequence[str]) -> ReadableTable:
+    """Return a table whose numbers are in units that people read, row by row.
+
+    Parameters
+    ----------
+    table
+        With a column ``unit``, the unit of the numbers in each row.
+    columns
+        Names of the columns of numbers; the first decides which multiple of the unit fits.
+    """
+    found = [readable([row[name] for name in columns], row["unit"]) for row in table.to_dict("records")]
+    numbers = {name: [row[index] for row, _ in found] for index, name in enumerate(columns)}
+    return ReadableTable(table.assign(**numbers, unit=[name for _, name in found]))
 
 
 def _step(size: float, unit: str) -> tuple[float, str]:

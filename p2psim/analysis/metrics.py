@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from p2psim.analysis.formatting import readable_table
 from p2psim.analysis.statistics import Interval, bootstrap_ratio, paired, ratio, ratio_difference, student
 from p2psim.trace import BIN, Totals
 
@@ -19,6 +20,7 @@ __all__ = [
     "METRICS",
     "Metric",
     "Sums",
+    "described",
     "estimate",
     "estimate_difference",
     "jain",
@@ -42,6 +44,7 @@ class Metric:
     """How a metric comes out of sums: ``over / under``, or ``1 - over / under``, or `over` itself."""
 
     text: str
+    """Description that is understandable alone; fewer than 50 characters, which pandas shows whole."""
     unit: str
     """share, points, rate, size, time, count or number."""
     over: str
@@ -52,87 +55,160 @@ class Metric:
 
 
 METRICS: Mapping[str, Metric] = {
-    "p2p_ratio": Metric(text="P2P share of media bytes received", unit="share", over="p2p_bytes", under="media_bytes"),
+    "p2p_ratio": Metric(
+        text="share of media bytes that came from peers", unit="share", over="p2p_bytes", under="media_bytes"
+    ),
     "offload": Metric(
-        text="1 - origin bytes / bytes played", unit="share", over="origin_bytes", under="played_bytes", complement=True
+        text="1 - bytes sent by the origin / bytes played",
+        unit="share",
+        over="origin_bytes",
+        under="played_bytes",
+        complement=True,
     ),
     "origin_saving": Metric(
-        text="origin bytes saved against http-only", unit="share", over="origin_bytes", under="base_origin_bytes",
-        complement=True, paired=True,
+        text="share of origin bytes saved against http-only",
+        unit="share",
+        over="origin_bytes",
+        under="base_origin_bytes",
+        complement=True,
+        paired=True,
     ),
     "origin_left": Metric(
-        text="origin bytes left of http-only", unit="share", over="origin_bytes", under="base_origin_bytes", paired=True
+        text="origin bytes as a share of those of http-only",
+        unit="share",
+        over="origin_bytes",
+        under="base_origin_bytes",
+        paired=True,
     ),
     "origin_saving_p95": Metric(
-        text="95th percentile rate saved against http-only", unit="share", over="origin_rate_p95",
-        under="base_origin_rate_p95", complement=True, paired=True,
+        text="share of p95 origin rate saved against http-only",
+        unit="share",
+        over="origin_rate_p95",
+        under="base_origin_rate_p95",
+        complement=True,
+        paired=True,
     ),
     "origin_rate": Metric(text="mean rate of the origin", unit="rate", over="origin_bytes", under="seconds"),
     "origin_rate_p95": Metric(text="95th percentile of the origin's rate", unit="rate", over="origin_rate_p95"),
-    "origin_rate_bin": Metric(text="width of the bins of that percentile", unit="time", over="origin_rate_bin"),
-    "relay_bytes": Metric(text="bytes through relays", unit="size", over="relay_bytes"),
-    "far_share": Metric(text="share of P2P from other regions", unit="share", over="far_bytes", under="p2p_bytes"),
+    "origin_rate_bin": Metric(
+        text="bin width of the origin's rate for its percentile", unit="time", over="origin_rate_bin"
+    ),
+    "relay_bytes": Metric(text="media bytes received through TURN relays", unit="size", over="relay_bytes"),
+    "far_share": Metric(
+        text="share of peer-to-peer bytes that crossed regions", unit="share", over="far_bytes", under="p2p_bytes"
+    ),
     "cache_hits": Metric(
-        text="1 - bytes from the origin to edges / bytes from edges", unit="share", over="fill_bytes",
-        under="edge_bytes", complement=True,
+        text="share of bytes from CDN edges that were cached",
+        unit="share",
+        over="fill_bytes",
+        under="edge_bytes",
+        complement=True,
     ),
     "second_share": Metric(
-        text="share of HTTP from a second CDN", unit="share", over="second_bytes", under="http_bytes"
+        text="share of HTTP bytes sent by the second CDN", unit="share", over="second_bytes", under="http_bytes"
     ),
     "wasted_bytes": Metric(text="bytes received and never played", unit="size", over="wasted_bytes"),
-    "wasted_http": Metric(text="of these over HTTP", unit="size", over="wasted_http"),
-    "wasted_p2p": Metric(text="of these from peers", unit="size", over="wasted_p2p"),
+    "wasted_http": Metric(text="bytes received over HTTP and never played", unit="size", over="wasted_http"),
+    "wasted_p2p": Metric(text="bytes received from peers and never played", unit="size", over="wasted_p2p"),
     "stall_ratio": Metric(
-        text="time stalled after the first frame / time watching", unit="share", over="stalled_seconds",
+        text="share of the viewing time spent in stalls",
+        unit="share",
+        over="stalled_seconds",
         under="viewer_seconds",
     ),
     "stalls": Metric(text="stalls per viewer", unit="number", over="stall_count", under="viewer_count"),
     "poisoned": Metric(
-        text="segments played per viewer that were not the origin's", unit="number", over="poisoned_segments",
+        text="invalid segments played per viewer",
+        unit="number",
+        over="poisoned_segments",
         under="viewer_count",
     ),
     "started": Metric(
-        text="viewers who came and saw a first frame", unit="share", over="startup_count", under="joined_count"
+        text="share of viewers who saw a first frame", unit="share", over="startup_count", under="joined_count"
     ),
-    "startup": Metric(text="join to first frame, of these", unit="time", over="startup_sum", under="startup_count"),
-    "startup_p95": Metric(text="its 95th percentile", unit="time", over="startup_p95"),
-    "latency": Metric(text="behind live while playing", unit="time", over="latency_sum", under="latency_weight"),
-    "peers": Metric(text="connected peers per viewer", unit="number", over="peer_seconds", under="viewer_seconds"),
-    "swarm": Metric(text="viewers in the swarm", unit="number", over="viewer_seconds", under="swarm_seconds"),
-    "bitrate": Metric(text="bitrate played", unit="rate", over="played_bytes", under="played_seconds"),
+    "startup": Metric(
+        text="mean time from joining to the first frame", unit="time", over="startup_sum", under="startup_count"
+    ),
+    "startup_p95": Metric(text="p95 of the time from joining to the first frame", unit="time", over="startup_p95"),
+    "latency": Metric(
+        text="mean distance behind live while playing", unit="time", over="latency_sum", under="latency_weight"
+    ),
+    "peers": Metric(
+        text="mean number of connected peers per viewer", unit="number", over="peer_seconds", under="viewer_seconds"
+    ),
+    "swarm": Metric(
+        text="mean number of viewers in the swarm", unit="number", over="viewer_seconds", under="swarm_seconds"
+    ),
+    "bitrate": Metric(
+        text="mean bitrate of the played media", unit="rate", over="played_bytes", under="played_seconds"
+    ),
     "switches": Metric(text="changes of quality per viewer", unit="number", over="switch_count", under="viewer_count"),
     "zaps": Metric(text="changes of channel per viewer", unit="number", over="zap_count", under="viewer_count"),
-    "zap_time": Metric(text="zap to first frame", unit="time", over="zap_wait_sum", under="zap_count"),
-    "wait": Metric(text="request to first byte", unit="time", over="wait_sum", under="transfer_count"),
-    "http_wait": Metric(text="the same over HTTP", unit="time", over="http_wait_sum", under="http_count"),
-    "p2p_wait": Metric(text="the same from peers", unit="time", over="p2p_wait_sum", under="p2p_count"),
-    "http_time": Metric(text="request to last byte over HTTP", unit="time", over="http_time_sum", under="http_count"),
-    "p2p_time": Metric(text="the same from peers", unit="time", over="p2p_time_sum", under="p2p_count"),
-    "added_wait": Metric(text="first byte, peers later than HTTP", unit="time", over="added_wait"),
-    "added_time": Metric(text="whole segment, peers later than HTTP", unit="time", over="added_time"),
-    "fairness": Metric(text="Jain's index of bytes given / received", unit="number", over="fairness"),
-    "added_startup": Metric(text="start-up against http-only", unit="time", over="added_startup", paired=True),
-    "added_latency": Metric(text="live latency against http-only", unit="time", over="added_latency", paired=True),
+    "zap_time": Metric(
+        text="mean time from a zap to the first frame", unit="time", over="zap_wait_sum", under="zap_count"
+    ),
+    "wait": Metric(
+        text="mean time from a request to its first byte", unit="time", over="wait_sum", under="transfer_count"
+    ),
+    "http_wait": Metric(
+        text="mean time from an HTTP request to its first byte", unit="time", over="http_wait_sum", under="http_count"
+    ),
+    "p2p_wait": Metric(
+        text="mean time from a request to a peer's first byte", unit="time", over="p2p_wait_sum", under="p2p_count"
+    ),
+    "http_time": Metric(
+        text="mean time from an HTTP request to its last byte", unit="time", over="http_time_sum", under="http_count"
+    ),
+    "p2p_time": Metric(
+        text="mean time from a request to a peer's last byte", unit="time", over="p2p_time_sum", under="p2p_count"
+    ),
+    "added_wait": Metric(text="time to first byte, from peers minus over HTTP", unit="time", over="added_wait"),
+    "added_time": Metric(text="time to last byte, from peers minus over HTTP", unit="time", over="added_time"),
+    "fairness": Metric(text="Jain's index of bytes uploaded / bytes downloaded", unit="number", over="fairness"),
+    "added_startup": Metric(
+        text="start-up time minus that of http-only", unit="time", over="added_startup", paired=True
+    ),
+    "added_latency": Metric(
+        text="distance behind live minus that of http-only", unit="time", over="added_latency", paired=True
+    ),
     "added_stall_ratio": Metric(
-        text="stall ratio against http-only", unit="points", over="added_stall_ratio", paired=True
+        text="share of time stalled minus that of http-only", unit="points", over="added_stall_ratio", paired=True
     ),
     "added_switches": Metric(
-        text="changes of quality against http-only", unit="number", over="added_switches", paired=True
+        text="quality changes per viewer minus http-only's", unit="number", over="added_switches", paired=True
     ),
     "wait_reduction": Metric(
-        text="1 - request to first byte / http-only's", unit="share", over="wait", under="base_wait", complement=True,
+        text="share of time to first byte saved vs http-only",
+        unit="share",
+        over="wait",
+        under="base_wait",
+        complement=True,
         paired=True,
     ),
     "startup_reduction": Metric(
-        text="1 - start-up / http-only's", unit="share", over="startup", under="base_startup", complement=True,
+        text="share of start-up time saved vs http-only",
+        unit="share",
+        over="startup",
+        under="base_startup",
+        complement=True,
         paired=True,
     ),
     "latency_reduction": Metric(
-        text="1 - live latency / http-only's", unit="share", over="latency", under="base_latency", complement=True,
+        text="share of distance behind live saved vs http-only",
+        unit="share",
+        over="latency",
+        under="base_latency",
+        complement=True,
         paired=True,
     ),
-}  # fmt: skip
+}
 """Stable names; commands and tables use them as keys."""
+
+
+def described(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Return a table of metrics (columns ``metric`` and ``unit``) in units that people read, with descriptions."""
+    texts = [METRICS[name].text for name in table["metric"]]
+    return readable_table(table, columns).assign(description=texts)
 
 
 def metrics(totals: Totals, baseline: Totals | None = None) -> dict[str, float]:

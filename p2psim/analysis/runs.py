@@ -131,4 +131,4 @@ def _run(
 
 def compile_kernels() -> None:
     """Compile in this process, so that the workers find the machine code on disk and do not all make it at once."""
-    run(Scenario().replace({"duration": 10.0, "viewers.count": 2, "viewers.over": 1.0}))
+    run(Scenario().replace({"duration": 10.0, "viewers.count": 2, "viewers.arrival_period": 1.0}))

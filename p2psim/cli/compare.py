@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from p2psim.cli.options import add_common, add_replications, file, read_changes, read_points
-from p2psim.cli.output import emit, note, print_table
+from p2psim.cli.options import add_common, add_raw, add_replications, file, read_changes, read_points
+from p2psim.cli.output import emit, note, print_frame, print_table
 from p2psim.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_replications(parser, default=20)
     add_common(parser, out="save a report, its figures (PNG) and tables (CSV) there")
+    add_raw(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -68,7 +69,7 @@ def execute(arguments: argparse.Namespace) -> int:
         agree = all(each.agrees for each in found)
         emit({"seed": arguments.seed, "agrees": agree, "traces": [each.to_dict() for each in found]})
     else:
-        _print(found)
+        _print(found, arguments.raw)
     return 0 if all(each.agrees for each in found) else 1
 
 
@@ -123,9 +124,14 @@ def print_shares(found: "Sequence[Comparison]") -> None:
         print(f"{_NOT_SHOWN}\n")
 
 
-def _print(found: "Sequence[Comparison]") -> None:
+def _print(found: "Sequence[Comparison]", raw: bool) -> None:
+    from p2psim.analysis.comparison.gate import description
+
     for each in found:
-        head = ["metric", "measured", "simulated", "difference (90 % interval)", "limit", ""]
-        print_table(head, each.rows(), each.name)
+        if raw:
+            print_frame(each.table(), each.name)
+            continue
+        head = ["metric", "measured", "simulated", "difference (90 % interval)", "limit", "verdict", "description"]
+        print_table(head, [[*row, description(row[0])] for row in each.rows()], each.name)
         print(f"  interval: {each.noise}; {each.replications} simulated\n")
     print_shares(found)

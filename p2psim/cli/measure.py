@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from p2psim.cli.options import add_common, add_scenario, port, read_scenarios, whole
+from p2psim.cli.options import add_common, add_raw, add_scenario, port, read_scenarios, whole
 from p2psim.cli.output import emit, note, print_table, warn
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ EXAMPLES = """\
   p2psim measure live-24s --set viewers.count=4 --set duration="60 s"
   p2psim measure measured-pair measured-churn --repeat 3 --out traces    # go on later: the same command again
   p2psim measure live-24s --tracker ws://127.0.0.1:8000/    # a tracker that runs already
-  sudo p2psim measure live-24s --lab --set nat.mix=average --set relay.share=1"""
+  sudo p2psim measure live-24s --lab --set nat.mix=average --set relay.availability=1"""
 
 IN_FLIGHT = 0.02
 """Share of bytes that the two ends of aborted transfers may disagree on."""
@@ -35,6 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_scenario(parser, several=True)
     add_common(parser, out="trace folder to write (default: p2psim-NAME in the current folder)")
+    add_raw(parser)
     parser.add_argument(
         "--repeat", metavar="N", type=whole(1), default=1,
         help="measure each scenario N times, with seeds from --seed on; with several scenarios or repetitions each "
@@ -69,8 +70,11 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.json:
         emit(_said(trace, folder, found))
     else:
-        rows = [[name, say(number, METRICS[name].unit)] for name, number in found.items()]
-        print_table(["metric", "measured"], rows, f"{scenario.name}: measured for {scenario.duration:g} s")
+        shown = {name: str(x) if arguments.raw else say(x, METRICS[name].unit) for name, x in found.items()}
+        rows = [[name, text, METRICS[name].text] for name, text in shown.items()]
+        print_table(
+            ["metric", "measured", "description"], rows, f"{scenario.name}: measured for {scenario.duration:g} s"
+        )
     return 0
 
 
@@ -96,13 +100,15 @@ def _record_series(arguments: argparse.Namespace, scenarios: "list[Scenario]") -
             bar(number + 1, len(recordings))
             found = _found(trace)
             said.append(_said(trace, recording.folder, found))
-            shown = [say(found[name], METRICS[name].unit) for name in SHOWN]
+            shown = [str(found[name]) if arguments.raw else say(found[name], METRICS[name].unit) for name in SHOWN]
             rows.append([recording.folder.name, *shown, f"{trace.manifest.notes['cpu']['busy']:.0%}"])
     note(f"saved in {folder}", arguments.quiet)
     if arguments.json:
         emit({"traces": said})
     else:
         print_table(["trace", *SHOWN, "busy"], rows, f"{len(recordings)} measurements")
+        meanings = [[name, METRICS[name].text] for name in SHOWN]
+        print_table(["column", "description"], [*meanings, ["busy", "share of the processors' time that was used"]])
     return 0
 
 

@@ -1,16 +1,19 @@
-"""What a verb prints: one JSON object, or tables for people."""
+"""Output of a command: one JSON object, or tables for people."""
 
 import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["emit", "note", "print_table", "warn"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["emit", "note", "print_frame", "print_table", "warn"]
 
 
 def emit(result: Mapping[str, Any]) -> None:
-    """Print one JSON object on standard output; numbers that are not there become null."""
+    """Print one JSON object on standard output; NaN and infinite numbers become null."""
     print(json.dumps(_plain(result), indent=2, allow_nan=False))
 
 
@@ -24,14 +27,19 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], title: str =
     print()
 
 
+def print_frame(table: "pd.DataFrame", title: str = "") -> None:
+    """Print a table of pandas with aligned columns on standard output, its numbers unrounded."""
+    print_table(list(table.columns), [[str(cell) for cell in row] for row in table.to_numpy(object)], title)
+
+
 def note(text: str, quiet: bool = False) -> None:
-    """Say something about the work on standard error."""
+    """Print a remark about the work on standard error."""
     if not quiet:
         print(text, file=sys.stderr)
 
 
 def warn(text: str) -> None:
-    """Say on standard error what should not be overlooked."""
+    """Print a warning on standard error."""
     print(f"p2psim: warning: {text}", file=sys.stderr)
 
 

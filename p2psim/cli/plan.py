@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from p2psim.cli.options import add_common, read_changes, whole
-from p2psim.cli.output import emit, note, print_table
+from p2psim.cli.options import add_common, add_raw, read_changes, whole
+from p2psim.cli.output import emit, note, print_frame, print_table
 
 if TYPE_CHECKING:
     from p2psim.analysis.planning import Plan
@@ -69,6 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--replications", metavar="N", type=whole(2), help="of all that is simulated (8)")
     parser.add_argument("--jobs", metavar="N", type=whole(1), help="processes (default: one per processor)")
     add_common(parser, out="write a report (HTML) and its tables (CSV) there")
+    add_raw(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -92,6 +93,9 @@ def execute(arguments: argparse.Namespace) -> int:
         note(f"saved in {write_plan(arguments.out, made)}", arguments.quiet)
     if arguments.json:
         emit(made.to_dict())
+    elif arguments.raw:
+        print_frame(made.summary(raw=True), "Numbers of the plan")
+        print_frame(made.sensitivities, "Each input at a low and a high value")
     else:
         _print(made)
     return 0
@@ -101,9 +105,12 @@ def _print(made: "Plan") -> None:
     from p2psim.analysis.planning.answer_text import number_rows, sensitivity_rows
 
     print(f"{made.answer}\n")
-    _table(["input", ""], [list(row) for row in made.inputs.rows()])
-    _table(["", "without sharing", "with sharing", "95 % interval"], number_rows(made))
-    _table(["what to change", "from", "saving", "bill", "stalled"], sensitivity_rows(made))
+    _table(["input", "value"], [list(row) for row in made.inputs.rows()])
+    _table(["number", "without sharing", "with sharing", "95 % interval"], number_rows(made))
+    _table(
+        ["input at this value", "kind", "origin's bytes saved (95 % interval)", "bill", "time stalled"],
+        sensitivity_rows(made),
+    )
     print(f"{made.advice}\n{made.basis}")
 
 

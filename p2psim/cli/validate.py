@@ -98,6 +98,7 @@ def _compared(
 
 
 def _print(verdicts: "Sequence[Verdict]", comparisons: "Sequence[Comparison]") -> None:
+    from p2psim.analysis.claims.evidence import METRICS_OF_CLAIMS
     from p2psim.analysis.formatting import say_interval, say_range
     from p2psim.report.validation import contradictions_texts
 
@@ -105,8 +106,10 @@ def _print(verdicts: "Sequence[Verdict]", comparisons: "Sequence[Comparison]") -
     for verdict in verdicts:
         case = verdict.base.case
         said, found = say_range(case.low, case.high, case.unit), say_interval(verdict.base.interval, case.unit)
-        rows.append([verdict.claim.id, case.metric, said, found, verdict.text])
-    print_table(["claim", "metric", "said", "found (95 % interval)", "verdict"], rows, "The claims")
+        text = METRICS_OF_CLAIMS[case.metric].text
+        rows.append([verdict.claim.id, case.metric, said, found, verdict.text, text])
+    head = ["claim", "metric", "said", "found (95 % interval)", "verdict", "description of the metric"]
+    print_table(head, rows, "The claims")
     for verdict in verdicts:
         print(f"{verdict.claim.id} holds along")
         print("".join(f"  {boundary.text}\n" for boundary in verdict.boundaries))

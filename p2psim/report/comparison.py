@@ -8,6 +8,7 @@ import pandas as pd
 
 from p2psim import plots
 from p2psim.analysis.comparison.compare import Comparison
+from p2psim.analysis.comparison.gate import description
 from p2psim.analysis.formatting import say, say_interval
 from p2psim.report.html import answer, figure, heading, page, paragraph, provenance, table
 
@@ -40,11 +41,11 @@ def _parts(comparisons: Sequence[Comparison], seed: int, folder: Path) -> list[s
         *comparison_parts(comparisons, folder),
     ]
     for each in comparisons:
-        head = ["metric", "measured", "simulated", "difference (90 % interval)", "limit", ""]
+        head = ["metric", "description", "measured", "simulated", "difference (90 % interval)", "limit", "verdict"]
         parts += [
             heading(each.name),
             paragraph(f"Interval: {each.noise}; {each.replications} simulated. In brackets: informs only.", quiet=True),
-            table(head, each.rows()),
+            table(head, [[row[0], description(row[0]), *row[1:]] for row in each.rows()]),
             *_overlays(each, folder),
         ]
     return [*parts, *provenance(None, seed)]

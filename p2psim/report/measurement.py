@@ -27,7 +27,7 @@ def write_measurement(path: str | Path, trace: Trace, in_flight: float) -> Path:
         paragraph(f"Measured with real viewers for {trace.scenario.duration:g} s. {trace.scenario.description}", True),
         *(paragraph(f"To be doubted: {line}") for line in doubts),
         heading("Summary"),
-        table(["metric", "", "measured"], rows),
+        table(["metric", "description", "measured"], rows),
         figure(drawn, "Where media bytes came from"),
         figure(spread, "How long viewers waited for the first frame"),
         *provenance(trace.scenario, trace.manifest.seed, 1),

@@ -17,7 +17,7 @@ def write_results(path: str | Path, results: Results, baseline: bool = False) ->
     """Write the HTML document; with `baseline` the metrics against http-only are in it."""
     scenario = results.scenario
     rows = []
-    for row in results.summary(baseline).to_dict("records"):
+    for row in results.summary(baseline, raw=True).to_dict("records"):
         if math.isnan(row["mean"]):  # of something that this scenario does not have
             continue
         interval = Interval(row["mean"], row["low"], row["high"])
@@ -32,7 +32,7 @@ def write_results(path: str | Path, results: Results, baseline: bool = False) ->
         figure(drawn, "Where media bytes came from, mean of the replications"),
         figure(spread, "How long viewers waited for the first frame, all replications"),
         heading("Summary"),
-        table(["metric", "", "mean (95 % interval)"], rows),
+        table(["metric", "description", "mean (95 % interval)"], rows),
         *provenance(scenario, results.seed, len(results.runs)),
     ]
     target = Path(path)

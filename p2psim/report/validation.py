@@ -176,7 +176,7 @@ def _curve_parts(verdicts: Sequence[Verdict], folder: Path) -> list[str]:
     """Draw the share over the live latency, where a claim varied it."""
     for verdict in verdicts:
         vary = verdict.claim.vary
-        if vary is not None and vary.field == "stream.latency" and verdict.base.case.metric == "p2p_ratio":
+        if vary is not None and vary.field == "stream.live_latency" and verdict.base.case.metric == "p2p_ratio":
             drawn, ax = plots.sheet(6.4, 3.6)
             said = (verdict.base.case.low, verdict.base.case.high)
             plots.curve(curve_frame(verdict.findings), ax=ax, said=said)

@@ -1,4 +1,4 @@
-"""What is asked: scenarios, their presets, and the viewers they make."""
+"""Scenarios, their presets, and the viewers that a scenario and a seed make."""
 
 from p2psim.scenario.model import (
     Access,

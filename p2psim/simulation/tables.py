@@ -214,7 +214,9 @@ def _segments(
 ) -> pd.DataFrame:
     length = scenario.stream.segment
     live = scenario.stream.kind == "live"
-    available = (log["segment"] + 1 - scenario.stream.window) * length if live else np.full(len(log), -np.inf)
+    available = (
+        (log["segment"] + 1 - scenario.stream.playlist_segments) * length if live else np.full(len(log), -np.inf)
+    )
     shown = (log["played_at"] <= left[log["viewer"]]) & (log["played_at"] <= _next_start(log, states))
     size = plane.size[log["level"]]
     http = np.minimum(log["http"], size)

@@ -34,22 +34,22 @@ def uplink_changes(scenario: Scenario, people: Population, seed: int) -> dict[in
     """When the uplinks of which viewers fail and recover, in order, by viewer."""
     found: dict[int, list[Change]] = defaultdict(list)
     for number, fault in enumerate(scenario.faults):
-        if fault.what == "uplinks":
+        if fault.kind == "uplinks":
             for viewer in victims(scenario, people, number, seed):
                 found[viewer] += _pair(scenario, number)
     return {viewer: sorted(changes, key=_moment) for viewer, changes in found.items()}
 
 
 def _changes(scenario: Scenario, what: FaultKind) -> list[Change]:
-    numbers = [number for number, fault in enumerate(scenario.faults) if fault.what == what]
+    numbers = [number for number, fault in enumerate(scenario.faults) if fault.kind == what]
     return [change for number in numbers for change in _pair(scenario, number)]
 
 
 def _pair(scenario: Scenario, number: int) -> list[Change]:
     """Beginning and end of a fault, as far as they lie within the run."""
     fault = scenario.faults[number]
-    left = 0.0 if fault.what == "tracker" else fault.left
-    pair = [(fault.at, left), (fault.at + fault.lasts, 1.0)]
+    left = 0.0 if fault.kind == "tracker" else fault.capacity_left
+    pair = [(fault.at, left), (fault.at + fault.duration, 1.0)]
     return [(at, share) for at, share in pair if math.isfinite(at) and at < scenario.duration]
 
 

@@ -29,9 +29,9 @@ ENFORCED: Final = {
     "uplink": "paced: uploads take turns of a few packets",
     "downlink": "paced on receipt",
     "origin.rate": "shared by its responses in small pieces",
-    "origin.per_connection": "paced by the origin",
-    "origin.latency": "added by the origin",
-    "tracker.latency": "added by each viewer, both ways",
+    "origin.rate_per_connection": "paced by the origin",
+    "origin.time_to_first_byte": "added by the origin",
+    "tracker.one_way_delay": "added by each viewer, both ways",
 }
 """What the testbed makes because a loopback has it not, and how."""
 
@@ -43,7 +43,7 @@ NOT_ENFORCED: Final = {
 
 NOT_ENFORCED_IN_BROWSERS: Final = {
     "browsers.downlink": "not limited",
-    "browsers.tracker.latency": "the loopback's own",
+    "browsers.tracker.one_way_delay": "the loopback's own",
     "browsers.joining": "a viewer joins when its page has loaded the player; before, nothing is asked of the origin",
     "browsers.validateP2PSegment": "always: the origin signs its segments, and the player checks them",
     "browsers.crash": "the page's process is killed, and its socket to the tracker closes with it",
@@ -67,11 +67,11 @@ def check_feasible(scenario: Scenario, *, in_lab: bool = False) -> None:
             for name in _SIMULATED
         ),
         *(
-            (fault.what not in MADE, f"faults[{number}].what = {fault.what!r} is simulated only; {', '.join(MADE)}")
+            (fault.kind not in MADE, f"faults[{number}].kind = {fault.kind!r} is simulated only; {', '.join(MADE)}")
             for number, fault in enumerate(scenario.faults)
         ),
         (
-            scenario.viewers.browsers > 0 and any(fault.what == "uplinks" for fault in scenario.faults),
+            scenario.viewers.browsers > 0 and any(fault.kind == "uplinks" for fault in scenario.faults),
             f"viewers.browsers = {scenario.viewers.browsers}: a browser's uplink cannot be changed by a fault; 0",
         ),
         (
@@ -102,9 +102,9 @@ def check_feasible(scenario: Scenario, *, in_lab: bool = False) -> None:
 def check_own_tracker(scenario: Scenario, trackers: Sequence[str]) -> None:
     """Raise ScenarioError if the tracker is to fail, and is not ours to stop."""
     for number, fault in enumerate(scenario.faults):
-        if fault.what == "tracker" and trackers:
+        if fault.kind == "tracker" and trackers:
             raise ScenarioError(
-                f"faults[{number}].what = 'tracker': {trackers[0]} is not started here, so it cannot be stopped; "
+                f"faults[{number}].kind = 'tracker': {trackers[0]} is not started here, so it cannot be stopped; "
                 "no fault of it is accepted for measuring"
             )
 
@@ -122,17 +122,18 @@ def _refused_on_loopbacks(scenario: Scenario) -> list[tuple[bool, str]]:
 
 
 def _refused_in_labs(scenario: Scenario) -> list[tuple[bool, str]]:
-    relay, has_carriers = scenario.relay.share, scenario.carrier.share > 0
+    relay, has_carriers = scenario.relay.availability, scenario.carrier.home_share > 0
     return [
         (scenario.viewers.browsers > 0, f"viewers.browsers = {scenario.viewers.browsers}: a lab has none; 0"),
-        (relay not in (0.0, 1.0), f"relay.share = {relay:g}: a lab has a relay for everybody or nobody; 0 or 1"),
+        (relay not in (0.0, 1.0), f"relay.availability = {relay:g}: a lab has a relay for everybody or nobody; 0 or 1"),
         (
             has_carriers and bool(scenario.regions.mix),
-            "[regions] with carrier.share > 0: homes behind one carrier are in one place; one of the two",
+            "[regions] with carrier.home_share > 0: homes behind one carrier are in one place; one of the two",
         ),
         (
-            has_carriers and scenario.household.host < 1.0,
-            f"household.host = {scenario.household.host:g} with carrier.share > 0: a carrier would have to hairpin; 1",
+            has_carriers and scenario.household.direct_share < 1.0,
+            f"household.direct_share = {scenario.household.direct_share:g} with carrier.home_share > 0: "
+            "a carrier would have to hairpin; 1",
         ),
     ]
 

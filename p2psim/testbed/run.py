@@ -370,12 +370,12 @@ def _origin_options(scenario: Scenario, port: int, place: Place) -> OriginOption
         port=port,
         kind=stream.kind,
         channels=tuple(channel_names(scenario)),
-        window=stream.window,
+        window=stream.playlist_segments,
         segment_count=math.ceil(stream.length / stream.segment),
         encrypted=stream.encrypted,
         rate=None if place.shapes else _limit(origin.rate),
-        connection_rate=_limit(origin.per_connection),
-        latency=0.0 if place.shapes else origin.latency,
+        connection_rate=_limit(origin.rate_per_connection),
+        latency=0.0 if place.shapes else origin.time_to_first_byte,
     )
 
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from p2psim.errors import ScenarioError, TraceError
 from p2psim.scenario import Scenario, bundled
+from p2psim.scenario.toml_io import load as load_scenario
 from p2psim.trace.atomic_files import replace_folder
 from p2psim.trace.manifest import FORMAT, Manifest
 from p2psim.trace.schema import TABLES
@@ -142,7 +143,7 @@ def _read_manifest(path: Path) -> Manifest:
 
 def _read_scenario(path: Path) -> Scenario:
     try:
-        return Scenario.load(str(path))
+        return load_scenario(path, recorded=True)
     except ScenarioError as error:
         raise TraceError(str(error)) from None
 

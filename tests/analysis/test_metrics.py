@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -125,3 +126,11 @@ def test_empty_run_has_no_ratio() -> None:
     assert math.isnan(found["p2p_ratio"])
     assert math.isnan(found["startup"])
     assert found["stalls"] == 0
+
+
+def test_descriptions_are_understandable_alone_and_fit_into_tables() -> None:
+    texts = [metric.text for metric in METRICS.values()]
+    assert len(set(texts)) == len(texts)
+    for text in texts:
+        assert len(text) < 50, text
+        assert re.search(r"\b(these|the same|its 95th)\b", text) is None, text

@@ -83,7 +83,7 @@ VOD = Scenario(name="vod").replace(
         "stream.bitrate": 20_000.0,
         "viewers.count": 3,
         "viewers.arrivals": "recorded",
-        "viewers.joins": (0.0, 0.0, 200.0),
+        "viewers.arrival_times": (0.0, 0.0, 200.0),
         "nat.mix": "open",
         "tracker.interval": 10.0,
         "access.uplink": 1e7,

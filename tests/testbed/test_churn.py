@@ -16,9 +16,9 @@ SCENARIO = Scenario.load("measured-churn").replace(
         "duration": 16.0,
         "stream.bitrate": 62_500.0,
         "viewers.count": 6,
-        "viewers.over": 4.0,
-        "viewers.viewing": 8.0,
-        "viewers.crash": 0.5,
+        "viewers.arrival_period": 4.0,
+        "viewers.mean_viewing_time": 8.0,
+        "viewers.crash_share": 0.5,
     }
 )
 

@@ -13,7 +13,7 @@ from p2psim.testbed.feasibility import check_feasible, check_port, check_tracker
     [
         ({"nat.mix": "average"}, "nat.mix = 'average'"),
         ({"nat.mix": "open", "nat.failure": 0.1}, "nat.failure = 0.1"),
-        ({"nat.mix": "open", "relay.share": 0.5}, "[relay] needs a lab"),
+        ({"nat.mix": "open", "relay.availability": 0.5}, "[relay] needs a lab"),
         ({"nat.mix": "open", "network.loss": 0.01}, "network.loss = 0.01"),
         ({"nat.mix": "open", "stream.ladder": [1e5, 2e5]}, "stream.ladder"),
         ({"nat.mix": "open", "viewers.count": 1000}, "viewers.count = 1000"),

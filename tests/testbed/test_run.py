@@ -20,12 +20,12 @@ SCENARIO = Scenario(name="small").replace(
         "stream.bitrate": 62_500.0,
         "stream.segment": 2.0,
         "viewers.count": 4,
-        "viewers.over": 3.0,
+        "viewers.arrival_period": 3.0,
         "nat.mix": "open",
         "tracker.interval": 10.0,
-        "tracker.latency": 0.001,
+        "tracker.one_way_delay": 0.001,
         "origin.rate": 1e6,
-        "origin.latency": 0.002,
+        "origin.time_to_first_byte": 0.002,
         "policy.highDemandTimeWindow": 6.0,
         "player.buffer": 8.0,
     }
@@ -51,8 +51,8 @@ def nothing_left():
 def test_measures_viewers_that_share(nothing_left, tmp_path):
     shares = []
     trace = measure(
-        SCENARIO.replace({"viewers.viewing": 30.0, "viewers.crash": 0.5}), seed=5, out=tmp_path / "trace",
-        progress=shares.append, keep_logs=tmp_path / "logs",
+        SCENARIO.replace({"viewers.mean_viewing_time": 30.0, "viewers.crash_share": 0.5}), seed=5,
+        out=tmp_path / "trace", progress=shares.append, keep_logs=tmp_path / "logs",
     )  # fmt: skip
     transfers, notes = trace["transfers"], trace.manifest.notes
     p2p = transfers[transfers["source"] == "p2p"]["bytes"].sum()

@@ -17,7 +17,13 @@ CALM = 3.0
 """Seconds on a channel in which it surely begins to play."""
 
 SCENARIO = Scenario.load("measured-zapping").replace(
-    {"duration": 16.0, "stream.bitrate": 62_500.0, "channels.dwell": 7.0, "viewers.count": 4, "viewers.over": 1.0}
+    {
+        "duration": 16.0,
+        "stream.bitrate": 62_500.0,
+        "channels.mean_time_on_channel": 7.0,
+        "viewers.count": 4,
+        "viewers.arrival_period": 1.0,
+    }
 )
 
 

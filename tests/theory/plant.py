@@ -52,7 +52,8 @@ SHARING, TRANSFERS = "p2psim/network/max_min_sharing.py", "p2psim/simulation/ker
 ERRORS = [
     Error(
         "arrivals at twice the rate", ARRIVALS,
-        "rate = viewers.count / viewers.viewing * highest", "rate = 2 * viewers.count / viewers.viewing * highest",
+        "rate = viewers.count / viewers.mean_viewing_time * highest",
+        "rate = 2 * viewers.count / viewers.mean_viewing_time * highest",
         "test_audience.py::test_time_alone_does_not_depend_on_the_law_of_viewing[1-exponential]",
     ),
     Error(
@@ -152,7 +153,7 @@ ERRORS = [
     ),
     Error(
         "the answer needs no hop to the offerer", SIGNALLING,
-        "3 * tracker.latency + network.gather", "2 * tracker.latency + network.gather",
+        "3 * tracker.one_way_delay + network.gather", "2 * tracker.one_way_delay + network.gather",
         "test_transfers.py::test_a_channel_opens_after_its_round_trips",
     ),
     Error(

@@ -22,7 +22,7 @@ def change_a_scenario() -> Scenario:
     scenario = Scenario.load("live-24s")
     changed = scenario.replace(**{"stream.latency": "28 s"}).replace({"viewers.count": 200})
     assert_type(changed, Scenario)
-    assert_type(changed.stream.latency, float)
+    assert_type(changed.stream.live_latency, float)
     assert_type(changed.viewers.count, int)
     assert_type(changed.to_toml(), str)
     return changed

@@ -75,7 +75,7 @@ def _transfers(trace: Trace, actor: str) -> pd.DataFrame:
     alone = _of_actor(trace, alone, actor, "from_viewer")
     p2p = alone["source"] == "p2p"
     rtt = trace.scenario.network.rtt
-    beforehand = np.where(p2p, rtt, trace.scenario.origin.latency)
+    beforehand = np.where(p2p, rtt, trace.scenario.origin.time_to_first_byte)
     return alone.assign(
         time=alone["ended_at"] - alone["started_at"] - beforehand,
         link=alone["bytes"] / alone["rate"],
@@ -94,7 +94,7 @@ def _with_rates(trace: Trace) -> pd.DataFrame:
     """Give the transfers with the rate that each would have alone, and a sender's name for those of the origin."""
     rows, people, origin = trace["transfers"], trace["viewers"].set_index("viewer"), trace.scenario.origin
     p2p = rows["source"] == "p2p"
-    sends = rows["from_viewer"].map(people["uplink"]).where(p2p, min(origin.rate, origin.per_connection))
+    sends = rows["from_viewer"].map(people["uplink"]).where(p2p, min(origin.rate, origin.rate_per_connection))
     rate = np.minimum(sends, rows["viewer"].map(people["downlink"]).astype(float))
     ended = rows["ended_at"].fillna(trace.manifest.duration)
     late = rows.get("late_bytes", 0.0)
@@ -131,7 +131,7 @@ def _connections(trace: Trace, actor: str) -> pd.DataFrame:
     if scenario.network.rtt_spread > 0 or scenario.regions.mix:
         rows = rows[:0]
     answered = rows["answered_at"] if "answered_at" in rows else pd.Series(np.nan, index=rows.index)
-    hops = _HOPS * scenario.tracker.latency
+    hops = _HOPS * scenario.tracker.one_way_delay
     return pd.DataFrame(
         {
             "viewer": rows["viewer"],

@@ -20,15 +20,20 @@ OF_EVENTS = frozenset({"sample_interval"})
 
 METRICS_OF_CLAIMS: Mapping[str, Metric] = {
     **METRICS,
-    "month_bytes": Metric(text="origin bytes in 30 days at this rate", unit="size", over="month_bytes"),
+    "month_bytes": Metric(text="bytes that the origin sends in 30 days", unit="size", over="month_bytes"),
     "cost_saving": Metric(
-        text="1 - bill / bill of http-only", unit="share", over="bill", under="base_bill", complement=True, paired=True
+        text="share of the bill saved against http-only",
+        unit="share",
+        over="bill",
+        under="base_bill",
+        complement=True,
+        paired=True,
     ),
     "growth": Metric(text="exponent of the origin's rate over viewers", unit="number", over="growth"),
     "stale_share": Metric(
-        text="offers passed to viewers who had gone", unit="share", over="stale_offers", under="offers"
+        text="share of offers sent to viewers who had left", unit="share", over="stale_offers", under="offers"
     ),
-    "sample_interval": Metric(text="time between statistics", unit="time", over="sample_interval"),
+    "sample_interval": Metric(text="median time between statistics of a viewer", unit="time", over="sample_interval"),
 }
 
 

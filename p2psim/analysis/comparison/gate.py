@@ -30,10 +30,22 @@ from typing import Literal
 
 from p2psim.analysis.comparison.distances import FEW_TRANSFERS, Distance
 from p2psim.analysis.formatting import say
+from p2psim.analysis.metrics import METRICS
 from p2psim.analysis.statistics import Interval, equivalence
 from p2psim.errors import InputError, one_of
 
-__all__ = ["GATE", "LIMITS", "MARGIN", "Check", "Limit", "Verdict", "check_difference", "check_distance", "read_gate"]
+__all__ = [
+    "GATE",
+    "LIMITS",
+    "MARGIN",
+    "Check",
+    "Limit",
+    "Verdict",
+    "check_difference",
+    "check_distance",
+    "description",
+    "read_gate",
+]
 
 MARGIN = 0.03
 """P2P shares that differ by less are taken as equal: three points."""
@@ -74,6 +86,23 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
     }
 )
 """Every metric that is compared, in the order of tables; ``…_times`` are distributions."""
+
+_OWN_DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "media_bytes": "media bytes received",
+        "http_bytes": "media bytes received over HTTP",
+        "p2p_bytes": "media bytes received from peers",
+        "http_times": "distribution of transfer times over HTTP",
+        "p2p_times": "distribution of transfer times from peers",
+        "peers_over_time": "connected peers per viewer over time",
+    }
+)
+
+
+def description(metric: str) -> str:
+    """Describe a metric of LIMITS, so that it is understandable alone."""
+    return METRICS[metric].text if metric in METRICS else _OWN_DESCRIPTIONS[metric]
+
 
 GATE = ("p2p_ratio", "media_bytes", "stall_ratio", "p2p_times", "peers_over_time")
 """Metrics that decide unless others are asked for."""

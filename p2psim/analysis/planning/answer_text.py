@@ -1,4 +1,4 @@
-"""The tables of a plan as people read them."""
+"""Rows of a plan's tables in units that people read."""
 
 import math
 from typing import TYPE_CHECKING
@@ -13,26 +13,26 @@ __all__ = ["number_rows", "sensitivity_rows"]
 
 _BESIDE = (
     ("mean rate of the origin", "base_rate", "origin_rate", "rate"),
-    ("highest five minutes", "base_rate_peak", "origin_rate_peak", "rate"),
-    ("95th percentile", "base_rate_p95", "origin_rate_p95", "rate"),
-    ("bytes of the origin", "base_bytes", "origin_bytes", "size"),
-    ("time stalled", "base_stall_ratio", "stall_ratio", "share"),
+    ("highest 5-minute rate of the origin", "base_rate_peak", "origin_rate_peak", "rate"),
+    ("95th percentile rate of the origin", "base_rate_p95", "origin_rate_p95", "rate"),
+    ("bytes of the origin in the billed time", "base_bytes", "origin_bytes", "size"),
+    ("share of the viewing time stalled", "base_stall_ratio", "stall_ratio", "share"),
     ("bill", "base_bill", "bill", "money"),
 )
 _ALONE = (
-    ("origin's bytes saved", "origin_saving", "share"),
-    ("95th percentile saved", "origin_saving_p95", "share"),
-    ("share received from peers", "p2p_ratio", "share"),
-    ("bytes from peers", "p2p_bytes", "size"),
-    ("bytes through relays", "relay_bytes", "size"),
-    ("viewers for each Gbit/s of the origin", "viewers_per_gbit", "number"),
+    ("share of the origin's bytes saved", "origin_saving", "share"),
+    ("share of the 95th percentile rate saved", "origin_saving_p95", "share"),
+    ("share of media bytes from peers", "p2p_ratio", "share"),
+    ("bytes from peers in the billed time", "p2p_bytes", "size"),
+    ("bytes through TURN relays in the billed time", "relay_bytes", "size"),
+    ("viewers per Gbit/s of the origin", "viewers_per_gbit", "number"),
     ("dollars saved", "bill_saved", "money"),
     ("share of the bill saved", "bill_saving", "share"),
 )
 
 
 def number_rows(plan: "Plan") -> list[list[str]]:
-    """Give rows: what, without sharing, with sharing, 95 % interval."""
+    """Return rows: number, without sharing, with sharing, 95 % interval."""
     found = plan.numbers
     rows = [
         [text, say(found[base].mean, unit), say(found[with_].mean, unit), _ends(found[with_], unit)]
@@ -43,7 +43,7 @@ def number_rows(plan: "Plan") -> list[list[str]]:
 
 
 def sensitivity_rows(plan: "Plan") -> list[list[str]]:
-    """Give rows: input and setting, saving with its interval, bill, time stalled."""
+    """Return rows: input and its value, kind, saving with its interval, bill, time stalled."""
     rows = []
     for row in plan.sensitivities.to_dict("records"):
         saving = Interval(row["saving"], row["low"], row["high"])
@@ -69,8 +69,8 @@ def _break_even_rows(plan: "Plan") -> list[list[str]]:
         pays = f"above {say(price.mean, 'price')} per {unit}" if price.mean > 0 else "at any price"
     most = f"up to {say(fee.mean, 'price')}" if fee.mean > 0 else "at none"
     return [
-        ["sharing pays at a price of the CDN", "", pays, _ends(price, "price") if price.mean else ""],
-        ["sharing pays at a fee for a viewer-hour", "", most, _ends(fee, "price")],
+        ["CDN price at which sharing pays", "", pays, _ends(price, "price") if price.mean else ""],
+        ["fee per viewer-hour at which sharing pays", "", most, _ends(fee, "price")],
     ]
 
 

@@ -71,13 +71,13 @@ class Inputs:
         changes: dict[str, Any] = {
             "stream.bitrate": self.bitrate,
             "stream.ladder": self.ladder,
-            "stream.latency": self.latency,
+            "stream.live_latency": self.latency,
             "stream.segment": self.segment,
-            "stream.window": max(15, math.ceil((self.latency + ROOM) / self.segment)),
+            "stream.playlist_segments": max(15, math.ceil((self.latency + ROOM) / self.segment)),
             "access.mix": self.access_mix,
             "access.lent": self.lent,
             "nat.shares": self.nat_shares,
-            "relay.share": self.relay,
+            "relay.availability": self.relay,
         }
         return Scenario(name="plan").replace({**changes, **self.changes})
 
@@ -121,7 +121,7 @@ class Inputs:
             ("relays", f"for {say(self.relay, 'share')} of the pairs that need one" if self.relay else "none"),
             ("live latency", format_quantity(self.latency, "time")),
             ("segments", format_quantity(self.segment, "time")),
-            ("viewing time", f"{format_quantity(self.viewing, 'time')} in the mean"),
+            ("viewing time", f"{format_quantity(self.viewing, 'time')} on average"),
             *((name, str(value)) for name, value in self.changes.items()),
             ("billed", f"{self.seconds / 3600:.4g} h"),
             ("prices", self.tariff.text),

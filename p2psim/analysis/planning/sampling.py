@@ -175,8 +175,8 @@ def _with(
             "warmup": warmup,
             "viewers.count": max(1, len(joins)),
             "viewers.arrivals": "recorded",
-            "viewers.joins": joins or (0.0,),
-            "viewers.stays": stays or (1.0,),
+            "viewers.arrival_times": joins or (0.0,),
+            "viewers.viewing_times": stays or (1.0,),
         }
     )
 

@@ -189,5 +189,5 @@ def _prices(inputs: Inputs) -> Iterator[Variant]:
         for end, factor in (("low", 0.5), ("high", 2.0)):
             tariff = replace(inputs.tariff, **{name: price * factor})
             yield Variant(
-                what=what, end=end, setting=f"{price * factor:g} $", inputs=inputs.with_(tariff=tariff), how=PRICED
+                what=what, end=end, setting=f"${price * factor:g}", inputs=inputs.with_(tariff=tariff), how=PRICED
             )

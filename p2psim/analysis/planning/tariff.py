@@ -27,7 +27,7 @@ class Tariff:
     def text(self) -> str:
         """Say what is paid for."""
         parts = [
-            f"{price:g} $ {what}"
+            f"${price:g} {what}"
             for price, what in (
                 (self.cdn_gb, "per GB of the CDN"),
                 (self.cdn_mbit, "per Mbit/s (95th percentile) of the CDN"),

@@ -111,9 +111,9 @@ class Control:
     def _come(self, v: int, _: int) -> None:
         """A viewer comes, will announce itself, and may zap."""
         arrive(self.plane, v, float(self.env.now))
-        if np.isfinite(self.scenario.channels.dwell):
+        if np.isfinite(self.scenario.channels.mean_time_on_channel):
             self._zapping[v] = zapping_stream(self.seed, self.replication, v)
-            self.env.after(self._zapping[v].exponential(self.scenario.channels.dwell), self._zap_on, v)
+            self.env.after(self._zapping[v].exponential(self.scenario.channels.mean_time_on_channel), self._zap_on, v)
         self._start_announcing(v)
 
     def _go(self, v: int, _: int) -> None:
@@ -126,13 +126,13 @@ class Control:
             return
         rng = self._zapping[v]
         self.zap(v, next_channel(self.scenario, self.channel_of(v), rng))
-        self.env.after(rng.exponential(self.scenario.channels.dwell), self._zap_on, v)
+        self.env.after(rng.exponential(self.scenario.channels.mean_time_on_channel), self._zap_on, v)
 
     def _start_announcing(self, v: int) -> None:
         """The tracker client starts with the first segment request."""
         self._turns[v] += 1
         if self.shares(v):
-            response = self.scenario.origin.latency + self.scenario.network.http_request
+            response = self.scenario.origin.time_to_first_byte + self.scenario.network.http_request
             self.env.after(2 * response, self._make_offers, v, "started", int(self._turns[v]))
 
     def _stop_announcing(self, v: int) -> None:
@@ -144,7 +144,7 @@ class Control:
     def _make_offers(self, v: int, event: str, turn: int) -> None:
         """The tracker client prepares its offers, and sends them."""
         if self.is_present(v) and turn == self._turns[v]:
-            wait = self.scenario.network.gather + self.scenario.tracker.latency
+            wait = self.scenario.network.gather + self.scenario.tracker.one_way_delay
             self.env.after(wait, self._arrive_at_tracker, v, event, turn, self.env.now)
 
     def _arrive_at_tracker(self, v: int, event: str, turn: int, began: float) -> None:

@@ -162,7 +162,7 @@ class Signalling:
             self._received[v, 1] += 1
         failure = scenario.nat.failure
         path = self.reach.path(v, receiver) if failure == 0 or self._luck.random() >= failure else ""
-        answered = now + 3 * scenario.tracker.latency + scenario.network.gather
+        answered = now + 3 * scenario.tracker.one_way_delay + scenario.network.gather
         if not path:
             self._note(v, receiver, began, _NEVER, "failed", answered=answered)
             return
@@ -179,7 +179,7 @@ class Signalling:
         network, tracker = self.scenario.network, self.scenario.tracker
         rtt = float(round_trip(self.plane, v, receiver, relayed))
         longer = network.relay_setup if relayed else 0.0
-        return 3 * tracker.latency + network.gather + network.handshake_trips * rtt + network.handshake + longer
+        return 3 * tracker.one_way_delay + network.gather + network.handshake_trips * rtt + network.handshake + longer
 
     def _say_place(self, v: int) -> None:
         """Let the tracker know where a viewer is, as a real one looks it up from the address."""

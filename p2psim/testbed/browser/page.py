@@ -55,7 +55,7 @@ def page_address(master: str, tracker: str, scenario: Scenario, plan: ViewerPlan
     if not scenario.policy.shares:
         asked["p2p"] = "off"
     if scenario.stream.kind == "live":
-        asked["latency"] = scenario.stream.latency
+        asked["latency"] = scenario.stream.live_latency
     if scenario.player.buffer != Player().buffer:
         asked["buffer"] = scenario.player.buffer
     if not plan.uploads:

@@ -257,7 +257,7 @@ def _medians(scenario: Scenario) -> NDArray[np.float64]:
     known = [places()[name] for name in names]
     latitude, longitude = (np.array([getattr(place, axis) for place in known]) for axis in ("latitude", "longitude"))
     found = regional_rtt(own, latitude, longitude, scenario.regions.stretch)
-    for pair, added in scenario.regions.between.items():
+    for pair, added in scenario.regions.added_rtt.items():
         a, b = (names.index(end.strip()) for end in pair.split("|"))
         found[a, b] = found[b, a] = own + added
     return found

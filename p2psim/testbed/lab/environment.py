@@ -28,14 +28,14 @@ _ENFORCED: Final = {
     "network.rtt": "delay between any two places, by region and pair as simulated",
     "network.loss": "packets dropped at random between any two homes, each way",
     "origin.rate": "token bucket on the origin's uplink",
-    "origin.per_connection": "paced by the origin",
-    "origin.latency": "delay between viewers and origin, half each way",
-    "tracker.latency": "delay between viewers and tracker, each way",
+    "origin.rate_per_connection": "paced by the origin",
+    "origin.time_to_first_byte": "delay between viewers and origin, half each way",
+    "tracker.one_way_delay": "delay between viewers and tracker, each way",
     "relay": "coturn, its rate as its uplink, its latency as delay",
 }
 _NOT_ENFORCED: Final = {
     "network": "handshakes take what aiortc takes; windows are those of its SCTP and the kernel's TCP",
-    "household.lan": "viewers of a home are not held back from each other, in rate or delay",
+    "household.lan_rate": "viewers of a home are not held back from each other, in rate or delay",
     "household.hairpin": "such a router turns packets back by the rules of its NAT, over its access link",
     "carrier": "its homes are as far from others as its first one",
 }
@@ -53,10 +53,10 @@ def lab_plan(scenario: Scenario, population: Population, seed: int) -> Blueprint
     )
     plan = blueprint(scenario, population, seed, servers)
     delays = {
-        ORIGIN: scenario.origin.latency / 2,
-        TRACKER: scenario.tracker.latency,
+        ORIGIN: scenario.origin.time_to_first_byte / 2,
+        TRACKER: scenario.tracker.one_way_delay,
         # two such ways make up a round trip between viewers with the relay's share added
-        RELAY_SERVER: (scenario.network.rtt + scenario.relay.latency) / 4,
+        RELAY_SERVER: (scenario.network.rtt + scenario.relay.added_rtt) / 4,
     }
     ways = {(name, place): Way(delay=delay) for name, delay in delays.items() for place in plan.places}
     return dataclasses.replace(plan, ways=ways | plan.ways)
@@ -71,7 +71,7 @@ class LabPlace(Place):
     shapes = True
 
     def __init__(self, scenario: Scenario, population: Population, seed: int, folder: Path) -> None:
-        super().__init__(scenario.replace({"tracker.latency": 0.0}))
+        super().__init__(scenario.replace({"tracker.one_way_delay": 0.0}))
         self._asked = scenario
         self._population, self._seed, self._folder = population, seed, folder
         self._lab = Lab(lab_plan(scenario, population, seed), folder, seed=seed)
@@ -132,8 +132,8 @@ class LabPlace(Place):
         if relay is None or not scenario.policy.rtcConfig:
             return []
         arguments = ["--stun-urls", relay.stun_url]
-        if scenario.relay.share > 0:
-            urls = relay.turn_urls if scenario.relay.blocked else relay.turn_urls[:1]
+        if scenario.relay.availability > 0:
+            urls = relay.turn_urls if scenario.relay.over_tcp else relay.turn_urls[:1]
             arguments += ["--turn-urls", ",".join(urls), "--turn-secret", relay.secret]
         return arguments
 

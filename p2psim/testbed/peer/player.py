@@ -117,8 +117,8 @@ class Player:
         self._end = self._position
         self._observer.state_changed("starting", self._position, 0.0)
         self._ask()
-        self._every("tick", self._options.tick, self._tick)
-        self._every("update", self._options.update, self._report)
+        self._every("tick", self._options.tick_interval, self._tick)
+        self._every("update", self._options.update_interval, self._report)
 
     def _catch_up(self) -> None:
         """Start anew if the next segment is gone from the playlist."""

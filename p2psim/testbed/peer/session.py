@@ -130,7 +130,7 @@ class Visit:
         self._fetcher = HttpFetcher(web, self._address, self._links.downlink, self.notes.late_http, headers)
         judge = self._notary.judge if self._notary is not None else None
         self._loader = Loader(
-            options(policy, is_live, scenario.stream.segment, scenario.stream.latency),
+            options(policy, is_live, scenario.stream.segment, scenario.stream.live_latency),
             self._clock,
             self._fetcher,
             self.notes,
@@ -153,7 +153,7 @@ class Visit:
             scenario.player,
             self.notes,
             is_live=is_live,
-            latency=scenario.stream.latency,
+            latency=scenario.stream.live_latency,
         )
         self._take(media)
         segment, _ = self._player.start
@@ -188,7 +188,7 @@ class Visit:
                 self._clock,
                 rng,
                 offers=self._scenario.tracker.offers,
-                latency=self._scenario.tracker.latency,
+                latency=self._scenario.tracker.one_way_delay,
             )
             for url in around.trackers
         ]

@@ -9,7 +9,7 @@ from p2psim.analysis.calibration.observation import observe, startup_parts
 from p2psim.trace import Trace
 from tests.traces import Story, duet
 
-CALM = {"network.rtt": 0.1, "origin.latency": 0.5, "origin.rate": 2e6, "tracker.latency": 0.01}
+CALM = {"network.rtt": 0.1, "origin.time_to_first_byte": 0.5, "origin.rate": 2e6, "tracker.one_way_delay": 0.01}
 
 
 def told(**changes: object) -> Story:

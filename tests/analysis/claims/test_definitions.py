@@ -51,7 +51,7 @@ def test_varied_cases_carry_the_value_and_know_the_base() -> None:
     claim = load_claims()[0]
     assert [case.at for case in claim.cases][:6] == [8, 16, 24, 32, 40, 56]
     assert claim.cases[claim.base].at == 24
-    assert [case.scenario.stream.latency for case in claim.cases][:6] == [8, 16, 24, 32, 40, 56]
+    assert [case.scenario.stream.live_latency for case in claim.cases][:6] == [8, 16, 24, 32, 40, 56]
     assert all(math.isnan(case.at) for case in claim.cases[6:])
 
 

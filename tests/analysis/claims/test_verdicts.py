@@ -11,7 +11,7 @@ from p2psim.analysis.statistics import Interval
 from p2psim.scenario import Scenario
 
 CASE = Case(label="plain", scenario=Scenario(), metric="p2p_ratio", low=0.5, high=0.7)
-VARY = Vary(what="live latency", field="stream.latency", values=("8 s", "24 s", "40 s"))
+VARY = Vary(what="live latency", field="stream.live_latency", values=("8 s", "24 s", "40 s"))
 
 
 @pytest.mark.parametrize(

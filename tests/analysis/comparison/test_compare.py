@@ -19,7 +19,7 @@ from p2psim.simulation import run
 from p2psim.trace import Manifest, Trace, totals
 from tests.traces import duet
 
-SCENARIO = Scenario.load("live-24s").replace({"duration": "60 s", "viewers.count": 6, "viewers.over": "5 s"})
+SCENARIO = Scenario.load("live-24s").replace({"duration": "60 s", "viewers.count": 6, "viewers.arrival_period": "5 s"})
 
 
 def measured(scenario: Scenario = SCENARIO, seed: int = 99) -> Trace:
@@ -134,7 +134,7 @@ def test_what_differs_is_named_before_what_is_not_shown(own) -> None:
 
 def test_recordings_of_a_scenario_are_compared_together() -> None:
     traces = [measured(seed=seed) for seed in (90, 91, 92)]
-    other = measured(SCENARIO.replace({"stream.latency": "20 s"}))
+    other = measured(SCENARIO.replace({"stream.live_latency": "20 s"}))
     found = compare_scenarios([traces[0], other, *traces[1:]], replications=4)
     assert [each.recordings for each in found] == [3, 1]
     assert found[0].name != found[1].name, "both are called as-measured"
@@ -166,7 +166,7 @@ def test_measured_spread_enters_the_interval() -> None:
 
 
 def test_that_viewers_came_at_other_times_is_no_noise() -> None:
-    scenario = SCENARIO.replace({"viewers.over": "20 s"})
+    scenario = SCENARIO.replace({"viewers.arrival_period": "20 s"})
     traces = [measured(scenario, seed=seed) for seed in (90, 91, 92)]
     received = [trace["transfers"]["bytes"].sum() for trace in traces]
     interval = compare_scenarios(traces, replications=12)[0].differences["media_bytes"].interval

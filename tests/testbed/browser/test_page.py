@@ -43,7 +43,7 @@ def test_a_page_plays_its_viewers_stream_at_the_tracker_that_serves_it():
         ({"policy.simultaneousP2PDownloads": 1}, "simultaneousP2PDownloads", "1"),
         ({"policy.name": "http-only"}, "p2p", "off"),
         ({"player.buffer": 30.0}, "buffer", "30.0"),
-        ({"stream.latency": 8.0}, "latency", "8.0"),
+        ({"stream.live_latency": 8.0}, "latency", "8.0"),
     ],
 )
 def test_what_a_scenario_chooses_is_asked_for(changes, name, value):

@@ -22,15 +22,15 @@ SCENARIO = Scenario(name="mixed").replace(
         "duration": 34.0,
         "stream.bitrate": 125_000.0,
         "stream.segment": 2.0,
-        "stream.latency": 24.0,
+        "stream.live_latency": 24.0,
         "viewers.count": 6,
         "viewers.browsers": 2,
-        "viewers.over": 6.0,
+        "viewers.arrival_period": 6.0,
         "nat.mix": "open",
         "tracker.interval": 10.0,
-        "tracker.latency": 0.001,
+        "tracker.one_way_delay": 0.001,
         "origin.rate": 1.5e6,
-        "origin.latency": 0.002,
+        "origin.time_to_first_byte": 0.002,
         "network.rtt": 0.001,
     }
 )
@@ -112,7 +112,12 @@ class TestEncryptedStream:
 
     def test_browsers_share_validate_and_play_what_is_encrypted(self):
         asked = {"stream.encrypted": True, "policy.validateP2PSegment": True}
-        small = {"duration": 11.0, "viewers.count": 3, "viewers.over": 1.0, "policy.highDemandTimeWindow": 5.0}
+        small = {
+            "duration": 11.0,
+            "viewers.count": 3,
+            "viewers.arrival_period": 1.0,
+            "policy.highDemandTimeWindow": 5.0,
+        }
         trace = measure(SCENARIO.replace(asked | small | {"player.buffer": 6.0}), seed=3)
         actors = trace["viewers"].set_index("viewer")["actor"]
         transfers = trace["transfers"]

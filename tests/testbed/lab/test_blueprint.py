@@ -22,9 +22,9 @@ def test_homes_have_what_was_drawn_for_them():
             "viewers.count": 30,
             "nat.mix": "mobile",
             "nat.ipv6": 0.5,
-            "household.shares": (0.4, 0.6),
-            "household.host": 0.5,
-            "carrier.share": 0.5,
+            "household.size_shares": (0.4, 0.6),
+            "household.direct_share": 0.5,
+            "carrier.home_share": 0.5,
             "carrier.count": 2,
             "access.spread": 0.5,
         }

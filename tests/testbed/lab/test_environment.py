@@ -18,16 +18,16 @@ SCENARIO = Scenario(name="lab").replace(
         "stream.bitrate": 62_500.0,
         "stream.segment": 2.0,
         "viewers.count": 5,
-        "viewers.over": 2.0,
+        "viewers.arrival_period": 2.0,
         "access.uplink": 500_000.0,
         "access.downlink": 2_500_000.0,
         "nat.shares": {"port-restricted": 0.4, "symmetric": 0.4, "blocked": 0.2},
-        "relay.share": 1.0,
+        "relay.availability": 1.0,
         "network.rtt": 0.02,
         "tracker.interval": 8.0,
-        "tracker.latency": 0.005,
+        "tracker.one_way_delay": 0.005,
         "origin.rate": 500_000.0,
-        "origin.latency": 0.01,
+        "origin.time_to_first_byte": 0.01,
         "policy.highDemandTimeWindow": 6.0,
         "player.buffer": 8.0,
     }
@@ -40,16 +40,16 @@ def test_servers_are_as_far_away_as_the_scenario_says():
     assert plan.between("tracker", "home-0").delay == 0.005
     assert plan.between("home-0", "home-1").delay == 0.01
     # over the relay: both ways, there and back
-    assert 4 * plan.between("relay", "home-3").delay == pytest.approx(0.02 + SCENARIO.relay.latency)
+    assert 4 * plan.between("relay", "home-3").delay == pytest.approx(0.02 + SCENARIO.relay.added_rtt)
     assert {server.name: server.uplink for server in plan.servers}["origin"] == 500_000.0
 
 
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"relay.share": 0.5}, "relay.share = 0.5"),
-        ({"carrier.share": 0.5, "regions.mix": {"london": 1.0}}, "[regions]"),
-        ({"carrier.share": 0.5, "household.host": 0.5}, "household.host = 0.5"),
+        ({"relay.availability": 0.5}, "relay.availability = 0.5"),
+        ({"carrier.home_share": 0.5, "regions.mix": {"london": 1.0}}, "[regions]"),
+        ({"carrier.home_share": 0.5, "household.direct_share": 0.5}, "household.direct_share = 0.5"),
         ({"nat.failure": 0.1}, "nat.failure = 0.1"),
         ({"viewers.browsers": 1}, "viewers.browsers = 1"),
         ({"neighbourhood.viewers": 4}, "[neighbourhood]"),
@@ -117,8 +117,8 @@ def test_viewers_go_the_ways_that_are_simulated_and_relayed_bytes_are_booked_as_
 @pytest.mark.lab
 def test_faults_change_links_while_they_run(tmp_path):
     faults = (
-        Fault(what="uplinks", at=5.0, lasts=10.0, left=0.5, share=1.0),
-        Fault(what="origin", at=8.0, lasts=100.0, left=0.0),
+        Fault(kind="uplinks", at=5.0, duration=10.0, capacity_left=0.5, home_share=1.0),
+        Fault(kind="origin", at=8.0, duration=100.0, capacity_left=0.0),
     )
     scenario = replace(SCENARIO, faults=faults)
     people = populate(scenario, 1)

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.testbed]
 
 SCENARIO = Scenario().replace(
     {"stream.kind": "vod", "stream.segment": 1.0, "stream.length": 60.0, "policy.highDemandTimeWindow": 3.0,
-     "player.buffer": 4.0, "tracker.interval": 5.0, "tracker.latency": 0.001}
+     "player.buffer": 4.0, "tracker.interval": 5.0, "tracker.one_way_delay": 0.001}
 )  # fmt: skip
 
 
