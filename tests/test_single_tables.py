@@ -53,7 +53,7 @@ OPTIONS = "tracker/p2p_tracker/config/options.py"
         (
             "p2psim/trace/schema.py", "SAMPLE_PERIOD = 2.0", "SAMPLE_PERIOD = 5.0",
             "from p2psim import Scenario, simulate\n"
-            "short = Scenario().replace({'duration': 22.0, 'viewers.count': 2, 'viewers.over': 1.0})\n"
+            "short = Scenario().replace({'duration': 22.0, 'viewers.count': 2, 'viewers.arrival_period': 1.0})\n"
             "seen = simulate(short, 1, jobs=1, events=True).traces[0]['samples']\n"
             "assert set(seen.groupby('viewer')['at'].diff().dropna().round(6)) == {5.0}",
         ),
@@ -95,7 +95,7 @@ def test_traces_have_no_other_values() -> None:
     for folder in bundled("traces"):
         check_values(Trace.read(folder))
     busy = {
-        "duration": "90 s", "viewers.count": 30, "policy.maxPeers": 3, "viewers.viewing": "30 s", "relay.share": 0.5,
+        "duration": "90 s", "viewers.count": 30, "policy.maxPeers": 3, "viewers.mean_viewing_time": "30 s", "relay.availability": 0.5,
         "nat.mix": "mobile", "viewers.polluters": 0.2, "viewers.stallers": 0.2, "policy.validateP2PSegment": True,
         "tracker.interval": "10 s",
     }  # fmt: skip

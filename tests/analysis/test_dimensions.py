@@ -100,7 +100,7 @@ def test_units_are_those_of_the_fields(own: dict[str, Dimension]) -> None:
     assert own["bitrate"].unit == "rate"
     assert own["latency"].unit == "time"
     assert own["offers"].unit == own["uplink"].unit == "number"
-    assert unit_of("viewers.crash") == "share"
+    assert unit_of("viewers.crash_share") == "share"
     assert unit_of("network.backlog") == "size"
 
 
@@ -127,7 +127,7 @@ def test_they_are_judged_printed_and_reported(
 ) -> None:
     (claim,) = select(load_claims(), ["C12"])
     around = {
-        "stream.latency": "36 s",
+        "stream.live_latency": "36 s",
         "duration": "60 s",
         "warmup": "20 s",
         "viewers.count": 12,
@@ -150,13 +150,13 @@ def test_they_are_judged_printed_and_reported(
 def test_the_report_names_the_reference_of_the_file(
     own: dict[str, Dimension], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert reference_changes() == {"stream.latency": "36 s", "duration": "200 s"}
+    assert reference_changes() == {"stream.live_latency": "36 s", "duration": "200 s"}
     (tmp_path / "dimensions.toml").write_text(BUNDLED.replace('"36 s"\nduration', '"40 s"\nduration') + OWN)
     module._bundled.cache_clear()
     (claim,) = select(load_claims(), ["C12"])
     small = replace(claim, around={"duration": "30 s", "warmup": "5 s", "viewers.count": 3}, cases=claim.cases[:1])
     verdict = Judge(Runs(1), 1, 2, (), [own["offers"]]).judge(small)
-    assert "around stream.latency = 40 s, duration = 200 s" in "".join(_boundaries_parts([verdict], tmp_path))
+    assert "around stream.live_latency = 40 s, duration = 200 s" in "".join(_boundaries_parts([verdict], tmp_path))
 
 
 ENTRY = {
@@ -194,7 +194,7 @@ def written(**changes: str | None) -> str:
         (written(field='"origin.rate"', values='["unlimited", "1 Mbit/s"]'), "1 of its values at inf: finite places"),
         (written(scale='"lin"'), "scale = 'lin': did you mean 'linear'? accepted: linear, log"),
         (written(unit='"percent"'), "unit = 'percent': accepted: number, share, time, rate, size"),
-        (written(field='"stream.latency"', values='["8 s", "9 s"]', unit='"share"'), "accepted: 'time'"),
+        (written(field='"stream.live_latency"', values='["8 s", "9 s"]', unit='"share"'), "accepted: 'time'"),
         (
             written(field='"nat.mix"', values='["open", "mobile"]'),
             "nat.mix = 'open': a number is expected, or at with a number for each",
@@ -237,7 +237,7 @@ def test_a_value_that_a_claims_scenario_refuses_names_claim_and_dimension() -> N
     (latency,) = (each for each in dimensions() if each.name == "latency")
     (claim,) = select(load_claims(), ["C1"])
     with pytest.raises(InputError, match=r"claim C1: dimension 'latency': stream\.latency"):
-        boundary_cases(replace(claim, around={"stream.window": 10}), latency)
+        boundary_cases(replace(claim, around={"stream.playlist_segments": 10}), latency)
 
 
 def test_numbers_of_a_scenario() -> None:

@@ -61,7 +61,7 @@ BASE = Scenario(name="base").replace(
         "duration": "110 s",
         "viewers.count": 14,
         "viewers.arrivals": "uniform",
-        "viewers.over": "30 s",
+        "viewers.arrival_period": "30 s",
         "stream.bitrate": "1 Mbit/s",
         "stream.segment": "2 s",
         "access.uplink": "2 Mbit/s",
@@ -71,10 +71,10 @@ BASE = Scenario(name="base").replace(
         "nat.mix": "open",
     }
 )
-FAILURE = {"faults": [{"what": "origin", "at": "35 s", "lasts": "8 s"}]}
+FAILURE = {"faults": [{"kind": "origin", "at": "35 s", "duration": "8 s"}]}
 WORLDS: dict[str, dict[str, object]] = {
-    "live": {"stream.window": 20, "stream.latency": "24 s", "viewers.liars": 0.15, **FAILURE},
-    "churn": {"stream.window": 12, "stream.latency": "20 s", "viewers.viewing": "25 s", "viewers.crash": 0.5},
+    "live": {"stream.playlist_segments": 20, "stream.live_latency": "24 s", "viewers.liars": 0.15, **FAILURE},
+    "churn": {"stream.playlist_segments": 12, "stream.live_latency": "20 s", "viewers.mean_viewing_time": "25 s", "viewers.crash_share": 0.5},
     "vod": {"stream.kind": "vod", "stream.length": "90 s", "viewers.stallers": 0.1, **FAILURE},
 }
 

@@ -20,7 +20,7 @@ from p2psim.testbed import measure as measure_again
 
 def change_a_scenario() -> Scenario:
     scenario = Scenario.load("live-24s")
-    changed = scenario.replace(**{"stream.latency": "28 s"}).replace({"viewers.count": 200})
+    changed = scenario.replace(**{"stream.live_latency": "28 s"}).replace({"viewers.count": 200})
     assert_type(changed, Scenario)
     assert_type(changed.stream.live_latency, float)
     assert_type(changed.viewers.count, int)

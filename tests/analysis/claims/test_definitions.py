@@ -86,8 +86,8 @@ def test_select() -> None:
         (CLAIM.replace("c01-share", "c99"), "c99"),
         (CLAIM + '[[claim.case]]\nlabel = "a"\nchange = {}\n', "no such key 'change'"),
         (CLAIM + '[[claim.case]]\nlabel = "a"\nprices = "free"\n', "prices = 'free'"),
-        (CLAIM + 'vary = { what = "a", field = "stream.latency" }', "X1: vary: values is missing"),
-        (CLAIM + 'vary = { what = "a", feild = "stream.latency" }', "X1: vary: no such key 'feild'"),
+        (CLAIM + 'vary = { what = "a", field = "stream.live_latency" }', "X1: vary: values is missing"),
+        (CLAIM + 'vary = { what = "a", feild = "stream.live_latency" }', "X1: vary: no such key 'feild'"),
         (CLAIM + 'vary = { what = "a", field = "stream.latncy", values = ["4 s", "8 s"] }', "did you mean 'latency'"),
         (
             CLAIM + 'vary = { what = "a", field = "nat.mix", values = ["open", "mobile"] }',
