@@ -18,6 +18,7 @@ from p2psim.network.flows import NONE, PLACE, PLACES, Network, allocate, delist,
 from p2psim.network.heaps import build_shares, drop_finish, move_finish, pop_share, push_finish, sink_share
 
 __all__ = [
+    "STAGED",
     "Network",
     "allocate",
     "close_flow",
@@ -34,7 +35,8 @@ __all__ = [
 _SATURATED = 1.0 - 1e-9
 _SAME = 1e-9
 _CAPPED = -2
-_STAGED = 1
+STAGED = 1
+"""Place, among `Network.counts`, of the number of flows whose rates are to be found."""
 
 
 @entry
@@ -77,12 +79,12 @@ def stage_open(N: Network, f: int, path: NDArray[np.int64], size: float, cap: fl
         if link != NONE:
             enlist(N, f, p, link)
     push_finish(N, f)
-    count = _free(N, f, N.counts[_STAGED])
+    count = _free(N, f, N.counts[STAGED])
     for p in range(N.node.shape[1]):
         link = N.node[f, p].link
         if link != NONE and N.link[link].load >= N.link[link].capacity * _SATURATED:
             count = _free_all(N, link, count)
-    N.counts[_STAGED] = count
+    N.counts[STAGED] = count
 
 
 @inner
@@ -90,7 +92,7 @@ def stage_close(N: Network, f: int, now: float) -> float:
     """End a flow; `settle` will share what it leaves. Gives the bytes it did not carry."""
     left = left_at(N, f, now)
     rate = N.flow[f].rate
-    count = N.counts[_STAGED]
+    count = N.counts[STAGED]
     drop_finish(N, f)
     for p in range(N.node.shape[1]):
         link = N.node[f, p].link
@@ -109,16 +111,16 @@ def stage_close(N: Network, f: int, now: float) -> float:
                 count -= 1
                 N.members[i] = N.members[count]
                 break
-    N.counts[_STAGED] = count
+    N.counts[STAGED] = count
     return left
 
 
 @inner
 def settle(N: Network, now: float) -> None:
     """Find the rates after all that was staged at this instant."""
-    count = N.counts[_STAGED]
+    count = N.counts[STAGED]
     if count > 0:
-        N.counts[_STAGED] = 0
+        N.counts[STAGED] = 0
         _repair(N, count, now)
 
 
@@ -133,7 +135,7 @@ def set_capacity(N: Network, link: int, capacity: float, now: float) -> None:
 def stage_capacity(N: Network, link: int, capacity: float) -> None:
     """Change the capacity of a link; `settle` will find the rates."""
     N.link[link].capacity = capacity
-    N.counts[_STAGED] = _free_all(N, link, N.counts[_STAGED])
+    N.counts[STAGED] = _free_all(N, link, N.counts[STAGED])
 
 
 @tiny
