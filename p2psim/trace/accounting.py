@@ -90,11 +90,9 @@ def _segment_imbalances(trace: Trace, tolerance: float) -> Iterator[str]:
 
 
 def _viewers(trace: Trace, states: pd.DataFrame, links: pd.DataFrame) -> pd.DataFrame:
-    base = trace["viewers"].set_index("viewer")
-    out = base[["joined_at", "departure", "nat", "uplink", "downlink", "device", "actor"]].copy()
-    out["region"] = base.get("region", "")
-    out["home"] = base["home"] if "home" in base else np.arange(len(base))
-    out["role"] = base.get("role", "honest")
+    base = trace.with_defaults("viewers").set_index("viewer")
+    known = ["joined_at", "departure", "nat", "uplink", "downlink", "device", "actor", "region", "home", "role"]
+    out = base[known].copy()
     out["left_at"] = base["left_at"].fillna(trace.manifest.duration)
     out["watched"] = (out["left_at"] - out["joined_at"].clip(lower=trace.scenario.warmup)).clip(lower=0.0)
     transfers, warmup = _counted(trace), trace.scenario.warmup
@@ -162,13 +160,9 @@ def _uploaded(transfers: pd.DataFrame) -> pd.DataFrame:
 
 def _marked(trace: Trace) -> pd.DataFrame:
     """Give the transfers with columns that say whether one came from another region, or from a second CDN."""
-    rows = trace["transfers"]
-    far = pd.Series(False, index=rows.index)
-    if "region" in trace["viewers"]:
-        region = trace["viewers"].set_index("viewer")["region"]
-        far = (rows["source"] == "p2p") & (rows["viewer"].map(region) != rows["from_viewer"].map(region))
-    second = rows["server"] == "second" if "server" in rows else pd.Series(False, index=rows.index)
-    return rows.assign(far=far, second=second)
+    rows, region = trace.with_defaults("transfers"), trace.with_defaults("viewers").set_index("viewer")["region"]
+    here, there = rows["viewer"].map(region), rows["from_viewer"].map(region)
+    return rows.assign(far=there.notna() & (here != there), second=rows["server"] == "second")
 
 
 def _switches(trace: Trace) -> pd.DataFrame:
@@ -183,12 +177,12 @@ def _switches(trace: Trace) -> pd.DataFrame:
 
 def _played(trace: Trace, viewers: pd.DataFrame) -> pd.DataFrame:
     """Bytes played, and of these the ones kept from each source; what came twice counts once."""
-    played = trace["segments"][trace["segments"]["played_at"] >= trace.scenario.warmup]
+    segments = trace.with_defaults("segments")
+    played = segments[segments["played_at"] >= trace.scenario.warmup]
     came = (played["bytes_http"] + played["bytes_p2p"]).clip(lower=1)
     share = (played["size"] / came).clip(upper=1.0)
     rows = played.assign(kept_http=played["bytes_http"] * share, kept_p2p=played["bytes_p2p"] * share)
-    sums = rows.groupby("viewer")[["size", "kept_http", "kept_p2p"]].sum()
-    sums["poisoned"] = rows.groupby("viewer")["poisoned"].sum() if "poisoned" in rows else 0
+    sums = rows.groupby("viewer")[["size", "kept_http", "kept_p2p", "poisoned"]].sum()
     return sums.rename(columns={"size": "bytes_played"}).reindex(viewers.index)
 
 

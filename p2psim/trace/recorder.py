@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from p2psim.trace.schema import TABLES
+from p2psim.trace.schema import TABLES, required_columns
 from p2psim.trace.store import table
 
 __all__ = ["Recorder"]
@@ -18,7 +18,7 @@ class Recorder:
 
     def add(self, name: str, **row: Any) -> None:
         """Append a row; raises ValueError where a column is missing, so that no row is half written."""
-        missing = TABLES[name].keys() - row.keys()
+        missing = set(required_columns(name)) - row.keys()
         if missing:
             raise ValueError(f"table {name}: no column {sorted(missing)[0]!r}")
         self._rows[name].append(row)

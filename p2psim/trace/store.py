@@ -18,7 +18,7 @@ from p2psim.errors import ScenarioError, TraceError
 from p2psim.scenario import Scenario, bundled
 from p2psim.trace.atomic_files import replace_folder
 from p2psim.trace.manifest import FORMAT, Manifest
-from p2psim.trace.schema import TABLES
+from p2psim.trace.schema import TABLES, Column, required_columns
 
 __all__ = ["Trace", "table"]
 
@@ -27,13 +27,18 @@ _ARROW = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": 
 
 
 def table(name: str, columns: Mapping[str, Sequence[Any] | np.ndarray[Any, Any]] | None = None) -> pd.DataFrame:
-    """Make a table of the schema from its columns; none gives an empty one. A plain text stands for every row.
+    """Return a table of the schema with the given columns, by default an empty one with the required columns.
 
-    Raises ValueError for a column that is missing or of another length.
+    A plain text stands for every row. Columns that are not in the schema come last.
+
+    Raises
+    ------
+    ValueError
+        A required column is missing, or a column has another length than the others.
     """
-    schema = TABLES[name]
-    given = columns if columns is not None else {column: [] for column in schema}
-    missing = [column for column in schema if column not in given]
+    schema, required = TABLES[name], required_columns(name)
+    given = columns if columns is not None else {column: [] for column in required}
+    missing = [column for column in required if column not in given]
     if missing:
         raise ValueError(f"table {name}: no column {missing[0]!r}")
     rows = max(len(values) for values in given.values() if not isinstance(values, str))
@@ -41,9 +46,20 @@ def table(name: str, columns: Mapping[str, Sequence[Any] | np.ndarray[Any, Any]]
     for column, values in whole.items():
         if len(values) != rows:
             raise ValueError(f"table {name}: column {column!r} has {len(values)} rows, others {rows}")
-    frame = {column: pd.Series(whole[column], dtype=_DTYPES[kind]) for column, kind in schema.items()}
-    extra = {column: pd.Series(whole[column]) for column in whole if column not in schema}
-    return pd.DataFrame(frame | extra)
+    optional = [column for column in whole if column not in required]
+    return pd.DataFrame({column: _series(whole[column], schema.get(column)) for column in (*required, *optional)})
+
+
+def _series(values: Sequence[Any] | np.ndarray[Any, Any], column: Column | None) -> "pd.Series[Any]":
+    """Return values in the type of their column; whole numbers of an optional one may be narrower than 64 bits."""
+    if column is None or _is_narrow(column, np.asarray(values)):
+        return pd.Series(values)
+    found: pd.Series[Any] = pd.Series(values, dtype=_DTYPES[column.kind])
+    return found
+
+
+def _is_narrow(column: Column, values: np.ndarray[Any, Any]) -> bool:
+    return column.is_optional and column.kind == "int" and values.dtype.kind == "i"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,6 +72,12 @@ class Trace:
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         return self.tables[name]
+
+    def with_defaults(self, name: str) -> pd.DataFrame:
+        """Return a table with all columns of the schema: an optional one that was not recorded has its default."""
+        frame = self.tables[name]
+        missing = {column: declared for column, declared in TABLES[name].items() if column not in frame}
+        return frame.assign(**{column: declared.defaults(len(frame)) for column, declared in missing.items()})
 
     @property
     def name(self) -> str:
@@ -101,9 +123,10 @@ class Trace:
 def _arrow(name: str, frame: pd.DataFrame) -> pa.Table:
     columns = {}
     for column in frame.columns:
-        kind = TABLES[name].get(column)
+        declared = TABLES[name].get(column)
         values = frame[column].to_numpy()
-        columns[column] = pa.array(values, type=_ARROW[kind] if kind else None, from_pandas=False)
+        kind = None if declared is None or _is_narrow(declared, values) else _ARROW[declared.kind]
+        columns[column] = pa.array(values, type=kind, from_pandas=False)
     return pa.table(columns)
 
 
@@ -154,7 +177,7 @@ def _read_table(path: Path, name: str) -> pd.DataFrame:
         raise TraceError(f"{path}: cannot be read ({error.strerror or 'no such table'})") from None
     except pa.ArrowInvalid:
         raise TraceError(f"{path}: not a Parquet table; the trace is corrupt") from None
-    missing = [column for column in TABLES[name] if column not in found.column_names]
+    missing = [column for column in required_columns(name) if column not in found.column_names]
     if missing:
         raise TraceError(f"{path}: no column {missing[0]!r}; the trace is corrupt or of another version")
     try:
