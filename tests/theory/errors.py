@@ -8,8 +8,7 @@ import msgspec
 import numpy as np
 
 from p2psim.compiled import inner, tiny
-from p2psim.network.flows import Network
-from p2psim.network.max_min_sharing import STAGED
+from p2psim.network.flows import STAGED, Network
 from p2psim.policy.state import P2P, Loaders
 from p2psim.scenario.presets import NAT_KINDS
 from p2psim.simulation.kernel.state import Plane
