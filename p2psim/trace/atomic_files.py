@@ -8,17 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-__all__ = ["SCRATCH", "replace_folder", "replacing", "sync"]
+__all__ = ["PARTIAL_SUFFIX", "atomic_write", "replace_folder", "sync"]
 
-SCRATCH = ".part"
+PARTIAL_SUFFIX = ".part"
 """How the names of files end that a killed program may leave behind; they begin with a dot."""
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """Write a file that takes the place of `path` once it is whole and on disk; after an error the old one stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    number, name = tempfile.mkstemp(prefix=f".{path.name}-", suffix=SCRATCH, dir=path.parent)
+    number, name = tempfile.mkstemp(prefix=f".{path.name}-", suffix=PARTIAL_SUFFIX, dir=path.parent)
     scratch = Path(name)
     try:
         with os.fdopen(number, "wb") as file:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from p2psim.trace import Manifest, Trace
-from p2psim.trace.atomic_files import replacing
+from p2psim.trace.atomic_files import atomic_write
 from tests.traces import duet
 
 NEW = duet().manifest.to_dict() | {"name": "new"}
@@ -20,7 +20,7 @@ NEW = duet().manifest.to_dict() | {"name": "new"}
 def test_a_file_takes_the_place_of_the_old_one_when_whole(tmp_path: Path) -> None:
     path = tmp_path / "new" / "file"
     for content in (b"old", b"new"):
-        with replacing(path) as file:
+        with atomic_write(path) as file:
             file.write(content)
             assert not path.exists() or path.read_bytes() == b"old"
         assert path.read_bytes() == content
@@ -30,7 +30,7 @@ def test_a_file_takes_the_place_of_the_old_one_when_whole(tmp_path: Path) -> Non
 def test_after_an_error_the_old_file_stays(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    with pytest.raises(ZeroDivisionError), replacing(path) as file:
+    with pytest.raises(ZeroDivisionError), atomic_write(path) as file:
         file.write(bytes(1 // 0))
     assert path.read_bytes() == b"old"
     assert [found.name for found in tmp_path.iterdir()] == ["file"]
@@ -75,7 +75,7 @@ def test_a_file_is_old_or_new_wherever_its_writer_is_killed(tmp_path: Path) -> N
     path, seen = tmp_path / "file", set()
 
     def write() -> None:
-        with replacing(path) as file:
+        with atomic_write(path) as file:
             file.write(b"new")
 
     for step in itertools.count(1):
