@@ -1,4 +1,4 @@
-"""What is observed: one schema of events for simulated and measured runs."""
+"""Traces: the tables of events of a simulated or measured run, and the totals computed from them."""
 
 from p2psim.trace.accounting import discrepancies, totals
 from p2psim.trace.manifest import Manifest, versions

@@ -134,7 +134,7 @@ def test_books_of_a_good_trace_balance() -> None:
         ("origin", {"bytes": 10}, "http: the origin sent"),
         ("transfers", {"from_viewer": "ghost"}, "'ghost' is no viewer"),
         ("segments", {"bytes_http": 0, "bytes_p2p": 0}, "played with fewer bytes"),
-        ("segments", {"bytes_http": 10**6}, "bytes held, only"),
+        ("segments", {"bytes_http": 10**6}, "but received only"),
     ],
 )
 def test_books_that_do_not_balance_are_named(table: str, change: dict[str, object], says: str) -> None:

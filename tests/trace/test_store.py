@@ -48,7 +48,7 @@ def test_writing_replaces_an_older_trace_and_nothing_else(folder, tmp_path) -> N
     other = tmp_path / "photos"
     other.mkdir()
     (other / "me.jpg").write_bytes(b"x")
-    with pytest.raises(TraceError, match="not empty and not a trace"):
+    with pytest.raises(TraceError, match="not empty and holds no trace"):
         duet().write(other)
     assert (other / "me.jpg").exists()
 
@@ -71,7 +71,7 @@ def test_a_failed_write_leaves_the_older_trace_and_no_litter(folder, tmp_path) -
         (lambda f: (f / "manifest.json").write_text('{"format": 99}'), "format 99 is not known"),
         (lambda f: (f / "manifest.json").write_text('{"format": 1}'), "missing"),
         (lambda f: (f / "scenario.toml").unlink(), "cannot be read"),
-        (lambda f: (f / "scenario.toml").write_text('duration = "7 s"'), "not the one that was run"),
+        (lambda f: (f / "scenario.toml").write_text('duration = "7 s"'), "was changed after the run"),
         (lambda f: (f / "viewers.parquet").unlink(), "cannot be read"),
         (lambda f: (f / "viewers.parquet").write_bytes(b"PAR1 rubbish"), "not a Parquet table"),
         (lambda f: (f / "viewers.parquet").write_bytes((f / "viewers.parquet").read_bytes()[:200]), "not a Parquet"),
