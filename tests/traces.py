@@ -1,4 +1,4 @@
-"""Small traces told by hand: every number in them is chosen, so every total can be worked out on paper."""
+"""Small traces made by hand, whose totals are known."""
 
 import math
 from typing import Any
@@ -10,7 +10,7 @@ __all__ = ["Story", "duet"]
 
 
 class Story:
-    """Collects what happened; `trace` gives it as a trace whose books balance."""
+    """Builder of a trace, event by event; the trace has no discrepancies."""
 
     def __init__(self, duration: float = 20.0, world: str = "simulated", **changes: object) -> None:
         self.scenario = Scenario(name="story").replace({"duration": duration, **changes})
@@ -83,7 +83,7 @@ class Story:
 
 
 def duet(world: str = "simulated") -> Trace:
-    """Two viewers: "a" fetches two segments over HTTP, "b" one over HTTP and the other from "a"; it stalls once."""
+    """Return a trace in which "a" fetches two segments over HTTP, "b" one over HTTP and one from "a"; "b" stalls once."""
     story = Story(world=world)
     story.viewer("a")
     story.viewer("b", joined=2.0, left=18.0, departure="clean")

@@ -1,6 +1,8 @@
-"""Totals worked out on paper, and books that are cooked on purpose."""
+"""Totals of traces whose sums are known, and discrepancies that are made on purpose."""
 
 import dataclasses
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +14,8 @@ from p2psim.trace import TIMELINE, VIEWER_TOTALS, Trace, discrepancies, totals
 from tests.traces import Story, duet
 
 
-def changed(trace: Trace, name: str, change: dict[str, object]) -> Trace:
-    """A copy in which columns of one table were set."""
+def changed(trace: Trace, name: str, change: dict[str, Any]) -> Trace:
+    """Return a copy in which columns of one table have another value."""
     return dataclasses.replace(trace, tables={**trace.tables, name: trace[name].assign(**change)})
 
 
@@ -22,7 +24,7 @@ def viewers() -> pd.DataFrame:
     return totals(duet()).viewers.set_index("viewer")
 
 
-def test_columns_are_those_of_the_contract() -> None:
+def test_tables_of_totals_have_the_documented_columns() -> None:
     found = totals(duet())
     assert list(found.viewers.columns) == list(VIEWER_TOTALS)
     assert list(found.timeline.columns) == list(TIMELINE)
@@ -66,12 +68,12 @@ def test_timeline_spreads_bytes_between_first_byte_and_end() -> None:
     assert timeline["http"][2] == pytest.approx(4000 * 0.5 / 1.5 + 4000)
 
 
-def test_timeline_counts_who_is_there() -> None:
+def test_timeline_counts_viewers_stalls_and_peers() -> None:
     timeline = totals(duet()).timeline
     assert timeline["viewers"].tolist() == [1, 1, *[2] * 16, 1, 1]
     assert timeline["stalled"].sum() == 1
     assert timeline["stalled"][7] == 1
-    assert timeline["peers"][5] == 1.0, "one connection, however many wrote it down, is one peer for each of the two"
+    assert timeline["peers"][5] == 1.0, "a connection that both ends recorded is one peer for each of them"
 
 
 def test_vod_has_no_latency() -> None:
@@ -81,7 +83,7 @@ def test_vod_has_no_latency() -> None:
     assert np.isnan(totals(story.trace()).viewers["latency"][0])
 
 
-def test_viewer_without_events_counts_nothing() -> None:
+def test_a_viewer_without_events_has_zero_totals() -> None:
     story = Story()
     story.viewer("idle")
     found = totals(story.trace())
@@ -91,7 +93,7 @@ def test_viewer_without_events_counts_nothing() -> None:
     assert found.timeline["http"].sum() == 0
 
 
-def test_peers_come_from_samples_where_no_connections_were_written() -> None:
+def test_peers_come_from_samples_where_no_connections_were_recorded() -> None:
     story = Story()
     story.viewer("a")
     story.sample("a", 2.0, peers=3)
@@ -99,7 +101,7 @@ def test_peers_come_from_samples_where_no_connections_were_written() -> None:
     assert totals(story.trace()).viewers["peers"][0] == 4.0
 
 
-def test_reading_from_disk_changes_no_total(tmp_path) -> None:
+def test_a_trace_read_from_disk_has_the_same_totals(tmp_path: Path) -> None:
     trace = duet()
     trace.write(tmp_path / "t")
     pd.testing.assert_frame_equal(totals(Trace.read(tmp_path / "t")).viewers, totals(trace).viewers)
@@ -113,7 +115,7 @@ def test_reading_from_disk_changes_no_total(tmp_path) -> None:
         max_size=20,
     )
 )
-def test_no_byte_is_lost_in_bins(flows: list[tuple[float, float, int]]) -> None:
+def test_bins_hold_all_bytes(flows: list[tuple[float, float, int]]) -> None:
     story = Story()
     story.viewer("a")
     for start, lasts, size in flows:
@@ -124,12 +126,12 @@ def test_no_byte_is_lost_in_bins(flows: list[tuple[float, float, int]]) -> None:
     assert (timeline["http"] >= 0).all()
 
 
-def test_books_of_a_good_trace_balance() -> None:
+def test_a_consistent_trace_has_no_discrepancies() -> None:
     assert discrepancies(duet()) == []
 
 
 @pytest.mark.parametrize(
-    ("table", "change", "says"),
+    ("table", "change", "message"),
     [
         ("origin", {"bytes": 10}, "http: the origin sent"),
         ("transfers", {"from_viewer": "ghost"}, "'ghost' is no viewer"),
@@ -137,11 +139,11 @@ def test_books_of_a_good_trace_balance() -> None:
         ("segments", {"bytes_http": 10**6}, "but received only"),
     ],
 )
-def test_books_that_do_not_balance_are_named(table: str, change: dict[str, object], says: str) -> None:
-    assert any(says in line for line in discrepancies(changed(duet(), table, change)))
+def test_a_discrepancy_is_named(table: str, change: dict[str, Any], message: str) -> None:
+    assert any(message in line for line in discrepancies(changed(duet(), table, change)))
 
 
-def test_uploads_are_held_against_downloads() -> None:
+def test_uploads_are_compared_with_downloads() -> None:
     story = Story()
     story.viewer("a")
     story.viewer("b")
@@ -153,7 +155,7 @@ def test_uploads_are_held_against_downloads() -> None:
     assert discrepancies(changed(story.trace(), "samples", {"uploaded": 9000})) != []
 
 
-def test_playlists_are_no_media() -> None:
+def test_playlists_and_errors_are_not_media() -> None:
     story = Story()
     story.viewer("a")
     story.http("a", 0, 0.0, 1.0, 1000)
