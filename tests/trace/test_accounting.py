@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2psim.trace import TIMELINE, VIEWER_TOTALS, Trace, discrepancies, totals
-from tests.traces import Story, duet
+from tests.traces import TraceBuilder, duet
 
 
 def changed(trace: Trace, name: str, change: dict[str, Any]) -> Trace:
@@ -77,16 +77,16 @@ def test_timeline_counts_viewers_stalls_and_peers() -> None:
 
 
 def test_vod_has_no_latency() -> None:
-    story = Story(**{"stream.kind": "vod"})
-    story.viewer("a")
-    story.state("a", 1.0, "playing", latency=3.0)
-    assert np.isnan(totals(story.trace()).viewers["latency"][0])
+    builder = TraceBuilder(**{"stream.kind": "vod"})
+    builder.viewer("a")
+    builder.state("a", 1.0, "playing", latency=3.0)
+    assert np.isnan(totals(builder.trace()).viewers["latency"][0])
 
 
 def test_a_viewer_without_events_has_zero_totals() -> None:
-    story = Story()
-    story.viewer("idle")
-    found = totals(story.trace())
+    builder = TraceBuilder()
+    builder.viewer("idle")
+    found = totals(builder.trace())
     row = found.viewers.iloc[0]
     assert row["bytes_http"] == row["stalls"] == row["peers"] == 0
     assert np.isnan(row["startup"])
@@ -94,11 +94,11 @@ def test_a_viewer_without_events_has_zero_totals() -> None:
 
 
 def test_peers_come_from_samples_where_no_connections_were_recorded() -> None:
-    story = Story()
-    story.viewer("a")
-    story.sample("a", 2.0, peers=3)
-    story.sample("a", 4.0, peers=5)
-    assert totals(story.trace()).viewers["peers"][0] == 4.0
+    builder = TraceBuilder()
+    builder.viewer("a")
+    builder.sample("a", 2.0, peers=3)
+    builder.sample("a", 4.0, peers=5)
+    assert totals(builder.trace()).viewers["peers"][0] == 4.0
 
 
 def test_a_trace_read_from_disk_has_the_same_totals(tmp_path: Path) -> None:
@@ -116,11 +116,11 @@ def test_a_trace_read_from_disk_has_the_same_totals(tmp_path: Path) -> None:
     )
 )
 def test_bins_hold_all_bytes(flows: list[tuple[float, float, int]]) -> None:
-    story = Story()
-    story.viewer("a")
+    builder = TraceBuilder()
+    builder.viewer("a")
     for start, lasts, size in flows:
-        story.http("a", 0, start, start + lasts, size)
-    timeline = totals(story.trace()).timeline
+        builder.http("a", 0, start, start + lasts, size)
+    timeline = totals(builder.trace()).timeline
     assert timeline["http"].sum() == pytest.approx(sum(size for _, _, size in flows))
     assert timeline["origin"].sum() == pytest.approx(timeline["http"].sum())
     assert (timeline["http"] >= 0).all()
@@ -144,25 +144,25 @@ def test_a_discrepancy_is_named(table: str, change: dict[str, Any], message: str
 
 
 def test_uploads_are_compared_with_downloads() -> None:
-    story = Story()
-    story.viewer("a")
-    story.viewer("b")
-    story.p2p("b", "a", 0, 1.0, 2.0, 4000)
-    story.p2p("b", "a", 1, 3.0, 5.0, 4000)
-    story.sample("a", 4.0, uploaded=6000)
-    assert discrepancies(story.trace()) == []
-    assert discrepancies(changed(story.trace(), "samples", {"uploaded": 3000})) != []
-    assert discrepancies(changed(story.trace(), "samples", {"uploaded": 9000})) != []
+    builder = TraceBuilder()
+    builder.viewer("a")
+    builder.viewer("b")
+    builder.p2p("b", "a", 0, 1.0, 2.0, 4000)
+    builder.p2p("b", "a", 1, 3.0, 5.0, 4000)
+    builder.sample("a", 4.0, uploaded=6000)
+    assert discrepancies(builder.trace()) == []
+    assert discrepancies(changed(builder.trace(), "samples", {"uploaded": 3000})) != []
+    assert discrepancies(changed(builder.trace(), "samples", {"uploaded": 9000})) != []
 
 
 def test_playlists_and_errors_are_not_media() -> None:
-    story = Story()
-    story.viewer("a")
-    story.http("a", 0, 0.0, 1.0, 1000)
-    story.rows.add("origin", at=0.0, viewer="a", path="/main.m3u8?x=1", bytes=500, status=200, duration=0.1)
-    story.rows.add("origin", at=0.0, viewer="a", path="/9.ts", bytes=70, status=404, duration=0.1)
-    assert totals(story.trace()).timeline["origin"].sum() == 1000
-    assert discrepancies(story.trace()) == []
+    builder = TraceBuilder()
+    builder.viewer("a")
+    builder.http("a", 0, 0.0, 1.0, 1000)
+    builder.rows.add("origin", at=0.0, viewer="a", path="/main.m3u8?x=1", bytes=500, status=200, duration=0.1)
+    builder.rows.add("origin", at=0.0, viewer="a", path="/9.ts", bytes=70, status=404, duration=0.1)
+    assert totals(builder.trace()).timeline["origin"].sum() == 1000
+    assert discrepancies(builder.trace()) == []
 
 
 def test_totals_of_viewers_begin_with_the_warmup() -> None:
