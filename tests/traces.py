@@ -1,18 +1,25 @@
 """Small traces made by hand, whose totals are known."""
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal
 
 from p2psim.scenario import Scenario
 from p2psim.trace import Manifest, Recorder, Trace
 
 __all__ = ["TraceBuilder", "duet"]
 
+World = Literal["simulated", "measured"]
+NO_CHANGES: Mapping[str, object] = MappingProxyType({})
+
 
 class TraceBuilder:
     """Builder of a trace, event by event; the trace has no discrepancies."""
 
-    def __init__(self, duration: float = 20.0, world: str = "simulated", **changes: object) -> None:
+    def __init__(
+        self, duration: float = 20.0, world: World = "simulated", changes: Mapping[str, object] = NO_CHANGES
+    ) -> None:
         self.scenario = Scenario(name="story").replace({"duration": duration, **changes})
         self.world = world
         self.rows = Recorder()
@@ -82,8 +89,8 @@ class TraceBuilder:
         return Trace(manifest, self.scenario, self.rows.tables())
 
 
-def duet(world: str = "simulated") -> Trace:
-    """Return a trace in which "a" fetches two segments over HTTP, "b" one over HTTP and one from "a"; "b" stalls once."""
+def duet(world: World = "simulated") -> Trace:
+    """Return a trace of two viewers with two segments each: "a" over HTTP, "b" one of them from "a"; "b" stalls."""
     builder = TraceBuilder(world=world)
     builder.viewer("a")
     builder.viewer("b", joined=2.0, left=18.0, departure="clean")

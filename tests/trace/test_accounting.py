@@ -77,7 +77,7 @@ def test_timeline_counts_viewers_stalls_and_peers() -> None:
 
 
 def test_vod_has_no_latency() -> None:
-    builder = TraceBuilder(**{"stream.kind": "vod"})
+    builder = TraceBuilder(changes={"stream.kind": "vod"})
     builder.viewer("a")
     builder.state("a", 1.0, "playing", latency=3.0)
     assert np.isnan(totals(builder.trace()).viewers["latency"][0])

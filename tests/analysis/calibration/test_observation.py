@@ -13,7 +13,7 @@ CALM = {"network.rtt": 0.1, "origin.latency": 0.5, "origin.rate": 2e6, "tracker.
 
 
 def told(**changes: object) -> TraceBuilder:
-    story = TraceBuilder(duration=60.0, **(CALM | changes))
+    story = TraceBuilder(60.0, changes=CALM | changes)
     for name in "abc":
         story.viewer(name)
     return story
