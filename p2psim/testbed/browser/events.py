@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from p2psim.testbed.peer.player import State
-from p2psim.testbed.recording.event_log import DIGEST_DIGITS, Journal
+from p2psim.testbed.recording.event_log import DIGEST_DIGITS, EventLog
 from p2psim.testbed.recording.viewer_log import ViewerNotes
 from p2psim.wire import SegmentRequest, decode
 
@@ -57,7 +57,7 @@ class BrowserNotes:
         Seconds; a live stream's position is counted in these, since a page counts from where it came in.
     """
 
-    def __init__(self, journal: Journal, viewer: str, segment_duration: float) -> None:
+    def __init__(self, journal: EventLog, viewer: str, segment_duration: float) -> None:
         self.zero = math.nan
         """Second of the run at which the page's own clock showed 0; to be set before anything is told."""
         self.joined_at = math.nan

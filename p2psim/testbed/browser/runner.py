@@ -29,7 +29,7 @@ from p2psim.testbed.peer.clock import RunClock
 from p2psim.testbed.peer.config import ViewerPlan
 from p2psim.testbed.peer.viewer import SAMPLE_PERIOD
 from p2psim.testbed.peer.worker import Task
-from p2psim.testbed.recording.event_log import Journal
+from p2psim.testbed.recording.event_log import EventLog
 
 __all__ = ["BrowserViewer", "main"]
 
@@ -46,7 +46,7 @@ _log = logging.getLogger(__name__)
 class BrowserViewer:
     """Watches as planned: ``await viewer.prepare()`` ahead of time, then ``await viewer.watch(clock)``."""
 
-    def __init__(self, plan: ViewerPlan, task: Task, scenario: Scenario, browser: Browser, journal: Journal) -> None:
+    def __init__(self, plan: ViewerPlan, task: Task, scenario: Scenario, browser: Browser, journal: EventLog) -> None:
         self._plan, self._browser = plan, browser
         self._address = page_address(task.master, task.trackers[0], scenario, plan)
         self._notes = BrowserNotes(journal, plan.name, scenario.stream.segment)
@@ -152,7 +152,7 @@ def _say(words: dict[str, Any]) -> None:
 
 async def _run(task: Task, scenario: Scenario) -> int:
     """Run all viewers to their end; gives how many errors their pages did not catch."""
-    with Journal(Path(task.journal)) as journal:
+    with EventLog(Path(task.journal)) as journal:
         async with async_playwright() as driver:
             browser = await driver.chromium.launch(executable_path=find_chromium(), headless=True, args=list(FLAGS))
             viewers = [BrowserViewer(plan, task, scenario, browser, journal) for plan in task.viewers]

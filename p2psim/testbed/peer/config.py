@@ -9,7 +9,7 @@ import msgspec
 
 from p2psim.scenario import Scenario
 from p2psim.testbed.peer.clock import RunClock
-from p2psim.testbed.recording.event_log import Journal
+from p2psim.testbed.recording.event_log import EventLog as Journal
 
 __all__ = ["Surroundings", "ViewerPlan"]
 

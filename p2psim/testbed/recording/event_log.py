@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TextIO
 
-__all__ = ["DIGEST_DIGITS", "Journal", "digest"]
+__all__ = ["DIGEST_DIGITS", "EventLog", "digest"]
 
 
 DIGEST_DIGITS: Final = 16
@@ -19,8 +19,8 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:DIGEST_DIGITS]
 
 
-class Journal:
-    """Appends events to a text file, each as soon as it is known: ``with Journal(path) as journal``."""
+class EventLog:
+    """Appends events to a text file, each as soon as it is known: ``with EventLog(path) as journal``."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 from p2psim.testbed.peer.connection_pool import Outcome
 from p2psim.testbed.peer.interfaces import Timepiece
 from p2psim.testbed.peer.player import State
-from p2psim.testbed.recording.event_log import Journal, digest
+from p2psim.testbed.recording.event_log import EventLog, digest
 from p2psim.wire import is_command
 
 __all__ = ["LinkFacts", "ViewerNotes"]
@@ -99,7 +99,7 @@ class ViewerNotes:
 
     def __init__(
         self,
-        journal: Journal,
+        journal: EventLog,
         clock: Timepiece,
         viewer: str,
         opened: Opened = lambda _, data: data,

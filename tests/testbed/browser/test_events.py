@@ -5,7 +5,7 @@ import math
 import pytest
 
 from p2psim.testbed.browser.events import BrowserNotes
-from p2psim.testbed.recording.event_log import Journal
+from p2psim.testbed.recording.event_log import EventLog
 from p2psim.testbed.recording.trace_builder import read_events
 from p2psim.wire import SegmentRequest, encode
 
@@ -19,7 +19,7 @@ def told(tmp_path):
     """Give a function that tells events (ms, kind, fields) and returns what was written down."""
 
     def tell(*events):
-        with Journal(tmp_path / "journal.jsonl") as journal:
+        with EventLog(tmp_path / "journal.jsonl") as journal:
             notes = BrowserNotes(journal, "v", 2.0)
             notes.zero = ZERO
             notes.tell({"t": t, "kind": kind, **fields} for t, kind, fields in events)

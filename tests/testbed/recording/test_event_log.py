@@ -3,11 +3,11 @@ import math
 
 import pytest
 
-from p2psim.testbed.recording.event_log import Journal, digest
+from p2psim.testbed.recording.event_log import EventLog, digest
 
 
 def test_one_line_per_event_and_null_for_no_number(tmp_path):
-    with Journal(tmp_path / "j.jsonl") as journal:
+    with EventLog(tmp_path / "j.jsonl") as journal:
         journal.write("a", x=1, y=math.nan, z=[1, 2])
         journal.write("b", viewer="v0000")
         lines = (tmp_path / "j.jsonl").read_text().splitlines()  # there before the end
@@ -19,7 +19,7 @@ def test_one_line_per_event_and_null_for_no_number(tmp_path):
 
 def test_a_journal_that_is_not_open_takes_nothing(tmp_path):
     with pytest.raises(RuntimeError, match="not open"):
-        Journal(tmp_path / "j.jsonl").write("a")
+        EventLog(tmp_path / "j.jsonl").write("a")
 
 
 def test_digest_is_the_beginning_of_sha256():

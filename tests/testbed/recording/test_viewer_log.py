@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from p2psim.testbed.recording.event_log import Journal, digest
+from p2psim.testbed.recording.event_log import EventLog, digest
 from p2psim.testbed.recording.viewer_log import ViewerNotes
 from p2psim.wire import SegmentData, encode
 from tests.testbed.virtual_clock import VirtualClock
@@ -15,7 +15,7 @@ class Desk:
 
     def __init__(self, path):
         self.path, self.clock = path, VirtualClock()
-        self.journal = Journal(path)
+        self.journal = EventLog(path)
         self.journal.__enter__()
         self.notes = ViewerNotes(self.journal, self.clock, "v0000")
 
