@@ -1,7 +1,7 @@
 """From what a page's probe wrote down (`browser_probe.js`) to the notes of a viewer, on the run's clock.
 
 A page tells the same story as an aiortc viewer's own parts do, only later and in its own time; it is told again here to
-the same `ViewerNotes`, so that both end in the same tables.
+the same `ViewerLog`, so that both end in the same tables.
 """
 
 import math
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from p2psim.testbed.peer.player import State
 from p2psim.testbed.recording.event_log import DIGEST_DIGITS, EventLog
-from p2psim.testbed.recording.viewer_log import ViewerNotes
+from p2psim.testbed.recording.viewer_log import ViewerLog
 from p2psim.wire import SegmentRequest, decode
 
 __all__ = ["BrowserNotes"]
@@ -35,7 +35,7 @@ class _ToldClock:
 
 @dataclass(frozen=True, slots=True)
 class _Link:
-    """A connection as the page tells of it (see `p2psim.testbed.recording.viewer_log.LinkFacts`)."""
+    """A connection as the page tells of it (see `p2psim.testbed.recording.viewer_log.RecordedConnection`)."""
 
     peer: str
     is_ours: bool = False
@@ -63,7 +63,7 @@ class BrowserNotes:
         self.joined_at = math.nan
         self.peer_id = ""
         self._clock = _ToldClock()
-        self._notes = ViewerNotes(journal, self._clock, viewer)
+        self._notes = ViewerLog(journal, self._clock, viewer)
         self._duration = segment_duration
         self._offset = 0.0
         self._state: State | None = None

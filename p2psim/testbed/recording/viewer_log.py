@@ -11,7 +11,7 @@ from p2psim.testbed.peer.player import State
 from p2psim.testbed.recording.event_log import EventLog, digest
 from p2psim.wire import is_command
 
-__all__ = ["LinkFacts", "ViewerNotes"]
+__all__ = ["RecordedConnection", "ViewerLog"]
 
 _OUTCOMES: Final = {
     "loaded": "completed",
@@ -27,7 +27,7 @@ _ANSWER_BEGINS: Final = b"cstr\x02"
 """How a SegmentData command starts on the wire."""
 
 
-class LinkFacts(Protocol):
+class RecordedConnection(Protocol):
     """What is written down about a connection."""
 
     @property
@@ -91,7 +91,7 @@ class _Segment:
     bytes: dict[str, int] = field(default_factory=lambda: {"http": 0, "p2p": 0})
 
 
-class ViewerNotes:
+class ViewerLog:
     """Observes everything about one viewer on one channel, and counts its segment bytes.
 
     `opened` decrypts a segment; `before` are the notes of the channel that the viewer has just left.
@@ -104,7 +104,7 @@ class ViewerNotes:
         viewer: str,
         opened: Opened = lambda _, data: data,
         stream: str = "main",
-        before: "ViewerNotes | None" = None,
+        before: "ViewerLog | None" = None,
     ) -> None:
         self.viewer = viewer
         self._opened, self._stream = opened, stream
@@ -258,7 +258,7 @@ class ViewerNotes:
 
     # -- connections --------------------------------------------------------------------------------------------
 
-    def connection_over(self, connection: LinkFacts, outcome: Outcome) -> None:
+    def connection_over(self, connection: RecordedConnection, outcome: Outcome) -> None:
         """Write a connection down: its bytes at both ends, the rest where it was offered."""
         self.write(
             "link", peer=connection.peer, sent=connection.sent, received=connection.received,
@@ -271,7 +271,7 @@ class ViewerNotes:
                 outcome=outcome,
             )  # fmt: skip
 
-    def message_came(self, connection: LinkFacts, message: bytes, is_wanted: bool) -> None:
+    def message_came(self, connection: RecordedConnection, message: bytes, is_wanted: bool) -> None:
         """Count what comes too late for the loader, and see when a peer begins to answer."""
         if not is_command(message):
             if not is_wanted:

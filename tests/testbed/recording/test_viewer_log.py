@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from p2psim.testbed.recording.event_log import EventLog, digest
-from p2psim.testbed.recording.viewer_log import ViewerNotes
+from p2psim.testbed.recording.viewer_log import ViewerLog
 from p2psim.wire import SegmentData, encode
 from tests.testbed.virtual_clock import VirtualClock
 
@@ -17,7 +17,7 @@ class Desk:
         self.path, self.clock = path, VirtualClock()
         self.journal = EventLog(path)
         self.journal.__enter__()
-        self.notes = ViewerNotes(self.journal, self.clock, "v0000")
+        self.notes = ViewerLog(self.journal, self.clock, "v0000")
 
     def at(self, time):
         self.clock.run_until(time)
