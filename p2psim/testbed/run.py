@@ -42,7 +42,7 @@ from p2psim.testbed.peer.config import ViewerPlan
 from p2psim.testbed.peer.worker import Task, prepare
 from p2psim.testbed.processes import Child
 from p2psim.testbed.recording.event_log import digest
-from p2psim.testbed.recording.trace_builder import Facts, Ledger, read_events, tabulate
+from p2psim.testbed.recording.trace_builder import ByteBalance, RunFacts, build_tables, read_events
 from p2psim.trace import Manifest, Trace, versions
 from p2psim.wire.protection import default_iv, encrypt_segment
 
@@ -179,11 +179,11 @@ class _Run:
                 statistics = _tracker_statistics(own[0]) if own else None
             seen = self._place.notes()
         options = _origin_options(scenario, origin_port, self._place)
-        facts = Facts(
+        facts = RunFacts(
             scenario=scenario,
             started_at=started_at,
             first_segment_at=origin.first_segment_at - started_at,
-            true_digests=lambda channel, number: _digests(
+            expected_digests=lambda channel, number: _digests(
                 clip.segment(0, options.clip_segment(channel, number)), number, keys.get(channel)
             ),
         )
@@ -312,10 +312,10 @@ class _Run:
 
     # -- the trace ----------------------------------------------------------------------------------------------
 
-    def _trace(self, facts: Facts, meter: Meter, statistics: Any, seen: dict[str, Any], workers: list[str]) -> Trace:
+    def _trace(self, facts: RunFacts, meter: Meter, statistics: Any, seen: dict[str, Any], workers: list[str]) -> Trace:
         origin_events = read_events([self._folder / "origin.jsonl"])
         events = read_events(self._folder / f"{name}.jsonl" for name in workers)
-        rows, ledger = tabulate(facts, events, origin_events)
+        rows, balance = build_tables(facts, events, origin_events)
         scenario = self._scenario
         manifest = Manifest(
             world="measured",
@@ -326,7 +326,7 @@ class _Run:
             name=scenario.name,
             recorded_on=datetime.now(UTC).date().isoformat(),
             versions=versions(),
-            notes=_notes(self._place, ledger, meter, statistics, workers, scenario.viewers.browsers)
+            notes=_notes(self._place, balance, meter, statistics, workers, scenario.viewers.browsers)
             | seen
             | (
                 {"tracker_outages": [[_rounded(at) for at in outage] for outage in self._outages]}
@@ -339,7 +339,7 @@ class _Run:
 
 
 def _notes(
-    place: Place, ledger: Ledger, meter: Meter, statistics: Any, workers: list[str], browsers: int
+    place: Place, balance: ByteBalance, meter: Meter, statistics: Any, workers: list[str], browsers: int
 ) -> dict[str, Any]:
     return {
         "network": place.network,
@@ -349,7 +349,7 @@ def _notes(
         "not_enforced": {**place.not_enforced, **(NOT_ENFORCED_IN_BROWSERS if browsers else {})},
         **({"browser": browser_versions()} if browsers else {}),
         "tracker": statistics,
-        "bytes": ledger.to_dict(),
+        "bytes": balance.to_dict(),
         "unhandled_errors": meter.errors,
     }
 

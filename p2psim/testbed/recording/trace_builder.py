@@ -14,7 +14,7 @@ from p2psim.testbed.peer.candidate_path import Path as Way
 from p2psim.testbed.peer.candidate_path import joint_path
 from p2psim.trace import Recorder
 
-__all__ = ["Facts", "Ledger", "read_events", "tabulate"]
+__all__ = ["ByteBalance", "RunFacts", "build_tables", "read_events"]
 
 Event = Mapping[str, Any]
 
@@ -24,7 +24,7 @@ _AGREED: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class RunFacts:
     """What holds for a whole run."""
 
     scenario: Scenario
@@ -32,12 +32,12 @@ class Facts:
     """Monotonic time at which the run's clock is 0; the origin counts from monotonic 0."""
     first_segment_at: float
     """When segment 0 became available, on the run's clock."""
-    true_digests: Callable[[str, int], Collection[str]]
+    expected_digests: Callable[[str, int], Collection[str]]
     """Digests of a channel's segment as the origin has it: as it is played, and as served (which browsers tell)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class ByteBalance:
     """Whether the books balance: segment bytes by who counted them."""
 
     p2p_sent: int
@@ -75,26 +75,28 @@ def _with_nan(event: dict[str, Any]) -> dict[str, Any]:
     return {name: math.nan if value is None else value for name, value in event.items()}
 
 
-def tabulate(facts: Facts, events: Sequence[Event], origin_events: Sequence[Event]) -> tuple[Recorder, Ledger]:
+def build_tables(
+    facts: RunFacts, events: Sequence[Event], origin_events: Sequence[Event]
+) -> tuple[Recorder, ByteBalance]:
     """Fill the tables, and balance the books."""
-    return _Tabulation(facts, events, origin_events).finish()
+    return _TraceBuilder(facts, events, origin_events).finish()
 
 
-class _Tabulation:
-    def __init__(self, facts: Facts, events: Sequence[Event], origin_events: Sequence[Event]) -> None:
+class _TraceBuilder:
+    def __init__(self, facts: RunFacts, events: Sequence[Event], origin_events: Sequence[Event]) -> None:
         self._facts = facts
         self._rows = Recorder()
         self._by_kind: dict[str, list[Event]] = defaultdict(list)
         for event in events:
             self._by_kind[event["event"]].append(event)
         self._origin = origin_events
-        self._true = cache(facts.true_digests)
+        self._expected = cache(facts.expected_digests)
         self._viewers = {event["viewer"]: event for event in self._by_kind["viewer"]}
         self._names = {event["peer_id"]: event["viewer"] for event in self._by_kind["viewer"]}
         self._ways = _ways(self._by_kind["link"], self._name)
         self._crashed = {name for name, event in self._viewers.items() if event["departure"] == "crash"}
 
-    def finish(self) -> tuple[Recorder, Ledger]:
+    def finish(self) -> tuple[Recorder, ByteBalance]:
         for viewer in self._viewers.values():
             self._add_viewer(viewer)
         self._add_transfers()
@@ -111,7 +113,7 @@ class _Tabulation:
         for event in self._origin:
             at = event["at"] - self._facts.started_at
             self._rows.add("origin", **_without(event, "event") | {"at": at})
-        return self._rows, self._ledger()
+        return self._rows, self._byte_balance()
 
     def _name(self, peer: str) -> str:
         return str(self._names.get(peer, peer))
@@ -162,7 +164,7 @@ class _Tabulation:
         ahead = event["segment"] * stream.segment if stream.kind == "live" else 0.0
         self._rows.add(
             "segments", quality=0, available_at=self._facts.first_segment_at + ahead,
-            poisoned=bool(event["digest"]) and event["digest"] not in self._true_digests(event),
+            poisoned=bool(event["digest"]) and event["digest"] not in self._expected_digests(event),
             stream=_stream(event), **_without(event, "event", "digest", "stream"),
         )  # fmt: skip
 
@@ -190,7 +192,7 @@ class _Tabulation:
 
     # -- books --------------------------------------------------------------------------------------------------
 
-    def _ledger(self) -> Ledger:
+    def _byte_balance(self) -> ByteBalance:
         sent, received, lost = self._p2p_books()
         http_sent, http_received = Counter[str](), Counter[str]()
         for event in self._origin:
@@ -199,7 +201,7 @@ class _Tabulation:
         for event in self._by_kind["segment"]:
             http_received[event["viewer"]] += event["bytes_http"]
         held = [event for event in self._by_kind["segment"] if event["digest"]]
-        return Ledger(
+        return ByteBalance(
             p2p_sent=sent,
             p2p_received=received,
             p2p_lost=lost,
@@ -207,11 +209,11 @@ class _Tabulation:
             http_received=http_received.total(),
             http_lost=sum(http_sent[name] - http_received[name] for name in self._crashed),
             segments_held=len(held),
-            segments_wrong=sum(event["digest"] not in self._true_digests(event) for event in held),
+            segments_wrong=sum(event["digest"] not in self._expected_digests(event) for event in held),
         )
 
-    def _true_digests(self, event: Event) -> Collection[str]:
-        return self._true(_stream(event), event["segment"])
+    def _expected_digests(self, event: Event) -> Collection[str]:
+        return self._expected(_stream(event), event["segment"])
 
     def _p2p_books(self) -> tuple[int, int, int]:
         """Compare, pair by pair, what the one sent and what the other received."""
