@@ -23,7 +23,7 @@ from p2psim.scenario.policy import PUBLIC_TRACKERS
 from p2psim.scenario.population import ROLES, viewer_name
 from p2psim.scenario.zapping import channel_names, itinerary, zapping_stream
 from p2psim.testbed.browser.chromium import browser_versions, check_browser, find_libraries
-from p2psim.testbed.browser.page import check_for_browsers, in_browsers
+from p2psim.testbed.browser.page import browser_viewers, check_for_browsers
 from p2psim.testbed.cpu_meter import Meter
 from p2psim.testbed.faults import Change, origin_changes, tracker_changes, uplink_changes
 from p2psim.testbed.feasibility import (
@@ -231,7 +231,7 @@ class _Run:
         changes = {} if shapes else uplink_changes(self._scenario, self._population, self._seed)
         plans = _plans(self._scenario, self._population, changes, self._seed, is_paced=not shapes)
         honest = [plan.index for plan in plans if plan.role == ROLES[0]]  # a browser plays no other part
-        pages = {honest[place] for place in in_browsers(len(honest), self._scenario.viewers.browsers)}
+        pages = {honest[place] for place in browser_viewers(len(honest), self._scenario.viewers.browsers)}
         others = self._place.shares([plan.index for plan in plans if plan.index not in pages], count)
         shares = [
             (f"worker-{number}", "p2psim.testbed.peer.worker", [plans[index] for index in share])

@@ -14,7 +14,7 @@ from p2psim.testbed.recording.event_log import DIGEST_DIGITS, EventLog
 from p2psim.testbed.recording.viewer_log import ViewerLog
 from p2psim.wire import SegmentRequest, decode
 
-__all__ = ["BrowserNotes"]
+__all__ = ["BrowserLog"]
 
 Event = Mapping[str, Any]
 
@@ -48,7 +48,7 @@ class _Link:
     path: str | None = "host"
 
 
-class BrowserNotes:
+class BrowserLog:
     """Notes of one viewer in a browser.
 
     Parameters

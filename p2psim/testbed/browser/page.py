@@ -8,7 +8,7 @@ from p2psim.errors import ScenarioError
 from p2psim.scenario import Player, Scenario
 from p2psim.testbed.peer.config import ViewerPlan
 
-__all__ = ["check_for_browsers", "in_browsers", "page_address"]
+__all__ = ["browser_viewers", "check_for_browsers", "page_url"]
 
 PAGE_OPTIONS: Final = (
     "highDemandTimeWindow", "httpDownloadInitialTimeoutMs", "httpDownloadTimeWindow", "p2pDownloadTimeWindow",
@@ -40,13 +40,13 @@ def check_for_browsers(scenario: Scenario) -> None:
             raise ScenarioError(f"policy.{option} = {value!r}: not an option of the player's page; leave it out")
 
 
-def in_browsers(count: int, browsers: int) -> set[int]:
+def browser_viewers(count: int, browsers: int) -> set[int]:
     """Choose which of `count` viewers watch in a browser, evenly among those who come early and late."""
     chosen = min(browsers, count)
     return {index for index in range(count) if (index + 1) * chosen // count > index * chosen // count}
 
 
-def page_address(master: str, tracker: str, scenario: Scenario, plan: ViewerPlan) -> str:
+def page_url(master: str, tracker: str, scenario: Scenario, plan: ViewerPlan) -> str:
     """Address of the player's page for a viewer, at the tracker (a WebSocket address) that serves it."""
     chosen = _chosen(scenario)
     asked = {name: value for name, value in chosen.items() if name in PAGE_OPTIONS}

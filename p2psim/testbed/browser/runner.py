@@ -2,7 +2,7 @@
 
 It takes and says what a `p2psim.testbed.peer.worker` takes and says. Each viewer is a page in a profile of its own: the
 player that the tracker serves, with the real hls.js and p2p-media-loader. `browser_probe.js` watches over it from
-inside, and `BrowserNotes` writes down what that saw.
+inside, and `BrowserLog` writes down what that saw.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ from playwright.async_api import Browser, BrowserContext, Error, Page, ViewportS
 from p2psim.errors import P2PSimError, TestbedError
 from p2psim.scenario import Scenario
 from p2psim.testbed.browser.chromium import FLAGS, find_chromium
-from p2psim.testbed.browser.events import BrowserNotes
-from p2psim.testbed.browser.page import page_address
+from p2psim.testbed.browser.events import BrowserLog
+from p2psim.testbed.browser.page import page_url
 from p2psim.testbed.peer.clock import RunClock
 from p2psim.testbed.peer.config import ViewerPlan
 from p2psim.testbed.peer.viewer import SAMPLE_PERIOD
@@ -48,8 +48,8 @@ class BrowserViewer:
 
     def __init__(self, plan: ViewerPlan, task: Task, scenario: Scenario, browser: Browser, journal: EventLog) -> None:
         self._plan, self._browser = plan, browser
-        self._address = page_address(task.master, task.trackers[0], scenario, plan)
-        self._notes = BrowserNotes(journal, plan.name, scenario.stream.segment)
+        self._address = page_url(task.master, task.trackers[0], scenario, plan)
+        self._notes = BrowserLog(journal, plan.name, scenario.stream.segment)
         self._context: BrowserContext | None = None
         self._page: Page | None = None
         self.errors: list[str] = []

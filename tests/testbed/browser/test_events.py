@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from p2psim.testbed.browser.events import BrowserNotes
+from p2psim.testbed.browser.events import BrowserLog
 from p2psim.testbed.recording.event_log import EventLog
 from p2psim.testbed.recording.trace_builder import read_events
 from p2psim.wire import SegmentRequest, encode
@@ -20,7 +20,7 @@ def told(tmp_path):
 
     def tell(*events):
         with EventLog(tmp_path / "journal.jsonl") as journal:
-            notes = BrowserNotes(journal, "v", 2.0)
+            notes = BrowserLog(journal, "v", 2.0)
             notes.zero = ZERO
             notes.tell({"t": t, "kind": kind, **fields} for t, kind, fields in events)
             notes.conclude(left_at=130.0, departure="end", uplink=None, downlink=None, device="desktop")

@@ -7,7 +7,7 @@ import pytest
 
 from p2psim.errors import ScenarioError
 from p2psim.scenario import Policy, Scenario
-from p2psim.testbed.browser.page import check_for_browsers, in_browsers, page_address
+from p2psim.testbed.browser.page import browser_viewers, check_for_browsers, page_url
 from p2psim.testbed.peer.config import ViewerPlan
 
 PLAN = ViewerPlan(
@@ -17,7 +17,7 @@ PLAN = ViewerPlan(
 
 
 def asked(changes=None, plan=PLAN, tracker="ws://127.0.0.1:9/tracker/ws"):
-    address = urlsplit(page_address("http://o/main/master.m3u8", tracker, Scenario().replace(changes or {}), plan))
+    address = urlsplit(page_url("http://o/main/master.m3u8", tracker, Scenario().replace(changes or {}), plan))
     query = {name: values[0] for name, values in parse_qs(address.query).items()}
     return f"{address.scheme}://{address.netloc}{address.path}", query
 
@@ -64,7 +64,7 @@ def test_who_does_not_share_asks_not_to():
     [(6, 2, {2, 5}), (4, 4, {0, 1, 2, 3}), (5, 0, set()), (3, 9, {0, 1, 2}), (7, 1, {6})],
 )
 def test_browsers_are_spread_over_the_arrivals(count, browsers, chosen):
-    assert in_browsers(count, browsers) == chosen
+    assert browser_viewers(count, browsers) == chosen
 
 
 def test_what_browsers_can_do_is_accepted():
