@@ -71,7 +71,7 @@ class BrowserLog:
         self._over_http: set[int] = set()
         self._from_peer: dict[str, int] = {}
 
-    def tell(self, events: Iterable[Event]) -> None:
+    def add(self, events: Iterable[Event]) -> None:
         """Take what the page wrote down since the last time."""
         for event in events:
             self._clock.at = self._time(event["t"])

@@ -94,7 +94,7 @@ class BrowserViewer:
             await self._drain(page)
 
     async def _drain(self, page: Page) -> None:
-        self._notes.tell(await page.evaluate("probe.drain()"))
+        self._notes.add(await page.evaluate("probe.drain()"))
 
     async def _leave(self, page: Page) -> None:
         """Leave in good order, or crash: then nobody is told, and what was on its way is lost."""

@@ -22,7 +22,7 @@ def told(tmp_path):
         with EventLog(tmp_path / "journal.jsonl") as journal:
             notes = BrowserLog(journal, "v", 2.0)
             notes.zero = ZERO
-            notes.tell({"t": t, "kind": kind, **fields} for t, kind, fields in events)
+            notes.add({"t": t, "kind": kind, **fields} for t, kind, fields in events)
             notes.conclude(left_at=130.0, departure="end", uplink=None, downlink=None, device="desktop")
         return read_events([tmp_path / "journal.jsonl"])
 
