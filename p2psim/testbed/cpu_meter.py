@@ -8,15 +8,15 @@ import psutil
 
 from p2psim.testbed.processes import Child
 
-__all__ = ["BUSY", "OTHERS", "Meter", "complaints"]
+__all__ = ["MAX_BUSY", "MAX_OTHER_CORES", "CpuMeter", "load_warnings"]
 
-BUSY: Final = 0.8
+MAX_BUSY: Final = 0.8
 """Share of the cores above which real peers are late, and what is measured is the machine."""
-OTHERS: Final = 0.25
+MAX_OTHER_CORES: Final = 0.25
 """Cores used by what is not of the run that are too many; a kernel's own work and a shell stay below."""
 
 
-class Meter:
+class CpuMeter:
     """CPU of the run's cores and of each process while the run lasts."""
 
     def __init__(self, children: Mapping[str, Child]) -> None:
@@ -68,11 +68,13 @@ def _spent() -> float:
     return float(times.user + times.system)
 
 
-def complaints(cpu: Mapping[str, Any]) -> list[str]:
+def load_warnings(cpu: Mapping[str, Any]) -> list[str]:
     """Say in lines why a measurement may show the machine rather than the swarm; `cpu` is the manifest's."""
     found = []
-    if cpu["busy"] > BUSY:
-        found.append(f"the machine was busy to {cpu['busy']:.0%}, more than {BUSY:.0%}: measure fewer viewers, or less")
-    if cpu.get("others", 0.0) > OTHERS:
-        found.append(f"something else used {cpu['others']:.2f} cores meanwhile; more than {OTHERS:g} disturb")
+    if cpu["busy"] > MAX_BUSY:
+        found.append(
+            f"the machine was busy to {cpu['busy']:.0%}, more than {MAX_BUSY:.0%}: measure fewer viewers, or less"
+        )
+    if cpu.get("others", 0.0) > MAX_OTHER_CORES:
+        found.append(f"something else used {cpu['others']:.2f} cores meanwhile; more than {MAX_OTHER_CORES:g} disturb")
     return found

@@ -24,7 +24,7 @@ from p2psim.scenario.population import ROLES, viewer_name
 from p2psim.scenario.zapping import channel_names, itinerary, zapping_stream
 from p2psim.testbed.browser.chromium import browser_versions, check_browser, find_libraries
 from p2psim.testbed.browser.page import browser_viewers, check_for_browsers
-from p2psim.testbed.cpu_meter import Meter
+from p2psim.testbed.cpu_meter import CpuMeter
 from p2psim.testbed.faults import Change, origin_changes, tracker_changes, uplink_changes
 from p2psim.testbed.feasibility import (
     NOT_ENFORCED_IN_BROWSERS,
@@ -173,7 +173,7 @@ class _Run:
             own = () if trackers else (self._start_tracker(tracker_port),)
             workers = self._start_workers(origin.master, trackers or own, processes)
             started_at = self._begin(workers, origin)
-            meter = Meter(self._children)
+            meter = CpuMeter(self._children)
             self._watch(workers, started_at, meter, own[0] if own else "")
             with self._place.server(TRACKER):
                 statistics = _tracker_statistics(own[0]) if own else None
@@ -273,7 +273,7 @@ class _Run:
 
     # -- running ------------------------------------------------------------------------------------------------
 
-    def _watch(self, workers: list[Child], started_at: float, meter: Meter, tracker: str) -> None:
+    def _watch(self, workers: list[Child], started_at: float, meter: CpuMeter, tracker: str) -> None:
         """Wait for the workers' end, as long as nobody fails that should not."""
         duration = self._scenario.duration
         left = {child.name: child for child in workers}
@@ -312,7 +312,9 @@ class _Run:
 
     # -- the trace ----------------------------------------------------------------------------------------------
 
-    def _trace(self, facts: RunFacts, meter: Meter, statistics: Any, seen: dict[str, Any], workers: list[str]) -> Trace:
+    def _trace(
+        self, facts: RunFacts, meter: CpuMeter, statistics: Any, seen: dict[str, Any], workers: list[str]
+    ) -> Trace:
         origin_events = read_events([self._folder / "origin.jsonl"])
         events = read_events(self._folder / f"{name}.jsonl" for name in workers)
         rows, balance = build_tables(facts, events, origin_events)
@@ -339,7 +341,7 @@ class _Run:
 
 
 def _notes(
-    place: Place, balance: ByteBalance, meter: Meter, statistics: Any, workers: list[str], browsers: int
+    place: Place, balance: ByteBalance, meter: CpuMeter, statistics: Any, workers: list[str], browsers: int
 ) -> dict[str, Any]:
     return {
         "network": place.network,

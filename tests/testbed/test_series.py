@@ -3,7 +3,7 @@ import pytest
 from p2psim import simulate
 from p2psim.errors import ScenarioError, TraceError
 from p2psim.scenario import Scenario
-from p2psim.testbed.cpu_meter import complaints
+from p2psim.testbed.cpu_meter import load_warnings
 from p2psim.testbed.series import plan_series
 
 PAIR = Scenario.load("measured-pair").replace({"duration": 30.0})
@@ -34,9 +34,11 @@ def test_a_trace_of_something_else_is_not_taken_for_finished(tmp_path):
 
 def test_a_busy_machine_is_complained_of():
     quiet = {"busy": 0.8, "others": 0.25, "cores": 2}
-    assert complaints(quiet) == []
-    assert complaints({"busy": 0.5}) == []
-    assert complaints(quiet | {"busy": 0.81}) == [
+    assert load_warnings(quiet) == []
+    assert load_warnings({"busy": 0.5}) == []
+    assert load_warnings(quiet | {"busy": 0.81}) == [
         "the machine was busy to 81%, more than 80%: measure fewer viewers, or less"
     ]
-    assert complaints(quiet | {"others": 0.6}) == ["something else used 0.60 cores meanwhile; more than 0.25 disturb"]
+    assert load_warnings(quiet | {"others": 0.6}) == [
+        "something else used 0.60 cores meanwhile; more than 0.25 disturb"
+    ]
