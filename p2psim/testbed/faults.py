@@ -11,9 +11,9 @@ from p2psim.scenario import Population, Scenario
 from p2psim.scenario.fault_targets import victims
 from p2psim.scenario.faults import FaultKind
 
-__all__ = ["MADE", "Change", "origin_changes", "tracker_changes", "uplink_changes"]
+__all__ = ["MEASURABLE_FAULTS", "Change", "origin_changes", "tracker_changes", "uplink_changes"]
 
-MADE: Final[tuple[FaultKind, ...]] = ("origin", "uplinks", "tracker")
+MEASURABLE_FAULTS: Final[tuple[FaultKind, ...]] = ("origin", "uplinks", "tracker")
 """Kinds of faults that a run on one machine can make."""
 
 Change = tuple[float, float]

@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from p2psim.errors import PortInUseError, ScenarioError, TestbedError, TrackerUnreachableError
 from p2psim.scenario import Scenario
 from p2psim.scenario.presets import nat_mixes
-from p2psim.testbed.faults import MADE
+from p2psim.testbed.faults import MEASURABLE_FAULTS
 
 __all__ = [
     "ENFORCED",
@@ -67,7 +67,10 @@ def check_feasible(scenario: Scenario, *, in_lab: bool = False) -> None:
             for name in _SIMULATED
         ),
         *(
-            (fault.what not in MADE, f"faults[{number}].what = {fault.what!r} is simulated only; {', '.join(MADE)}")
+            (
+                fault.what not in MEASURABLE_FAULTS,
+                f"faults[{number}].what = {fault.what!r} is simulated only; {', '.join(MEASURABLE_FAULTS)}",
+            )
             for number, fault in enumerate(scenario.faults)
         ),
         (
