@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import psutil
 
-from p2psim.testbed.processes import Child
+from p2psim.testbed.processes import ChildProcess
 
 __all__ = ["MAX_BUSY", "MAX_OTHER_CORES", "CpuMeter", "load_warnings"]
 
@@ -19,7 +19,7 @@ MAX_OTHER_CORES: Final = 0.25
 class CpuMeter:
     """CPU of the run's cores and of each process while the run lasts."""
 
-    def __init__(self, children: Mapping[str, Child]) -> None:
+    def __init__(self, children: Mapping[str, ChildProcess]) -> None:
         self._children = children
         self._cores = psutil.Process().cpu_affinity()
         self._before_all, self._spent = self._times(), _spent()

@@ -20,7 +20,7 @@ import psutil
 import p2psim
 from p2psim.errors import TestbedError
 
-__all__ = ["Child", "ChildFailedError"]
+__all__ = ["ChildFailedError", "ChildProcess"]
 
 _SET_PARENT_DEATH_SIGNAL: Final = 1
 _TERM_TIMEOUT: Final = 3.0
@@ -31,8 +31,8 @@ class ChildFailedError(TestbedError):
     """A process of the testbed has ended too early."""
 
 
-class Child:
-    """A Python module run as a process: ``with Child("tracker", ["-m", "p2p_tracker"], logs) as child``.
+class ChildProcess:
+    """A Python module run as a process: ``with ChildProcess("tracker", ["-m", "p2p_tracker"], logs) as child``.
 
     What it says on standard error goes to ``NAME.log`` in the folder `logs`. With `has_family` the CPU of the processes
     that it starts counts as its own; `files` are open in it under the same numbers; `program` is run instead of Python.
@@ -91,7 +91,7 @@ class Child:
             raise RuntimeError(f"{self.name} has not been started")
         return self._process
 
-    def say(self, words: bytes) -> None:
+    def send(self, words: bytes) -> None:
         """Write a line to its standard input."""
         pipe = self._running.stdin
         try:
@@ -101,7 +101,7 @@ class Child:
         except BrokenPipeError:
             raise self.failure() from None
 
-    def hear(self, timeout: float) -> Mapping[str, Any]:
+    def receive(self, timeout: float) -> Mapping[str, Any]:
         """Wait for a line of JSON on its standard output.
 
         Raises
@@ -109,12 +109,12 @@ class Child:
         ChildFailedError
             It ended, or said nothing in time.
         """
-        words = self.listen(timeout)
+        words = self.poll(timeout)
         if words is None:
-            raise ChildFailedError(f"{self.name} said nothing for {timeout:g} s{self._last_words()}")
+            raise ChildFailedError(f"{self.name} said nothing for {timeout:g} s{self._log_tail()}")
         return words
 
-    def listen(self, timeout: float) -> Mapping[str, Any] | None:
+    def poll(self, timeout: float) -> Mapping[str, Any] | None:
         """Wait for a line of JSON; None if there is none yet."""
         pipe = self._running.stdout
         if pipe is None:
@@ -145,14 +145,14 @@ class Child:
     def failure(self) -> ChildFailedError:
         """Say how it ended."""
         status = self._running.wait(_TERM_TIMEOUT)
-        return ChildFailedError(f"{self.name} ended with status {status}{self._last_words()}")
+        return ChildFailedError(f"{self.name} ended with status {status}{self._log_tail()}")
 
     @property
     def status(self) -> int | None:
         """Exit status; None while it runs."""
         return self._running.poll()
 
-    def _last_words(self) -> str:
+    def _log_tail(self) -> str:
         text = self._log_path.read_text("utf-8", errors="replace").strip()[-_TAIL:]
         return f": {text.splitlines()[-1]}" if text else ""
 

@@ -40,7 +40,7 @@ from p2psim.testbed.origin.media import ClipOptions, ladder, make_clip
 from p2psim.testbed.origin.schedule import OriginOptions
 from p2psim.testbed.peer.config import ViewerPlan
 from p2psim.testbed.peer.worker import Task, prepare
-from p2psim.testbed.processes import Child
+from p2psim.testbed.processes import ChildProcess
 from p2psim.testbed.recording.event_log import digest
 from p2psim.testbed.recording.trace_builder import ByteBalance, RunFacts, build_tables, read_events
 from p2psim.trace import Manifest, Trace, versions
@@ -155,7 +155,7 @@ class _Run:
         self._scenario, self._seed, self._folder, self._progress = scenario, seed, folder, progress
         self._population = populate(scenario, seed)
         self._place = LabPlace(scenario, self._population, seed, folder) if in_lab else Place(scenario)
-        self._children: dict[str, Child] = {}
+        self._children: dict[str, ChildProcess] = {}
         self._stack = ExitStack()
         self._trackers = 0
         self._outages: list[tuple[float, float]] = []
@@ -191,8 +191,8 @@ class _Run:
 
     # -- starting -----------------------------------------------------------------------------------------------
 
-    def _start(self, name: str, *arguments: str) -> Child:
-        child = self._stack.enter_context(Child(name, arguments, self._folder, has_family=name == "browser"))
+    def _start(self, name: str, *arguments: str) -> ChildProcess:
+        child = self._stack.enter_context(ChildProcess(name, arguments, self._folder, has_family=name == "browser"))
         self._children[name] = child
         return child
 
@@ -207,7 +207,7 @@ class _Run:
                 "origin", "-m", "p2psim.testbed.origin.server", "--options", json.dumps(options), "--events",
                 str(events), "--cache", str(CACHE), "--run-started-at", "0", "--obey",
             )  # fmt: skip
-        said = child.hear(_START_TIMEOUT)
+        said = child.receive(_START_TIMEOUT)
         return _Address(said["master"], said["first_segment_at"])
 
     def _start_tracker(self, port: int) -> str:
@@ -222,9 +222,9 @@ class _Run:
                 "--interval", repr(tracker.interval), "--heartbeat-timeout", repr(tracker.heartbeat),
                 "--matching", tracker.matching, "--libraries", libraries, *self._place.tracker_arguments,
             )  # fmt: skip
-        return str(child.hear(_START_TIMEOUT)["url"])
+        return str(child.receive(_START_TIMEOUT)["url"])
 
-    def _start_workers(self, master: str, trackers: tuple[str, ...], count: int) -> list[Child]:
+    def _start_workers(self, master: str, trackers: tuple[str, ...], count: int) -> list[ChildProcess]:
         path = self._folder / "scenario.toml"
         path.write_text(self._place.scenario.to_toml(), encoding="utf-8")
         shapes = self._place.shapes
@@ -249,7 +249,7 @@ class _Run:
             )  # fmt: skip
             with self._place.viewer(viewers[0].index):
                 child = self._start(name, "-m", module)
-            child.say(msgspec.json.encode(task))
+            child.send(msgspec.json.encode(task))
             workers.append(child)
         return workers
 
@@ -257,23 +257,23 @@ class _Run:
         """Where the tracker lists STUN and TURN servers, if the place has any."""
         return f"{_http(tracker)}/tracker/ice" if self._place.tracker_arguments else ""
 
-    def _begin(self, workers: list[Child], origin: _Address) -> float:
+    def _begin(self, workers: list[ChildProcess], origin: _Address) -> float:
         """Agree on the start: the moment at which a live segment appears, as in a simulation."""
         for child in workers:
-            child.hear(_READY_TIMEOUT)
+            child.receive(_READY_TIMEOUT)
         length = self._scenario.stream.segment
         passed = (time.monotonic() + _LEAD - origin.first_segment_at) / length
         started_at = origin.first_segment_at + math.ceil(passed) * length
         for child in workers:
-            child.say(json.dumps({"start": started_at}).encode())
+            child.send(json.dumps({"start": started_at}).encode())
         changes = [] if self._place.shapes else origin_changes(self._scenario)
         weakened = [(started_at + at, left) for at, left in changes]
-        self._children["origin"].say(json.dumps(weakened).encode())
+        self._children["origin"].send(json.dumps(weakened).encode())
         return started_at
 
     # -- running ------------------------------------------------------------------------------------------------
 
-    def _watch(self, workers: list[Child], started_at: float, meter: CpuMeter, tracker: str) -> None:
+    def _watch(self, workers: list[ChildProcess], started_at: float, meter: CpuMeter, tracker: str) -> None:
         """Wait for the workers' end, as long as nobody fails that should not."""
         duration = self._scenario.duration
         left = {child.name: child for child in workers}
@@ -289,7 +289,7 @@ class _Run:
                 self._switch_tracker(tracker, ahead.pop(0)[1] > 0, started_at)
             pause = min([_POLL, *(max(0.0, changes[0][0] - passed) for changes in (links, ahead) if changes)])
             for name, child in list(left.items()):
-                done = child.listen(pause / len(left))
+                done = child.poll(pause / len(left))
                 if done is not None:
                     meter.errors += int(done["errors"])
                     del left[name]

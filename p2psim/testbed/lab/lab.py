@@ -37,7 +37,7 @@ from p2psim.testbed.lab.netconfig import (
     viewer_wiring,
 )
 from p2psim.testbed.lab.wan import Report, WorldPlan
-from p2psim.testbed.processes import Child
+from p2psim.testbed.processes import ChildProcess
 
 __all__ = ["Counters", "Host", "Lab"]
 
@@ -104,7 +104,7 @@ class Lab:
         self._routers: dict[int, Namespace] = {}
         self._carriers: dict[int, Namespace] = {}
         self._devices: dict[str, int] = {}
-        self._world: Child | None = None
+        self._world: ChildProcess | None = None
 
     def __enter__(self) -> Self:
         check_lab()
@@ -153,8 +153,8 @@ class Lab:
         """Ask the world what it has carried."""
         if self._world is None:
             raise RuntimeError("the lab has not been built")
-        self._world.say(b"?")
-        return msgspec.convert(self._world.hear(_START_TIMEOUT), Report)
+        self._world.send(b"?")
+        return msgspec.convert(self._world.receive(_START_TIMEOUT), Report)
 
     # -- building -----------------------------------------------------------------------------------------------
 
@@ -246,10 +246,10 @@ class Lab:
             ways=[[plan.between(a, b) for b in places] for a in places],
             seed=self._seed,
         )
-        child = Child("world", ["-m", "p2psim.testbed.lab.wan"], self._folder, files=files)
+        child = ChildProcess("world", ["-m", "p2psim.testbed.lab.wan"], self._folder, files=files)
         self._world = self._stack.enter_context(child)
-        self._world.say(msgspec.json.encode(world))
-        self._world.hear(_START_TIMEOUT)
+        self._world.send(msgspec.json.encode(world))
+        self._world.receive(_START_TIMEOUT)
 
 
 def _addresses(plan: Blueprint) -> dict[str, int]:
