@@ -8,22 +8,22 @@ from typing import Any, Final, Self
 from p2psim.scenario import Scenario
 from p2psim.testbed.feasibility import ENFORCED, NOT_ENFORCED
 
-__all__ = ["ORIGIN", "TRACKER", "Place"]
+__all__ = ["ORIGIN", "TRACKER", "Hosts"]
 
 ORIGIN: Final = "origin"
 TRACKER: Final = "tracker"
 
 
-class Place:
+class Hosts:
     """The loopback: everybody at one address, and the processes themselves hold back to rates and delays.
 
-    `p2psim.testbed.lab.environment.LabPlace` gives everybody a machine with a network that does it.
+    `p2psim.testbed.lab.environment.LabHosts` gives everybody a machine with a network that does it.
     """
 
     network = "loopback of one machine"
     enforced: Mapping[str, str] = ENFORCED
     not_enforced: Mapping[str, str] = NOT_ENFORCED
-    shapes = False
+    enforces_rates = False
     """Whether the network enforces rates and delays, so that origin and viewers do not."""
 
     def __init__(self, scenario: Scenario) -> None:
@@ -38,12 +38,12 @@ class Place:
     ) -> None:
         pass
 
-    def server(self, name: str) -> AbstractContextManager[object]:
+    def at_server(self, name: str) -> AbstractContextManager[object]:
         """Be at a server: what is started or opened here is there."""
         del name
         return nullcontext()
 
-    def viewer(self, index: int) -> AbstractContextManager[object]:
+    def at_viewer(self, index: int) -> AbstractContextManager[object]:
         """Be at a viewer's machine."""
         del index
         return nullcontext()
@@ -53,7 +53,7 @@ class Place:
         del name
         return "127.0.0.1"
 
-    def shares(self, viewers: Sequence[int], count: int) -> list[list[int]]:
+    def divide(self, viewers: Sequence[int], count: int) -> list[list[int]]:
         """Divide viewers among `count` processes."""
         return [list(viewers[number::count]) for number in range(count)]
 
@@ -62,10 +62,10 @@ class Place:
         """Options of the tracker: which STUN and TURN servers it tells viewers of."""
         return []
 
-    def changes(self) -> list[tuple[float, Callable[[], None]]]:
+    def link_changes(self) -> list[tuple[float, Callable[[], None]]]:
         """List what the network itself does to links in a scenario's faults: second of the run, and how, in order."""
         return []
 
-    def notes(self) -> dict[str, Any]:
+    def readings(self) -> dict[str, Any]:
         """What instruments of the network say, for the manifest."""
         return {}

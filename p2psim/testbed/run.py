@@ -33,9 +33,9 @@ from p2psim.testbed.feasibility import (
     check_port,
     check_tracker,
 )
-from p2psim.testbed.hosts import ORIGIN, TRACKER, Place
+from p2psim.testbed.hosts import ORIGIN, TRACKER, Hosts
 from p2psim.testbed.lab.capabilities import check_lab, check_relay
-from p2psim.testbed.lab.environment import LabPlace
+from p2psim.testbed.lab.environment import LabHosts
 from p2psim.testbed.origin.media import ClipOptions, ladder, make_clip
 from p2psim.testbed.origin.schedule import OriginOptions
 from p2psim.testbed.peer.config import ViewerPlan
@@ -154,7 +154,7 @@ class _Run:
     def __init__(self, scenario: Scenario, seed: int, folder: Path, progress: Progress, *, in_lab: bool) -> None:
         self._scenario, self._seed, self._folder, self._progress = scenario, seed, folder, progress
         self._population = populate(scenario, seed)
-        self._place = LabPlace(scenario, self._population, seed, folder) if in_lab else Place(scenario)
+        self._hosts = LabHosts(scenario, self._population, seed, folder) if in_lab else Hosts(scenario)
         self._children: dict[str, ChildProcess] = {}
         self._stack = ExitStack()
         self._trackers = 0
@@ -166,19 +166,19 @@ class _Run:
         prepare(scenario)
         clip = make_clip(_clip_options(scenario), CACHE)
         with self._stack:
-            self._stack.enter_context(self._place)
+            self._stack.enter_context(self._hosts)
             origin = self._start_origin(origin_port)
-            with self._place.server(ORIGIN):
+            with self._hosts.at_server(ORIGIN):
                 keys = _keys(scenario, origin.master)
             own = () if trackers else (self._start_tracker(tracker_port),)
             workers = self._start_workers(origin.master, trackers or own, processes)
             started_at = self._begin(workers, origin)
             meter = CpuMeter(self._children)
             self._watch(workers, started_at, meter, own[0] if own else "")
-            with self._place.server(TRACKER):
+            with self._hosts.at_server(TRACKER):
                 statistics = _tracker_statistics(own[0]) if own else None
-            seen = self._place.notes()
-        options = _origin_options(scenario, origin_port, self._place)
+            seen = self._hosts.readings()
+        options = _origin_options(scenario, origin_port, self._hosts)
         facts = RunFacts(
             scenario=scenario,
             started_at=started_at,
@@ -198,11 +198,11 @@ class _Run:
 
     def _start_origin(self, port: int) -> _Address:
         options = {
-            **asdict(_origin_options(self._scenario, port, self._place)),
+            **asdict(_origin_options(self._scenario, port, self._hosts)),
             "clip": asdict(_clip_options(self._scenario)),
         }
         events = self._folder / "origin.jsonl"
-        with self._place.server(ORIGIN):
+        with self._hosts.at_server(ORIGIN):
             child = self._start(
                 "origin", "-m", "p2psim.testbed.origin.server", "--options", json.dumps(options), "--events",
                 str(events), "--cache", str(CACHE), "--run-started-at", "0", "--obey",
@@ -215,24 +215,24 @@ class _Run:
         libraries = str(find_libraries()) if self._scenario.viewers.browsers else ""
         self._trackers += 1
         name = "tracker" if self._trackers == 1 else f"tracker-{self._trackers}"
-        host = self._place.address(TRACKER)
-        with self._place.server(TRACKER):
+        host = self._hosts.address(TRACKER)
+        with self._hosts.at_server(TRACKER):
             child = self._start(
                 name, "-m", "p2p_tracker", "--host", host, "--port", str(port), "--json", "--log-level", "warning",
                 "--interval", repr(tracker.interval), "--heartbeat-timeout", repr(tracker.heartbeat),
-                "--matching", tracker.matching, "--libraries", libraries, *self._place.tracker_arguments,
+                "--matching", tracker.matching, "--libraries", libraries, *self._hosts.tracker_arguments,
             )  # fmt: skip
         return str(child.receive(_START_TIMEOUT)["url"])
 
     def _start_workers(self, master: str, trackers: tuple[str, ...], count: int) -> list[ChildProcess]:
         path = self._folder / "scenario.toml"
-        path.write_text(self._place.scenario.to_toml(), encoding="utf-8")
-        shapes = self._place.shapes
-        changes = {} if shapes else uplink_changes(self._scenario, self._population, self._seed)
-        plans = _plans(self._scenario, self._population, changes, self._seed, is_paced=not shapes)
+        path.write_text(self._hosts.scenario.to_toml(), encoding="utf-8")
+        enforces_rates = self._hosts.enforces_rates
+        changes = {} if enforces_rates else uplink_changes(self._scenario, self._population, self._seed)
+        plans = _plans(self._scenario, self._population, changes, self._seed, is_paced=not enforces_rates)
         honest = [plan.index for plan in plans if plan.role == ROLES[0]]  # a browser plays no other part
         pages = {honest[place] for place in browser_viewers(len(honest), self._scenario.viewers.browsers)}
-        others = self._place.shares([plan.index for plan in plans if plan.index not in pages], count)
+        others = self._hosts.divide([plan.index for plan in plans if plan.index not in pages], count)
         shares = [
             (f"worker-{number}", "p2psim.testbed.peer.worker", [plans[index] for index in share])
             for number, share in enumerate(others)
@@ -245,9 +245,9 @@ class _Run:
                 continue
             task = Task(
                 scenario=str(path), seed=self._seed, viewers=viewers, master=master, trackers=trackers,
-                journal=str(self._folder / f"{name}.jsonl"), ice=ice, is_confined=not shapes,
+                journal=str(self._folder / f"{name}.jsonl"), ice=ice, is_confined=not enforces_rates,
             )  # fmt: skip
-            with self._place.viewer(viewers[0].index):
+            with self._hosts.at_viewer(viewers[0].index):
                 child = self._start(name, "-m", module)
             child.send(msgspec.json.encode(task))
             workers.append(child)
@@ -255,7 +255,7 @@ class _Run:
 
     def _ice(self, tracker: str) -> str:
         """Where the tracker lists STUN and TURN servers, if the place has any."""
-        return f"{_http(tracker)}/tracker/ice" if self._place.tracker_arguments else ""
+        return f"{_http(tracker)}/tracker/ice" if self._hosts.tracker_arguments else ""
 
     def _begin(self, workers: list[ChildProcess], origin: _Address) -> float:
         """Agree on the start: the moment at which a live segment appears, as in a simulation."""
@@ -266,7 +266,7 @@ class _Run:
         started_at = origin.first_segment_at + math.ceil(passed) * length
         for child in workers:
             child.send(json.dumps({"start": started_at}).encode())
-        changes = [] if self._place.shapes else origin_changes(self._scenario)
+        changes = [] if self._hosts.enforces_rates else origin_changes(self._scenario)
         weakened = [(started_at + at, left) for at, left in changes]
         self._children["origin"].send(json.dumps(weakened).encode())
         return started_at
@@ -277,7 +277,7 @@ class _Run:
         """Wait for the workers' end, as long as nobody fails that should not."""
         duration = self._scenario.duration
         left = {child.name: child for child in workers}
-        links = self._place.changes()
+        links = self._hosts.link_changes()
         ahead = tracker_changes(self._scenario)
         while left:
             passed = time.monotonic() - started_at
@@ -328,7 +328,7 @@ class _Run:
             name=scenario.name,
             recorded_on=datetime.now(UTC).date().isoformat(),
             versions=versions(),
-            notes=_notes(self._place, balance, meter, statistics, workers, scenario.viewers.browsers)
+            notes=_notes(self._hosts, balance, meter, statistics, workers, scenario.viewers.browsers)
             | seen
             | (
                 {"tracker_outages": [[_rounded(at) for at in outage] for outage in self._outages]}
@@ -341,14 +341,14 @@ class _Run:
 
 
 def _notes(
-    place: Place, balance: ByteBalance, meter: CpuMeter, statistics: Any, workers: list[str], browsers: int
+    hosts: Hosts, balance: ByteBalance, meter: CpuMeter, statistics: Any, workers: list[str], browsers: int
 ) -> dict[str, Any]:
     return {
-        "network": place.network,
+        "network": hosts.network,
         "processes": len(workers),
         "cpu": meter.to_dict(),
-        "enforced": dict(place.enforced),
-        "not_enforced": {**place.not_enforced, **(NOT_ENFORCED_IN_BROWSERS if browsers else {})},
+        "enforced": dict(hosts.enforced),
+        "not_enforced": {**hosts.not_enforced, **(NOT_ENFORCED_IN_BROWSERS if browsers else {})},
         **({"browser": browser_versions()} if browsers else {}),
         "tracker": statistics,
         "bytes": balance.to_dict(),
@@ -364,19 +364,19 @@ def _clip_options(scenario: Scenario) -> ClipOptions:
     )
 
 
-def _origin_options(scenario: Scenario, port: int, place: Place) -> OriginOptions:
+def _origin_options(scenario: Scenario, port: int, hosts: Hosts) -> OriginOptions:
     stream, origin = scenario.stream, scenario.origin
     return OriginOptions(
-        host=place.address(ORIGIN),
+        host=hosts.address(ORIGIN),
         port=port,
         kind=stream.kind,
         channels=tuple(channel_names(scenario)),
         window=stream.window,
         segment_count=math.ceil(stream.length / stream.segment),
         encrypted=stream.encrypted,
-        rate=None if place.shapes else _limit(origin.rate),
+        rate=None if hosts.enforces_rates else _limit(origin.rate),
         connection_rate=_limit(origin.per_connection),
-        latency=0.0 if place.shapes else origin.latency,
+        latency=0.0 if hosts.enforces_rates else origin.latency,
     )
 
 

@@ -9,7 +9,7 @@ from p2psim.scenario import Scenario, populate
 from p2psim.scenario.faults import Fault
 from p2psim.simulation.control.reachability import Reach
 from p2psim.testbed import measure
-from p2psim.testbed.lab.environment import LabPlace, lab_plan
+from p2psim.testbed.lab.environment import LabHosts, lab_plan
 from p2psim.trace import discrepancies
 
 SCENARIO = Scenario(name="lab").replace(
@@ -122,10 +122,10 @@ def test_faults_change_links_while_they_run(tmp_path):
     )
     scenario = replace(SCENARIO, faults=faults)
     people = populate(scenario, 1)
-    with LabPlace(scenario, people, 1, tmp_path) as place:
-        changes = place.changes()
+    with LabHosts(scenario, people, 1, tmp_path) as hosts:
+        changes = hosts.link_changes()
         assert [at for at, _ in changes] == [5.0] * 5 + [8.0] + [15.0] * 5
-        viewer, origin = place.host(0), place.host("origin")
+        viewer, origin = hosts.host(0), hosts.host("origin")
         assert rate(viewer) == "4Mbit"
         for at, change in changes:
             if at < 15.0:
