@@ -8,14 +8,14 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
-from p2psim.testbed.origin.rate_limit import Throttle
+from p2psim.testbed.origin.rate_limit import RateLimit
 
-__all__ = ["Delivery", "Record", "Reply", "cut"]
+__all__ = ["AddRow", "Delivery", "Reply", "apply_range"]
 
 _RANGE: Final = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{1,18})?|-([0-9]{1,18}))")
 
 
-class Record(Protocol):
+class AddRow(Protocol):
     """Takes a row of a trace's table, as `p2psim.trace.Recorder.add` does."""
 
     def __call__(self, name: str, /, **row: object) -> None:
@@ -31,7 +31,7 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def cut(reply: Reply, wanted: str | None) -> Reply:
+def apply_range(reply: Reply, wanted: str | None) -> Reply:
     """Answer a Range header (RFC 9110): part of the body, 416, or all of it if the header is wrong or lists several."""
     match = _RANGE.fullmatch(wanted.replace(" ", "")) if wanted else None
     if match is None or reply.status != 200:
@@ -56,7 +56,7 @@ class Delivery:
 
     def __init__(
         self,
-        record: Record | None,
+        record: AddRow | None,
         *,
         rate: float | None,
         connection_rate: float | None,
@@ -65,14 +65,14 @@ class Delivery:
     ) -> None:
         self._record = record
         self._rate = rate
-        self._shared = Throttle(rate)
+        self._shared = RateLimit(rate)
         self._connection_rate = connection_rate
         self._latency = latency
         self._now = now
 
-    def weaken(self, left: float) -> None:
+    def scale_rate(self, left: float) -> None:
         """Let all responses together have the share `left` of their rate; at 0 they begin, and nothing comes."""
-        self._shared.change(0.0 if left == 0 else None if self._rate is None else self._rate * left)
+        self._shared.set_rate(0.0 if left == 0 else None if self._rate is None else self._rate * left)
 
     async def send(self, request: web.Request, reply: Reply) -> web.StreamResponse:
         """Send a reply; the row says how many bytes of the body the network took."""
@@ -96,12 +96,12 @@ class Delivery:
             return
         # The transport pauses whenever the kernel has not taken everything, so that what is counted has left us.
         transport.set_write_buffer_limits(high=0)
-        own = Throttle(self._connection_rate)
+        own = RateLimit(self._connection_rate)
         step = min(own.piece, self._shared.piece)
         for start in range(0, len(body), step):
             piece = body[start : start + step]
-            await own.pass_through(len(piece))
-            await self._shared.pass_through(len(piece))
+            await own.acquire(len(piece))
+            await self._shared.acquire(len(piece))
             await response.write(piece)
             waiting = min(len(piece), transport.get_write_buffer_size())
             sent.bytes += len(piece) - waiting

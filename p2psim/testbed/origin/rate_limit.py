@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import Final
 
-__all__ = ["Throttle"]
+__all__ = ["RateLimit"]
 
 _LATENESS: Final = 0.05  # seconds; a wake-up this late is made up for, a longer pause was idleness
 _PIECE_TIME: Final = 0.01
@@ -13,7 +13,7 @@ _MOST_PIECE: Final = 16_384
 _UNLIMITED_PIECE: Final = 65_536
 
 
-class Throttle:
+class RateLimit:
     """Lets bytes pass at a rate (bytes/s), first come first served; None: without limit."""
 
     def __init__(self, rate: float | None) -> None:
@@ -24,7 +24,7 @@ class Throttle:
         self._open = asyncio.Event()
         self._open.set()
 
-    def change(self, rate: float | None) -> None:
+    def set_rate(self, rate: float | None) -> None:
         """Let bytes pass at another rate from now on; at 0 none do, until it is changed again."""
         if rate is not None and not rate >= 0:
             raise ValueError(f"rate of {rate:g} bytes/s; it must be 0 or more, or absent for no limit")
@@ -42,7 +42,7 @@ class Throttle:
             return _UNLIMITED_PIECE
         return int(min(max(self._rate * _PIECE_TIME, _LEAST_PIECE), _MOST_PIECE))
 
-    async def pass_through(self, size: int) -> None:
+    async def acquire(self, size: int) -> None:
         """Wait for the turn of the next `size` bytes."""
         await self._open.wait()
         if self._rate is None:

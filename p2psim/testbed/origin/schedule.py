@@ -6,7 +6,7 @@ from typing import Literal
 
 from p2psim.errors import InputError
 
-__all__ = ["OriginOptions", "Timetable"]
+__all__ = ["OriginOptions", "Schedule"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class OriginOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Timetable:
+class Schedule:
     """When which segments exist, on a clock that begins with the stream; a live one is there when it is over."""
 
     options: OriginOptions

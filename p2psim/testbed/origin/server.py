@@ -30,9 +30,9 @@ import msgspec
 from aiohttp import web
 
 from p2psim.errors import InputError, P2PSimError, PortInUseError, TestbedError
-from p2psim.testbed.origin.delivery import Delivery, Record, Reply, cut
+from p2psim.testbed.origin.delivery import AddRow, Delivery, Reply, apply_range
 from p2psim.testbed.origin.media import Clip, ClipOptions, make_clip
-from p2psim.testbed.origin.schedule import OriginOptions, Timetable
+from p2psim.testbed.origin.schedule import OriginOptions, Schedule
 from p2psim.wire.hls import (
     Key,
     MasterPlaylist,
@@ -80,10 +80,10 @@ class Origin:
     """
 
     def __init__(
-        self, options: OriginOptions, clip: Clip, record: Record | None = None, run_started_at: float | None = None
+        self, options: OriginOptions, clip: Clip, record: AddRow | None = None, run_started_at: float | None = None
     ) -> None:
         self.options = options
-        self.timetable = Timetable(options, clip.options.segment_duration)
+        self.schedule = Schedule(options, clip.options.segment_duration)
         self._clip = clip
         self._segment = lru_cache(_SEGMENTS_HELD)(self._make_segment)
         self._hash = lru_cache(_HASHES_HELD)(self._make_hash)
@@ -119,8 +119,8 @@ class Origin:
         application.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
-        self._stream_started_at = time.monotonic() - self.timetable.history
-        self._epoch = datetime.now(UTC) - timedelta(seconds=self.timetable.history)
+        self._stream_started_at = time.monotonic() - self.schedule.history
+        self._epoch = datetime.now(UTC) - timedelta(seconds=self.schedule.history)
         try:
             await web.TCPSite(self._runner, self.options.host, self.options.port).start()
         except OSError as error:
@@ -135,9 +135,9 @@ class Origin:
         if runner is not None:
             await runner.cleanup()
 
-    def weaken(self, left: float) -> None:
+    def scale_rate(self, left: float) -> None:
         """Carry only the share `left` of the rate from now on; at 0, responses wait."""
-        self._delivery.weaken(left)
+        self._delivery.scale_rate(left)
 
     def master_url(self, channel: str | None = None) -> str:
         """Address of a channel's master playlist; the first channel's by default."""
@@ -145,7 +145,7 @@ class Origin:
 
     def available_at(self, number: int) -> float:
         """Second of the run at which a live segment appears."""
-        return self._stream_started_at + self.timetable.available_at(number) - self._run_started_at
+        return self._stream_started_at + self.schedule.available_at(number) - self._run_started_at
 
     def _run_time(self) -> float:
         return time.monotonic() - self._run_started_at
@@ -176,20 +176,22 @@ class Origin:
             case "key", "bin", None if self.options.encrypted:
                 return Reply(200, self._keys[match["channel"]], {"Content-Type": _BINARY_TYPE, **_UNKEPT})
             case number, "ts", str() if quality is not None and number.isdigit():
-                return cut(self._media_file(match["channel"], quality, int(number)), request.headers.get("Range"))
+                return apply_range(
+                    self._media_file(match["channel"], quality, int(number)), request.headers.get("Range")
+                )
         return _refusal(404, f"nothing at {request.path}")
 
     def _playlist(self, text: str) -> Reply:
         return Reply(200, text.encode(), {"Content-Type": _PLAYLIST_TYPE, "Cache-Control": "no-cache"})
 
     def _hashes(self, channel: str, name: str, quality: int) -> Reply:
-        numbers = self.timetable.served(time.monotonic() - self._stream_started_at)
+        numbers = self.schedule.served(time.monotonic() - self._stream_started_at)
         hashes = {f"{number}.ts": self._hash(channel, quality, number) for number in numbers}
         body = self._signer.sign(f"/{channel}/{name}/", hashes)
         return Reply(200, body, {"Content-Type": _JSON_TYPE, "Cache-Control": "no-cache"})
 
     def _media_file(self, channel: str, quality: int, number: int) -> Reply:
-        if number not in self.timetable.served(time.monotonic() - self._stream_started_at):
+        if number not in self.schedule.served(time.monotonic() - self._stream_started_at):
             return _refusal(404, f"segment {number} is not there")
         headers = {"Content-Type": _SEGMENT_TYPE, "Accept-Ranges": "bytes", **_UNKEPT}
         return Reply(200, self._segment(channel, quality, number), headers)
@@ -220,8 +222,8 @@ class Origin:
         return format_master_playlist(MasterPlaylist(tuple(variants), session_data=trust))
 
     def _media(self, suffix: str) -> str:
-        duration, is_vod = self.timetable.segment_duration, self.options.kind == "vod"
-        listed = self.timetable.listed(time.monotonic() - self._stream_started_at)
+        duration, is_vod = self.schedule.segment_duration, self.options.kind == "vod"
+        listed = self.schedule.listed(time.monotonic() - self._stream_started_at)
         key = Key("AES-128", f"../key.bin{suffix}") if self.options.encrypted else None
         is_dated = self.options.program_date_time and not is_vod
         segments = (
@@ -299,7 +301,7 @@ def _obey(origin: Origin) -> None:
     loop = asyncio.get_running_loop()
     loop.remove_reader(sys.stdin.fileno())
     for at, left in json.loads(sys.stdin.readline() or "[]"):
-        loop.call_later(max(0.0, at - time.monotonic()), origin.weaken, left)
+        loop.call_later(max(0.0, at - time.monotonic()), origin.scale_rate, left)
 
 
 class _LineRecord:
