@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 from p2psim.scenario import Population, Scenario
 from p2psim.testbed.faults import origin_changes, uplink_changes
 from p2psim.testbed.hosts import ORIGIN, TRACKER, Hosts
-from p2psim.testbed.lab.blueprint import BLOCKED, Blueprint, Server, Way, blueprint
+from p2psim.testbed.lab.blueprint import BLOCKED, Blueprint, Impairment, Server, blueprint
 from p2psim.testbed.lab.coturn import RELAY_SERVER, Relay, relay_server
 from p2psim.testbed.lab.lab import Host, Lab
 
@@ -57,8 +57,8 @@ def lab_plan(scenario: Scenario, population: Population, seed: int) -> Blueprint
         # two such ways make up a round trip between viewers with the relay's share added
         RELAY_SERVER: (scenario.network.rtt + scenario.relay.latency) / 4,
     }
-    ways = {(name, place): Way(delay=delay) for name, delay in delays.items() for place in plan.places}
-    return dataclasses.replace(plan, ways=ways | plan.ways)
+    impairments = {(name, node): Impairment(delay=delay) for name, delay in delays.items() for node in plan.nodes}
+    return dataclasses.replace(plan, impairments=impairments | plan.impairments)
 
 
 class LabHosts(Hosts):

@@ -5,7 +5,7 @@ from p2psim.errors import ScenarioError
 from p2psim.network.nat import _FILTERING, _MAPPING
 from p2psim.scenario import Scenario, populate
 from p2psim.scenario.presets import NAT_KINDS
-from p2psim.testbed.lab.blueprint import Blueprint, Carrier, Home, Server, Way, blueprint, translation
+from p2psim.testbed.lab.blueprint import Blueprint, Carrier, Home, Impairment, Server, blueprint, translation
 
 ORDER = ("EI", "AD", "APD")
 
@@ -72,8 +72,8 @@ def test_a_public_address_behind_a_carrier_is_a_private_one():
 def test_places_are_what_hangs_on_the_world():
     homes = (Home(number=0, viewers=(0,)), Home(number=1, viewers=(1,), carrier=4))
     plan = Blueprint(homes=homes, carriers=(Carrier(number=4, kind="symmetric"),), servers=(_server("origin"),))
-    assert plan.places == ("origin", "carrier-4", "home-0")
-    assert [plan.place_of(home) for home in homes] == ["home-0", "carrier-4"]
+    assert plan.nodes == ("origin", "carrier-4", "home-0")
+    assert [plan.node_of(home) for home in homes] == ["home-0", "carrier-4"]
 
 
 def _server(name):
@@ -81,9 +81,11 @@ def _server(name):
 
 
 def test_ways_are_the_same_in_both_directions():
-    plan = Blueprint(homes=(), way=Way(delay=1.0), ways={("a", "b"): Way(delay=2.0)})
-    assert plan.between("a", "b") == plan.between("b", "a") == Way(delay=2.0)
-    assert plan.between("a", "c") == Way(delay=1.0)
+    plan = Blueprint(
+        homes=(), default_impairment=Impairment(delay=1.0), impairments={("a", "b"): Impairment(delay=2.0)}
+    )
+    assert plan.between("a", "b") == plan.between("b", "a") == Impairment(delay=2.0)
+    assert plan.between("a", "c") == Impairment(delay=1.0)
 
 
 def test_round_trips_are_those_of_the_simulator():
@@ -108,9 +110,9 @@ def test_round_trips_are_those_of_the_simulator():
         for b in range(a):
             median = medians[people.region[a], people.region[b]]
             rtt = pair_rtt(median, 0.3, seed * 1009 % 2147483647, a, b)
-            way = plan.between(plan.place_of(plan.home_of(a)), plan.place_of(plan.home_of(b)))
-            assert way.delay == pytest.approx(rtt / 2, rel=1e-12)
-            assert way.loss == 0.02
+            impairment = plan.between(plan.node_of(plan.home_of(a)), plan.node_of(plan.home_of(b)))
+            assert impairment.delay == pytest.approx(rtt / 2, rel=1e-12)
+            assert impairment.loss == 0.02
 
 
 def test_too_many_homes_are_refused():

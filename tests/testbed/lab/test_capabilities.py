@@ -6,9 +6,9 @@ from p2psim.testbed.lab import capabilities
 
 @pytest.fixture(autouse=True)
 def _probe_afresh():
-    capabilities.missing.cache_clear()
+    capabilities.missing_capabilities.cache_clear()
     yield
-    capabilities.missing.cache_clear()
+    capabilities.missing_capabilities.cache_clear()
 
 
 def test_programs_that_are_not_installed_are_named(monkeypatch):
@@ -20,7 +20,7 @@ def test_programs_that_are_not_installed_are_named(monkeypatch):
 
 def test_without_root_it_says_so(monkeypatch):
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    assert capabilities.missing() == (
+    assert capabilities.missing_capabilities() == (
         "a lab needs root (or a user namespace, as made by unshare --user --map-root-user)",
     )
 
@@ -34,5 +34,5 @@ def test_a_missing_relay_is_named(monkeypatch):
 @pytest.mark.lab
 def test_parts_of_the_kernel_that_are_missing_are_named(monkeypatch):
     monkeypatch.setattr(capabilities, "_DEVICES", "link add name lan type no-such-type\n")
-    (line,) = [line for line in capabilities.missing() if line.startswith("veth and bridge")]
+    (line,) = [line for line in capabilities.missing_capabilities() if line.startswith("veth and bridge")]
     assert "trial: ip -batch - ended with status" in line

@@ -11,7 +11,7 @@ from statistics import median
 import pytest
 
 from p2psim.scenario.presets import NAT_KINDS
-from p2psim.testbed.lab.blueprint import Blueprint, Carrier, Home, Link, Server, Way, translation
+from p2psim.testbed.lab.blueprint import Blueprint, Carrier, Home, Impairment, Link, Server, translation
 from p2psim.testbed.lab.coturn import Relay, relay_server
 from p2psim.testbed.lab.lab import Lab
 from p2psim.testbed.lab.nat_discovery import Behaviour, discover
@@ -120,7 +120,7 @@ def nats(tmp_path_factory):
         place = len(homes)
         homes.append(Home(number=place, viewers=(place,), kind=inner, carrier=number))
         carriers.append(Carrier(number=number, kind=outer))
-    plan = plan_of(*homes, carriers=carriers, servers=[relay_server()], way=Way(delay=0.005))
+    plan = plan_of(*homes, carriers=carriers, servers=[relay_server()], default_impairment=Impairment(delay=0.005))
     with Lab(plan, folder) as lab, Relay(lab.server("relay"), folder) as relay:
 
         def ask(viewer):
@@ -190,9 +190,13 @@ def links(tmp_path_factory):
         Server(name="server", addresses=("203.0.113.1",), uplink=1_000_000.0),
         Server(name="b", addresses=("203.0.113.2",)),
     )
-    ways = {("home-0", "server"): Way(delay=0.05), ("home-1", "server"): Way(delay=0.08)}
+    impairments = {("home-0", "server"): Impairment(delay=0.05), ("home-1", "server"): Impairment(delay=0.08)}
     plan = plan_of(
-        *homes, carriers=[Carrier(number=0, kind="full-cone")], servers=servers, ways=ways, way=Way(delay=0.01)
+        *homes,
+        carriers=[Carrier(number=0, kind="full-cone")],
+        servers=servers,
+        impairments=impairments,
+        default_impairment=Impairment(delay=0.01),
     )
     with Lab(plan, tmp_path_factory.mktemp("links")) as lab:
         yield lab
@@ -263,7 +267,7 @@ def test_viewers_of_a_home_reach_each_other_only_in_an_open_lan(tmp_path):
 
 def test_several_labs_at_once(tmp_path):
     """The same addresses in each, and nothing gets across."""
-    plan = plan_of(Home(number=0, viewers=(0,), kind="symmetric"), way=Way(delay=0.005))
+    plan = plan_of(Home(number=0, viewers=(0,), kind="symmetric"), default_impairment=Impairment(delay=0.005))
     folders = tmp_path / "a", tmp_path / "b"
     for folder in folders:
         folder.mkdir()
