@@ -1,4 +1,4 @@
-"""The other world: real tracker, origin and WebRTC peers on this machine, in real time, recorded as a trace."""
+"""Testbed: real tracker, origin and WebRTC peers on this machine, in real time, recorded as a trace."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ __all__ = ["measure"]
 
 
 def __getattr__(name: str) -> object:
-    """Import on first use: parts of the testbed are used without aiortc, and run as programs."""
+    """Return a public name, imported on first use: parts of the testbed run without aiortc, or as programs."""
     if name == "measure":
         from p2psim.testbed.run import measure
 

@@ -46,7 +46,7 @@ def test_says_how_a_process_failed(tmp_path):
 def test_a_process_that_says_nothing_is_not_waited_for(tmp_path):
     with (
         ChildProcess("mute", ["-c", "import sys; sys.stdin.read()"], tmp_path) as child,
-        pytest.raises(ChildFailedError, match="mute said nothing"),
+        pytest.raises(ChildFailedError, match="mute wrote no line"),
     ):
         child.receive(0.05)
 

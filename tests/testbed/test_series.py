@@ -40,5 +40,5 @@ def test_a_busy_machine_is_complained_of():
         "the machine was busy to 81%, more than 80%: measure fewer viewers, or less"
     ]
     assert load_warnings(quiet | {"others": 0.6}) == [
-        "something else used 0.60 cores meanwhile; more than 0.25 disturb"
+        "other programs used 0.60 cores during the run, more than 0.25: stop them"
     ]
