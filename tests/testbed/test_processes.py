@@ -4,6 +4,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -24,7 +25,7 @@ def gone(pid, seconds=5):
     return not alive(pid)
 
 
-def test_talks_and_ends(tmp_path):
+def test_talks_and_ends(tmp_path: Path) -> None:
     with ChildProcess("speaker", ["-c", SPEAKER], tmp_path) as child:
         child.send(b"hello")
         assert child.receive(10) == {"heard": "hello"}
@@ -35,7 +36,7 @@ def test_talks_and_ends(tmp_path):
     assert gone(pid)
 
 
-def test_says_how_a_process_failed(tmp_path):
+def test_says_how_a_process_failed(tmp_path: Path) -> None:
     with (
         ChildProcess("loser", ["-c", "import sys; sys.exit('no luck today')"], tmp_path) as child,
         pytest.raises(ChildFailedError, match="loser ended with status 1: no luck today"),
@@ -43,7 +44,7 @@ def test_says_how_a_process_failed(tmp_path):
         child.receive(10)
 
 
-def test_a_process_that_says_nothing_is_not_waited_for(tmp_path):
+def test_a_process_that_says_nothing_is_not_waited_for(tmp_path: Path) -> None:
     with (
         ChildProcess("mute", ["-c", "import sys; sys.stdin.read()"], tmp_path) as child,
         pytest.raises(ChildFailedError, match="mute wrote no line"),
@@ -51,7 +52,7 @@ def test_a_process_that_says_nothing_is_not_waited_for(tmp_path):
         child.receive(0.05)
 
 
-def test_a_process_that_died_is_noticed(tmp_path):
+def test_a_process_that_died_is_noticed(tmp_path: Path) -> None:
     with ChildProcess("speaker", ["-c", SPEAKER], tmp_path) as child:
         os.kill(child.pid, signal.SIGKILL)
         with pytest.raises(ChildFailedError, match="status -9"):
@@ -62,7 +63,7 @@ def test_a_process_that_died_is_noticed(tmp_path):
             child.send(b"anybody?")
 
 
-def test_ends_what_does_not_want_to_and_its_children(tmp_path):
+def test_ends_what_does_not_want_to_and_its_children(tmp_path: Path) -> None:
     stubborn = textwrap.dedent("""
         import json, signal, subprocess, sys
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -77,7 +78,7 @@ def test_ends_what_does_not_want_to_and_its_children(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
-def test_goes_with_a_parent_that_is_killed(tmp_path):
+def test_goes_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     parent = textwrap.dedent(f"""
         import sys, time
         from pathlib import Path

@@ -13,7 +13,7 @@ from p2psim.testbed.lab.netconfig import (
 )
 
 
-def test_a_server():
+def test_a_server() -> None:
     server = Server(name="relay", addresses=("203.0.113.1", "203.0.113.2"))
     assert server_commands(server).splitlines() == [
         "link set lo up",
@@ -24,7 +24,7 @@ def test_a_server():
     ]
 
 
-def test_a_home_with_two_viewers():
+def test_a_home_with_two_viewers() -> None:
     text = home_commands(Home(number=1, viewers=(4, 9), kind="symmetric"), {4: "/ns/4", 9: "/ns/9"})
     assert "link add name l0 type veth peer name e0 netns /ns/4" in text
     assert "link add name l1 type veth peer name e0 netns /ns/9" in text
@@ -34,24 +34,24 @@ def test_a_home_with_two_viewers():
     assert "2001:" not in text
 
 
-def test_viewers_who_do_not_reach_each_other_are_isolated():
+def test_viewers_who_do_not_reach_each_other_are_isolated() -> None:
     text = home_commands(Home(number=1, viewers=(4, 9), is_lan_open=False), {4: "/ns/4", 9: "/ns/9"})
     assert text.count("isolated on") == 2
 
 
-def test_public_viewers_are_routed_to():
+def test_public_viewers_are_routed_to() -> None:
     home = Home(number=1, viewers=(4,))
     assert "route add 198.19.0.5/32 dev lan" in home_commands(home, {4: "/ns/4"})
     assert "addr add 198.19.0.5/32 dev e0" in viewer_commands(home, 4)
 
 
-def test_ipv6_goes_along_with_nat():
+def test_ipv6_goes_along_with_nat() -> None:
     home = Home(number=1, viewers=(4,), kind="symmetric", ipv6=True)
     assert "addr add 2001:db8:0:2::1/64 dev lan nodad" in home_commands(home, {4: "/ns/4"})
     assert "route add ::/0 via 2001:db8:0:2::1 dev e0" in viewer_commands(home, 4)
 
 
-def test_a_carrier_and_its_homes():
+def test_a_carrier_and_its_homes() -> None:
     home = Home(number=1, viewers=(4,), kind="symmetric", carrier=0, ipv6=True)
     text = carrier_commands(Carrier(number=0, kind="symmetric"), {home: "/ns/home"})
     assert "link add name h1 type veth peer name wan netns /ns/home" in text
@@ -60,27 +60,27 @@ def test_a_carrier_and_its_homes():
     assert "route add default via 100.127.255.254 dev wan onlink" in home_commands(home, {4: "/ns/4"})
 
 
-def test_only_limited_rates_have_a_bucket():
+def test_only_limited_rates_have_a_bucket() -> None:
     assert rate_commands({"wan": math.inf}) == ""
     assert rate_commands({"wan": 125_000.0, "lan": math.inf}) == (
         "qdisc add dev wan root tbf rate 125000bps burst 3200 limit 45000\n"
     )
 
 
-def test_the_header_of_a_frame_does_not_count():
+def test_the_header_of_a_frame_does_not_count() -> None:
     assert "stab overhead -14 tbf" in rate_commands({"lan": 1e6}, ethernet=["lan"])
 
 
-def test_queues_and_bursts_grow_with_the_rate():
+def test_queues_and_bursts_grow_with_the_rate() -> None:
     assert rate_commands({"wan": 12.5e6}).endswith("tbf rate 12500000bps burst 50000 limit 1250000\n")
 
 
-def test_a_rate_can_change_and_be_lifted():
+def test_a_rate_can_change_and_be_lifted() -> None:
     assert rate_change_command("wan", 50_000.0).startswith("qdisc replace dev wan root tbf rate 50000bps")
     assert rate_change_command("wan", math.inf) == "qdisc replace dev wan root pfifo_fast\n"
 
 
-def test_no_two_hosts_share_a_port():
+def test_no_two_hosts_share_a_port() -> None:
     ranges = [tuple(map(int, port_range(place, 60).split())) for place in range(60)]
     assert all(low < high for low, high in ranges)
     assert all(one[1] < other[0] for one, other in itertools.pairwise(ranges))

@@ -51,28 +51,28 @@ def run(it, count, limit=10.0):
 
 
 @pytest.mark.parametrize("to", [B, f"{HOME6}77"])
-def test_packets_go_where_their_address_is(to):
+def test_packets_go_where_their_address_is(to) -> None:
     with two_nodes(Impairment()) as (it, (a, b)):
         a.send(packet(to, b"hello"))
         run(it, 1)
         assert b.recv(100) == packet(to, b"hello")
 
 
-def test_packets_to_nobody_vanish():
+def test_packets_to_nobody_vanish() -> None:
     with two_nodes(Impairment()) as (it, (a, _)):
         a.send(packet("10.0.0.1"))
         run(it, 1)
         assert it.report.homeless == 1
 
 
-def test_a_packet_to_oneself_comes_back():
+def test_a_packet_to_oneself_comes_back() -> None:
     with two_nodes(Impairment()) as (it, (a, _)):
         a.send(packet(A))
         run(it, 1)
         assert a.recv(100) == packet(A)
 
 
-def test_nothing_comes_before_its_time_and_order_is_kept():
+def test_nothing_comes_before_its_time_and_order_is_kept() -> None:
     with two_nodes(Impairment(delay=0.05)) as (it, (a, b)):
         began = time.monotonic()
         for number in range(20):
@@ -82,7 +82,7 @@ def test_nothing_comes_before_its_time_and_order_is_kept():
         assert [b.recv(100)[-1] for _ in range(20)] == list(range(20))
 
 
-def test_loss_is_as_asked():
+def test_loss_is_as_asked() -> None:
     with two_nodes(Impairment(loss=0.3)) as (it, (a, b)):
         for _ in range(50):
             for _ in range(20):
@@ -97,7 +97,7 @@ def test_loss_is_as_asked():
         assert 250 < it.report.lost < 350  # 3.4 standard deviations
 
 
-def test_jitter_spreads_delays():
+def test_jitter_spreads_delays() -> None:
     with two_nodes(Impairment(delay=0.02, jitter=0.01)) as (it, (a, b)):
         for number in range(50):
             a.send(packet(B, bytes([number])))
@@ -107,7 +107,7 @@ def test_jitter_spreads_delays():
         assert came != list(range(50))
 
 
-def test_what_is_delivered_late_is_counted():
+def test_what_is_delivered_late_is_counted() -> None:
     with two_nodes(Impairment(delay=0.001)) as (it, (a, _)):
         a.send(packet(B))
         it.step()  # takes it
@@ -117,7 +117,7 @@ def test_what_is_delivered_late_is_counted():
         assert it.report.latest > 0.01
 
 
-def test_what_the_lab_sends_to_the_control_file_wakes_it():
+def test_what_the_lab_sends_to_the_control_file_wakes_it() -> None:
     with two_nodes(Impairment()) as (it, _):
         one, other = socket.socketpair()
         with one, other:

@@ -23,37 +23,37 @@ def timed(limit, *sizes):
 
 
 @pytest.mark.parametrize("rate", [20_000.0, 1_000_000.0, 20_000_000.0])
-def test_rate_is_kept(rate):
+def test_rate_is_kept(rate) -> None:
     (elapsed,) = timed(RateLimit(rate), int(rate / 2))
     assert elapsed == pytest.approx(0.5, rel=0.1)
 
 
-def test_senders_share_alike():
+def test_senders_share_alike() -> None:
     first, second, third = timed(RateLimit(400_000.0), 20_000, 40_000, 80_000)
     assert first == pytest.approx(0.15, rel=0.2)
     assert second == pytest.approx(0.25, rel=0.2)
     assert third == pytest.approx(0.35, rel=0.2)
 
 
-def test_idle_time_is_not_saved_up():
+def test_idle_time_is_not_saved_up() -> None:
     limit = RateLimit(100_000.0)
     time.sleep(0.3)
     (elapsed,) = timed(limit, 20_000)
     assert elapsed == pytest.approx(0.2, rel=0.1)
 
 
-def test_no_limit():
+def test_no_limit() -> None:
     (elapsed,) = timed(RateLimit(None), 10**9)
     assert elapsed < 0.5
 
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, float("nan")])
-def test_rates_that_are_none(rate):
+def test_rates_that_are_none(rate) -> None:
     with pytest.raises(ValueError, match="above 0"):
         RateLimit(rate)
 
 
-def test_at_no_rate_senders_wait_for_a_better_one():
+def test_at_no_rate_senders_wait_for_a_better_one() -> None:
     async def send():
         limit = RateLimit(100_000.0)
         limit.set_rate(0.0)
