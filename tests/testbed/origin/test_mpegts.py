@@ -44,7 +44,7 @@ def test_clocks_that_are_not_there() -> None:
 
 @pytest.mark.parametrize("data", [b"\x47" * 187, b"\x46" * 188])
 def test_what_is_no_transport_stream(data) -> None:
-    with pytest.raises(ValueError, match="no transport stream"):
+    with pytest.raises(ValueError, match="not a sequence of transport stream packets"):
         find_clocks(data)
 
 
