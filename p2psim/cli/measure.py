@@ -126,7 +126,7 @@ def _record(
 ) -> "Trace":
     """Measure once, save, and warn of what may be wrong with it."""
     from p2psim.testbed import measure
-    from p2psim.testbed.cpu_meter import complaints
+    from p2psim.testbed.cpu_meter import load_warnings
     from p2psim.trace import discrepancies
 
     trace = measure(
@@ -140,7 +140,7 @@ def _record(
         keep_logs=logs,
         lab=arguments.lab,
     )
-    for line in (*discrepancies(trace, IN_FLIGHT), *complaints(trace.manifest.notes["cpu"])):
+    for line in (*discrepancies(trace, IN_FLIGHT), *load_warnings(trace.manifest.notes["cpu"])):
         warn(f"{Path(folder).name}: {line}")
     return trace
 

@@ -17,7 +17,7 @@ from p2psim.analysis.runs import Job, Key
 from p2psim.errors import DesignError
 from p2psim.simulation.checkpoint import fingerprint
 from p2psim.trace import versions
-from p2psim.trace.atomic_files import SCRATCH, replacing
+from p2psim.trace.atomic_files import PARTIAL_SUFFIX, atomic_write
 
 __all__ = ["Outcome", "Store"]
 
@@ -85,7 +85,7 @@ class Store:
                 None if outcome.sums is None else {name: _json_number(number) for name, number in outcome.sums.items()}
             )
             record = {"status": outcome.status, "reason": outcome.reason, "sums": sums}
-            with replacing(self._path(job)) as file:
+            with atomic_write(self._path(job)) as file:
                 file.write(json.dumps(record).encode() + b"\n")
 
     def forget(self, job: Job) -> None:
@@ -97,13 +97,13 @@ class Store:
     def write(self, name: str, text: str) -> None:
         """Write a file beside the runs."""
         if self.folder is not None:
-            with replacing(self.folder / name) as file:
+            with atomic_write(self.folder / name) as file:
                 file.write(text.encode())
 
     def tidy(self) -> None:
         """Remove partial files of killed processes; only while the whole folder is locked."""
         if self.folder is not None:
-            for partial in (*self.folder.glob(f".*{SCRATCH}"), *self.folder.glob(f"runs/.*{SCRATCH}")):
+            for partial in (*self.folder.glob(f".*{PARTIAL_SUFFIX}"), *self.folder.glob(f"runs/.*{PARTIAL_SUFFIX}")):
                 partial.unlink(missing_ok=True)
 
     def _path(self, job: Job) -> Path:

@@ -22,7 +22,7 @@ from p2psim.rng import stream
 from p2psim.scenario import Scenario
 from p2psim.simulation import Run
 from p2psim.trace import BIN, Trace, versions
-from p2psim.trace.atomic_files import replacing
+from p2psim.trace.atomic_files import atomic_write
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -255,8 +255,8 @@ class Results:
             "timeline.parquet": lambda file: self.timeline.to_parquet(file, index=False),
             "provenance.json": lambda file: file.write(json.dumps(provenance, indent=2).encode() + b"\n"),
         }
-        for name, write in written.items():  # provenance last: if it is there, everything is
-            with replacing(target / name) as file:
+        for name, write in written.items():  # provenance last: where it is, all is
+            with atomic_write(target / name) as file:
                 write(file)
         return target
 

@@ -1,10 +1,10 @@
-"""Who can reach whom: mapping × filtering (RFC 4787), decided by rule.
+"""NAT traversal: which pairs of viewers connect, by mapping and filtering of their NATs (RFC 4787).
 
-With STUN alone and both sides probing at once, a pair connects iff both map endpoint-independently, or exactly one
-does and its filtering is not address-and-port-dependent: the check from the other's unforeseen port then still gets
-in. Where neither maps independently, an answer comes from another port than it was sent to, which ICE refuses
-(RFC 8445, 7.2.5.2.1), unless one of the mappings depends on the address alone: it stays once both have met, which they
-do if no filter minds unforeseen ports. A viewer whose UDP is blocked connects to nobody.
+With STUN alone and both sides probing at once, a pair connects if both map endpoint-independently, or if exactly one
+does and its filtering is not address-and-port-dependent: the check from the unforeseen port of the other then passes.
+Where neither maps independently, an answer comes from another port than it was sent to, which ICE refuses (RFC 8445,
+7.2.5.2.1), unless one of the mappings depends on the address alone: then the port stays the same once checks have
+arrived, which they do if no filter depends on ports. A viewer whose UDP is blocked connects to nobody.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ PUBLIC, BLOCKED = NAT_KINDS.index(nat_kinds.PUBLIC), NAT_KINDS.index(nat_kinds.B
 
 
 def connects(a: int, b: int) -> bool:
-    """Whether viewers behind NATs of kinds `a` and `b` can connect without a relay."""
+    """Return whether viewers behind NATs of kinds `a` and `b` can connect without a relay."""
     if a == BLOCKED or b == BLOCKED:
         return False
     if _MAPPING_INDEPENDENT[a] and _MAPPING_INDEPENDENT[b]:
@@ -39,13 +39,13 @@ def connects(a: int, b: int) -> bool:
 
 
 def reachability() -> NDArray[np.bool_]:
-    """Matrix (kinds, kinds) of `connects`."""
+    """Return the matrix of `connects`, shape (kinds, kinds)."""
     kinds = range(len(KINDS))
     return np.array([[connects(a, b) for b in kinds] for a in kinds])
 
 
 def twice_translated(inner: int, outer: int) -> int:
-    """Kind of NAT that two layers come to: the more restrictive mapping, and the more restrictive filtering."""
+    """Return the kind of NAT that equals two layers: the more restrictive mapping and filtering of the two."""
     if BLOCKED in (inner, outer):
         return BLOCKED
     if PUBLIC in (inner, outer):
@@ -61,6 +61,6 @@ def twice_translated(inner: int, outer: int) -> int:
 
 
 def pair_success(shares: NDArray[np.float64]) -> float:
-    """Share of pairs that connect in a population with these shares of the kinds (shape (kinds,))."""
+    """Return the share of pairs that connect in a population with given shares of the kinds, shape (kinds,)."""
     weights = np.asarray(shares, float) / np.sum(shares)
     return float(weights @ reachability() @ weights)

@@ -27,7 +27,7 @@ import pyarrow as pa
 
 from p2psim.errors import CheckpointError
 from p2psim.simulation.control.clock import Clock
-from p2psim.trace.atomic_files import SCRATCH, replacing
+from p2psim.trace.atomic_files import PARTIAL_SUFFIX, atomic_write
 
 if TYPE_CHECKING:
     from p2psim.simulation.run import Run, Simulation
@@ -93,9 +93,9 @@ def read_run(path: str | Path) -> "Run":
 
 def _write(content: object, target: Path, pickler: Callable[[IO[bytes]], Any], **more: object) -> None:
     head = {"kind": _KIND, "format": _FORMAT, "fingerprint": fingerprint(), "holds": type(content).__name__, **more}
-    for left in target.parent.glob(f".{target.name}-*{SCRATCH}"):
+    for left in target.parent.glob(f".{target.name}-*{PARTIAL_SUFFIX}"):
         left.unlink()  # by a process that was killed while it saved
-    with replacing(target) as file:
+    with atomic_write(target) as file:
         file.write(json.dumps(head).encode() + b"\n")
         body = _Checked(file)
         with pa.CompressedOutputStream(pa.PythonFile(body, "w"), "zstd") as packed:

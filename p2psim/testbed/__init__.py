@@ -1,4 +1,4 @@
-"""The other world: real tracker, origin and WebRTC peers on this machine, in real time, recorded as a trace."""
+"""Testbed: real tracker, origin and WebRTC peers on this machine, in real time, recorded as a trace."""
 
 from typing import TYPE_CHECKING
 

@@ -23,7 +23,7 @@ SCENARIO = Scenario.load("measured-churn").replace(
 )
 
 
-def test_viewers_come_and_go_as_drawn():
+def test_viewers_come_and_go_as_drawn() -> None:
     seed, people = next(
         (seed, people)
         for seed in range(100)

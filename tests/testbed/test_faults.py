@@ -1,5 +1,7 @@
 """Faults of a scenario in a real run: short ones, one after the other, and what must be true in between."""
 
+from pathlib import Path
+
 import pytest
 
 from p2psim.errors import ScenarioError
@@ -37,19 +39,19 @@ SCENARIO = Scenario(name="misfortunes").replace(
 )  # fmt: skip
 
 
-def test_faults_become_changes():
+def test_faults_become_changes() -> None:
     assert origin_changes(SCENARIO) == [(9.5, 0.0), (12.5, 1.0)]
     assert tracker_changes(SCENARIO) == [(4.0, 0.0), (7.0, 1.0)]
     assert uplink_changes(SCENARIO, populate(SCENARIO, 1), 1) == {viewer: [(15.0, 0.0)] for viewer in range(5)}
 
 
-def test_overlapping_faults_are_in_order_of_time():
+def test_overlapping_faults_are_in_order_of_time() -> None:
     faults = (Fault(at=5.0, duration=10.0, capacity_left=0.5), Fault(at=2.0, duration=5.0, capacity_left=0.25))
     found = origin_changes(SCENARIO.replace({"faults": faults}))
     assert found == [(2.0, 0.25), (5.0, 0.5), (7.0, 1.0), (15.0, 1.0)]
 
 
-def test_the_uplinks_hit_are_those_of_the_simulation():
+def test_the_uplinks_hit_are_those_of_the_simulation() -> None:
     scenario = SCENARIO.replace(
         {"viewers.arrivals": "uniform", "viewers.arrival_times": (), "viewers.viewing_times": (), "viewers.count": 40}
         | {"faults": (Fault(), Fault(kind="uplinks", home_share=0.4, capacity_left=0.5, duration=4.0))}
@@ -69,12 +71,12 @@ def test_the_uplinks_hit_are_those_of_the_simulation():
         ({"viewers.browsers": 1}, r"viewers\.browsers = 1"),
     ],
 )
-def test_what_cannot_be_made_is_refused(changes, message):
+def test_what_cannot_be_made_is_refused(changes, message) -> None:
     with pytest.raises(ScenarioError, match=message):
         check_feasible(SCENARIO.replace(changes))
 
 
-def test_a_tracker_of_somebody_else_is_not_stopped():
+def test_a_tracker_of_somebody_else_is_not_stopped() -> None:
     check_own_tracker(SCENARIO, ())
     with pytest.raises(ScenarioError, match=r"faults\[0\]\.kind = 'tracker': ws://a/"):
         check_own_tracker(SCENARIO, ("ws://a/",))
@@ -82,7 +84,7 @@ def test_a_tracker_of_somebody_else_is_not_stopped():
 
 @pytest.mark.testbed
 @pytest.mark.slow
-def test_faults_of_a_real_run(tmp_path):
+def test_faults_of_a_real_run(tmp_path: Path) -> None:
     trace = measure(SCENARIO, seed=3, keep_logs=tmp_path)
     notes, announces, samples = trace.manifest.notes, trace["announces"], trace["samples"]
     # the tracker: gone and back, without its memory; old connections live on, and nobody comes back before 10 s

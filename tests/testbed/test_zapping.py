@@ -44,7 +44,7 @@ def is_calm(people, zaps):
     return min(map(min, stays)) > CALM and sum(map(len, zaps)) >= 4
 
 
-def test_viewers_zap_as_drawn_and_play_again():
+def test_viewers_zap_as_drawn_and_play_again() -> None:
     seed, people, zaps = next((seed, *found) for seed in range(3000) if is_calm(*(found := planned(seed))))
     trace = measure(SCENARIO, seed=seed)
     names, playback = channel_names(SCENARIO), trace["playback"].sort_values("at", kind="stable")

@@ -24,7 +24,7 @@ from p2psim.analysis.comparison.compare import compare_all
 from p2psim.analysis.runs import Runs, jobs_for
 from p2psim.errors import InputError, one_of
 from p2psim.rng import stream
-from p2psim.trace import TABLES, Trace
+from p2psim.trace import TABLES, Trace, required_columns
 from p2psim.trace.schema import ACTORS
 
 __all__ = ["JUDGED", "MEAN_POINTS", "Calibration", "Check", "calibrate", "kept_out", "trace_digest"]
@@ -194,8 +194,8 @@ def calibrate(
 def trace_digest(trace: Trace) -> str:
     """Hash what was run and what was observed, so that a result can name its data."""
     found = hashlib.sha256(f"{trace.scenario.digest} {trace.manifest.seed} {trace.manifest.replication}".encode())
-    for name, columns in TABLES.items():
-        found.update(trace[name][list(columns)].to_csv(index=False, lineterminator="\n").encode())
+    for name in TABLES:
+        found.update(trace[name][required_columns(name)].to_csv(index=False, lineterminator="\n").encode())
     return found.hexdigest()[:16]
 
 

@@ -92,13 +92,13 @@ def _links_are_known(scenario: Scenario) -> bool:
 
 def _with_rates(trace: Trace) -> pd.DataFrame:
     """Give the transfers with the rate that each would have alone, and a sender's name for those of the origin."""
-    rows, people, origin = trace["transfers"], trace["viewers"].set_index("viewer"), trace.scenario.origin
+    rows, people = trace.with_defaults("transfers"), trace["viewers"].set_index("viewer")
+    origin = trace.scenario.origin
     p2p = rows["source"] == "p2p"
     sends = rows["from_viewer"].map(people["uplink"]).where(p2p, min(origin.rate, origin.rate_per_connection))
     rate = np.minimum(sends, rows["viewer"].map(people["downlink"]).astype(float))
     ended = rows["ended_at"].fillna(trace.manifest.duration)
-    late = rows.get("late_bytes", 0.0)
-    until = ended + _LATE * late / rate  # what comes after a cancellation takes the link as well
+    until = ended + _LATE * rows["late_bytes"] / rate  # what comes after a cancellation takes the link as well
     return rows.assign(rate=rate, sender=rows["from_viewer"].where(p2p, " origin"), until=until)
 
 
@@ -124,13 +124,13 @@ def _overlapping(begin: Floats, end: Floats, weight: Floats) -> Floats:
 
 
 def _connections(trace: Trace, actor: str) -> pd.DataFrame:
-    rows = trace["connections"]
+    rows = trace.with_defaults("connections")
     rows = rows[(rows["outcome"] == "open") & rows["opened_at"].notna()]
     rows = _of_actor(trace, rows, actor, "other")
     scenario = trace.scenario
     if scenario.network.rtt_spread > 0 or scenario.regions.mix:
         rows = rows[:0]
-    answered = rows["answered_at"] if "answered_at" in rows else pd.Series(np.nan, index=rows.index)
+    answered = rows["answered_at"]
     hops = _HOPS * scenario.tracker.one_way_delay
     return pd.DataFrame(
         {

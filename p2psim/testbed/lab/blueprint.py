@@ -35,10 +35,10 @@ __all__ = [
     "Blueprint",
     "Carrier",
     "Home",
+    "Impairment",
     "Link",
     "Server",
     "Translation",
-    "Way",
     "blueprint",
     "translation",
 ]
@@ -149,7 +149,7 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class Impairment:
     """What packets meet between two places, one way: delay and its spread (s), share that is lost."""
 
     delay: float = 0.0
@@ -164,17 +164,17 @@ class Blueprint:
     homes: tuple[Home, ...]
     carriers: tuple[Carrier, ...] = ()
     servers: tuple[Server, ...] = ()
-    way: Way = Way()
-    """Between any two places for which `ways` has nothing else."""
-    ways: dict[tuple[str, str], Way] = field(default_factory=dict)
+    default_impairment: Impairment = Impairment()
+    """Between any two places for which `impairments` has nothing else."""
+    impairments: dict[tuple[str, str], Impairment] = field(default_factory=dict)
     """Between two places, by their names, in either order."""
 
-    def place_of(self, home: Home) -> str:
+    def node_of(self, home: Home) -> str:
         """Where a home's packets enter the world."""
         return f"home-{home.number}" if home.carrier is None else f"carrier-{home.carrier}"
 
     @property
-    def places(self) -> tuple[str, ...]:
+    def nodes(self) -> tuple[str, ...]:
         """Names of all that hangs on the world directly."""
         return (
             *(server.name for server in self.servers),
@@ -182,9 +182,9 @@ class Blueprint:
             *(f"home-{home.number}" for home in self.homes if home.carrier is None),
         )
 
-    def between(self, a: str, b: str) -> Way:
+    def between(self, a: str, b: str) -> Impairment:
         """Give the way from one place to another."""
-        return self.ways.get((a, b)) or self.ways.get((b, a)) or self.way
+        return self.impairments.get((a, b)) or self.impairments.get((b, a)) or self.default_impairment
 
     def home_of(self, viewer: int) -> Home:
         """Give the home of a viewer."""
@@ -206,8 +206,13 @@ def blueprint(scenario: Scenario, population: Population, seed: int, servers: Se
         for number in range(len(population.carrier_nat))
         if number in population.carrier
     )
-    plan = Blueprint(homes=homes, carriers=carriers, servers=tuple(servers), way=Way(delay=scenario.network.rtt / 2))
-    plan.ways.update(_ways_between_viewers(scenario, population, seed, plan))
+    plan = Blueprint(
+        homes=homes,
+        carriers=carriers,
+        servers=tuple(servers),
+        default_impairment=Impairment(delay=scenario.network.rtt / 2),
+    )
+    plan.impairments.update(_impairments_between_homes(scenario, population, seed, plan))
     return plan
 
 
@@ -229,22 +234,22 @@ def _home(population: Population, drawn: int, number: int) -> Home:
     )
 
 
-def _ways_between_viewers(
+def _impairments_between_homes(
     scenario: Scenario, population: Population, seed: int, plan: Blueprint
-) -> dict[tuple[str, str], Way]:
+) -> dict[tuple[str, str], Impairment]:
     """Delays between places by the simulator's own rule, for the first viewer of each."""
     network = scenario.network
     medians = _medians(scenario)
     first: dict[str, int] = {}
     for home in plan.homes:
-        first.setdefault(plan.place_of(home), home.viewers[0])
+        first.setdefault(plan.node_of(home), home.viewers[0])
     found = {}
     for a, one in first.items():
         for b, other in first.items():
             if one <= other:
                 median = float(medians[population.region[one], population.region[other]])
                 rtt = median if a == b else pair_rtt(median, network.rtt_spread, seed * 1009 % 2147483647, one, other)
-                found[a, b] = Way(delay=rtt / 2, loss=network.loss if a != b else 0.0)
+                found[a, b] = Impairment(delay=rtt / 2, loss=network.loss if a != b else 0.0)
     return found
 
 

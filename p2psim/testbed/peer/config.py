@@ -10,7 +10,7 @@ from p2psim.scenario import Scenario
 from p2psim.scenario.population import Departure
 from p2psim.scenario.roles import HONEST
 from p2psim.testbed.peer.clock import RunClock
-from p2psim.testbed.recording.event_log import Journal
+from p2psim.testbed.recording.event_log import EventLog as Journal
 
 __all__ = ["Surroundings", "ViewerPlan"]
 

@@ -23,7 +23,7 @@ from p2psim.testbed.peer.integrity import Keys, Notary
 from p2psim.testbed.peer.loader import Loader
 from p2psim.testbed.peer.player import Player
 from p2psim.testbed.peer.tracker_client import TrackerClient
-from p2psim.testbed.recording.viewer_log import ViewerNotes
+from p2psim.testbed.recording.viewer_log import ViewerLog as ViewerNotes
 from p2psim.wire import (
     MasterPlaylist,
     MediaPlaylist,

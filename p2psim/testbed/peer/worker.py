@@ -25,7 +25,7 @@ from p2psim.testbed.peer.config import Surroundings, ViewerPlan
 from p2psim.testbed.peer.connection import confine
 from p2psim.testbed.peer.single_loader import Agent
 from p2psim.testbed.peer.viewer import Viewer
-from p2psim.testbed.recording.event_log import Journal
+from p2psim.testbed.recording.event_log import EventLog as Journal
 
 __all__ = ["Task", "main", "prepare"]
 

@@ -7,13 +7,13 @@ import pytest
 
 from p2psim.analysis.calibration.observation import observe, startup_parts
 from p2psim.trace import Trace
-from tests.traces import Story, duet
+from tests.traces import TraceBuilder, duet
 
 CALM = {"network.rtt": 0.1, "origin.time_to_first_byte": 0.5, "origin.rate": 2e6, "tracker.one_way_delay": 0.01}
 
 
-def told(**changes: object) -> Story:
-    story = Story(duration=60.0, **(CALM | changes))
+def told(**changes: object) -> TraceBuilder:
+    story = TraceBuilder(60.0, changes=CALM | changes)
     for name in "abc":
         story.viewer(name)
     return story

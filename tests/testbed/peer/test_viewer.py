@@ -17,7 +17,7 @@ from p2psim.testbed.peer.config import Surroundings, ViewerPlan
 from p2psim.testbed.peer.connection import confine
 from p2psim.testbed.peer.viewer import Viewer
 from p2psim.testbed.peer.worker import prepare
-from p2psim.testbed.recording.event_log import Journal, digest
+from p2psim.testbed.recording.event_log import EventLog, digest
 from p2psim.testbed.recording.trace_builder import read_events
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.testbed]
@@ -60,7 +60,7 @@ async def watched(
         serve(Options(port=0, interval=interval)) as other,
         Origin(options, clip, lambda name, **row: rows.append(row)) as origin,
     ):
-        with Journal(tmp_path / "journal.jsonl") as journal:
+        with EventLog(tmp_path / "journal.jsonl") as journal:
             around = Surroundings(
                 scenario=scenario, seed=1, master=origin.master_url(), trackers=(), clock=RunClock(time.monotonic()),
                 journal=journal, gate=asyncio.Semaphore(4),
