@@ -114,9 +114,8 @@ def one_of(name: str, value: object, accepted: Iterable[str], error: type[InputE
     texts = [str(text) for text in accepted]
     if value in texts:
         return str(value)
-    raise error(
-        f"{name} = {value!r}: {_hint(str(value).lower(), dict(zip(texts, texts, strict=True)))}accepted: {', '.join(texts)}"
-    )
+    hint = _hint(str(value).lower(), {text: text for text in texts})
+    raise error(f"{name} = {value!r}: {hint}accepted: {', '.join(texts)}")
 
 
 def no_such(what: str, name: str, known: Iterable[str], former: Mapping[str, str] | None = None) -> str:
