@@ -3,10 +3,10 @@
 import json
 import random
 
-from p2p_tracker.config.options import BrainOptions
+from p2p_tracker.config.options import TrackerOptions
 from p2p_tracker.core.events import Observer
 from p2p_tracker.core.protocol import Announce, Answer, Offer
-from p2p_tracker.core.tracker import Brain
+from p2p_tracker.core.tracker import Tracker
 
 SWARM = "swarm-aaaaaaaaaaaaaa"
 OTHER_SWARM = "swarm-bbbbbbbbbbbbbb"
@@ -40,9 +40,9 @@ class Recorder(Observer):
         return super().__getattribute__(name)
 
 
-def brain(observer: Observer | None = None, **options) -> Brain:
+def new_tracker(observer: Observer | None = None, **options) -> Tracker:
     options.setdefault("interval_jitter", 0.0)
-    return Brain(BrainOptions(**options), random.Random(7), observer)
+    return Tracker(TrackerOptions(**options), random.Random(7), observer)
 
 
 def wire_announce(number: int, swarm: str = SWARM, count: int = 0, **fields) -> dict:

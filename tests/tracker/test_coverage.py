@@ -1,4 +1,4 @@
-"""Every branch of the tracker's brain is taken by its own tests."""
+"""Every branch of the tracker's core is taken by its own tests."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ CORE = ("core/*", "config/options")
 TESTS = ("core", "config/test_options.py")
 
 
-def test_every_branch_of_the_brain_is_taken(tmp_path):
+def test_every_branch_of_the_core_is_taken(tmp_path):
     data = f"--data-file={tmp_path / 'coverage'}"
     include = "--include=" + ",".join(f"tracker/p2p_tracker/{name}.py" for name in CORE)
     coverage = [sys.executable, "-m", "coverage"]

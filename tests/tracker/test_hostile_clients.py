@@ -46,9 +46,9 @@ async def watched_tracker(**options):
         async with asyncio.timeout(DEADLINE):
             while server.connection_count:
                 await asyncio.sleep(0.01)
-        assert not server.brain.swarms
-        assert server.brain.counts.peers == 0
-        assert server.brain.next_deadline() is None
+        assert not server.tracker.swarms
+        assert server.tracker.counts.peers == 0
+        assert server.tracker.next_deadline() is None
 
 
 async def send_raw(server, data: bytes, *, is_reset: bool = False) -> bytes:

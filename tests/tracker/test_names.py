@@ -12,7 +12,7 @@ def test_every_public_name_is_there():
         getattr(p2p_tracker, "no_such_" + "name")
 
 
-def test_the_brain_loads_no_server():
+def test_the_core_loads_no_server():
     program = (
         "import sys, p2p_tracker.core.tracker; "
         "print([name for name in sys.modules if name in ('asyncio', 'p2p_tracker.server.server')])"

@@ -1,6 +1,6 @@
 """A WebTorrent tracker: WebSocket signalling for peers that share a stream.
 
-The brain (`p2p_tracker.core.tracker`) is sans-IO: messages in, messages out, with the time and the random numbers
+The core (`p2p_tracker.core.tracker`) is sans-IO: messages in, messages out, with the time and the random numbers
 given. The server around it (`p2p_tracker.server.server`) speaks WebSocket and HTTP on one port.
 """
 
@@ -8,17 +8,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from p2p_tracker.config.options import BrainOptions, Options
+    from p2p_tracker.config.options import Options, TrackerOptions
     from p2p_tracker.core.events import Observer
-    from p2p_tracker.core.tracker import Brain
+    from p2p_tracker.core.tracker import Tracker
     from p2p_tracker.server.server import TrackerServer, serve
 
-__all__ = ["Brain", "BrainOptions", "Observer", "Options", "TrackerServer", "serve"]
+__all__ = ["Observer", "Options", "Tracker", "TrackerOptions", "TrackerServer", "serve"]
 
-# whoever only needs the brain, such as a simulation, loads no server
+# whoever only needs the core, such as a simulation, loads no server
 _HOMES = {
-    "Brain": "core.tracker",
-    "BrainOptions": "config.options",
+    "Tracker": "core.tracker",
+    "TrackerOptions": "config.options",
     "Observer": "core.events",
     "Options": "config.options",
     "TrackerServer": "server.server",

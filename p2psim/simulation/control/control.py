@@ -1,6 +1,6 @@
 """The control plane: SimPy owns the clock and everything that a person would call a happening.
 
-Viewers come and go, announce themselves to the real tracker's brain, and meet whom it offers them to. The data plane
+Viewers come and go, announce themselves to the real tracker's core, and meet whom it offers them to. The data plane
 runs between the events.
 
 A behaviour of one's own is a SimPy process: a generator that waits (``yield control.env.timeout(30)``) and then acts,
@@ -187,8 +187,8 @@ class Control:
         if self.env.now >= next_ping and self.tracker_up:
             next_ping += _PING
             for v in np.flatnonzero((self._states != AWAY) & (self._states < GONE)).tolist():
-                self.signalling.brain.heard(v, self.env.now)
-        self.signalling.brain.expire(self.env.now)
+                self.signalling.tracker.heard(v, self.env.now)
+        self.signalling.tracker.expire(self.env.now)
         self.env.after(_SWEEP, self._keep_house, next_ping)
 
     # -- verbs --------------------------------------------------------------------------------------------------
@@ -247,7 +247,7 @@ class Control:
             self.population.left_at[v] = now
             self.population.departure[v] = CRASH if crash else CLEAN
         if not crash:
-            self.signalling.brain.disconnect(v, now)
+            self.signalling.tracker.disconnect(v, now)
 
     def disconnect(self, a: int, b: int) -> None:
         """Break the connection of two viewers."""

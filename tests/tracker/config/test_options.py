@@ -1,5 +1,5 @@
 import pytest
-from p2p_tracker.config.options import BrainOptions, Options
+from p2p_tracker.config.options import Options, TrackerOptions
 from p2p_tracker.errors import OptionError
 
 
@@ -32,5 +32,5 @@ def test_senseless_options_are_refused_by_name(options):
 
 
 def test_lifetime_follows_the_interval_unless_given():
-    assert BrainOptions(interval=20).lifetime == 50
-    assert BrainOptions(interval=20, membership_timeout=33).lifetime == 33
+    assert TrackerOptions(interval=20).lifetime == 50
+    assert TrackerOptions(interval=20, membership_timeout=33).lifetime == 33

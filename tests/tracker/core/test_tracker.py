@@ -3,7 +3,7 @@ import random
 from collections import Counter
 
 import pytest
-from p2p_tracker.config.options import BrainOptions
+from p2p_tracker.config.options import TrackerOptions
 from p2p_tracker.core.protocol import (
     AnnounceReply,
     AnswerRelay,
@@ -16,24 +16,24 @@ from p2p_tracker.core.protocol import (
     Signal,
     SignalRelay,
 )
-from p2p_tracker.core.tracker import Brain
+from p2p_tracker.core.tracker import Tracker
 
-from tests.tracker.examples import OTHER_SWARM, SWARM, Recorder, announce, answer, brain, offers, peer
+from tests.tracker.examples import OTHER_SWARM, SWARM, Recorder, announce, answer, new_tracker, offers, peer
 
 
-def join(tracker: Brain, *numbers: int, swarm: str = SWARM, now: float = 0.0) -> None:
+def join(tracker: Tracker, *numbers: int, swarm: str = SWARM, now: float = 0.0) -> None:
     for number in numbers:
         tracker.handle(f"socket {number}", announce(number, swarm), now)
 
 
 def test_an_announce_is_answered_with_interval_and_counts():
-    tracker = brain(interval=30)
+    tracker = new_tracker(interval=30)
     assert tracker.handle("a", announce(1, left=0), 0.0) == [("a", AnnounceReply(SWARM, 30, 1, 0))]
     assert tracker.handle("b", announce(2, left=5), 0.0) == [("b", AnnounceReply(SWARM, 30, 1, 1))]
 
 
 def test_the_reply_stands_before_the_offers_it_causes():
-    tracker = brain()
+    tracker = new_tracker()
     join(tracker, 1, 2, 3)
     sends = tracker.handle("socket 4", announce(4, offers=offers(5)), 0.0)
     assert [type(message) for _, message in sends] == [AnnounceReply, OfferRelay, OfferRelay, OfferRelay]
@@ -56,14 +56,14 @@ def test_the_reply_stands_before_the_offers_it_causes():
     ],
 )
 def test_no_more_offers_pass_than_brought_wanted_allowed_or_there(numwant, brought, limit, relayed):
-    tracker = brain(max_offers=limit)
+    tracker = new_tracker(max_offers=limit)
     join(tracker, *range(1, 10))
     sends = tracker.handle("x", announce(0, offers=offers(brought), numwant=numwant), 0.0)
     assert len(sends) - 1 == relayed
 
 
 def test_offers_never_go_to_the_announcing_connection():
-    tracker = brain()
+    tracker = new_tracker()
     for number in range(10):
         tracker.handle("one socket", announce(number), 0.0)
     join(tracker, 20)
@@ -72,7 +72,7 @@ def test_offers_never_go_to_the_announcing_connection():
 
 
 def test_an_answer_goes_to_the_offering_peer_alone():
-    tracker = brain()
+    tracker = new_tracker()
     join(tracker, 1, 2)
     sends = tracker.handle("socket 2", answer(2, to=1), 1.0)
     assert sends == [("socket 1", AnswerRelay(SWARM, peer(2), "an id", "an answer"))]
@@ -90,21 +90,21 @@ def test_an_answer_goes_to_the_offering_peer_alone():
     ids=["unknown target", "unknown swarm", "in the name of another", "from another socket", "to itself"],
 )
 def test_an_answer_without_a_rightful_way_is_dropped_quietly(connection, message):
-    tracker = brain()
+    tracker = new_tracker()
     join(tracker, 1, 2)
     assert tracker.handle(connection, message, 0.0) == []
     assert tracker.counts.answers == 0
 
 
 def test_an_answer_does_not_cross_swarms():
-    tracker = brain()
+    tracker = new_tracker()
     join(tracker, 1)
     join(tracker, 2, swarm=OTHER_SWARM)
     assert tracker.handle("socket 2", answer(2, to=1, swarm=OTHER_SWARM), 0.0) == []
 
 
 def test_stopped_is_answered_and_leaves():
-    tracker = brain(interval=20)
+    tracker = new_tracker(interval=20)
     join(tracker, 1, 2)
     assert tracker.handle("socket 1", announce(1, event="stopped"), 0.0) == [
         ("socket 1", AnnounceReply(SWARM, 20, 0, 1))
@@ -120,14 +120,14 @@ def test_stopped_is_answered_and_leaves():
 
 
 def test_stopped_in_the_name_of_another_changes_nothing():
-    tracker = brain()
+    tracker = new_tracker()
     join(tracker, 1, 2)
     tracker.handle("socket 2", announce(1, event="stopped"), 0.0)
     assert peer(1) in tracker.swarms[SWARM].by_id
 
 
 def test_many_peers_on_one_connection_leave_no_ghosts():
-    tracker = brain()
+    tracker = new_tracker()
     for number in range(5):
         for swarm in (SWARM, OTHER_SWARM):
             tracker.handle("page", announce(number, swarm), 0.0)
@@ -142,7 +142,7 @@ def test_many_peers_on_one_connection_leave_no_ghosts():
 
 
 def test_a_peer_moves_to_the_connection_it_announces_from():
-    tracker = brain()
+    tracker = new_tracker()
     join(tracker, 1, 2)
     tracker.handle("new socket", announce(1), 1.0)
     assert tracker.memberships("socket 1") == []
@@ -153,7 +153,7 @@ def test_a_peer_moves_to_the_connection_it_announces_from():
 
 def test_the_only_peer_of_a_swarm_may_move():
     recorder = Recorder()
-    tracker = brain(recorder)
+    tracker = new_tracker(recorder)
     join(tracker, 1)
     tracker.handle("new socket", announce(1), 1.0)
     assert "swarm_removed" not in [name for name, *_ in recorder.events]
@@ -161,7 +161,7 @@ def test_the_only_peer_of_a_swarm_may_move():
 
 
 def test_takeover_can_wait_for_silence():
-    tracker = brain(takeover="silent", heartbeat_timeout=60)
+    tracker = new_tracker(takeover="silent", heartbeat_timeout=60)
     join(tracker, 1)
     assert tracker.handle("thief", announce(1), 10.0) == [
         ("thief", Failure("announce", SWARM, "this peer_id is connected already"))
@@ -172,7 +172,7 @@ def test_takeover_can_wait_for_silence():
 
 
 def test_complete_follows_left_and_completed():
-    tracker = brain()
+    tracker = new_tracker()
     swarm_of = tracker.swarms.__getitem__
     steps = [
         ({"left": 9}, (0, 1, 0)),
@@ -195,7 +195,7 @@ def test_complete_follows_left_and_completed():
 
 
 def test_scrape_counts_what_is_asked_for():
-    tracker = brain(max_scrape=2)
+    tracker = new_tracker(max_scrape=2)
     tracker.handle("a", announce(1, left=0), 0.0)
     join(tracker, 2, 3, swarm=OTHER_SWARM)
     both = {SWARM: ScrapeEntry(1, 0, 0), OTHER_SWARM: ScrapeEntry(0, 2, 0)}
@@ -211,7 +211,7 @@ def test_scrape_counts_what_is_asked_for():
 
 
 def test_a_membership_ends_without_announces_though_its_connection_lives():
-    tracker = brain(interval=20, heartbeat_timeout=60)
+    tracker = new_tracker(interval=20, heartbeat_timeout=60)
     join(tracker, 1, 2)
     present = {}
     for now in range(0, 160, 10):
@@ -228,7 +228,7 @@ def test_a_membership_ends_without_announces_though_its_connection_lives():
 
 
 def test_a_silent_connection_is_given_up_after_the_heartbeat_timeout():
-    tracker = brain(interval=120, heartbeat_timeout=60)
+    tracker = new_tracker(interval=120, heartbeat_timeout=60)
     tracker.connect("quiet", 0.0)
     join(tracker, 1)
     tracker.heard("socket 1", 30.0)
@@ -243,7 +243,7 @@ def test_a_silent_connection_is_given_up_after_the_heartbeat_timeout():
 
 
 def test_an_endless_heartbeat_needs_no_wake_up():
-    tracker = brain(interval=100, heartbeat_timeout=math.inf)
+    tracker = new_tracker(interval=100, heartbeat_timeout=math.inf)
     tracker.connect("a", 0.0)
     assert tracker.next_deadline() is None
     tracker.handle("a", announce(1), 0.0)
@@ -259,7 +259,7 @@ def test_an_endless_heartbeat_needs_no_wake_up():
     ],
 )
 def test_limits_refuse_with_a_reason(options, second, reason):
-    tracker = brain(**options)
+    tracker = new_tracker(**options)
     tracker.handle("a", announce(1), 0.0)
     connection, message = second
     ((to, failure),) = tracker.handle(connection, message, 0.0)
@@ -273,7 +273,7 @@ def test_limits_refuse_with_a_reason(options, second, reason):
 
 
 def test_a_tracker_matches_by_places_when_told_to():
-    tracker = brain(matching="locality")
+    tracker = new_tracker(matching="locality")
     for number in range(40):
         tracker.heard(number, 0.0)
         tracker.connect(number, 0.0, (f"home {number // 2}", f"region {number % 2}"))
@@ -283,7 +283,7 @@ def test_a_tracker_matches_by_places_when_told_to():
 
 
 def test_without_room_nobody_new_is_let_in():
-    tracker = brain()
+    tracker = new_tracker()
     join(tracker, 1)
     tracker.has_room = False
     ((_, failure),) = tracker.handle("b", announce(2), 0.0)
@@ -295,7 +295,7 @@ def test_without_room_nobody_new_is_let_in():
 
 
 def test_the_interval_varies_within_its_jitter():
-    tracker = brain(interval=100, interval_jitter=0.1)
+    tracker = new_tracker(interval=100, interval_jitter=0.1)
     told = {tracker.handle("a", announce(1), 0.0)[0][1].interval for _ in range(500)}
     assert min(told) >= 90
     assert max(told) <= 110
@@ -303,7 +303,7 @@ def test_the_interval_varies_within_its_jitter():
 
 
 def test_every_other_peer_gets_the_same_share_of_offers():
-    tracker = brain()
+    tracker = new_tracker()
     join(tracker, *range(50))
     received = Counter(
         to for _ in range(2000) for to, _ in tracker.handle("socket 0", announce(0, offers=offers(5)), 0.0)[1:]
@@ -315,7 +315,7 @@ def test_every_other_peer_gets_the_same_share_of_offers():
 
 def test_a_signal_goes_to_the_one_peer_that_accepts_it():
     for recorder in (None, Recorder()):
-        tracker = brain(recorder)
+        tracker = new_tracker(recorder)
         join(tracker, 1)
         tracker.handle("socket 2", announce(2, accepts_signals=True), 0.0)
         signal = Signal(SWARM, peer(1), peer(2), "a candidate")
@@ -340,7 +340,7 @@ def test_a_signal_goes_to_the_one_peer_that_accepts_it():
     ],
 )
 def test_extensions_without_a_rightful_way_are_refused(connection, signal, reason):
-    tracker = brain()
+    tracker = new_tracker()
     join(tracker, 1, 2)
     ((to, failure),) = tracker.handle(connection, signal, 0.0)
     assert to == connection
@@ -351,7 +351,7 @@ def test_extensions_without_a_rightful_way_are_refused(connection, signal, reaso
 
 def test_a_list_of_peers_names_others_up_to_its_limit():
     for recorder in (None, Recorder()):
-        tracker = brain(recorder, max_listed=5)
+        tracker = new_tracker(recorder, max_listed=5)
         join(tracker, 1, 2)
         tracker.handle("socket 3", announce(3, left=0), 0.0)
         ((_, reply),) = tracker.handle("socket 1", PeersRequest(SWARM, peer(1)), 0.0)
@@ -364,7 +364,7 @@ def test_a_list_of_peers_names_others_up_to_its_limit():
 
 def test_observers_see_what_happens_in_order():
     recorder = Recorder()
-    tracker = brain(recorder)
+    tracker = new_tracker(recorder)
     tracker.handle("a", announce(1, event="started"), 0.0)
     tracker.handle("b", announce(2, offers=offers(3)), 0.0)
     tracker.handle("a", answer(1, to=2), 0.0)
@@ -391,7 +391,7 @@ def test_observers_see_what_happens_in_order():
 def test_an_observer_may_leave_out_what_is_frequent():
     recorder = Recorder()
     recorder.sees_messages = False
-    tracker = brain(recorder)
+    tracker = new_tracker(recorder)
     join(tracker, 1)
     tracker.handle("b", announce(2, offers=offers(1)), 0.0)
     tracker.handle("socket 1", answer(1, to=2), 0.0)
@@ -400,7 +400,7 @@ def test_an_observer_may_leave_out_what_is_frequent():
 
 def test_the_same_seed_gives_the_same_tracker():
     def run() -> list:
-        tracker = Brain(BrainOptions(), random.Random(3))
+        tracker = Tracker(TrackerOptions(), random.Random(3))
         sent = []
         for step in range(400):
             number = step * 7 % 60

@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from p2p_tracker.core.protocol import AnnounceReply, AnswerRelay, OfferRelay
 
-from tests.tracker.examples import OTHER_SWARM, SWARM, announce, answer, brain, offers, peer
+from tests.tracker.examples import OTHER_SWARM, SWARM, announce, answer, new_tracker, offers, peer
 
 LIFETIME, HEARTBEAT = 50.0, 30.0
 SOCKETS = st.integers(0, 4)
@@ -16,7 +16,7 @@ SWARMS = st.sampled_from([SWARM, OTHER_SWARM])
 class TrackerMachine(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
-        self.tracker = brain(interval=20, heartbeat_timeout=HEARTBEAT)
+        self.tracker = new_tracker(interval=20, heartbeat_timeout=HEARTBEAT)
         self.now = 0.0
         self.owner = {}  # (swarm, peer) -> (socket, last seen)
         self.heard = {}  # socket -> last heard

@@ -53,7 +53,7 @@ async def test_who_may_not_connect_is_told_why(options, how, code, reason):
         assert seen[0] == code
         assert reason in seen[1]
         assert (await get(server, "/tracker/stats")).json()["connections_refused"] == 1
-        assert server.brain.next_deadline() is None
+        assert server.tracker.next_deadline() is None
 
 
 async def test_who_may_connect_is_served():
@@ -134,7 +134,7 @@ async def test_short_questions_with_long_answers_are_the_askers_own_problem():
         _, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
         writer.write(UPGRADE + 300 * text(b'{"action":"scrape"}'))  # 25 MB of answers, at once
         async with asyncio.timeout(DEADLINE):
-            while server.brain.counts.scrapes < 20 or server.connection_count > 1:
+            while server.tracker.counts.scrapes < 20 or server.connection_count > 1:
                 await asyncio.sleep(0.01)
         assert (await tell(good, wire_announce(1)))["incomplete"] == 1
         assert server.figures()["bytes_sent"] - before < 1e7  # what the system takes, and little more
@@ -159,7 +159,7 @@ async def test_hashes_that_are_not_served_are_refused():
             refused = await tell(socket, message)
             assert (refused["action"], refused["info_hash"]) == (action, OTHER_SWARM)
             assert "not served" in refused["failure reason"]
-        assert list(server.brain.swarms) == [SWARM]
+        assert list(server.tracker.swarms) == [SWARM]
         assert (await tell(socket, {"action": "scrape"}))["files"].keys() == {SWARM}
 
 
@@ -242,7 +242,7 @@ async def test_peers_are_listed_and_signalled_by_those_that_ask():
             assert reason in refused["failure reason"]
         stranger = await tell(newer, {**signal, "peer_id": peer(1), "to_peer_id": peer(2)})
         assert "announce first" in stranger["failure reason"]
-        assert server.brain.counts.signals == 2
+        assert server.tracker.counts.signals == 2
 
 
 async def test_goodbyes_come_in_waves_and_can_be_hurried():

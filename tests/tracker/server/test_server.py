@@ -107,8 +107,8 @@ async def test_closing_a_socket_removes_all_its_peers():
             for number in range(3):
                 await join(page, number)
                 await join(page, number, OTHER_SWARM)
-            assert server.brain.counts.peers == 6
-        await until(lambda: not server.brain.swarms)
+            assert server.tracker.counts.peers == 6
+        await until(lambda: not server.tracker.swarms)
         assert server.connection_count == 0
 
 
@@ -227,7 +227,7 @@ async def test_a_peer_that_never_reads_is_dropped_and_disturbs_nobody():
             while server.connection_count == 2:
                 reply = await join(good, 2, offers=offers, numwant=1)
                 assert reply["action"] == "announce"
-        assert server.brain.counts.peers == 1
+        assert server.tracker.counts.peers == 1
 
 
 async def test_a_taken_port_and_a_wrong_host_are_told_clearly():

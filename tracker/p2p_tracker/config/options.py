@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from p2p_tracker.core.matching import STRATEGIES
 from p2p_tracker.errors import OptionError
 
-__all__ = ["BrainOptions", "Options", "require"]
+__all__ = ["Options", "TrackerOptions", "require"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BrainOptions:
+class TrackerOptions:
     """How a tracker behaves.
 
     Raises
@@ -84,7 +84,7 @@ _COUNTS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options(BrainOptions):
+class Options(TrackerOptions):
     """How a tracker behaves and where it listens.
 
     Raises
@@ -193,7 +193,7 @@ class Options(BrainOptions):
     """Lines per second of one kind of event; what is more is counted and told once a second. 0 is no limit."""
 
     def __post_init__(self) -> None:
-        BrainOptions.__post_init__(self)
+        TrackerOptions.__post_init__(self)
         require(0 <= self.port <= 65535, "port", self.port, "a number from 0 to 65535")
         require(
             bool(self.tls_certificate) == bool(self.tls_key), "tls_key", self.tls_key, "a file with tls_certificate"

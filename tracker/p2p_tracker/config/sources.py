@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, get_type_hints
 
-from p2p_tracker.config.options import BrainOptions, Options, require
+from p2p_tracker.config.options import Options, TrackerOptions, require
 from p2p_tracker.errors import OptionError
 
 __all__ = ["Invocation", "describe_options", "parse_arguments"]
@@ -81,7 +81,7 @@ class _Parser(argparse.ArgumentParser):
 def describe_options() -> list[tuple[str, str, str]]:
     """List name, default and meaning of every option, as they stand in the code."""
     meanings: dict[str, str] = {}
-    for kind in (BrainOptions, Options):
+    for kind in (TrackerOptions, Options):
         body = ast.parse(inspect.getsource(kind)).body[0]
         assert isinstance(body, ast.ClassDef)
         for line, after in zip(body.body, body.body[1:], strict=False):

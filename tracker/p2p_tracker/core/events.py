@@ -1,6 +1,7 @@
 """What happens in a tracker, for those who watch: logs, traces, metrics.
 
-An observer overrides what it cares for. It is called while the brain works, so it must be quick and must not call back.
+An observer overrides what it cares for. It is called while the tracker works, so it must be quick and must not call
+back.
 """
 
 __all__ = ["Observer"]

@@ -22,7 +22,7 @@ Any names will do: two connections are near by the first of the names of one tha
 
 
 class Presence(Expiring, Generic[C]):
-    """A connection as the brain knows it.
+    """A connection as the tracker knows it.
 
     `expires` is when it counts as silent; `first` begins the chain of its memberships (`Membership.next`).
     """

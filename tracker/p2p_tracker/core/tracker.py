@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, cast
 
-from p2p_tracker.config.options import BrainOptions
+from p2p_tracker.config.options import TrackerOptions
 from p2p_tracker.core.events import Observer
 from p2p_tracker.core.expiry import Deadlines
 from p2p_tracker.core.matching import STRATEGIES, Matching, UniformRandom, sample
@@ -37,7 +37,7 @@ from p2p_tracker.core.protocol import (
 )
 from p2p_tracker.core.swarm import C, Membership, Place, Presence, Swarm
 
-__all__ = ["Brain", "Counts", "Sends"]
+__all__ = ["Counts", "Sends", "Tracker"]
 
 Sends: TypeAlias = list[tuple[C, Outgoing]]
 
@@ -56,7 +56,7 @@ class Counts:
     """Peers there now, in all swarms."""
 
 
-class Brain(Generic[C]):
+class Tracker(Generic[C]):
     """All swarms of a tracker.
 
     Parameters
@@ -73,7 +73,7 @@ class Brain(Generic[C]):
 
     def __init__(
         self,
-        options: BrainOptions,
+        options: TrackerOptions,
         rng: UniformRandom,
         observer: Observer | None = None,
         matching: Matching[C] | None = None,

@@ -41,7 +41,7 @@ class Router:
     Parameters
     ----------
     swarms
-        The swarms of a brain, by info hash.
+        The swarms of a tracker, by info hash.
     source
         Knows the rest.
     pages

@@ -21,7 +21,7 @@ from p2p_tracker.core import json_codec
 from p2p_tracker.core.events import Observer
 from p2p_tracker.core.matching import UniformRandom
 from p2p_tracker.core.protocol import Incoming, PeersRequest, Scrape, action_of
-from p2p_tracker.core.tracker import Brain
+from p2p_tracker.core.tracker import Tracker
 from p2p_tracker.errors import OptionError, PortInUseError, Refusal
 from p2p_tracker.observability.logs import EventLog
 from p2p_tracker.server.connections import Connection, Hub
@@ -73,7 +73,7 @@ class TrackerServer:
         self.options = options
         self.port = 0
         self._log = EventLog(clock, options.log_rate)
-        self.brain: Brain[Connection] = Brain(options, rng or random.Random(), observer or self._log)
+        self.tracker: Tracker[Connection] = Tracker(options, rng or random.Random(), observer or self._log)
         self._clock = clock
         self._wall_clock = wall_clock
         self._started_at = clock()
@@ -81,7 +81,7 @@ class TrackerServer:
         self._tls = _tls_context(options)
         self._is_public = options.publish_swarms
         pages = Pages(options.libraries, options.channels)
-        self._router = Router(self.brain.swarms, self, pages, is_public=options.publish_swarms)
+        self._router = Router(self.tracker.swarms, self, pages, is_public=options.publish_swarms)
         self._hub: Hub | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._tick_seconds = min(_TICK, options.ping_interval)
@@ -219,7 +219,7 @@ class TrackerServer:
             hub.close(connection, refusal.close_code, refusal.reason)
             return
         connection.visitor = visitor
-        self.brain.connect(connection, self._clock(), place)
+        self.tracker.connect(connection, self._clock(), place)
 
     def _check_room(self, hub: Hub) -> None:
         options = self.options
@@ -227,16 +227,16 @@ class TrackerServer:
             raise Refusal("the tracker goes away", close_code=_GOING_AWAY)
         if options.max_connections and hub.open_count > options.max_connections:
             raise Refusal("the tracker is full")
-        if not self.brain.has_room:
+        if not self.tracker.has_room:
             raise Refusal("the tracker is short of memory")
 
     def on_heard(self, connection: Connection) -> None:
         """Know that a WebSocket is alive."""
-        self.brain.heard(connection, self._clock())
+        self.tracker.heard(connection, self._clock())
 
     def on_closed(self, connection: Connection) -> None:
         """Forget a WebSocket and its peers."""
-        self.brain.disconnect(connection, self._clock())
+        self.tracker.disconnect(connection, self._clock())
         self._refusals.drop(connection)
         if isinstance(connection.visitor, Visitor):
             self._gate.leave(connection.visitor)
@@ -250,7 +250,7 @@ class TrackerServer:
         if self._memory_grown() > limit:
             hub.relieve()
             _return_memory()
-        self.brain.has_room = self._memory_grown() <= limit
+        self.tracker.has_room = self._memory_grown() <= limit
 
     def on_message(self, connection: Connection, data: bytes) -> None:
         """Serve a message."""
@@ -266,7 +266,7 @@ class TrackerServer:
         if not self._is_public and message == Scrape():
             message = Scrape(())
         send, encode = hub.send, json_codec.encode
-        for receiver, reply in self.brain.handle(connection, message, now):
+        for receiver, reply in self.tracker.handle(connection, message, now):
             send(receiver, encode(reply))
         if type(message) is Scrape or type(message) is PeersRequest:
             hub.flush()  # a small question with a long answer: who asks much must read much, and at once
@@ -280,8 +280,8 @@ class TrackerServer:
     def _refuse(self, hub: Hub, connection: Connection, refusal: Refusal) -> None:
         # a connection that only sends nonsense is still alive
         now = self._clock()
-        self.brain.heard(connection, now)
-        failure = self.brain.failure(refusal.info_hash or "", refusal.reason, refusal.action)
+        self.tracker.heard(connection, now)
+        failure = self.tracker.failure(refusal.info_hash or "", refusal.reason, refusal.action)
         if refusal.info_hash is None:
             hub.close(connection, refusal.close_code, refusal.reason)
         elif not self._refusals.spend(connection, now):
@@ -296,8 +296,8 @@ class TrackerServer:
         hub = self._hub
         return {
             "connections": self.connection_count,
-            "swarms": len(self.brain.swarms),
-            **asdict(self.brain.counts),
+            "swarms": len(self.tracker.swarms),
+            **asdict(self.tracker.counts),
             "connections_opened": 0 if hub is None else hub.opened,
             "connections_refused": self._refused_connections,
             "bytes_received": 0 if hub is None else hub.bytes_received,
@@ -311,7 +311,7 @@ class TrackerServer:
         """Tell whether new clients are welcome."""
         limit = self.options.max_connections
         is_full = bool(limit) and self.connection_count >= limit
-        return not self._is_draining and not is_full and self.brain.has_room
+        return not self._is_draining and not is_full and self.tracker.has_room
 
     def ice(self, request: Request) -> Response:
         """Name STUN and TURN servers, to those that may connect."""
@@ -330,7 +330,7 @@ class TrackerServer:
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._tick_seconds, self._tick)
         now = self._clock()
-        for connection in self.brain.expire(now):
+        for connection in self.tracker.expire(now):
             hub.close(connection, _GOING_AWAY, "nothing was heard for too long", patience=1.0)
         self._ping(hub)
         hub.expire(loop.time())
