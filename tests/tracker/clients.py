@@ -8,7 +8,7 @@ import sys
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from p2p_tracker.config.options import Options
+from p2p_tracker.config.options import ServerOptions
 from p2p_tracker.server.server import TrackerServer, serve
 from websockets.asyncio.client import connect
 
@@ -17,7 +17,7 @@ DEADLINE = 5.0
 
 @asynccontextmanager
 async def tracker(**options):
-    async with asyncio.timeout(30), serve(Options(port=0, log_level="error", **options)) as server:
+    async with asyncio.timeout(30), serve(ServerOptions(port=0, log_level="error", **options)) as server:
         yield server
 
 

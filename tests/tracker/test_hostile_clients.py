@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
-from p2p_tracker.config.options import Options
+from p2p_tracker.config.options import ServerOptions
 from p2p_tracker.core.swarm import Membership, Presence
 from p2p_tracker.server.connections import Connection
 from p2p_tracker.server.server import serve
@@ -31,7 +31,7 @@ DEADLINE = 5.0
 @asynccontextmanager
 async def watched_tracker(**options):
     """Run a tracker with a good client in it, which must be served before, during and after."""
-    async with asyncio.timeout(60), serve(Options(port=0, log_level="error", **options)) as server:
+    async with asyncio.timeout(60), serve(ServerOptions(port=0, log_level="error", **options)) as server:
         async with connect(server.url) as good:
 
             async def check() -> None:

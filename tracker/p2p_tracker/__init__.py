@@ -8,19 +8,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from p2p_tracker.config.options import Options, TrackerOptions
+    from p2p_tracker.config.options import ServerOptions, TrackerOptions
     from p2p_tracker.core.events import Observer
     from p2p_tracker.core.tracker import Tracker
     from p2p_tracker.server.server import TrackerServer, serve
 
-__all__ = ["Observer", "Options", "Tracker", "TrackerOptions", "TrackerServer", "serve"]
+__all__ = ["Observer", "ServerOptions", "Tracker", "TrackerOptions", "TrackerServer", "serve"]
 
 # whoever only needs the core, such as a simulation, loads no server
 _HOMES = {
     "Tracker": "core.tracker",
     "TrackerOptions": "config.options",
     "Observer": "core.events",
-    "Options": "config.options",
+    "ServerOptions": "config.options",
     "TrackerServer": "server.server",
     "serve": "server.server",
 }

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from p2p_tracker.admission.tokens import sign
-from p2p_tracker.config.options import Options
+from p2p_tracker.config.options import ServerOptions
 from p2p_tracker.config.sources import Invocation, parse_arguments
 from p2p_tracker.errors import OptionError, TrackerError
 from p2p_tracker.observability.logs import set_up
@@ -66,7 +66,7 @@ def _token(invocation: Invocation, seconds: float) -> str:
     return sign(secret, time.time() + seconds, [text for text in swarms if text is not None] or None)
 
 
-async def _run(options: Options, is_json: bool) -> None:
+async def _run(options: ServerOptions, is_json: bool) -> None:
     async with serve(options) as server:
         stopped = asyncio.Event()
 

@@ -1,5 +1,5 @@
 import pytest
-from p2p_tracker.config.options import Options, TrackerOptions
+from p2p_tracker.config.options import ServerOptions, TrackerOptions
 from p2p_tracker.errors import OptionError
 
 
@@ -27,7 +27,7 @@ from p2p_tracker.errors import OptionError
 def test_senseless_options_are_refused_by_name(options):
     ((name, value),) = options.items()
     with pytest.raises(OptionError, match=name) as caught:
-        Options(**options)
+        ServerOptions(**options)
     assert repr(value) in str(caught.value)
 
 

@@ -3,7 +3,7 @@ import math
 from pathlib import Path
 
 import pytest
-from p2p_tracker.config.options import Options
+from p2p_tracker.config.options import ServerOptions
 from p2p_tracker.config.sources import describe_options, parse_arguments
 from p2p_tracker.errors import OptionError
 
@@ -78,9 +78,9 @@ def test_wrong_flags_and_variables_are_refused(arguments, environment):
 
 def test_every_option_is_described_and_settable_in_every_way(tmp_path):
     described = {name: (default, meaning) for name, default, meaning in describe_options()}
-    assert list(described) == [field.name for field in dataclasses.fields(Options)]
+    assert list(described) == [field.name for field in dataclasses.fields(ServerOptions)]
     assert all(meaning for _, meaning in described.values())
-    for field in dataclasses.fields(Options):
+    for field in dataclasses.fields(ServerOptions):
         flag = "--" + field.name.replace("_", "-")
         if isinstance(field.default, bool):
             assert getattr(options([flag]), field.name) is True

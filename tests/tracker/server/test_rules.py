@@ -9,7 +9,7 @@ from contextlib import suppress
 import httpx
 import pytest
 from p2p_tracker.admission.tokens import sign
-from p2p_tracker.config.options import Options
+from p2p_tracker.config.options import ServerOptions
 from p2p_tracker.errors import OptionError
 from p2p_tracker.server.server import TrackerServer
 from prometheus_client.parser import text_string_to_metric_families
@@ -178,7 +178,7 @@ async def test_a_token_opens_its_swarms():
 
 async def test_relays_get_passwords_that_expire():
     rules = {"stun_urls": ("stun:s",), "turn_urls": ("turn:t",), "turn_secret": "north", "turn_lifetime": 60.0}
-    server = TrackerServer(Options(port=0, **rules), wall_clock=lambda: 1000.0)
+    server = TrackerServer(ServerOptions(port=0, **rules), wall_clock=lambda: 1000.0)
     await server.start()
     try:
         answer = (await get(server, "/tracker/ice")).json()
@@ -247,7 +247,7 @@ async def test_peers_are_listed_and_signalled_by_those_that_ask():
 
 async def test_goodbyes_come_in_waves_and_can_be_hurried():
     async with asyncio.timeout(20):
-        server = TrackerServer(Options(port=0, log_level="error", drain=8.0))
+        server = TrackerServer(ServerOptions(port=0, log_level="error", drain=8.0))
         await server.start()
         sockets = [await client(server).__aenter__() for _ in range(24)]
         closing = asyncio.create_task(server.close())
@@ -290,7 +290,7 @@ async def test_tls(tmp_path):
         writer.close()
         assert (await get(server, "/health", verify=trust)).status_code == 200
     with pytest.raises(OptionError, match="tls_certificate"):
-        TrackerServer(Options(tls_certificate="/no/such/file", tls_key="/no/such/file"))
+        TrackerServer(ServerOptions(tls_certificate="/no/such/file", tls_key="/no/such/file"))
 
 
 @pytest.mark.parametrize(

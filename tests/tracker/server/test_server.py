@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from p2p_tracker.config.options import Options
+from p2p_tracker.config.options import ServerOptions
 from p2p_tracker.errors import OptionError, PortInUseError
 from p2p_tracker.server.server import TrackerServer, serve
 from websockets.asyncio.client import connect
@@ -146,7 +146,7 @@ async def test_silent_sockets_are_dropped_and_answering_ones_stay():
 
 async def test_shutdown_says_goodbye():
     async with asyncio.timeout(20):
-        async with serve(Options(port=0, log_level="error")) as server:
+        async with serve(ServerOptions(port=0, log_level="error")) as server:
             socket = await client(server).__aenter__()
             await join(socket, 1)
         with pytest.raises(ConnectionClosed) as caught:
@@ -233,13 +233,13 @@ async def test_a_peer_that_never_reads_is_dropped_and_disturbs_nobody():
 async def test_a_taken_port_and_a_wrong_host_are_told_clearly():
     async with tracker() as server:
         with pytest.raises(PortInUseError, match=str(server.port)):
-            await TrackerServer(Options(port=server.port)).start()
+            await TrackerServer(ServerOptions(port=server.port)).start()
     with pytest.raises(OptionError, match="no such host"):
-        await TrackerServer(Options(host="no such host", port=0)).start()
+        await TrackerServer(ServerOptions(host="no such host", port=0)).start()
 
 
 async def test_ipv6_is_spoken():
-    async with asyncio.timeout(20), serve(Options(host="::1", port=0, log_level="error")) as server:
+    async with asyncio.timeout(20), serve(ServerOptions(host="::1", port=0, log_level="error")) as server:
         assert server.url.startswith("ws://[::1]:")
         async with connect(server.url) as socket:
             assert (await join(socket, 1))["incomplete"] == 1

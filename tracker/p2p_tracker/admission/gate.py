@@ -7,7 +7,7 @@ from p2p_tracker.admission.access import HashRule, OriginRule
 from p2p_tracker.admission.address_location import Locator
 from p2p_tracker.admission.rate_limits import Budget, Quota, client_address, networks, quota_key
 from p2p_tracker.admission.tokens import Claims, verify
-from p2p_tracker.config.options import Options
+from p2p_tracker.config.options import ServerOptions
 from p2p_tracker.core.protocol import Announce, Incoming, Scrape
 from p2p_tracker.core.swarm import Place
 from p2p_tracker.errors import Refusal
@@ -35,7 +35,7 @@ class Gate:
         When a list or file of the options cannot be read.
     """
 
-    def __init__(self, options: Options):
+    def __init__(self, options: ServerOptions):
         self._trusted = networks(options.trusted_proxies, "trusted_proxies")
         self._origins = OriginRule(options.allow_origins, options.deny_origins, is_required=options.require_origin)
         self._hashes = HashRule(options.allow_hashes, options.deny_hashes)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from p2p_tracker.core.matching import STRATEGIES
 from p2p_tracker.errors import OptionError
 
-__all__ = ["Options", "TrackerOptions", "require"]
+__all__ = ["ServerOptions", "TrackerOptions", "require"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ _COUNTS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options(TrackerOptions):
+class ServerOptions(TrackerOptions):
     """How a tracker behaves and where it listens.
 
     Raises

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, get_type_hints
 
-from p2p_tracker.config.options import Options, TrackerOptions, require
+from p2p_tracker.config.options import ServerOptions, TrackerOptions, require
 from p2p_tracker.errors import OptionError
 
 __all__ = ["Invocation", "describe_options", "parse_arguments"]
@@ -23,14 +23,14 @@ __all__ = ["Invocation", "describe_options", "parse_arguments"]
 _PREFIX = "TRACKER_"
 
 
-_KINDS: dict[str, object] = get_type_hints(Options)
+_KINDS: dict[str, object] = get_type_hints(ServerOptions)
 
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
     """What a command line asks for."""
 
-    options: Options
+    options: ServerOptions
     is_json: bool
     """Whether to say the address as JSON."""
     token_seconds: float | None
@@ -52,7 +52,7 @@ def parse_arguments(arguments: Sequence[str] | None, environment: Mapping[str, s
     path = given.pop("config") or environment.get(_PREFIX + "CONFIG", "")
     values = {**_from_file(path), **_from_environment(environment)}
     values |= {name: _from_text(name, text) if isinstance(text, str) else text for name, text in given.items()}
-    return Invocation(Options(**values), is_json, token_seconds, token_swarms)
+    return Invocation(ServerOptions(**values), is_json, token_seconds, token_swarms)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -81,7 +81,7 @@ class _Parser(argparse.ArgumentParser):
 def describe_options() -> list[tuple[str, str, str]]:
     """List name, default and meaning of every option, as they stand in the code."""
     meanings: dict[str, str] = {}
-    for kind in (TrackerOptions, Options):
+    for kind in (TrackerOptions, ServerOptions):
         body = ast.parse(inspect.getsource(kind)).body[0]
         assert isinstance(body, ast.ClassDef)
         for line, after in zip(body.body, body.body[1:], strict=False):
@@ -89,7 +89,7 @@ def describe_options() -> list[tuple[str, str, str]]:
                 assert isinstance(after, ast.Expr)
                 assert isinstance(after.value, ast.Constant)
                 meanings[line.target.id] = str(after.value.value)
-    return [(field.name, _shown(field.default), meanings[field.name]) for field in dataclasses.fields(Options)]
+    return [(field.name, _shown(field.default), meanings[field.name]) for field in dataclasses.fields(ServerOptions)]
 
 
 def _shown(default: object) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from p2p_tracker.admission.gate import Gate, Visitor
 from p2p_tracker.admission.rate_limits import Budget
-from p2p_tracker.config.options import Options
+from p2p_tracker.config.options import ServerOptions
 from p2p_tracker.core import json_codec
 from p2p_tracker.core.events import Observer
 from p2p_tracker.core.matching import UniformRandom
@@ -64,7 +64,7 @@ class TrackerServer:
 
     def __init__(
         self,
-        options: Options,
+        options: ServerOptions,
         rng: UniformRandom | None = None,
         observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -363,7 +363,7 @@ def _return_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _tls_context(options: Options) -> ssl.SSLContext | None:
+def _tls_context(options: ServerOptions) -> ssl.SSLContext | None:
     if not options.tls_certificate:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -376,7 +376,7 @@ def _tls_context(options: Options) -> ssl.SSLContext | None:
 
 @asynccontextmanager
 async def serve(
-    options: Options, rng: UniformRandom | None = None, observer: Observer | None = None
+    options: ServerOptions, rng: UniformRandom | None = None, observer: Observer | None = None
 ) -> AsyncIterator[TrackerServer]:
     """Run a tracker inside this process while the block runs.
 
