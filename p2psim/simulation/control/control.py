@@ -187,7 +187,7 @@ class Control:
         if self.env.now >= next_ping and self.tracker_up:
             next_ping += _PING
             for v in np.flatnonzero((self._states != AWAY) & (self._states < GONE)).tolist():
-                self.signalling.tracker.heard(v, self.env.now)
+                self.signalling.tracker.keep_alive(v, self.env.now)
         self.signalling.tracker.expire(self.env.now)
         self.env.after(_SWEEP, self._keep_house, next_ping)
 

@@ -166,7 +166,7 @@ def test_takeover_can_wait_for_silence():
     assert tracker.handle("thief", announce(1), 10.0) == [
         ("thief", Failure("announce", SWARM, "this peer_id is connected already"))
     ]
-    tracker.heard("socket 1", 20.0)
+    tracker.keep_alive("socket 1", 20.0)
     assert isinstance(tracker.handle("thief", announce(1), 49.0)[0][1], Failure)
     assert isinstance(tracker.handle("heir", announce(1), 50.0)[0][1], AnnounceReply)
 
@@ -215,8 +215,8 @@ def test_a_membership_ends_without_announces_though_its_connection_lives():
     join(tracker, 1, 2)
     present = {}
     for now in range(0, 160, 10):
-        tracker.heard("socket 1", float(now))
-        tracker.heard("socket 2", float(now))
+        tracker.keep_alive("socket 1", float(now))
+        tracker.keep_alive("socket 2", float(now))
         if now <= 70:
             tracker.handle("socket 2", announce(2), float(now))
         assert tracker.expire(float(now)) == []
@@ -231,7 +231,7 @@ def test_a_silent_connection_is_given_up_after_the_heartbeat_timeout():
     tracker = new_tracker(interval=120, heartbeat_timeout=60)
     tracker.connect("quiet", 0.0)
     join(tracker, 1)
-    tracker.heard("socket 1", 30.0)
+    tracker.keep_alive("socket 1", 30.0)
     assert tracker.next_deadline() == pytest.approx(61.0)
     assert tracker.expire(59.9) == []
     assert tracker.expire(60.0) == ["quiet"]
@@ -275,7 +275,7 @@ def test_limits_refuse_with_a_reason(options, second, reason):
 def test_a_tracker_matches_by_places_when_told_to():
     tracker = new_tracker(matching="locality")
     for number in range(40):
-        tracker.heard(number, 0.0)
+        tracker.keep_alive(number, 0.0)
         tracker.connect(number, 0.0, (f"home {number // 2}", f"region {number % 2}"))
         tracker.handle(number, announce(number), 0.0)
     offered = Counter(to for _ in range(50) for to, _ in tracker.handle(8, announce(8, offers=offers(1)), 0.0)[1:])

@@ -71,7 +71,7 @@ class TrackerMachine(RuleBasedStateMachine):
 
     @rule(socket=SOCKETS)
     def pong(self, socket):
-        self.tracker.heard(socket, self.now)
+        self.tracker.keep_alive(socket, self.now)
         self.heard[socket] = self.now
 
     @rule(seconds=st.sampled_from([1.0, 5.0, 20.0, 60.0]))

@@ -101,7 +101,7 @@ class Tracker(Generic[C]):
         if presence.place != place:
             presence.move(place)
 
-    def heard(self, connection: C, now: float) -> None:
+    def keep_alive(self, connection: C, now: float) -> None:
         """Note a sign of life that is no message, such as a pong."""
         self._presence(connection, now).expires = now + self._heartbeat
 

@@ -132,7 +132,7 @@ class Handler(Protocol):
         """Take a message."""
         ...
 
-    def on_heard(self, connection: Connection) -> None:
+    def on_keep_alive(self, connection: Connection) -> None:
         """Know that a WebSocket is alive."""
         ...
 
@@ -293,7 +293,7 @@ class Hub:
                 self.send(connection, payload[:2], CLOSE)
                 self.drain(connection)
         elif is_open:
-            self.handler.on_heard(connection)
+            self.handler.on_keep_alive(connection)
             if kind is PING:
                 self.send(connection, payload, PONG)
 

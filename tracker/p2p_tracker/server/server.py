@@ -230,9 +230,9 @@ class TrackerServer:
         if not self.tracker.has_room:
             raise Refusal("the tracker is short of memory")
 
-    def on_heard(self, connection: Connection) -> None:
+    def on_keep_alive(self, connection: Connection) -> None:
         """Know that a WebSocket is alive."""
-        self.tracker.heard(connection, self._clock())
+        self.tracker.keep_alive(connection, self._clock())
 
     def on_closed(self, connection: Connection) -> None:
         """Forget a WebSocket and its peers."""
@@ -280,7 +280,7 @@ class TrackerServer:
     def _refuse(self, hub: Hub, connection: Connection, refusal: Refusal) -> None:
         # a connection that only sends nonsense is still alive
         now = self._clock()
-        self.tracker.heard(connection, now)
+        self.tracker.keep_alive(connection, now)
         failure = self.tracker.failure(refusal.info_hash or "", refusal.reason, refusal.action)
         if refusal.info_hash is None:
             hub.close(connection, refusal.close_code, refusal.reason)
