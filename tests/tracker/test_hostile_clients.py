@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from p2p_tracker.config.options import ServerOptions
-from p2p_tracker.core.swarm import Membership, Presence
+from p2p_tracker.core.swarm import Client, Membership
 from p2p_tracker.server.connections import Connection
 from p2p_tracker.server.server import serve
 from websockets.asyncio.client import connect
@@ -190,7 +190,7 @@ async def test_running_out_of_files_is_survived():
 
 async def test_no_object_outlives_its_connection():
     def alive() -> Counter:
-        kinds = (Connection, Membership, Presence, asyncio.Transport)
+        kinds = (Connection, Membership, Client, asyncio.Transport)
         return Counter(type(thing).__name__ for thing in gc.get_objects() if isinstance(thing, kinds))
 
     async with watched_tracker() as (server, check):

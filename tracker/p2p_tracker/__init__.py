@@ -1,7 +1,7 @@
-"""A WebTorrent tracker: WebSocket signalling for peers that share a stream.
+"""WebTorrent tracker: WebSocket signalling for peers that share a stream.
 
-The core (`p2p_tracker.core.tracker`) is sans-IO: messages in, messages out, with the time and the random numbers
-given. The server around it (`p2p_tracker.server.server`) speaks WebSocket and HTTP on one port.
+The core (`p2p_tracker.core.tracker`) is sans-IO: it takes messages, the time and random numbers, and returns messages.
+The server around it (`p2p_tracker.server.server`) speaks WebSocket and HTTP on one port.
 """
 
 from importlib import import_module
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Observer", "ServerOptions", "Tracker", "TrackerOptions", "TrackerServer", "serve"]
 
-# whoever only needs the core, such as a simulation, loads no server
-_HOMES = {
+# imported on first use: a simulation, which needs only the core, loads no server
+_MODULES = {
     "Tracker": "core.tracker",
     "TrackerOptions": "config.options",
     "Observer": "core.events",
@@ -27,6 +27,6 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
