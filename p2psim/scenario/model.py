@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from p2p_tracker.config.options import BrainOptions
+from p2p_tracker.config.options import TrackerOptions
 
 from p2psim.errors import ScenarioError
 from p2psim.scenario.cdn import Cdn, Devices, Hybrid, Relay
@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 SCHEMA = 1
-_TRACKER = BrainOptions()
+_TRACKER = TrackerOptions()
 MAX_CHANNELS = 10_000
 
 

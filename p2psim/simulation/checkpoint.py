@@ -1,7 +1,7 @@
 """A running simulation in a file, to be continued in another process with the same result, bit for bit.
 
 The file is a line of JSON that says what it is, then the state, compressed. Everything that a run consists of is data:
-the arrays of the data plane, the tracker's brain, random streams, and what is still to come on the clock. Arrays that
+the arrays of the data plane, the tracker's core, random streams, and what is still to come on the clock. Arrays that
 are windows into others (a column of a table, say) come back as windows into the restored ones. A SimPy process is a
 generator, which cannot be saved: a run with one of its own (`prepare`) is refused, unless it uses `Clock.after`.
 

@@ -81,7 +81,7 @@ def judge_claims(runs: Runs) -> Judge:
     return Judge(runs, seed=1, replications=5)
 
 
-async def serve_a_tracker(options: p2p_tracker.Options) -> None:
+async def serve_a_tracker(options: p2p_tracker.ServerOptions) -> None:
     async with p2p_tracker.serve(options) as server:
         assert_type(server, p2p_tracker.TrackerServer)
 

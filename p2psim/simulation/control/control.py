@@ -1,6 +1,6 @@
 """The control plane: SimPy owns the clock and everything that a person would call a happening.
 
-Viewers come and go, announce themselves to the real tracker's brain, and meet whom it offers them to. The data plane
+Viewers come and go, announce themselves to the real tracker's core, and meet whom it offers them to. The data plane
 runs between the events.
 
 A behaviour of one's own is a SimPy process: a generator that waits (``yield control.env.timeout(30)``) and then acts,
@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from p2p_tracker.config.options import TICK, Options
+from p2p_tracker.config.options import TICK, ServerOptions
 
 from p2psim.errors import ScenarioError
 from p2psim.rng import stream
@@ -45,7 +45,7 @@ from p2psim.wire.tracker_messages import reconnect_delay
 
 __all__ = ["Control"]
 
-_PING = Options().ping_interval
+_PING = ServerOptions().ping_interval
 """Seconds between the tracker's pings; a viewer that is there answers."""
 
 
@@ -185,8 +185,8 @@ class Control:
         if self.env.now >= next_ping and self.tracker_up:
             next_ping += _PING
             for v in np.flatnonzero((self._states != AWAY) & (self._states < GONE)).tolist():
-                self.signalling.brain.heard(v, self.env.now)
-        self.signalling.brain.expire(self.env.now)
+                self.signalling.tracker.keep_alive(v, self.env.now)
+        self.signalling.tracker.expire(self.env.now)
         self.env.after(TICK, self._keep_house, next_ping)
 
     # -- verbs --------------------------------------------------------------------------------------------------
@@ -245,7 +245,7 @@ class Control:
             self.population.left_at[v] = now
             self.population.departure[v] = CRASH if crash else CLEAN
         if not crash:
-            self.signalling.brain.disconnect(v, now)
+            self.signalling.tracker.disconnect(v, now)
 
     def disconnect(self, a: int, b: int) -> None:
         """Break the connection of two viewers."""

@@ -5,7 +5,7 @@ import time
 import aioice.ice
 import msgspec
 import pytest
-from p2p_tracker.config.options import Options
+from p2p_tracker.config.options import ServerOptions
 from p2p_tracker.server.server import serve
 
 from p2psim.scenario import Scenario
@@ -56,8 +56,8 @@ async def watched(
     options = OriginOptions(kind="vod", segment_count=60, rate=400_000.0, channels=channels)
     async with (
         asyncio.timeout(20),
-        serve(Options(port=0, interval=interval)) as tracker,
-        serve(Options(port=0, interval=interval)) as other,
+        serve(ServerOptions(port=0, interval=interval)) as tracker,
+        serve(ServerOptions(port=0, interval=interval)) as other,
         Origin(options, clip, lambda name, **row: rows.append(row)) as origin,
     ):
         with EventLog(tmp_path / "journal.jsonl") as journal:
