@@ -174,13 +174,15 @@ class Loader:
 
     def _wake_up(self) -> None:
         self._wake_timer = None
-        (self._heir or self).request_pass()
+        self._at_work().request_pass()
 
     def _await_prefetch(self) -> None:
-        self._prefetch_timer = self.clock.call_later(self.agent.prefetch_delay(), self._prefetch)
+        delay = self.agent.prefetch_delay()
+        if delay < math.inf:
+            self._prefetch_timer = self.clock.call_later(delay, self._prefetch)
 
     def _prefetch(self) -> None:
-        at_work = self._heir or self
+        at_work = self._at_work()
         at_work._carry_out(at_work.agent.prefetch_round(self.clock.now()))
         at_work._await_prefetch()
 
@@ -288,6 +290,13 @@ class Loader:
             wish.refused("aborted")
         old._settle()
         self._outgoing = old
+
+    def _at_work(self) -> "Loader":
+        """Return the loader that loads now, however many changes of quality ago this one did."""
+        at_work = self
+        while at_work._heir is not None:
+            at_work = at_work._heir
+        return at_work
 
     def _settle(self) -> None:
         outgoing, self._outgoing = self._outgoing, None
