@@ -14,6 +14,7 @@ from typing import Any
 
 from p2psim.analysis.metrics import sums
 from p2psim.analysis.runs import Job, compile_kernels
+from p2psim.compiled import kept_in
 from p2psim.errors import InputError
 from p2psim.experiment.result_store import Outcome
 from p2psim.simulation import run
@@ -104,12 +105,25 @@ def _check_workers(client: Any, address: str) -> None:
     try:
         found = client.run(fingerprint)
         one_per_host = {worker["host"]: name for name, worker in workers.items()}
-        client.run(compile_kernels, workers=list(one_per_host.values()))
+        _compile_in_turns(client, list(one_per_host.values()))
     except ModuleNotFoundError as error:
         raise InputError(f"{address}: a worker cannot import {error.name}; install p2psim there") from None
     for worker, code in found.items():
         if code != fingerprint():
             raise InputError(f"{address}: worker {worker} has another version of p2psim or its packages than this one")
+
+
+def _compile_in_turns(client: Any, workers: Sequence[str]) -> None:
+    """Compile the kernels on one host for each folder that they are kept in, then on the other hosts.
+
+    Hosts whose folders have one name may share a disk: the others then find there what the first has compiled. Where
+    each has a disk of its own, the others compile together.
+    """
+    folders: dict[str, str] = client.run(kept_in, workers=list(workers))
+    first = {folder: worker for worker, folder in folders.items()}.values()
+    for turn in (list(first), [worker for worker in folders if worker not in first]):
+        if turn:
+            client.run(compile_kernels, workers=turn)
 
 
 @contextmanager

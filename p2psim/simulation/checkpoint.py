@@ -61,7 +61,7 @@ def fingerprint() -> str:
     for folder in (*(package / name for name in ("policy", "network", "simulation", "scenario", "trace")), tracker):
         for path in sorted(folder.rglob("*.py")):
             found.update(path.read_bytes())
-    for name in ("rng.py", "bundle.py", "compiled.py"):
+    for name in ("rng.py", "bundle.py", "compiled.py", "numba_internals.py"):
         found.update((package / name).read_bytes())
     return found.hexdigest()[:16]
 

@@ -215,7 +215,7 @@ class Simulation:
         control = self.control
         scenario, people, plane = control.scenario, control.population, control.plane
         closed = 0
-        while (closed := close_run(control.plane, closed, scenario.duration)) < len(people):
+        while (closed := close_run(control.plane, closed, float(scenario.duration))) < len(people):
             self._drain()
         plane.seat["left_at"] = np.where(plane.seat["left_at"] > 0, plane.seat["left_at"], np.nan)
         self._give_back()
@@ -278,9 +278,8 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
     seat["role"][:count] = people.role
     seat["passed"] = -np.inf
     seat["channel"] = people.channel
-    seat["level"] = (
-        best_level(bitrate, 0, scenario.player.initial_estimate, 1.0, 1.0, 0.0, np.inf) if len(bitrate) > 1 else 0
-    )
+    guess = float(scenario.player.initial_estimate)
+    seat["level"] = best_level(bitrate, 0, guess, 1.0, 1.0, 0.0, np.inf) if len(bitrate) > 1 else 0
     fetch = np.full((count, slots) if events else (1, 1), np.nan, FETCH).view(np.recarray)
     fetch["p2p"] = 0.0
     logged = _LOG_ROWS if events else 1

@@ -6,12 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from p2psim.analysis.runs import Job
+from p2psim.analysis.runs import Job, compile_kernels
 from p2psim.experiment import Design, Sweep, executors, sweep
 from p2psim.experiment.result_store import Outcome
 from tests.experiment.small_sweep import BASE, DESIGN, LIMIT, ROOT, RUNS, assert_same, runs_in
@@ -81,3 +81,32 @@ def test_a_dask_cluster_gives_the_same_bits(dask_cluster: str, alone: Sweep, tmp
     out = tmp_path / "out"
     assert_same(sweep(DESIGN, out, dask=dask_cluster, progress=False), alone)
     assert len(runs_in(out)) == RUNS
+
+
+class Hosts:
+    """The part of Dask's client that has a function called on workers, each of a host with a folder for kernels."""
+
+    def __init__(self, folders: dict[str, str]) -> None:
+        self.folders = folders
+        self.turns: list[set[str]] = []
+
+    def run(self, function: Callable[[], object], **where: Sequence[str]) -> dict[str, str]:
+        if function is compile_kernels:
+            self.turns.append(set(where["workers"]))
+        return {worker: self.folders[worker] for worker in where["workers"]}
+
+
+def test_hosts_that_may_share_a_disk_do_not_compile_at_once() -> None:
+    hosts = Hosts({"a": "/shared/zen4", "b": "/shared/zen4", "c": "/shared/skylake", "d": "/shared/zen4", "e": "/own"})
+    executors._compile_in_turns(hosts, list("abcde"))
+    filled: set[str] = set()
+    for turn in hosts.turns:
+        folders = [hosts.folders[host] for host in turn]
+        assert all(folder in filled or folders.count(folder) == 1 for folder in folders)
+        filled |= set(folders)
+    assert sorted(host for turn in hosts.turns for host in turn) == list("abcde")
+    assert len(hosts.turns) == 2
+
+    alone = Hosts({"a": "/own"})
+    executors._compile_in_turns(alone, ["a"])
+    assert alone.turns == [{"a"}]

@@ -231,7 +231,7 @@ class Control:
             )
         if self.is_present(v):
             self._stop_announcing(v)
-            turn_to(self.plane, v, channel, float(self.env.now))
+            turn_to(self.plane, int(v), int(channel), float(self.env.now))
             self._start_announcing(v)
 
     def leave(self, v: int, crash: bool = False) -> None:
@@ -239,7 +239,7 @@ class Control:
         if self._states[v] >= GONE:
             return
         now = float(self.env.now)
-        depart(self.plane, v, crash, now)
+        depart(self.plane, int(v), bool(crash), now)
         self._turns[v] += 1
         if now < self.population.left_at[v]:
             self.population.left_at[v] = now
@@ -250,7 +250,7 @@ class Control:
     def disconnect(self, a: int, b: int) -> None:
         """Break the connection of two viewers."""
         if max(self._states[a], self._states[b]) < GONE:
-            cut(self.plane, a, b, float(self.env.now))
+            cut(self.plane, int(a), int(b), float(self.env.now))
 
     def set_uplink(self, v: int, rate: float) -> None:
         """Change what the uplink of a viewer's home carries, bytes/s."""

@@ -239,6 +239,7 @@ def _impairments_between_homes(
 ) -> dict[tuple[str, str], Impairment]:
     """Delays between places by the simulator's own rule, for the first viewer of each."""
     network = scenario.network
+    spread = float(network.rtt_spread)
     medians = _medians(scenario)
     first: dict[str, int] = {}
     for home in plan.homes:
@@ -248,7 +249,7 @@ def _impairments_between_homes(
         for b, other in first.items():
             if one <= other:
                 median = float(medians[population.region[one], population.region[other]])
-                rtt = median if a == b else pair_rtt(median, network.rtt_spread, seed * 1009 % 2147483647, one, other)
+                rtt = median if a == b else pair_rtt(median, spread, seed * 1009 % 2147483647, one, other)
                 found[a, b] = Impairment(delay=rtt / 2, loss=network.loss if a != b else 0.0)
     return found
 

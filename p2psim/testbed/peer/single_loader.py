@@ -104,7 +104,7 @@ class Agent:
         if not segments:
             return
         if len(self._T.start) == 0:
-            self._base = self._L.first_id[0] = segments[0][0]
+            self._base = self._L.first_id[0] = int(segments[0][0])
             self._mean = sum(end - start for _, start, end in segments) / len(segments)
         first, last = segments[0][0] - self._base, segments[-1][0] + 1 - self._base
         if last > len(self._T.start):
@@ -113,7 +113,7 @@ class Agent:
             self._widen(4 * (last - first))
         me = self._L.viewer[_ME]
         for name, start, end in segments:
-            index = name - self._base
+            index = int(name) - self._base
             if index >= me.last:
                 reclaim(self._L, _ME, index)
             if index >= 0:
@@ -153,7 +153,7 @@ class Agent:
 
     def player_requests(self, segment: int) -> bool:
         """The player asks; True if the segment is stored. A pass is due after either."""
-        return bool(interface.player_requests(self._L, _ME, segment - self._base))
+        return bool(interface.player_requests(self._L, _ME, int(segment) - self._base))
 
     def player_aborts(self, segment: int) -> bool:
         """The player gives up waiting; True if it was waiting for this segment (a pass is due)."""
@@ -194,9 +194,9 @@ class Agent:
     def queue_pass(self, now: float) -> list[Command]:
         """Decide; the commands are to be carried out in order."""
         self._measure_neighbours(now)
-        self.loaded_share = interface.queue_pass(self._L, self.options, self._T, _ME, now, self._out)
+        self.loaded_share = interface.queue_pass(self._L, self.options, self._T, _ME, float(now), self._out)
         commands = self._commands()
-        interface.after_pass(self._L, self.options, self._T, _ME, now, self._out)
+        interface.after_pass(self._L, self.options, self._T, _ME, float(now), self._out)
         return commands + self._commands()
 
     def prefetch_delay(self) -> float:
@@ -205,7 +205,7 @@ class Agent:
 
     def prefetch_round(self, now: float) -> list[Command]:
         """Run a prefetch round."""
-        interface.prefetch_round(self._L, self.options, self._T, _ME, now, self._out)
+        interface.prefetch_round(self._L, self.options, self._T, _ME, float(now), self._out)
         return self._commands()
 
     def abort_all(self) -> list[Command]:
@@ -328,7 +328,7 @@ class Agent:
 
     def failed(self, segment: int, now: float, *, timed_out: bool = False) -> bool:
         """The attempt failed; a pass is due. True if its neighbour has timed out too often and is to be dropped."""
-        link = requests.fail(self._L, _ME, self._index(segment), now, timed_out)
+        link = requests.fail(self._L, _ME, self._index(segment), float(now), bool(timed_out))
         if link == NOBODY:
             return False
         row = int(self._L.link[_ME, link].neighbour)
@@ -337,7 +337,7 @@ class Agent:
         return bool(interface.on_p2p_failed(self._L, self.options, _ME, link, timed_out))
 
     def _index(self, segment: int) -> int:
-        i = requests.find(self._L, _ME, segment - self._base)
+        i = requests.find(self._L, _ME, int(segment) - self._base)
         if i == NOBODY:
             raise KeyError(f"no request for segment {segment}")
         return int(i)
@@ -399,7 +399,7 @@ class Agent:
         """A neighbour answered that it has not got the segment after all."""
         if name in self._rows and segment >= self._base:
             left = FETCHING if segment in self._fetching[name] else ABSENT
-            neighbours.set_announced(self._L, self._rows[name], segment - self._base, left)
+            neighbours.set_announced(self._L, self._rows[name], int(segment) - self._base, left)
 
     def _measure_neighbours(self, now: float) -> None:
         """Bring the speeds up to date; upstream's cache of them is blind in the first second of a page."""
