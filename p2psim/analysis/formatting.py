@@ -4,7 +4,7 @@ import math
 
 from p2psim.analysis.statistics import Interval
 
-__all__ = ["say", "say_interval", "say_range"]
+__all__ = ["format_interval", "format_range", "format_value"]
 
 _STEPS = {
     "rate": ((1e9 / 8, "Gbit/s"), (1e6 / 8, "Mbit/s"), (1e3 / 8, "kbit/s")),
@@ -18,7 +18,7 @@ _STEPS = {
 NOTHING = "-"
 
 
-def say(value: float, unit: str) -> str:
+def format_value(value: float, unit: str) -> str:
     """Say a value of a metric's unit; a value that is not there is a dash."""
     if not math.isfinite(value):
         return NOTHING if math.isnan(value) else "no limit"
@@ -26,21 +26,21 @@ def say(value: float, unit: str) -> str:
     return f"{_figures(value / factor, unit)} {name}".strip()
 
 
-def say_interval(interval: Interval, unit: str) -> str:
+def format_interval(interval: Interval, unit: str) -> str:
     """Say an estimate with its interval in one unit: ``62 % (60.1 to 63.9)``."""
     if not math.isfinite(interval.low) or not math.isfinite(interval.high):
-        return say(interval.mean, unit)
+        return format_value(interval.mean, unit)
     factor, _ = _step(abs(interval.mean), unit)
     ends = f"{_figures(interval.low / factor, unit)} to {_figures(interval.high / factor, unit)}"
-    return f"{say(interval.mean, unit)} ({ends})"
+    return f"{format_value(interval.mean, unit)} ({ends})"
 
 
-def say_range(low: float, high: float, unit: str) -> str:
+def format_range(low: float, high: float, unit: str) -> str:
     """Say what was claimed: between, at least or at most."""
     if math.isinf(high):
-        return f"at least {say(low, unit)}"
+        return f"at least {format_value(low, unit)}"
     if math.isinf(low):
-        return f"at most {say(high, unit)}"
+        return f"at most {format_value(high, unit)}"
     factor, name = _step(max(abs(low), abs(high)), unit)
     return f"{_figures(low / factor)} to {_figures(high / factor)} {name}".strip()
 

@@ -71,32 +71,32 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _print(found: "Calibration") -> None:
     from p2psim.analysis.calibration.observation import STARTUP_PARTS
-    from p2psim.analysis.formatting import say, say_interval
+    from p2psim.analysis.formatting import format_interval, format_value
 
     rows = []
     for name, each in found.estimates.items():
         unit = _UNITS.get(name, "number")
-        shown = say_interval(each.interval, unit) if each.identified else "left alone"
-        rows.append([f"network.{name}", say(each.default, unit), shown, each.how])
+        shown = format_interval(each.interval, unit) if each.identified else "left alone"
+        rows.append([f"network.{name}", format_value(each.default, unit), shown, each.how])
     print_table(["parameter", "default", "estimate (95 % interval)", "how"], rows, "Fitted")
     rows = []
     for check in found.checks:
         unit = "share" if check.metric == "p2p_ratio" else "time"
         gap = "points" if check.metric == "p2p_ratio" else "share"
-        told = [say(x, unit) for x in (check.measured, check.before, check.after)]
+        told = [format_value(x, unit) for x in (check.measured, check.before, check.after)]
         verdict = ("yes" if check.passes else "no") if check.held_out else "fitted"
-        rows.append([check.scenario, check.metric, *told, say(check.error(check.after), gap), verdict])
+        rows.append([check.scenario, check.metric, *told, format_value(check.error(check.after), gap), verdict])
     head = ["scenario", "metric", "measured", "simulated before", "after", "off by", "within the limit"]
     print_table(head, rows, f"Simulated with it (kept out of the fit: {', '.join(found.held_out) or 'nothing'})")
     parts = [
-        [row["scenario"], row["world"], *(say(row[part], "time") for part in STARTUP_PARTS)]
+        [row["scenario"], row["world"], *(format_value(row[part], "time") for part in STARTUP_PARTS)]
         for row in found.startup.to_dict(orient="records")
     ]
     print_table(
         ["scenario", "world", *(part.replace("_", " ") for part in STARTUP_PARTS)], parts, "Where the start-up goes"
     )
     if found.held_out:
-        print(f"P2P share of the scenarios kept out: off by {say(found.mean_error, 'points')} on average")
+        print(f"P2P share of the scenarios kept out: off by {format_value(found.mean_error, 'points')} on average")
     else:
         print("No scenario was kept out, so nothing judges the fit: give traces of several scenarios")
 

@@ -107,16 +107,22 @@ def _compared(arguments: argparse.Namespace) -> "list[Comparison]":
 
 def print_shares(found: "Sequence[Comparison]") -> None:
     """Print the table of P2P shares."""
-    from p2psim.analysis.formatting import say, say_interval
+    from p2psim.analysis.formatting import format_interval, format_value
 
     head = ["trace", "measured", "simulated", "difference (90 % interval)", "share", "gate"]
     rows = []
     for each in found:
         share = each.differences["p2p_ratio"]
         check = next(check for check in each.checks if check.metric == "p2p_ratio")
-        shown = f"{check.verdict} (±{check.limit.say(check.limit.size)})"
-        gap = say_interval(share.interval, "points")
-        cells = [say(share.measured, "share"), say(share.simulated, "share"), gap, shown, each.verdict_text]
+        shown = f"{check.verdict} (±{check.limit.format(check.limit.size)})"
+        gap = format_interval(share.interval, "points")
+        cells = [
+            format_value(share.measured, "share"),
+            format_value(share.simulated, "share"),
+            gap,
+            shown,
+            each.verdict_text,
+        ]
         rows.append([each.name, *cells])
     print_table(head, rows, "P2P share, simulated against measured")
     if any(each.verdict == "not shown" for each in found):

@@ -51,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Measure, save, print."""
-    from p2psim.analysis.formatting import say
+    from p2psim.analysis.formatting import format_value
     from p2psim.analysis.metrics import METRICS
     from p2psim.experiment import Bar
     from p2psim.report import write_measurement
@@ -69,14 +69,14 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.json:
         emit(_said(trace, folder, found))
     else:
-        rows = [[name, say(number, METRICS[name].unit)] for name, number in found.items()]
+        rows = [[name, format_value(number, METRICS[name].unit)] for name, number in found.items()]
         print_table(["metric", "measured"], rows, f"{scenario.name}: measured for {scenario.duration:g} s")
     return 0
 
 
 def _record_series(arguments: argparse.Namespace, scenarios: "list[Scenario]") -> int:
     """Measure what is not there yet; print a line for each."""
-    from p2psim.analysis.formatting import say
+    from p2psim.analysis.formatting import format_value
     from p2psim.analysis.metrics import METRICS
     from p2psim.experiment import Bar
     from p2psim.testbed.series import plan_series
@@ -96,7 +96,7 @@ def _record_series(arguments: argparse.Namespace, scenarios: "list[Scenario]") -
             bar(number + 1, len(recordings))
             found = _found(trace)
             said.append(_said(trace, recording.folder, found))
-            shown = [say(found[name], METRICS[name].unit) for name in SHOWN]
+            shown = [format_value(found[name], METRICS[name].unit) for name in SHOWN]
             rows.append([recording.folder.name, *shown, f"{trace.manifest.notes['cpu']['busy']:.0%}"])
     note(f"saved in {folder}", arguments.quiet)
     if arguments.json:

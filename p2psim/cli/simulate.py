@@ -139,14 +139,16 @@ def _remark(results: "Results", arguments: argparse.Namespace) -> None:
 
 
 def _print(scenario: "Scenario", summary: "pd.DataFrame", made: int, arguments: argparse.Namespace) -> None:
-    from p2psim.analysis.formatting import say, say_interval
+    from p2psim.analysis.formatting import format_interval, format_value
     from p2psim.analysis.metrics import METRICS
     from p2psim.analysis.statistics import Interval
 
     rows = []
     for row in summary.to_dict("records"):
         interval = Interval(row["mean"], row["low"], row["high"])
-        _, _, ends = say_interval(interval, row["unit"]).partition(" (")
-        rows.append([row["metric"], say(row["mean"], row["unit"]), ends.rstrip(")"), METRICS[row["metric"]].text])
+        _, _, ends = format_interval(interval, row["unit"]).partition(" (")
+        rows.append(
+            [row["metric"], format_value(row["mean"], row["unit"]), ends.rstrip(")"), METRICS[row["metric"]].text]
+        )
     title = f"{scenario.name}: {made} replications from seed {arguments.seed}"
     print_table(["metric", "mean", "95 % interval", ""], rows, title)

@@ -114,7 +114,7 @@ def _plain(found: "Sweep", folder: str) -> dict[str, Any]:
 
 
 def _print(found: "Sweep") -> None:
-    from p2psim.analysis.formatting import say_interval
+    from p2psim.analysis.formatting import format_interval
     from p2psim.analysis.metrics import METRICS
     from p2psim.analysis.statistics import Interval
     from p2psim.experiment.design_points import say_value
@@ -125,6 +125,6 @@ def _print(found: "Sweep") -> None:
         cells = [say_value(name, row[name]) for name in design.factors]
         for name in shown:
             interval = Interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
-            cells.append(say_interval(interval, METRICS[name].unit))
+            cells.append(format_interval(interval, METRICS[name].unit))
         rows.append(cells)
     print_table([*design.factors, *shown], rows, f"{design.name}: {design.replications} replications, 95 % intervals")

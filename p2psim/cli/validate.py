@@ -98,13 +98,13 @@ def _compared(
 
 
 def _print(verdicts: "Sequence[Verdict]", comparisons: "Sequence[Comparison]") -> None:
-    from p2psim.analysis.formatting import say_interval, say_range
+    from p2psim.analysis.formatting import format_interval, format_range
     from p2psim.report.validation import contradictions_texts
 
     rows = []
     for verdict in verdicts:
         case = verdict.base.case
-        said, found = say_range(case.low, case.high, case.unit), say_interval(verdict.base.interval, case.unit)
+        said, found = format_range(case.low, case.high, case.unit), format_interval(verdict.base.interval, case.unit)
         rows.append([verdict.claim.id, case.metric, said, found, verdict.text])
     print_table(["claim", "metric", "said", "found (95 % interval)", "verdict"], rows, "The claims")
     for verdict in verdicts:

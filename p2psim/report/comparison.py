@@ -8,7 +8,7 @@ import pandas as pd
 
 from p2psim import plots
 from p2psim.analysis.comparison.compare import Comparison
-from p2psim.analysis.formatting import say, say_interval
+from p2psim.analysis.formatting import format_interval, format_value
 from p2psim.report.html import answer, figure, heading, page, paragraph, provenance, table
 
 __all__ = ["comparison_parts", "write_comparison"]
@@ -52,7 +52,7 @@ def _parts(comparisons: Sequence[Comparison], seed: int, folder: Path) -> list[s
 
 def _answer(comparisons: Sequence[Comparison]) -> str:
     counts = Counter(each.verdict for each in comparisons)
-    margin = say(comparisons[0].equivalence.margin, "points")
+    margin = format_value(comparisons[0].equivalence.margin, "points")
     text = (
         f"Simulated and measured agree in {counts['agrees']} of {len(comparisons)} scenarios: P2P share within "
         f"{margin}, and every other metric of the gate within its limit."
@@ -93,12 +93,14 @@ def comparison_parts(comparisons: Sequence[Comparison], folder: Path | None = No
         rows.append(
             [
                 each.name,
-                say(share.measured, "share"),
-                say(share.simulated, "share"),
-                say_interval(share.interval, "points"),
-                say(each.differences["startup"].interval.mean, "time"),
-                *(say(each.distances[source], "time") for source in ("http", "p2p")),
-                f"agrees within ±{say(each.equivalence.margin, 'points')}" if each.agrees else each.verdict_text,
+                format_value(share.measured, "share"),
+                format_value(share.simulated, "share"),
+                format_interval(share.interval, "points"),
+                format_value(each.differences["startup"].interval.mean, "time"),
+                *(format_value(each.distances[source], "time") for source in ("http", "p2p")),
+                f"agrees within ±{format_value(each.equivalence.margin, 'points')}"
+                if each.agrees
+                else each.verdict_text,
             ]
         )
         low, high = share.measured + share.interval.low, share.measured + share.interval.high

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from p2psim import plots
-from p2psim.analysis.formatting import say
+from p2psim.analysis.formatting import format_value
 from p2psim.analysis.metrics import METRICS, metrics
 from p2psim.report.html import answer, figure, heading, page, paragraph, provenance, table
 from p2psim.trace import Trace, discrepancies, totals
@@ -19,8 +19,8 @@ def write_measurement(path: str | Path, trace: Trace, in_flight: float) -> Path:
     plots.timeline(run.timeline, ax=ax)
     spread, ax = plots.sheet()
     plots.distribution(run.viewers, ax=ax, column="startup")
-    share, stalled = say(found["p2p_ratio"], "share"), say(found["stall_ratio"], "share")
-    rows = [[name, METRICS[name].text, say(number, METRICS[name].unit)] for name, number in found.items()]
+    share, stalled = format_value(found["p2p_ratio"], "share"), format_value(found["stall_ratio"], "share")
+    rows = [[name, METRICS[name].text, format_value(number, METRICS[name].unit)] for name, number in found.items()]
     doubts = discrepancies(trace, in_flight)
     parts = [
         answer(f"{share} of the media bytes came from peers; viewers stalled {stalled} of the time."),

@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 from p2psim import plots
-from p2psim.analysis.formatting import say, say_interval
+from p2psim.analysis.formatting import format_interval, format_value
 from p2psim.analysis.metrics import METRICS
 from p2psim.analysis.statistics import Interval
 from p2psim.experiment import Results
@@ -21,7 +21,7 @@ def write_results(path: str | Path, results: Results, baseline: bool = False) ->
         if math.isnan(row["mean"]):  # of something that this scenario does not have
             continue
         interval = Interval(row["mean"], row["low"], row["high"])
-        rows.append([row["metric"], METRICS[row["metric"]].text, say_interval(interval, row["unit"])])
+        rows.append([row["metric"], METRICS[row["metric"]].text, format_interval(interval, row["unit"])])
     drawn, ax = plots.sheet()
     plots.timeline(results.timeline, ax=ax)
     spread, ax = plots.sheet()
@@ -43,10 +43,10 @@ def write_results(path: str | Path, results: Results, baseline: bool = False) ->
 
 def answer_text(results: Results, baseline: bool) -> str:
     """Say in a sentence what sharing did."""
-    share = say_interval(results.interval("p2p_ratio"), "share")
-    stalled = say(results.interval("stall_ratio").mean, "share")
+    share = format_interval(results.interval("p2p_ratio"), "share")
+    stalled = format_value(results.interval("stall_ratio").mean, "share")
     text = f"{share} of the media bytes came from peers; viewers stalled {stalled} of the time"
     if not baseline:
         return f"{text}."
-    saved = say_interval(results.interval("origin_saving"), "share")
+    saved = format_interval(results.interval("origin_saving"), "share")
     return f"{text}, and the origin sent {saved} fewer bytes than without sharing."

@@ -12,7 +12,7 @@ from p2psim.analysis.claims.boundaries import Boundary, boundaries_frame, contra
 from p2psim.analysis.claims.definitions import Claim, agreement
 from p2psim.analysis.claims.verdicts import Finding, Verdict
 from p2psim.analysis.comparison.compare import Comparison
-from p2psim.analysis.formatting import say, say_interval, say_range
+from p2psim.analysis.formatting import format_interval, format_range, format_value
 from p2psim.report.comparison import comparison_parts
 from p2psim.report.html import answer, figure, heading, page, paragraph, provenance, table
 
@@ -50,7 +50,7 @@ def agreement_text(verdicts: Sequence[Verdict]) -> str:
     names = ", ".join(claim.id for claim in claims)
     if low > high:
         return f"The claims contradict each other: no saving lies in all of {names}."
-    share = say(low, "share") if low == high else say_range(low, high, "share")
+    share = format_value(low, "share") if low == high else format_range(low, high, "share")
     return f"The claims nearly contradict each other: only a saving of {share} lies in all of {names}."
 
 
@@ -121,8 +121,8 @@ def _claims_parts(verdicts: Sequence[Verdict], folder: Path) -> list[str]:
             verdict.claim.id,
             verdict.claim.statement,
             verdict.base.case.metric,
-            say_range(verdict.base.case.low, verdict.base.case.high, verdict.base.case.unit),
-            say_interval(verdict.base.interval, verdict.base.case.unit),
+            format_range(verdict.base.case.low, verdict.base.case.high, verdict.base.case.unit),
+            format_interval(verdict.base.interval, verdict.base.case.unit),
             verdict.text,
         ]
         for verdict in verdicts
@@ -197,8 +197,8 @@ def _cases_parts(verdicts: Sequence[Verdict]) -> list[str]:
             [
                 finding.case.label,
                 finding.case.metric,
-                say_range(finding.case.low, finding.case.high, finding.case.unit),
-                say_interval(finding.interval, finding.case.unit),
+                format_range(finding.case.low, finding.case.high, finding.case.unit),
+                format_interval(finding.interval, finding.case.unit),
                 finding.status,
             ]
             for finding in verdict.findings
@@ -227,6 +227,6 @@ def _found(finding: Finding) -> dict[str, object]:
         "found_low": interval.low,
         "found_high": interval.high,
         "unit": case.unit,
-        "said": say_range(case.low, case.high, case.unit),
-        "found": say_interval(interval, case.unit),
+        "said": format_range(case.low, case.high, case.unit),
+        "found": format_interval(interval, case.unit),
     }

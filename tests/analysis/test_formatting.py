@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from p2psim.analysis.formatting import say, say_interval, say_range
+from p2psim.analysis.formatting import format_interval, format_range, format_value
 from p2psim.analysis.statistics import Interval
 
 
@@ -30,16 +30,16 @@ from p2psim.analysis.statistics import Interval
     ],
 )
 def test_say(value: float, unit: str, text: str) -> None:
-    assert say(value, unit) == text
+    assert format_value(value, unit) == text
 
 
 def test_intervals_use_one_unit() -> None:
-    assert say_interval(Interval(0.62, 0.601, 0.639), "share") == "62 % (60.1 to 63.9)"
-    assert say_interval(Interval(1.1, 0.9, 1.3), "time") == "1.1 s (0.9 to 1.3)"
-    assert say_interval(Interval(0.62), "share") == "62 %"
+    assert format_interval(Interval(0.62, 0.601, 0.639), "share") == "62 % (60.1 to 63.9)"
+    assert format_interval(Interval(1.1, 0.9, 1.3), "time") == "1.1 s (0.9 to 1.3)"
+    assert format_interval(Interval(0.62), "share") == "62 %"
 
 
 def test_ranges() -> None:
-    assert say_range(0.5, 0.7, "share") == "50 to 70 %"
-    assert say_range(-math.inf, 0.1, "time") == "at most 100 ms"
-    assert say_range(3, math.inf, "number") == "at least 3"
+    assert format_range(0.5, 0.7, "share") == "50 to 70 %"
+    assert format_range(-math.inf, 0.1, "time") == "at most 100 ms"
+    assert format_range(3, math.inf, "number") == "at least 3"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from p2psim.analysis.calibration.fit import Calibration
 from p2psim.analysis.calibration.identification import Estimate
-from p2psim.analysis.formatting import say, say_interval
+from p2psim.analysis.formatting import format_interval, format_value
 from p2psim.errors import InputError
 from p2psim.scenario import Network
 from p2psim.trace.atomic_files import replacing
@@ -42,10 +42,14 @@ def preset_text(found: Calibration, name: str = NAME, made_on: dt.date | None = 
             lines.append(f"# {estimate.name}: {estimate.how}")
         else:
             unit = _dimension(estimate.name) or "number"
-            told = say_interval(estimate.interval, "number" if unit == "fraction" else unit)
+            told = format_interval(estimate.interval, "number" if unit == "fraction" else unit)
             lines += [f"# {told}: {estimate.how}", f"{estimate.name} = {_spelled(estimate)}"]
     actor = f" of {found.actor}" if found.actor else ""
-    error = "" if math.isnan(found.mean_error) else f"; P2P share kept out: off by {say(found.mean_error, 'points')}"
+    error = (
+        ""
+        if math.isnan(found.mean_error)
+        else f"; P2P share kept out: off by {format_value(found.mean_error, 'points')}"
+    )
     lines.append(f'source = "fitted to {len(found.sources)} measured traces{actor} (digests above){error}"')
     return "\n".join(lines) + "\n"
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from p2psim.analysis.claims.definitions import Case, Claim
-from p2psim.analysis.formatting import say
+from p2psim.analysis.formatting import format_value
 from p2psim.analysis.statistics import Interval
 from p2psim.network.nat import pair_success
 from p2psim.scenario import DATA, Scenario
@@ -101,14 +101,16 @@ class Boundary:
         parts = []
         for begin, end in self.holds:
             if (begin, end) == ends:
-                return f"{self.dimension.what}: everywhere from {say(begin, unit)} to {say(end, unit)}"
+                return (
+                    f"{self.dimension.what}: everywhere from {format_value(begin, unit)} to {format_value(end, unit)}"
+                )
             if begin == ends[0]:
                 parts.append(f"up to {_about(end, unit)}")
             elif end == ends[1]:
                 parts.append(f"from {_about(begin, unit)}")
             else:
                 parts.append(f"from {_about(begin, unit)} to {_about(end, unit)}")
-        where = ", and ".join(parts) or f"nowhere from {say(ends[0], unit)} to {say(ends[1], unit)}"
+        where = ", and ".join(parts) or f"nowhere from {format_value(ends[0], unit)} to {format_value(ends[1], unit)}"
         return f"{self.dimension.what}: {where}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -149,7 +151,7 @@ def boundary_cases(claim: Claim, dimension: Dimension) -> tuple[Case, ...]:
         scenario = start.replace({**dimension.changes, dimension.field: dimension.of(value, start)})
         at = dimension.at(scenario)
         many = min(MOST_REPLICATIONS, math.ceil(ENOUGH / scenario.viewers.count))
-        label = f"{dimension.what} {say(at, dimension.unit)}"
+        label = f"{dimension.what} {format_value(at, dimension.unit)}"
         cases.append(dataclasses.replace(reference, label=label, scenario=scenario, at=at, replications=many))
     return tuple(sorted(cases, key=lambda case: case.at))
 
@@ -217,7 +219,7 @@ def contradictions(claimed: Sequence[tuple[Claim, Sequence[Boundary]]]) -> list[
         if low > high:
             lines.append(f"{one.id} and {other.id} exclude each other: no saving lies in both.")
         elif low == high:
-            point.setdefault(say(low, "share"), []).append(f"{one.id} and {other.id}")
+            point.setdefault(format_value(low, "share"), []).append(f"{one.id} and {other.id}")
     lines += [f"Only a saving of exactly {share} lies in {', '.join(pairs)}." for share, pairs in point.items()]
     holding: dict[str, set[str]] = {}
     for claim, boundaries in saving:
@@ -246,7 +248,7 @@ def stretches_frame(claimed: Sequence[tuple[Claim, Sequence[Boundary]]]) -> pd.D
         for boundary in boundaries:
             scale = math.log if boundary.dimension.scale == "log" else float
             first, last = (scale(boundary.findings[index].case.at) for index in (0, -1))
-            least, most = (say(boundary.findings[index].case.at, boundary.dimension.unit) for index in (0, -1))
+            least, most = (format_value(boundary.findings[index].case.at, boundary.dimension.unit) for index in (0, -1))
             row = {"claim": claim.id, "what": boundary.dimension.what, "least": least, "most": most}
             held = boundary.holds or [(math.nan, math.nan)]
             for each in held:
@@ -264,4 +266,4 @@ def _number(name: str) -> int:
 
 
 def _about(value: float, unit: str) -> str:
-    return f"about {say(float(f'{value:.2g}') if unit == 'number' else value, unit)}"
+    return f"about {format_value(float(f'{value:.2g}') if unit == 'number' else value, unit)}"

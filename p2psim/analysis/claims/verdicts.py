@@ -22,7 +22,7 @@ from p2psim.analysis.claims.evidence import (
     staleness,
     with_bills,
 )
-from p2psim.analysis.formatting import say
+from p2psim.analysis.formatting import format_value
 from p2psim.analysis.metrics import Metric, Sums, estimate, pair, sums
 from p2psim.analysis.runs import BASELINE, Job, Runs, jobs_for
 from p2psim.analysis.statistics import Interval
@@ -195,9 +195,10 @@ class Judge:
         """Write the arithmetic of a month out."""
         found = self._against_baseline(finding.case)
         rate, base = (estimate("origin_rate", rows).mean for rows in (found, [_base_sums(row) for row in found]))
+        month, base_month, saved = (format_value(each * MONTH, "size") for each in (rate, base, base - rate))
         return (
-            f"{finding.case.label}: {say(rate, 'rate')} x 86,400 s x 30 / 8 = {say(rate * MONTH, 'size')}; without P2P "
-            f"{say(base, 'rate')} -> {say(base * MONTH, 'size')}; saved {say((base - rate) * MONTH, 'size')}"
+            f"{finding.case.label}: {format_value(rate, 'rate')} x 86,400 s x 30 / 8 = {month}; without P2P "
+            f"{format_value(base, 'rate')} -> {base_month}; saved {saved}"
         )
 
 
@@ -242,8 +243,8 @@ def _stretches(claim: Claim, findings: Sequence[Finding]) -> str:
     first, last = at[0], at[-1]
     parts = []
     for begin, end in stretches(at, means, seen[0].case.low, seen[0].case.high):
-        least = say(begin, "time") if words else str(math.ceil(begin))
-        most = say(end, "time") if words else str(math.floor(end))
+        least = format_value(begin, "time") if words else str(math.ceil(begin))
+        most = format_value(end, "time") if words else str(math.floor(end))
         if begin == first:
             parts.append(f"{what} at most about {most}")
         elif end == last:

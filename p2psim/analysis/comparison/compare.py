@@ -17,7 +17,7 @@ import pandas as pd
 from p2psim.analysis.calibration.conditions import SHIPPED, calibrated, conditions
 from p2psim.analysis.comparison.distances import Distance, curve_distance, time_distance
 from p2psim.analysis.comparison.gate import GATE, LIMITS, MARGIN, Check, Verdict, check_difference, check_distance
-from p2psim.analysis.formatting import say, say_interval
+from p2psim.analysis.formatting import format_interval, format_value
 from p2psim.analysis.metrics import METRICS, metrics
 from p2psim.analysis.runs import Job, Runs
 from p2psim.analysis.statistics import Equivalence, Interval, blocked, difference, equivalence
@@ -138,15 +138,19 @@ class Comparison:
         """
         found = []
         for check in self.checks:
-            row, limit = self.differences.get(check.metric), check.limit.say(check.limit.size)
+            row, limit = self.differences.get(check.metric), check.limit.format(check.limit.size)
             verdict = check.verdict if check.gates else f"({check.verdict})"
             if row is not None:
                 unit = METRICS[check.metric].unit if check.metric in METRICS else "size"
-                gap = say_interval(row.interval, "points" if unit == "share" else unit)
-                cells = [say(row.measured, unit), say(row.simulated, unit), gap, f"±{limit}"]
+                gap = format_interval(row.interval, "points" if unit == "share" else unit)
+                cells = [format_value(row.measured, unit), format_value(row.simulated, unit), gap, f"±{limit}"]
             else:
                 spread, unit = self.spreads[check.metric], "number" if check.metric == "peers_over_time" else "time"
-                parts = [say(spread.value, unit), say(spread.relative, "share"), say(spread.own, "share")]
+                parts = [
+                    format_value(spread.value, unit),
+                    format_value(spread.relative, "share"),
+                    format_value(spread.own, "share"),
+                ]
                 cells = ["", "", "{} apart, {}; chance {}".format(*parts), limit]
             found.append([check.metric, *cells, verdict])
         return found

@@ -29,7 +29,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from p2psim.analysis.comparison.distances import FEW_TRANSFERS, Distance
-from p2psim.analysis.formatting import say
+from p2psim.analysis.formatting import format_value
 from p2psim.analysis.statistics import Interval, equivalence
 from p2psim.errors import InputError, one_of
 
@@ -49,9 +49,9 @@ class Limit:
     size: float
     kind: Kind
 
-    def say(self, value: float) -> str:
+    def format(self, value: float) -> str:
         """Say a value of this kind."""
-        return say(value, {"points": "points", "relative": "share", "number": "number"}[self.kind])
+        return format_value(value, {"points": "points", "relative": "share", "number": "number"}[self.kind])
 
 
 LIMITS: Mapping[str, Limit] = MappingProxyType(
@@ -151,8 +151,8 @@ def check_difference(
     verdict: Verdict = "agrees" if equal else "differs" if beyond else "not shown"
     if not math.isfinite(scaled.mean) and metric != "p2p_ratio":
         verdict = "not judged"
-    ends = "" if is_estimate else f", 90 % interval {limit.say(shown.low)} to {limit.say(shown.high)}"
-    text = f"simulated exceeds measured by {limit.say(scaled.mean)}{ends}, limit ±{limit.say(limit.size)}"
+    ends = "" if is_estimate else f", 90 % interval {limit.format(shown.low)} to {limit.format(shown.high)}"
+    text = f"simulated exceeds measured by {limit.format(scaled.mean)}{ends}, limit ±{limit.format(limit.size)}"
     return Check(metric, limit, metric in gate, scaled.mean, shown.low, shown.high, verdict, text)
 
 
@@ -163,8 +163,8 @@ def check_distance(metric: str, gate: Mapping[str, float], distance: Distance) -
     if not math.isfinite(distance.relative) or distance.least < FEW_TRANSFERS:
         verdict = "not judged"
     text = (
-        f"distance {limit.say(distance.relative)} of the mean measured, limit {limit.say(limit.size)}; simulated runs "
-        f"are {limit.say(distance.own)} apart among themselves"
+        f"distance {limit.format(distance.relative)} of the mean measured, limit {limit.format(limit.size)}; "
+        f"simulated runs are {limit.format(distance.own)} apart among themselves"
     )
     if verdict == "not judged":
         text = f"{distance.least} samples on one side, {FEW_TRANSFERS} are needed; {text}"

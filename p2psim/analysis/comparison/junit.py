@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 
 from p2psim.analysis.comparison.compare import Comparison, Difference
 from p2psim.analysis.comparison.gate import Check
-from p2psim.analysis.formatting import say
+from p2psim.analysis.formatting import format_value
 from p2psim.analysis.metrics import METRICS
 
 __all__ = ["junit"]
@@ -44,4 +44,4 @@ def _values(found: Difference | None) -> str:
     if found is None:
         return ""
     unit = METRICS[found.metric].unit if found.metric in METRICS else "size"
-    return f"measured {say(found.measured, unit)}, simulated {say(found.simulated, unit)}; "
+    return f"measured {format_value(found.measured, unit)}, simulated {format_value(found.simulated, unit)}; "

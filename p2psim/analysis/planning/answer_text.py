@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING
 
-from p2psim.analysis.formatting import say, say_interval
+from p2psim.analysis.formatting import format_interval, format_value
 from p2psim.analysis.statistics import Interval
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ def number_rows(plan: "Plan") -> list[list[str]]:
     """Give rows: what, without sharing, with sharing, 95 % interval."""
     found = plan.numbers
     rows = [
-        [text, say(found[base].mean, unit), say(found[with_].mean, unit), _ends(found[with_], unit)]
+        [text, format_value(found[base].mean, unit), format_value(found[with_].mean, unit), _ends(found[with_], unit)]
         for text, base, with_, unit in _BESIDE
     ]
-    rows += [[text, "", say(found[name].mean, unit), _ends(found[name], unit)] for text, name, unit in _ALONE]
+    rows += [[text, "", format_value(found[name].mean, unit), _ends(found[name], unit)] for text, name, unit in _ALONE]
     return [*rows, *_break_even_rows(plan)]
 
 
@@ -52,9 +52,9 @@ def sensitivity_rows(plan: "Plan") -> list[list[str]]:
             [
                 f"{row['input']}: {row['setting']}",
                 kind,
-                say_interval(saving, "share"),
-                say(row["bill"], "money"),
-                say(row["stall_ratio"], "share"),
+                format_interval(saving, "share"),
+                format_value(row["bill"], "money"),
+                format_value(row["stall_ratio"], "share"),
             ]
         )
     return rows
@@ -66,8 +66,8 @@ def _break_even_rows(plan: "Plan") -> list[list[str]]:
     if math.isinf(price.mean):
         pays = "at no price"
     else:
-        pays = f"above {say(price.mean, 'price')} per {unit}" if price.mean > 0 else "at any price"
-    most = f"up to {say(fee.mean, 'price')}" if fee.mean > 0 else "at none"
+        pays = f"above {format_value(price.mean, 'price')} per {unit}" if price.mean > 0 else "at any price"
+    most = f"up to {format_value(fee.mean, 'price')}" if fee.mean > 0 else "at none"
     return [
         ["sharing pays at a price of the CDN", "", pays, _ends(price, "price") if price.mean else ""],
         ["sharing pays at a fee for a viewer-hour", "", most, _ends(fee, "price")],
@@ -75,5 +75,5 @@ def _break_even_rows(plan: "Plan") -> list[list[str]]:
 
 
 def _ends(interval: Interval, unit: str) -> str:
-    text = say_interval(interval, unit)
+    text = format_interval(interval, unit)
     return text.partition("(")[2].removesuffix(")") if "(" in text else ""

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from p2psim.analysis.formatting import say
+from p2psim.analysis.formatting import format_value
 from p2psim.analysis.planning.audience import Audience, constant, event, read_csv
 from p2psim.analysis.planning.tariff import Tariff, tariff
 from p2psim.errors import InputError, one_of
@@ -115,10 +115,14 @@ class Inputs:
         return [
             ("audience", who + over + line_up),
             ("bitrate", steps or format_quantity(self.bitrate, "rate")),
-            ("access", ", ".join(f"{say(share, 'share')} {name}" for name, share in self.access_mix.items())),
-            ("uplink lent", say(self.lent, "share")),
-            ("NAT", self.nat or ", ".join(f"{say(share, 'share')} {kind}" for kind, share in self.nat_shares.items())),
-            ("relays", f"for {say(self.relay, 'share')} of the pairs that need one" if self.relay else "none"),
+            ("access", ", ".join(f"{format_value(share, 'share')} {name}" for name, share in self.access_mix.items())),
+            ("uplink lent", format_value(self.lent, "share")),
+            (
+                "NAT",
+                self.nat
+                or ", ".join(f"{format_value(share, 'share')} {kind}" for kind, share in self.nat_shares.items()),
+            ),
+            ("relays", f"for {format_value(self.relay, 'share')} of the pairs that need one" if self.relay else "none"),
             ("live latency", format_quantity(self.latency, "time")),
             ("segments", format_quantity(self.segment, "time")),
             ("viewing time", f"{format_quantity(self.viewing, 'time')} in the mean"),

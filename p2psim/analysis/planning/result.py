@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from p2psim.analysis.formatting import say, say_interval
+from p2psim.analysis.formatting import format_interval, format_value
 from p2psim.analysis.planning.estimate import NUMBERS, Evidence, scaled
 from p2psim.analysis.planning.inputs import Inputs
 from p2psim.analysis.planning.tariff import Delivered
@@ -86,9 +86,9 @@ class Plan:
     def answer(self) -> str:
         """Give the answer in a sentence."""
         bill, base = self.numbers["bill"].mean, self.numbers["base_bill"].mean
-        saving = say_interval(self.numbers["origin_saving"], "share")
-        less = f"the bill falls from {say(base, 'money')} to {say(bill, 'money')}"
-        more = f"but the bill rises from {say(base, 'money')} to {say(bill, 'money')}"
+        saving = format_interval(self.numbers["origin_saving"], "share")
+        less = f"the bill falls from {format_value(base, 'money')} to {format_value(bill, 'money')}"
+        more = f"but the bill rises from {format_value(base, 'money')} to {format_value(bill, 'money')}"
         return f"Sharing saves {saving} of the origin's bytes; {less if bill <= base else more}."
 
     @property
@@ -110,11 +110,11 @@ class Plan:
         if evidence.largest > evidence.sizes[-1] and len(swarms) > 1:
             small, large = (row["mean"] for row in swarms.to_dict("records")[-2:])
             flat = "hardly changes" if abs(large - small) <= FLAT else "still changes"
-            ends = f"{evidence.sizes[-2]:,} viewers ({say(small, 'share')}) to {evidence.sizes[-1]:,}"
+            ends = f"{evidence.sizes[-2]:,} viewers ({format_value(small, 'share')}) to {evidence.sizes[-1]:,}"
             parts.append(
                 "A viewer deals with a few dozen neighbours whatever the size of the swarm: the share that the origin "
-                f"still sends {flat} from {ends} ({say(large, 'share')}). Larger swarms ({evidence.largest:,.0f}) are "
-                "taken to be like the latter; that step is added to every interval."
+                f"still sends {flat} from {ends} ({format_value(large, 'share')}). Larger swarms "
+                f"({evidence.largest:,.0f}) are taken to be like the latter; that step is added to every interval."
             )
         return " ".join(parts)
 
@@ -125,8 +125,8 @@ class Plan:
         smooth = table["stall_ratio"] <= self.numbers["stall_ratio"].mean + UNSEEN
         better = table[table["lever"] & smooth & (table["low"] > saving)].sort_values("change", ascending=False).head(1)
         parts = [
-            f"Change first: {row['input']} {row['setting']}, which saves {say(row['saving'], 'share')} instead of "
-            f"{say(saving, 'share')} of the origin's bytes."
+            f"Change first: {row['input']} {row['setting']}, which saves {format_value(row['saving'], 'share')} "
+            f"instead of {format_value(saving, 'share')} of the origin's bytes."
             for row in better.to_dict("records")
         ]
         wide = table[~table["lever"]].head(1)["input"]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from p2psim.analysis.formatting import say
+from p2psim.analysis.formatting import format_value
 from p2psim.analysis.planning.audience import Audience
 from p2psim.analysis.planning.estimate import Evidence, estimates
 from p2psim.analysis.planning.inputs import Inputs
@@ -165,7 +165,7 @@ def _world(inputs: Inputs) -> Iterator[Variant]:
     yield from _ends(inputs, "NAT", "nat", ("mobile", "fixed"), ("mobile", "fixed"))
     if not inputs.access:
         shares = [min(1.0, max(0.0, round(inputs.mobile + step, 4))) for step in (-0.2, 0.2)]
-        yield from _ends(inputs, "mobile viewers", "mobile", shares, [say(share, "share") for share in shares])
+        yield from _ends(inputs, "mobile viewers", "mobile", shares, [format_value(share, "share") for share in shares])
     times = [inputs.viewing / 2, inputs.viewing * 2]
     yield from _ends(inputs, "viewing time", "viewing", times, [f"{time / 60:.0f} min" for time in times])
 
