@@ -9,7 +9,7 @@ from p2psim.cli.options import add_common, add_replications, read_points
 from p2psim.cli.output import emit, print_table, warn
 
 if TYPE_CHECKING:
-    from p2psim.analysis.claims.verdicts import Verdict
+    from p2psim.analysis.claims.verdicts import ClaimResult
     from p2psim.analysis.comparison.compare import Comparison
     from p2psim.analysis.runs import Runs
     from p2psim.trace import Trace
@@ -71,7 +71,7 @@ def execute(arguments: argparse.Namespace) -> int:
     return 1 if any(gap.low > margin or gap.high < -margin for gap in gaps) else 0
 
 
-def _judged(arguments: argparse.Namespace, runs: "Runs", traces: "Sequence[Trace]") -> "list[Verdict]":
+def _judged(arguments: argparse.Namespace, runs: "Runs", traces: "Sequence[Trace]") -> "list[ClaimResult]":
     from p2psim.analysis.claims.boundaries import dimensions
     from p2psim.analysis.claims.definitions import load_claims, select
     from p2psim.analysis.claims.verdicts import Judge
@@ -97,7 +97,7 @@ def _compared(
     return compare_scenarios(traces, replications=replications, seed=arguments.seed, margin=margin, runs=runs)
 
 
-def _print(verdicts: "Sequence[Verdict]", comparisons: "Sequence[Comparison]") -> None:
+def _print(verdicts: "Sequence[ClaimResult]", comparisons: "Sequence[Comparison]") -> None:
     from p2psim.analysis.formatting import format_interval, format_range
     from p2psim.report.validation import contradictions_texts
 
@@ -118,7 +118,7 @@ def _print(verdicts: "Sequence[Verdict]", comparisons: "Sequence[Comparison]") -
 
 
 def _plain(
-    arguments: argparse.Namespace, verdicts: "Sequence[Verdict]", comparisons: "Sequence[Comparison]", report: str
+    arguments: argparse.Namespace, verdicts: "Sequence[ClaimResult]", comparisons: "Sequence[Comparison]", report: str
 ) -> dict[str, Any]:
     from p2psim.report.validation import agreement_text, contradictions_texts
 

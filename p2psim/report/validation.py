@@ -10,7 +10,7 @@ import pandas as pd
 from p2psim import plots
 from p2psim.analysis.claims.boundaries import Boundary, boundaries_frame, contradictions, stretches_frame
 from p2psim.analysis.claims.definitions import Claim, agreement
-from p2psim.analysis.claims.verdicts import Finding, Verdict
+from p2psim.analysis.claims.verdicts import ClaimResult, Finding
 from p2psim.analysis.comparison.compare import Comparison
 from p2psim.analysis.formatting import format_interval, format_range, format_value
 from p2psim.report.comparison import comparison_parts
@@ -25,13 +25,13 @@ _MARKS = {"holds": "holds", "fails": "fails", "holds only if": "only"}
 class Validation:
     """Everything that a validation found."""
 
-    verdicts: Sequence[Verdict]
+    verdicts: Sequence[ClaimResult]
     comparisons: Sequence[Comparison]
     seed: int
     replications: int
 
 
-def claims_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+def claims_frame(verdicts: Sequence[ClaimResult]) -> pd.DataFrame:
     """Give one row per claim: what was said, what was found in its base case, the verdict."""
     rows = []
     for verdict in verdicts:
@@ -41,7 +41,7 @@ def claims_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def agreement_text(verdicts: Sequence[Verdict]) -> str:
+def agreement_text(verdicts: Sequence[ClaimResult]) -> str:
     """Say in which savings all claims that name one agree; empty where fewer than two do."""
     claims = [verdict.claim for verdict in verdicts if verdict.claim.saving is not None]
     if len(claims) < 2:
@@ -54,7 +54,7 @@ def agreement_text(verdicts: Sequence[Verdict]) -> str:
     return f"The claims nearly contradict each other: only a saving of {share} lies in all of {names}."
 
 
-def contradictions_texts(verdicts: Sequence[Verdict]) -> list[str]:
+def contradictions_texts(verdicts: Sequence[ClaimResult]) -> list[str]:
     """Say which claims exclude each other, and which never hold in the same world."""
     first = agreement_text(verdicts)
     return [*([first] if first else []), *contradictions([(each.claim, each.boundaries) for each in verdicts])]
@@ -115,7 +115,7 @@ def _parts(found: Validation, folder: Path) -> list[str]:
     return [*parts, *provenance(None, found.seed, found.replications)]
 
 
-def _claims_parts(verdicts: Sequence[Verdict], folder: Path) -> list[str]:
+def _claims_parts(verdicts: Sequence[ClaimResult], folder: Path) -> list[str]:
     rows = [
         [
             verdict.claim.id,
@@ -138,11 +138,11 @@ def _claims_parts(verdicts: Sequence[Verdict], folder: Path) -> list[str]:
     ]
 
 
-def _claimed(verdicts: Sequence[Verdict]) -> list[tuple[Claim, Sequence[Boundary]]]:
+def _claimed(verdicts: Sequence[ClaimResult]) -> list[tuple[Claim, Sequence[Boundary]]]:
     return [(verdict.claim, verdict.boundaries) for verdict in verdicts]
 
 
-def _boundaries_parts(verdicts: Sequence[Verdict], folder: Path) -> list[str]:
+def _boundaries_parts(verdicts: Sequence[ClaimResult], folder: Path) -> list[str]:
     """Show where each claim ends, along every dimension."""
     table_of_stretches = stretches_frame(_claimed(verdicts))
     if table_of_stretches.empty:
@@ -170,7 +170,7 @@ def _boundaries_parts(verdicts: Sequence[Verdict], folder: Path) -> list[str]:
     ]
 
 
-def _curve_parts(verdicts: Sequence[Verdict], folder: Path) -> list[str]:
+def _curve_parts(verdicts: Sequence[ClaimResult], folder: Path) -> list[str]:
     """Draw the share over the live latency, where a claim varied it."""
     for verdict in verdicts:
         vary = verdict.claim.vary
@@ -189,7 +189,7 @@ def curve_frame(findings: Sequence[Finding]) -> pd.DataFrame:
     return pd.DataFrame([{"at": finding.case.at, **finding.interval.to_dict()} for finding in varied])
 
 
-def _cases_parts(verdicts: Sequence[Verdict]) -> list[str]:
+def _cases_parts(verdicts: Sequence[ClaimResult]) -> list[str]:
     parts = [heading("Case by case")]
     for verdict in verdicts:
         parts.append(paragraph(f"{verdict.claim.id}: {verdict.claim.statement}. It {verdict.text}."))
@@ -208,7 +208,7 @@ def _cases_parts(verdicts: Sequence[Verdict]) -> list[str]:
     return parts
 
 
-def _cases_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+def _cases_frame(verdicts: Sequence[ClaimResult]) -> pd.DataFrame:
     rows = []
     for verdict in verdicts:
         for finding in verdict.findings:

@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 
 from p2psim.analysis.claims.definitions import load_claims
-from p2psim.analysis.claims.verdicts import Finding, Verdict, status
+from p2psim.analysis.claims.verdicts import ClaimResult, Finding, status
 from p2psim.analysis.statistics import Interval
 from p2psim.report import Validation, claims_frame, write_validation
 from p2psim.report.html import page, table
 from p2psim.report.validation import agreement_text
 
 
-def verdicts() -> list[Verdict]:
+def verdicts() -> list[ClaimResult]:
     """All claims, each found to be exactly in the middle of what was said."""
     found = []
     for claim in load_claims():
@@ -23,7 +23,7 @@ def verdicts() -> list[Verdict]:
             mean = case.high - 0.01 * abs(case.high) if case.low == -float("inf") else case.low * 1.01
             interval = Interval(mean, mean * 0.999, mean * 1.001)
             findings.append(Finding(case, interval, status(interval, case.low, case.high)))
-        found.append(Verdict(claim, tuple(findings), "holds", "", (claim.note,)))
+        found.append(ClaimResult(claim, tuple(findings), "holds", "", (claim.note,)))
     return found
 
 

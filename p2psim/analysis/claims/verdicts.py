@@ -30,7 +30,7 @@ from p2psim.scenario import Scenario
 from p2psim.simulation import Run
 from p2psim.trace import Trace
 
-__all__ = ["Finding", "Judge", "Status", "Verdict", "decide", "status"]
+__all__ = ["ClaimResult", "Finding", "Judge", "Status", "decide", "status"]
 
 Status = Literal["inside", "below", "above", "across", "unknown"]
 HOLDS, FAILS, ONLY_IF = "holds", "fails", "holds only if"
@@ -57,7 +57,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ClaimResult:
     """What became of a claim."""
 
     claim: Claim
@@ -77,7 +77,7 @@ class Verdict:
 
     @property
     def text(self) -> str:
-        """Verdict and condition in words."""
+        """ClaimResult and condition in words."""
         return f"{self.verdict} {self.condition}".strip()
 
     def to_dict(self) -> dict[str, Any]:
@@ -119,12 +119,12 @@ class Judge:
         jobs = [job for case in cases for job in self._jobs(case)]
         self._runs.make([*jobs, *(job for case in edges for job in self._along._jobs(case))])
 
-    def judge(self, claim: Claim) -> Verdict:
+    def judge(self, claim: Claim) -> ClaimResult:
         """Give the verdict on a claim."""
         findings = tuple(self._find(case) for case in claim.cases)
         verdict, condition = decide(claim, findings)
         remarks, boundaries = tuple(self._remarks(claim, findings)), tuple(self._boundaries(claim))
-        return Verdict(claim, findings, verdict, condition, remarks, boundaries)
+        return ClaimResult(claim, findings, verdict, condition, remarks, boundaries)
 
     def _boundaries(self, claim: Claim) -> Iterator[Boundary]:
         for dimension in self._dimensions:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from p2psim.analysis.claims.definitions import Case, Claim, Vary
-from p2psim.analysis.claims.verdicts import Finding, Verdict, decide, status
+from p2psim.analysis.claims.verdicts import ClaimResult, Finding, decide, status
 from p2psim.analysis.statistics import Interval
 from p2psim.scenario import Scenario
 
@@ -95,7 +95,7 @@ def test_a_varied_field_without_any_region_fails() -> None:
 
 
 def test_verdict_says_it_in_words_and_in_json() -> None:
-    verdict = Verdict(claim(), (finding(0.6),), "holds only if", "it rains")
+    verdict = ClaimResult(claim(), (finding(0.6),), "holds only if", "it rains")
     assert verdict.text == "holds only if it rains"
     plain = verdict.to_dict()
     assert plain["verdict"] == "holds only if"
