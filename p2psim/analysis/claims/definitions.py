@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from p2psim.analysis.claims.evidence import METRICS_OF_CLAIMS
+from p2psim.analysis.claims.evidence import CLAIM_METRICS
 from p2psim.analysis.prices import Prices, prices
 from p2psim.errors import InputError
 from p2psim.scenario import DATA, Scenario
@@ -56,7 +56,7 @@ class Case:
     @property
     def unit(self) -> str:
         """Unit of the metric."""
-        return METRICS_OF_CLAIMS[self.metric].unit
+        return CLAIM_METRICS[self.metric].unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,8 +172,8 @@ def _cases(row: Mapping[str, Any], scenario: Scenario, where: str) -> tuple[Case
 def _case(row: Mapping[str, Any], case: Mapping[str, Any], scenario: Scenario, where: str) -> Case:
     given = {**{key: row[key] for key in _INHERITED if key in row}, **case}
     metric = given["metric"]
-    if metric not in METRICS_OF_CLAIMS:
-        raise InputError(f"{where}: metric {metric!r}: accepted: {', '.join(METRICS_OF_CLAIMS)}")
+    if metric not in CLAIM_METRICS:
+        raise InputError(f"{where}: metric {metric!r}: accepted: {', '.join(CLAIM_METRICS)}")
     # A case that says its own metric says its own interval too, one-sided where one end is missing.
     ends = case if "low" in case or ("high" in case and "metric" in case) else given
     return Case(
@@ -204,7 +204,7 @@ def _saving(ends: Sequence[str]) -> tuple[float, float]:
 
 def _quantity(value: object, metric: str) -> float:
     if isinstance(value, str):
-        return parse_quantity(value, _DIMENSIONS[METRICS_OF_CLAIMS[metric].unit])
+        return parse_quantity(value, _DIMENSIONS[CLAIM_METRICS[metric].unit])
     return float(str(value))
 
 

@@ -10,15 +10,23 @@ from p2psim.analysis.prices import Prices, bill
 from p2psim.simulation import Run
 from p2psim.trace import Trace
 
-__all__ = ["METRICS_OF_CLAIMS", "MONTH", "OF_EVENTS", "growth", "sample_interval", "staleness", "with_bills"]
+__all__ = [
+    "CLAIM_METRICS",
+    "MONTH",
+    "TRACE_METRICS",
+    "growth_exponent",
+    "sample_interval",
+    "stale_offer_counts",
+    "with_bills",
+]
 
 MONTH = 30 * 86400.0
 """Seconds of a month of thirty days."""
 
-OF_EVENTS = frozenset({"sample_interval"})
+TRACE_METRICS = frozenset({"sample_interval"})
 """Metrics that need every event of a run."""
 
-METRICS_OF_CLAIMS: Mapping[str, Metric] = {
+CLAIM_METRICS: Mapping[str, Metric] = {
     **METRICS,
     "month_bytes": Metric(text="origin bytes in 30 days at this rate", unit="size", over="month_bytes"),
     "cost_saving": Metric(
@@ -40,14 +48,14 @@ def with_bills(found: Sums, at: Prices | None) -> Sums:
     return {**found, **more}
 
 
-def growth(rates: Sequence[float], sizes: Sequence[int]) -> float:
+def growth_exponent(rates: Sequence[float], sizes: Sequence[int]) -> float:
     """Fit the exponent g of ``rate ~ size**g``: 1 is linear growth, 0 none."""
     if min(rates) <= 0:
         return math.nan
     return float(np.polyfit(np.log(sizes), np.log(rates), 1)[0])
 
 
-def staleness(run: Run) -> dict[str, float]:
+def stale_offer_counts(run: Run) -> dict[str, float]:
     """Count the offers that the tracker passed on, and those of them whose receiver had gone already."""
     return {"stale_offers": float(run.stale_offers), "offers": float(run.stale_offers + run.live_offers)}
 

@@ -14,12 +14,12 @@ from typing import Any, Literal
 from p2psim.analysis.claims.boundaries import Boundary, Dimension, boundary_cases, stretches
 from p2psim.analysis.claims.definitions import Case, Claim
 from p2psim.analysis.claims.evidence import (
-    METRICS_OF_CLAIMS,
+    CLAIM_METRICS,
     MONTH,
-    OF_EVENTS,
-    growth,
+    TRACE_METRICS,
+    growth_exponent,
     sample_interval,
-    staleness,
+    stale_offer_counts,
     with_bills,
 )
 from p2psim.analysis.formatting import format_value
@@ -133,23 +133,23 @@ class Judge:
 
     def _jobs(self, case: Case) -> Iterator[Job]:
         for scenario in _scenarios(case):
-            yield from self._asked(scenario, case, case.metric in OF_EVENTS)
-            if METRICS_OF_CLAIMS[case.metric].paired or case.metric == "month_bytes":
+            yield from self._asked(scenario, case, case.metric in TRACE_METRICS)
+            if CLAIM_METRICS[case.metric].paired or case.metric == "month_bytes":
                 yield from self._asked(_baseline(scenario), case)
 
     def _find(self, case: Case) -> Finding:
-        metric = METRICS_OF_CLAIMS[case.metric]
+        metric = CLAIM_METRICS[case.metric]
         interval = estimate(metric, self._sums(case, metric))
         return Finding(case, interval, status(interval, case.low, case.high))
 
     def _sums(self, case: Case, metric: Metric) -> list[Sums]:
-        if case.metric in OF_EVENTS:
+        if case.metric in TRACE_METRICS:
             return [sample_interval(trace) for trace in self._traces(case)]
         if case.metric == "stale_share":
-            return [staleness(run) for run in self._made(case.scenario, case)]
+            return [stale_offer_counts(run) for run in self._made(case.scenario, case)]
         if case.sizes:
             rates = [[found["origin_bytes"] for found in self._plain(scenario, case)] for scenario in _scenarios(case)]
-            return [{"growth": growth(each, case.sizes)} for each in zip(*rates, strict=True)]
+            return [{"growth": growth_exponent(each, case.sizes)} for each in zip(*rates, strict=True)]
         if metric.paired or case.metric == "month_bytes":
             return [with_bills(found, case.prices) for found in self._against_baseline(case)]
         return self._plain(case.scenario, case)
