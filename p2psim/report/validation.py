@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from p2psim import plots
-from p2psim.analysis.claims.boundaries import Boundary, boundaries_frame, contradictions, stretches_frame
+from p2psim.analysis.claims.boundaries import Boundary, boundaries_frame, contradictions, holding_ranges_frame
 from p2psim.analysis.claims.definitions import Claim, agreement
 from p2psim.analysis.claims.verdicts import ClaimResult, Finding
 from p2psim.analysis.comparison.compare import Comparison
@@ -144,12 +144,12 @@ def _claimed(verdicts: Sequence[ClaimResult]) -> list[tuple[Claim, Sequence[Boun
 
 def _boundaries_parts(verdicts: Sequence[ClaimResult], folder: Path) -> list[str]:
     """Show where each claim ends, along every dimension."""
-    table_of_stretches = stretches_frame(_claimed(verdicts))
-    if table_of_stretches.empty:
+    ranges = holding_ranges_frame(_claimed(verdicts))
+    if ranges.empty:
         return []
-    drawn, ax = plots.sheet(7.4, 0.34 * table_of_stretches["claim"].nunique() + 1.3)
-    plots.boundaries(table_of_stretches, ax=ax)
-    whats = list(dict.fromkeys(table_of_stretches["what"]))
+    drawn, ax = plots.sheet(7.4, 0.34 * ranges["claim"].nunique() + 1.3)
+    plots.boundaries(ranges, ax=ax)
+    whats = list(dict.fromkeys(ranges["what"]))
     rows = []
     for verdict in verdicts:
         held = {each.dimension.what: each.text.partition(": ")[2] for each in verdict.boundaries}

@@ -32,8 +32,8 @@ __all__ = [
     "boundary_cases",
     "contradictions",
     "dimensions",
-    "stretches",
-    "stretches_frame",
+    "holding_ranges",
+    "holding_ranges_frame",
 ]
 
 SCHEMA = 1
@@ -92,7 +92,7 @@ class Boundary:
             return []
         at, means = [each.case.at for each in seen], [each.interval.mean for each in seen]
         low, high = seen[0].case.low, seen[0].case.high
-        return stretches(at, means, low, high, log=self.dimension.scale == "log")
+        return holding_ranges(at, means, low, high, log=self.dimension.scale == "log")
 
     @property
     def text(self) -> str:
@@ -156,7 +156,7 @@ def boundary_cases(claim: Claim, dimension: Dimension) -> tuple[Case, ...]:
     return tuple(sorted(cases, key=lambda case: case.at))
 
 
-def stretches(
+def holding_ranges(
     at: Sequence[float], means: Sequence[float], low: float, high: float, log: bool = False
 ) -> list[tuple[float, float]]:
     """Give the stretches of a dimension on which the line through the estimates lies between low and high.
@@ -238,7 +238,7 @@ def contradictions(claimed: Sequence[tuple[Claim, Sequence[Boundary]]]) -> list[
     return lines
 
 
-def stretches_frame(claimed: Sequence[tuple[Claim, Sequence[Boundary]]]) -> pd.DataFrame:
+def holding_ranges_frame(claimed: Sequence[tuple[Claim, Sequence[Boundary]]]) -> pd.DataFrame:
     """Give where claims hold, to scale: claim, what, begin and end (0 to 1 along the dimension), its ends in words.
 
     One row per stretch; begin and end are NaN where a claim holds nowhere along a dimension.

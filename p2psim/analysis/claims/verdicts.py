@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from p2psim.analysis.claims.boundaries import Boundary, Dimension, boundary_cases, stretches
+from p2psim.analysis.claims.boundaries import Boundary, Dimension, boundary_cases, holding_ranges
 from p2psim.analysis.claims.definitions import Case, Claim
 from p2psim.analysis.claims.evidence import (
     CLAIM_METRICS,
@@ -242,7 +242,7 @@ def _stretches(claim: Claim, findings: Sequence[Finding]) -> str:
     what = f"{claim.vary.what} {'is' if words else 'are'}"
     first, last = at[0], at[-1]
     parts = []
-    for begin, end in stretches(at, means, seen[0].case.low, seen[0].case.high):
+    for begin, end in holding_ranges(at, means, seen[0].case.low, seen[0].case.high):
         least = format_value(begin, "time") if words else str(math.ceil(begin))
         most = format_value(end, "time") if words else str(math.floor(end))
         if begin == first:

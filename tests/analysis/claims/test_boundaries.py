@@ -13,8 +13,8 @@ from p2psim.analysis.claims.boundaries import (
     boundary_cases,
     contradictions,
     dimensions,
-    stretches,
-    stretches_frame,
+    holding_ranges,
+    holding_ranges_frame,
 )
 from p2psim.analysis.claims.definitions import load_claims, select
 from p2psim.analysis.claims.verdicts import Finding, Judge, status
@@ -35,20 +35,20 @@ def _boundary(claim: str, dimension: str, means: list[float]) -> Boundary:
 
 
 def test_crossings_of_a_line() -> None:
-    ((begin, end),) = stretches([0, 10], [0.0, 1.0], 0.25, 0.5)
+    ((begin, end),) = holding_ranges([0, 10], [0.0, 1.0], 0.25, 0.5)
     assert (begin, end) == pytest.approx((2.5, 5.0))
-    assert stretches([0, 10], [0.0, 1.0], 2.0, 3.0) == []
-    assert stretches([0, 10], [0.0, 1.0], -1.0, 2.0) == [(0.0, 10.0)]
-    assert stretches([0, 10], [0.0, 1.0], -math.inf, 0.5) == [(0.0, 5.0)]
+    assert holding_ranges([0, 10], [0.0, 1.0], 2.0, 3.0) == []
+    assert holding_ranges([0, 10], [0.0, 1.0], -1.0, 2.0) == [(0.0, 10.0)]
+    assert holding_ranges([0, 10], [0.0, 1.0], -math.inf, 0.5) == [(0.0, 5.0)]
 
 
 def test_crossings_over_a_logarithm() -> None:
-    ((begin, end),) = stretches([1, 100], [0.0, 1.0], 0.5, 1.0, log=True)
+    ((begin, end),) = holding_ranges([1, 100], [0.0, 1.0], 0.5, 1.0, log=True)
     assert (begin, end) == pytest.approx((10.0, 100.0))
 
 
 def test_a_line_that_leaves_and_comes_back_has_two_stretches() -> None:
-    assert stretches([0, 1, 2], [0.0, 1.0, 0.0], 0.0, 0.5) == [(0.0, 0.5), (1.5, 2.0)]
+    assert holding_ranges([0, 1, 2], [0.0, 1.0, 0.0], 0.0, 0.5) == [(0.0, 0.5), (1.5, 2.0)]
 
 
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=6), st.floats(-1, 1), st.floats(0.01, 1))
@@ -56,7 +56,7 @@ def test_inside_a_stretch_the_line_is_inside(means: list[float], low: float, wid
     import numpy as np
 
     at = list(range(len(means)))
-    found = stretches(at, means, low, low + width)
+    found = holding_ranges(at, means, low, low + width)
     for place in np.linspace(0, len(means) - 1, 41).tolist():
         here = float(np.interp(place, at, means))
         within = any(begin - 1e-6 <= place <= end + 1e-6 for begin, end in found)
@@ -111,7 +111,7 @@ def test_tables_for_figures() -> None:
     frame = boundaries_frame(claimed)
     assert frame["x"].tolist() == [16, 24, 36, 42, 50]
     assert {"value", "low", "high", "status"} <= set(frame.columns)
-    drawn = stretches_frame(claimed).iloc[0]
+    drawn = holding_ranges_frame(claimed).iloc[0]
     assert drawn["begin"] == pytest.approx((33 - 16) / (50 - 16))
     assert (drawn["least"], drawn["most"]) == ("16 s", "50 s")
 
