@@ -7,7 +7,7 @@ alone is of the viewers who joined after it, or where nobody did (an audience th
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 import pandas as pd
@@ -37,101 +37,92 @@ BILLED_BIN = 300.0
 """Rates are billed by the 95th percentile of five-minute rates."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Metric:
-    """How a metric comes out of sums: ``over / under``, or ``1 - over / under``, or `over` itself."""
+    """Definition of a metric: ``numerator / denominator``, its complement to 1, or `numerator` itself."""
 
     text: str
     unit: str
     """share, points, rate, size, time, count or number."""
-    over: str
-    under: str = ""
+    numerator: str
+    denominator: str = ""
+    _: KW_ONLY
     complement: bool = False
     paired: bool = False
     """Needs the paired `http-only` run."""
 
 
 METRICS: Mapping[str, Metric] = {
-    "p2p_ratio": Metric(text="P2P share of media bytes received", unit="share", over="p2p_bytes", under="media_bytes"),
-    "offload": Metric(
-        text="1 - origin bytes / bytes played", unit="share", over="origin_bytes", under="played_bytes", complement=True
-    ),
+    "p2p_ratio": Metric("P2P share of media bytes received", "share", "p2p_bytes", "media_bytes"),
+    "offload": Metric("1 - origin bytes / bytes played", "share", "origin_bytes", "played_bytes", complement=True),
     "origin_saving": Metric(
-        text="origin bytes saved against http-only", unit="share", over="origin_bytes", under="base_origin_bytes",
-        complement=True, paired=True,
-    ),
-    "origin_left": Metric(
-        text="origin bytes left of http-only", unit="share", over="origin_bytes", under="base_origin_bytes", paired=True
-    ),
-    "origin_saving_p95": Metric(
-        text="95th percentile rate saved against http-only", unit="share", over="origin_rate_p95",
-        under="base_origin_rate_p95", complement=True, paired=True,
-    ),
-    "origin_rate": Metric(text="mean rate of the origin", unit="rate", over="origin_bytes", under="seconds"),
-    "origin_rate_p95": Metric(text="95th percentile of the origin's rate", unit="rate", over="origin_rate_p95"),
-    "origin_rate_bin": Metric(text="width of the bins of that percentile", unit="time", over="origin_rate_bin"),
-    "relay_bytes": Metric(text="bytes through relays", unit="size", over="relay_bytes"),
-    "far_share": Metric(text="share of P2P from other regions", unit="share", over="far_bytes", under="p2p_bytes"),
-    "cache_hits": Metric(
-        text="1 - bytes from the origin to edges / bytes from edges", unit="share", over="fill_bytes",
-        under="edge_bytes", complement=True,
-    ),
-    "second_share": Metric(
-        text="share of HTTP from a second CDN", unit="share", over="second_bytes", under="http_bytes"
-    ),
-    "wasted_bytes": Metric(text="bytes received and never played", unit="size", over="wasted_bytes"),
-    "wasted_http": Metric(text="of these over HTTP", unit="size", over="wasted_http"),
-    "wasted_p2p": Metric(text="of these from peers", unit="size", over="wasted_p2p"),
-    "stall_ratio": Metric(
-        text="time stalled after the first frame / time watching", unit="share", over="stalled_seconds",
-        under="viewer_seconds",
-    ),
-    "stalls": Metric(text="stalls per viewer", unit="number", over="stall_count", under="viewer_count"),
-    "poisoned": Metric(
-        text="segments played per viewer that were not the origin's", unit="number", over="poisoned_segments",
-        under="viewer_count",
-    ),
-    "started": Metric(
-        text="viewers who came and saw a first frame", unit="share", over="startup_count", under="joined_count"
-    ),
-    "startup": Metric(text="join to first frame, of these", unit="time", over="startup_sum", under="startup_count"),
-    "startup_p95": Metric(text="its 95th percentile", unit="time", over="startup_p95"),
-    "latency": Metric(text="behind live while playing", unit="time", over="latency_sum", under="latency_weight"),
-    "peers": Metric(text="connected peers per viewer", unit="number", over="peer_seconds", under="viewer_seconds"),
-    "swarm": Metric(text="viewers in the swarm", unit="number", over="viewer_seconds", under="swarm_seconds"),
-    "bitrate": Metric(text="bitrate played", unit="rate", over="played_bytes", under="played_seconds"),
-    "switches": Metric(text="changes of quality per viewer", unit="number", over="switch_count", under="viewer_count"),
-    "zaps": Metric(text="changes of channel per viewer", unit="number", over="zap_count", under="viewer_count"),
-    "zap_time": Metric(text="zap to first frame", unit="time", over="zap_wait_sum", under="zap_count"),
-    "wait": Metric(text="request to first byte", unit="time", over="wait_sum", under="transfer_count"),
-    "http_wait": Metric(text="the same over HTTP", unit="time", over="http_wait_sum", under="http_count"),
-    "p2p_wait": Metric(text="the same from peers", unit="time", over="p2p_wait_sum", under="p2p_count"),
-    "http_time": Metric(text="request to last byte over HTTP", unit="time", over="http_time_sum", under="http_count"),
-    "p2p_time": Metric(text="the same from peers", unit="time", over="p2p_time_sum", under="p2p_count"),
-    "added_wait": Metric(text="first byte, peers later than HTTP", unit="time", over="added_wait"),
-    "added_time": Metric(text="whole segment, peers later than HTTP", unit="time", over="added_time"),
-    "fairness": Metric(text="Jain's index of bytes given / received", unit="number", over="fairness"),
-    "added_startup": Metric(text="start-up against http-only", unit="time", over="added_startup", paired=True),
-    "added_latency": Metric(text="live latency against http-only", unit="time", over="added_latency", paired=True),
-    "added_stall_ratio": Metric(
-        text="stall ratio against http-only", unit="points", over="added_stall_ratio", paired=True
-    ),
-    "added_switches": Metric(
-        text="changes of quality against http-only", unit="number", over="added_switches", paired=True
-    ),
-    "wait_reduction": Metric(
-        text="1 - request to first byte / http-only's", unit="share", over="wait", under="base_wait", complement=True,
+        "origin bytes saved against http-only",
+        "share",
+        "origin_bytes",
+        "base_origin_bytes",
+        complement=True,
         paired=True,
+    ),
+    "origin_left": Metric("origin bytes left of http-only", "share", "origin_bytes", "base_origin_bytes", paired=True),
+    "origin_saving_p95": Metric(
+        "95th percentile rate saved against http-only",
+        "share",
+        "origin_rate_p95",
+        "base_origin_rate_p95",
+        complement=True,
+        paired=True,
+    ),
+    "origin_rate": Metric("mean rate of the origin", "rate", "origin_bytes", "seconds"),
+    "origin_rate_p95": Metric("95th percentile of the origin's rate", "rate", "origin_rate_p95"),
+    "origin_rate_bin": Metric("width of the bins of that percentile", "time", "origin_rate_bin"),
+    "relay_bytes": Metric("bytes through relays", "size", "relay_bytes"),
+    "far_share": Metric("share of P2P from other regions", "share", "far_bytes", "p2p_bytes"),
+    "cache_hits": Metric(
+        "1 - bytes from the origin to edges / bytes from edges", "share", "fill_bytes", "edge_bytes", complement=True
+    ),
+    "second_share": Metric("share of HTTP from a second CDN", "share", "second_bytes", "http_bytes"),
+    "wasted_bytes": Metric("bytes received and never played", "size", "wasted_bytes"),
+    "wasted_http": Metric("of these over HTTP", "size", "wasted_http"),
+    "wasted_p2p": Metric("of these from peers", "size", "wasted_p2p"),
+    "stall_ratio": Metric(
+        "time stalled after the first frame / time watching", "share", "stalled_seconds", "viewer_seconds"
+    ),
+    "stalls": Metric("stalls per viewer", "number", "stall_count", "viewer_count"),
+    "poisoned": Metric(
+        "segments played per viewer that were not the origin's", "number", "poisoned_segments", "viewer_count"
+    ),
+    "started": Metric("viewers who came and saw a first frame", "share", "startup_count", "joined_count"),
+    "startup": Metric("join to first frame, of these", "time", "startup_sum", "startup_count"),
+    "startup_p95": Metric("its 95th percentile", "time", "startup_p95"),
+    "latency": Metric("behind live while playing", "time", "latency_sum", "latency_weight"),
+    "peers": Metric("connected peers per viewer", "number", "peer_seconds", "viewer_seconds"),
+    "swarm": Metric("viewers in the swarm", "number", "viewer_seconds", "swarm_seconds"),
+    "bitrate": Metric("bitrate played", "rate", "played_bytes", "played_seconds"),
+    "switches": Metric("changes of quality per viewer", "number", "switch_count", "viewer_count"),
+    "zaps": Metric("changes of channel per viewer", "number", "zap_count", "viewer_count"),
+    "zap_time": Metric("zap to first frame", "time", "zap_wait_sum", "zap_count"),
+    "wait": Metric("request to first byte", "time", "wait_sum", "transfer_count"),
+    "http_wait": Metric("the same over HTTP", "time", "http_wait_sum", "http_count"),
+    "p2p_wait": Metric("the same from peers", "time", "p2p_wait_sum", "p2p_count"),
+    "http_time": Metric("request to last byte over HTTP", "time", "http_time_sum", "http_count"),
+    "p2p_time": Metric("the same from peers", "time", "p2p_time_sum", "p2p_count"),
+    "added_wait": Metric("first byte, peers later than HTTP", "time", "added_wait"),
+    "added_time": Metric("whole segment, peers later than HTTP", "time", "added_time"),
+    "fairness": Metric("Jain's index of bytes given / received", "number", "fairness"),
+    "added_startup": Metric("start-up against http-only", "time", "added_startup", paired=True),
+    "added_latency": Metric("live latency against http-only", "time", "added_latency", paired=True),
+    "added_stall_ratio": Metric("stall ratio against http-only", "points", "added_stall_ratio", paired=True),
+    "added_switches": Metric("changes of quality against http-only", "number", "added_switches", paired=True),
+    "wait_reduction": Metric(
+        "1 - request to first byte / http-only's", "share", "wait", "base_wait", complement=True, paired=True
     ),
     "startup_reduction": Metric(
-        text="1 - start-up / http-only's", unit="share", over="startup", under="base_startup", complement=True,
-        paired=True,
+        "1 - start-up / http-only's", "share", "startup", "base_startup", complement=True, paired=True
     ),
     "latency_reduction": Metric(
-        text="1 - live latency / http-only's", unit="share", over="latency", under="base_latency", complement=True,
-        paired=True,
+        "1 - live latency / http-only's", "share", "latency", "base_latency", complement=True, paired=True
     ),
-}  # fmt: skip
+}
 """Stable names; commands and tables use them as keys."""
 
 
@@ -143,9 +134,9 @@ def metrics(totals: Totals, baseline: Totals | None = None) -> dict[str, float]:
 
 def value(metric: Metric, found: Sums) -> float:
     """Compute a metric from the sums of one replication."""
-    if not metric.under:
-        return found[metric.over]
-    quotient = _divide(found[metric.over], found[metric.under])
+    if not metric.denominator:
+        return found[metric.numerator]
+    quotient = _divide(found[metric.numerator], found[metric.denominator])
     return 1 - quotient if metric.complement else quotient
 
 
@@ -164,7 +155,7 @@ def estimate(
     if rng is not None:
         interval = bootstrap_ratio(over, under, rng, level)
     else:
-        interval = ratio(over, under, level) if metric.under else student(over, level)
+        interval = ratio(over, under, level) if metric.denominator else student(over, level)
     if metric.complement:
         return interval.mapped(-1.0, 1.0)
     return interval.clipped(0.0, 1.0) if metric.unit == "share" and not metric.paired else interval
@@ -179,15 +170,15 @@ def estimate_difference(
     other_over, other_under = _parts(metric, others)
     interval = (
         ratio_difference(over, under, other_over, other_under, level)
-        if metric.under
+        if metric.denominator
         else paired(over, other_over, level)
     )
     return interval.mapped(-1.0) if metric.complement else interval
 
 
 def _parts(metric: Metric, replications: Sequence[Sums]) -> tuple[list[float], list[float]]:
-    over = [found[metric.over] for found in replications]
-    return over, [found[metric.under] if metric.under else 1.0 for found in replications]
+    over = [found[metric.numerator] for found in replications]
+    return over, [found[metric.denominator] if metric.denominator else 1.0 for found in replications]
 
 
 def sums(totals: Totals, baseline: Totals | None = None) -> dict[str, float]:

@@ -28,15 +28,11 @@ TRACE_METRICS = frozenset({"sample_interval"})
 
 CLAIM_METRICS: Mapping[str, Metric] = {
     **METRICS,
-    "month_bytes": Metric(text="origin bytes in 30 days at this rate", unit="size", over="month_bytes"),
-    "cost_saving": Metric(
-        text="1 - bill / bill of http-only", unit="share", over="bill", under="base_bill", complement=True, paired=True
-    ),
-    "growth": Metric(text="exponent of the origin's rate over viewers", unit="number", over="growth"),
-    "stale_share": Metric(
-        text="offers passed to viewers who had gone", unit="share", over="stale_offers", under="offers"
-    ),
-    "sample_interval": Metric(text="time between statistics", unit="time", over="sample_interval"),
+    "month_bytes": Metric("origin bytes in 30 days at this rate", "size", "month_bytes"),
+    "cost_saving": Metric("1 - bill / bill of http-only", "share", "bill", "base_bill", complement=True, paired=True),
+    "growth": Metric("exponent of the origin's rate over viewers", "number", "growth"),
+    "stale_share": Metric("offers passed to viewers who had gone", "share", "stale_offers", "offers"),
+    "sample_interval": Metric("time between statistics", "time", "sample_interval"),
 }
 
 
