@@ -45,7 +45,7 @@ def claims(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def _band(ax: Axes, position: int, low: float, high: float) -> None:
     begin = 0.0 if math.isinf(low) else (_LEFT if not math.isinf(high) else 0.5)
     end = 1.0 if math.isinf(high) else (_RIGHT if not math.isinf(low) else 0.5)
-    ax.barh(position, end - begin, left=begin, height=0.6, color=COLOURS["said"], linewidth=0)
+    ax.barh(position, end - begin, left=begin, height=0.6, color=COLOURS["claim"], linewidth=0)
 
 
 def _estimate(ax: Axes, position: int, row: Mapping[Any, Any]) -> None:

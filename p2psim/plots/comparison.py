@@ -25,7 +25,7 @@ def scatter(table: pd.DataFrame, ax: Axes | None = None, margin: float = 0.10) -
     """
     ax = axes_for(ax, 4.6, 4.4)
     ax.fill_between([0, 100], [-margin * 100, 100 - margin * 100], [margin * 100, 100 + margin * 100],
-                    color=COLOURS["said"], linewidth=0, label=f"within {margin * 100:g} points")  # fmt: skip
+                    color=COLOURS["claim"], linewidth=0, label=f"within {margin * 100:g} points")  # fmt: skip
     ax.plot([0, 100], [0, 100], color="#999999", linewidth=1)
     for row in table.to_dict("records"):
         measured, simulated = row["measured"], row["simulated"]

@@ -12,7 +12,7 @@ __all__ = ["curve"]
 def curve(
     table: pd.DataFrame,
     ax: Axes | None = None,
-    said: tuple[float, float] | None = None,
+    claim: tuple[float, float] | None = None,
     xlabel: str = "live latency (s)",
     ylabel: str = "P2P share (%)",
 ) -> Axes:
@@ -22,13 +22,13 @@ def curve(
     ----------
     table
         Columns at, mean, low, high: shares.
-    said
+    claim
         Interval of a claim, drawn behind.
     """
     ax = axes_for(ax)
     rows = table.sort_values("at")
-    if said is not None:
-        ax.axhspan(100 * said[0], 100 * said[1], color=COLOURS["said"], linewidth=0, label="claim")
+    if claim is not None:
+        ax.axhspan(100 * claim[0], 100 * claim[1], color=COLOURS["claim"], linewidth=0, label="claim")
     ax.fill_between(rows["at"], 100 * rows["low"], 100 * rows["high"], color=COLOURS["p2p"], alpha=0.2, linewidth=0)
     ax.plot(rows["at"], 100 * rows["mean"], "o-", color=COLOURS["p2p"], clip_on=False,
             label="simulated, 95 % interval")  # fmt: skip

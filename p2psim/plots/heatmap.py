@@ -22,7 +22,7 @@ _DARK = 0.55
 def heat(
     table: pd.DataFrame,
     ax: Axes | None = None,
-    said: tuple[float, float] | None = None,
+    claim: tuple[float, float] | None = None,
     xlabel: str = "x",
     ylabel: str = "y",
     label: str = "P2P share",
@@ -35,7 +35,7 @@ def heat(
     table
         Columns x, y, value, low, high: one row for each combination; values are shares. Fields of any kind: cells
         are as wide as each other, in ascending order (words: in the order of the table).
-    said
+    claim
         Interval of a claim: its ends are drawn as lines, interpolated between the middles of the cells. Asterisk: the
         cell's interval contains an end, so that the cell may lie on either side.
     bar
@@ -49,7 +49,7 @@ def heat(
     }
     shares = grids["value"]
     image = ax.pcolormesh(100 * shares, cmap=_MAP, vmin=0, vmax=100, edgecolors="white", linewidth=0.5)
-    ends = [end for end in said or () if 0 < end < 1]
+    ends = [end for end in claim or () if 0 < end < 1]
     for (row, column), share in np.ndenumerate(shares):
         low, high = grids["low"][row, column], grids["high"][row, column]
         behind = image.to_rgba(100 * share)
@@ -63,7 +63,7 @@ def heat(
     ax.grid(visible=False)
     ax.spines[["left", "bottom"]].set_visible(False)
     ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.set_title(f"{label}, {_word_of(said)}" if said else label)
+    ax.set_title(f"{label}, {_word_of(claim)}" if claim else label)
     figure = ax.get_figure()
     if bar and figure is not None:
         figure.colorbar(image, ax=ax, label=f"{label} (%)")
@@ -99,8 +99,8 @@ def _word(value: object) -> str:
     return f"{value:g}" if isinstance(value, (int, float, np.number)) else str(value)
 
 
-def _word_of(said: tuple[float, float]) -> str:
-    low, high = said
+def _word_of(claim: tuple[float, float]) -> str:
+    low, high = claim
     if low <= 0:
         return f"claim at most {100 * high:g} %"
     return f"claim at least {100 * low:g} %" if high >= 1 else f"claim {100 * low:g}–{100 * high:g} %"

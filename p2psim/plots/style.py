@@ -31,7 +31,7 @@ COLOURS: Mapping[str, str] = MappingProxyType(
         "stalled": "#CC79A7",
         "both": "#8CCBEF",
         "nothing": "#EDEDED",
-        "said": "#DDE6EC",
+        "claim": "#DDE6EC",
         "measured": "#222222",
         "simulated": "#0072B2",
         "lower": "#A9B5BE",

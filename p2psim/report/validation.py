@@ -176,8 +176,8 @@ def _curve_parts(verdicts: Sequence[ClaimResult], folder: Path) -> list[str]:
         vary = verdict.claim.vary
         if vary is not None and vary.field == "stream.latency" and verdict.base.case.metric == "p2p_ratio":
             drawn, ax = plots.sheet(6.4, 3.6)
-            said = (verdict.base.case.low, verdict.base.case.high)
-            plots.curve(curve_frame(verdict.findings), ax=ax, said=said)
+            claim_range = (verdict.base.case.low, verdict.base.case.high)
+            plots.curve(curve_frame(verdict.findings), ax=ax, claim=claim_range)
             text = f"The trade-off between live latency and P2P share; the band is claim {verdict.claim.id}"
             return [heading("Live latency decides"), figure(drawn, text, folder / "latency.png")]
     return []
