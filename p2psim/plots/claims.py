@@ -22,18 +22,18 @@ def claims(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table
-        Columns id, label, low, high (said; infinite: one-sided), mean, found_low, found_high, said, found, verdict:
-        `said` and `found` in words, `verdict` one of holds, holds only if, fails.
+        Columns id, label, low, high (said; infinite: one-sided), mean, found_low, found_high, claimed, found, verdict:
+        `claimed` and `found` in words, `verdict` one of holds, holds only if, fails.
     """
     ax = axes_for(ax, 10.0, 0.42 * len(table) + 1.0)
     for position, row in enumerate(table.to_dict("records")):
         _band(ax, position, row["low"], row["high"])
         _estimate(ax, position, row)
         ax.text(-0.04, position, f"{row['id']}  {row['label']}", ha="right", va="center")
-        ax.text(1.04, position, f"{row['said']}  |  {row['found']}", ha="left", va="center")
+        ax.text(1.04, position, f"{row['claimed']}  |  {row['found']}", ha="left", va="center")
     ax.set(xlim=(0, 1), ylim=(len(table) - 0.4, -0.9), xticks=[], yticks=[])
-    ax.text(1.04, -0.8, "said  |  found", ha="left", va="center", color="#555555")
-    ax.set_title("Said (band) and found (95 % interval), each on its own scale", pad=14)
+    ax.text(1.04, -0.8, "claimed  |  found", ha="left", va="center", color="#555555")
+    ax.set_title("Claimed (band) and found (95 % interval), each on its own scale", pad=14)
     ax.grid(visible=False)
     ax.spines[["left", "bottom"]].set_visible(False)
     for word, marker in _MARKERS.items():

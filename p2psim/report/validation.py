@@ -132,7 +132,7 @@ def _claims_parts(verdicts: Sequence[ClaimResult], folder: Path) -> list[str]:
     plots.claims(frame, ax=ax)
     return [
         heading("The claims"),
-        table(["", "claim", "metric", "said", "found", "verdict"], rows, [_MARKS[v.verdict] for v in verdicts]),
+        table(["", "claim", "metric", "claimed", "found", "verdict"], rows, [_MARKS[v.verdict] for v in verdicts]),
         paragraph(" ".join(contradictions_texts(verdicts))),
         figure(drawn, "Interval said and interval found in the case that the claim is about", folder / "claims.png"),
     ]
@@ -203,7 +203,7 @@ def _cases_parts(verdicts: Sequence[ClaimResult]) -> list[str]:
             ]
             for finding in verdict.findings
         ]
-        parts.append(table(["case", "metric", "said", "found", ""], rows))
+        parts.append(table(["case", "metric", "claimed", "found", ""], rows))
         parts += [paragraph(remark, quiet=True) for remark in verdict.remarks]
     return parts
 
@@ -227,6 +227,6 @@ def _found(finding: Finding) -> dict[str, object]:
         "found_low": interval.low,
         "found_high": interval.high,
         "unit": case.unit,
-        "said": format_range(case.low, case.high, case.unit),
+        "claimed": format_range(case.low, case.high, case.unit),
         "found": format_interval(interval, case.unit),
     }

@@ -84,7 +84,7 @@ def test_scatter_puts_points_where_they_belong() -> None:
 
 def claim(verdict: str, **numbers: float) -> dict[str, object]:
     row = {"low": 0.5, "high": 0.7, "mean": 0.6, "found_low": 0.58, "found_high": 0.62} | numbers
-    return {"id": "C1", "label": "p2p_ratio", "said": "", "found": "", "verdict": verdict} | row
+    return {"id": "C1", "label": "p2p_ratio", "claimed": "", "found": "", "verdict": verdict} | row
 
 
 @pytest.mark.parametrize(

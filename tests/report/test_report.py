@@ -55,7 +55,7 @@ def test_every_claim_and_case_is_in_the_report(folder) -> None:
 def test_csv_has_what_the_table_says(folder) -> None:
     frame = pd.read_csv(folder / "claims.csv")
     assert frame["id"].tolist() == [f"C{number}" for number in range(1, 15)]
-    assert frame.loc[0, "said"] == "50 to 70 %"
+    assert frame.loc[0, "claimed"] == "50 to 70 %"
     assert (frame["verdict"] == "holds").all()
     assert frame["mean"].tolist() == pytest.approx(claims_frame(verdicts())["mean"].tolist())
 

@@ -196,8 +196,8 @@ def boundaries_frame(claimed: Sequence[tuple[Claim, Sequence[Boundary]]]) -> pd.
             "value": finding.interval.mean,
             "low": finding.interval.low,
             "high": finding.interval.high,
-            "said_low": finding.case.low,
-            "said_high": finding.case.high,
+            "claimed_low": finding.case.low,
+            "claimed_high": finding.case.high,
             "status": finding.status,
             "scenario": finding.case.scenario.digest,
         }

@@ -50,7 +50,7 @@ class Finding:
             "case": self.case.label,
             "metric": self.case.metric,
             "unit": self.case.unit,
-            "said": {"low": self.case.low, "high": self.case.high},
+            "claimed": {"low": self.case.low, "high": self.case.high},
             "found": self.interval.to_dict(),
             "status": self.status,
         }

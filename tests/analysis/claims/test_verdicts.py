@@ -100,5 +100,5 @@ def test_verdict_says_it_in_words_and_in_json() -> None:
     plain = verdict.to_dict()
     assert plain["verdict"] == "holds only if"
     assert plain["found"]["mean"] == 0.6
-    assert plain["said"] == {"low": 0.5, "high": 0.7}
+    assert plain["claimed"] == {"low": 0.5, "high": 0.7}
     assert [case["status"] for case in plain["cases"]] == ["inside"]
