@@ -16,7 +16,7 @@ __all__ = [
     "Equivalence",
     "FewReplicationsWarning",
     "Interval",
-    "blocked",
+    "block_difference",
     "bootstrap",
     "bootstrap_ratio",
     "difference",
@@ -220,7 +220,7 @@ def difference(simulated: Values, measured: Values, level: float = LEVEL) -> Int
     return _interval(shift, math.sqrt(of_y + of_x), welch, level)
 
 
-def blocked(simulated: Sequence[Values], measured: Values, level: float = LEVEL) -> Interval:
+def block_difference(simulated: Sequence[Values], measured: Values, level: float = LEVEL) -> Interval:
     """Estimate the mean of simulated less measured over blocks: runs of the same viewers, one of them measured.
 
     Randomized blocks (Fisher): what differs between blocks cancels, and one variance is pooled from the spread of the

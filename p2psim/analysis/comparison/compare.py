@@ -1,7 +1,7 @@
 """Simulated against measured: the same scenario, the same viewers, the same metrics, and tests of equivalence.
 
 Recordings of one scenario are compared together, each with simulations of the viewers that came to it: intervals are of
-randomized blocks (`p2psim.analysis.statistics.blocked`). A recording is taken to vary as the simulated runs of its
+randomized blocks (`p2psim.analysis.statistics.block_difference`). A recording is taken to vary as the simulated runs of its
 viewers do, and as much more as recordings show; nothing else is allowed for the noise of recording.
 """
 
@@ -20,7 +20,7 @@ from p2psim.analysis.comparison.gate import GATE, LIMITS, MARGIN, Check, Verdict
 from p2psim.analysis.formatting import format_interval, format_value
 from p2psim.analysis.metrics import METRICS, metrics
 from p2psim.analysis.runs import Job, Runs
-from p2psim.analysis.statistics import Equivalence, Interval, blocked, difference, equivalence
+from p2psim.analysis.statistics import Equivalence, Interval, block_difference, difference, equivalence
 from p2psim.errors import InputError, at_least, one_of
 from p2psim.scenario import Scenario
 from p2psim.trace import BIN, Totals, Trace, totals
@@ -445,7 +445,7 @@ def _difference(name: str, measured: Sequence[float], simulated: Sequence[float]
         return Difference(name, was, is_now, Interval(float("nan")))
     if is_mirrored:
         blocks = [simulated[index :: len(measured)] for index in range(len(measured))]
-        found = blocked(blocks, measured, LEVEL)
+        found = block_difference(blocks, measured, LEVEL)
         return Difference(name, was, was + found.mean, found)  # each recording counts alike, however often simulated
     return Difference(name, was, is_now, difference(drawn, real, LEVEL))
 
