@@ -31,11 +31,11 @@ __all__ = [
     "REPLICATIONS",
     "Comparison",
     "Difference",
-    "as_it_came",
     "compare",
     "compare_all",
     "compare_scenarios",
     "compare_traces",
+    "with_recorded_arrivals",
 ]
 
 LEVEL = 0.90
@@ -344,7 +344,7 @@ def compare_traces(
     return _compared(first.name, [first], [_read(other)], margin, _limits(gate, margin), is_estimate=True)
 
 
-def as_it_came(trace: Trace) -> Scenario:
+def with_recorded_arrivals(trace: Trace) -> Scenario:
     """Give the scenario with the arrivals that were recorded, so that only chance in the network differs."""
     viewers = trace["viewers"]
     if not (viewers["departure"] == "end").all():
@@ -383,7 +383,7 @@ def _grouped(traces: Sequence[Trace]) -> list[tuple[str, list[Trace]]]:
 def _jobs(
     group: Sequence[Trace], seed: int, replications: int, changes: Mapping[str, object], calibration: str
 ) -> list[Job]:
-    came = [calibrated(as_it_came(trace), trace, calibration).replace(changes) for trace in group]
+    came = [calibrated(with_recorded_arrivals(trace), trace, calibration).replace(changes) for trace in group]
     who = [(trace.manifest.seed, trace.manifest.replication) for trace in group]
     count = max(replications, len(group))
     return [

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from p2psim import compare
-from p2psim.analysis.comparison.compare import COMPARED, as_it_came, compare_all, compare_scenarios, compare_traces
+from p2psim.analysis.comparison.compare import (
+    COMPARED,
+    compare_all,
+    compare_scenarios,
+    compare_traces,
+    with_recorded_arrivals,
+)
 from p2psim.analysis.comparison.gate import GATE, LIMITS, check_difference
 from p2psim.analysis.comparison.junit import junit
 from p2psim.analysis.metrics import metrics
@@ -182,7 +188,7 @@ def test_each_recording_is_simulated_at_least_once() -> None:
 def test_the_viewers_that_came_are_simulated() -> None:
     scenario = SCENARIO.replace({"nat.mix": "mobile"})
     trace = measured(scenario)
-    made = run(as_it_came(trace), seed=5, events=True, viewers=(99, 0)).trace
+    made = run(with_recorded_arrivals(trace), seed=5, events=True, viewers=(99, 0)).trace
     assert made is not None
     assert made["viewers"]["nat"].tolist() == trace["viewers"]["nat"].tolist()
     own = run(scenario, seed=5, events=True).trace
