@@ -9,7 +9,7 @@ from p2psim.scenario import Scenario
 from p2psim.scenario.presets import section_presets
 from p2psim.trace import Trace
 
-__all__ = ["NONE", "PLACES", "SHIPPED", "calibrated", "conditions", "place_of"]
+__all__ = ["NONE", "PLACES", "SHIPPED", "conditions", "recording_place", "with_calibrated_network"]
 
 PLACES = ("loopback", "lab")
 """Where real runs take place."""
@@ -22,16 +22,16 @@ NONE = "none"
 
 def conditions(trace: Trace) -> str:
     """Name the conditions, and the preset for them: kind of viewers and place, ``aiortc-loopback`` for example."""
-    kinds, place = "-".join(sorted(set(trace["viewers"]["actor"]))), place_of(trace)
+    kinds, place = "-".join(sorted(set(trace["viewers"]["actor"]))), recording_place(trace)
     return f"{kinds}-{place}" if place else kinds
 
 
-def place_of(trace: Trace) -> str:
+def recording_place(trace: Trace) -> str:
     """Name where a trace was recorded: one of `PLACES`, or nothing for a simulated one."""
     return str(trace.manifest.notes.get("network", "")).partition(" ")[0].strip(":")
 
 
-def calibrated(scenario: Scenario, trace: Trace, calibration: str = SHIPPED) -> Scenario:
+def with_calibrated_network(scenario: Scenario, trace: Trace, calibration: str = SHIPPED) -> Scenario:
     """Give the scenario with the network as calibrated.
 
     `calibration` is `SHIPPED`, `NONE`, the name of a preset of the section `network`, or a TOML file with one; raises

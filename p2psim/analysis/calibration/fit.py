@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from p2psim.analysis.calibration.conditions import NONE, PLACES, place_of
+from p2psim.analysis.calibration.conditions import NONE, PLACES, recording_place
 from p2psim.analysis.calibration.identification import Estimate, identify, overhead_estimates, overheads
 from p2psim.analysis.calibration.observation import ACTORS, STARTUP_PARTS, observe, startup_parts
 from p2psim.analysis.calibration.refinement import refine_goodput, with_network
@@ -168,7 +168,7 @@ def calibrate(
         one_of("place", place, PLACES)
     found = [trace if isinstance(trace, Trace) else Trace.read(trace) for trace in traces]
     found = [trace for trace in found if not actor or (trace["viewers"]["actor"] == actor).any()]
-    found = [trace for trace in found if not place or place_of(trace) == place]
+    found = [trace for trace in found if not place or recording_place(trace) == place]
     kept = kept_out(found, hold_out)
     fitted = [trace for trace in found if trace.scenario.name not in kept]
     if not fitted:
@@ -186,7 +186,7 @@ def calibrate(
         held_out=kept,
         actor=actor,
         actors=tuple(sorted({kind for trace in fitted for kind in trace["viewers"]["actor"] if actor in ("", kind)})),
-        places=tuple(sorted({place_of(trace) for trace in fitted} - {""})),
+        places=tuple(sorted({recording_place(trace) for trace in fitted} - {""})),
     )
 
 

@@ -1,8 +1,8 @@
 """Simulated against measured: the same scenario, the same viewers, the same metrics, and tests of equivalence.
 
 Recordings of one scenario are compared together, each with simulations of the viewers that came to it: intervals are of
-randomized blocks (`p2psim.analysis.statistics.block_difference`). A recording is taken to vary as the simulated runs of its
-viewers do, and as much more as recordings show; nothing else is allowed for the noise of recording.
+randomized blocks (`p2psim.analysis.statistics.block_difference`). A recording is taken to vary as the simulated runs of
+its viewers do, and as much more as recordings show; nothing else is allowed for the noise of recording.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from p2psim.analysis.calibration.conditions import SHIPPED, calibrated, conditions
+from p2psim.analysis.calibration.conditions import SHIPPED, conditions, with_calibrated_network
 from p2psim.analysis.comparison.distances import Distance, curve_distance, time_distance
 from p2psim.analysis.comparison.gate import GATE, LIMITS, MARGIN, Check, Verdict, check_difference, check_distance
 from p2psim.analysis.formatting import format_interval, format_value
@@ -383,7 +383,9 @@ def _grouped(traces: Sequence[Trace]) -> list[tuple[str, list[Trace]]]:
 def _jobs(
     group: Sequence[Trace], seed: int, replications: int, changes: Mapping[str, object], calibration: str
 ) -> list[Job]:
-    came = [calibrated(with_recorded_arrivals(trace), trace, calibration).replace(changes) for trace in group]
+    came = [
+        with_calibrated_network(with_recorded_arrivals(trace), trace, calibration).replace(changes) for trace in group
+    ]
     who = [(trace.manifest.seed, trace.manifest.replication) for trace in group]
     count = max(replications, len(group))
     return [
