@@ -22,11 +22,11 @@ __all__ = [
     "estimate",
     "estimate_difference",
     "jain",
+    "metric_value",
     "metrics",
-    "pair",
     "percentile_rate",
     "sums",
-    "value",
+    "with_baseline",
 ]
 
 Sums = Mapping[str, float]
@@ -129,10 +129,14 @@ METRICS: Mapping[str, Metric] = {
 def metrics(totals: Totals, baseline: Totals | None = None) -> dict[str, float]:
     """Compute all metrics of one run; those against http-only only where the paired `baseline` is given."""
     found = sums(totals, baseline)
-    return {name: value(metric, found) for name, metric in METRICS.items() if baseline is not None or not metric.paired}
+    return {
+        name: metric_value(metric, found)
+        for name, metric in METRICS.items()
+        if baseline is not None or not metric.paired
+    }
 
 
-def value(metric: Metric, found: Sums) -> float:
+def metric_value(metric: Metric, found: Sums) -> float:
     """Compute a metric from the sums of one replication."""
     if not metric.denominator:
         return found[metric.numerator]
@@ -183,10 +187,10 @@ def _parts(metric: Metric, replications: Sequence[Sums]) -> tuple[list[float], l
 
 def sums(totals: Totals, baseline: Totals | None = None) -> dict[str, float]:
     """Add up one replication, and beside it its paired `http-only` run."""
-    return _sums(totals) if baseline is None else pair(_sums(totals), _sums(baseline))
+    return _sums(totals) if baseline is None else with_baseline(_sums(totals), _sums(baseline))
 
 
-def pair(found: Sums, base: Sums) -> dict[str, float]:
+def with_baseline(found: Sums, base: Sums) -> dict[str, float]:
     """Put the sums of the paired `http-only` run beside those of a run."""
     against = {f"base_{name}": number for name, number in base.items()}
     added = {f"added_{name}": found[name] - base[name] for name in ("startup", "latency", "stall_ratio", "switches")}

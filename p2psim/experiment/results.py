@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from p2psim.analysis.metrics import METRICS, estimate, sums, value
+from p2psim.analysis.metrics import METRICS, estimate, metric_value, sums
 from p2psim.analysis.runs import BASELINE, Keep, Prepare, Runs, jobs_for
 from p2psim.analysis.statistics import FEW, FewReplicationsWarning, Interval, is_precise, replications_for
 from p2psim.analysis.steady_state import Batches, batch_means, mser5, series
@@ -252,7 +252,7 @@ class Results:
     def _metrics(self, baseline: bool) -> pd.DataFrame:
         rows = [
             {"replication": run.totals.replication}
-            | {name: value(metric, found) for name, metric in METRICS.items() if baseline or not metric.paired}
+            | {name: metric_value(metric, found) for name, metric in METRICS.items() if baseline or not metric.paired}
             for run, found in zip(self.runs, self.sums(baseline), strict=True)
         ]
         return pd.DataFrame(rows)

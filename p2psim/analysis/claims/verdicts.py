@@ -23,7 +23,7 @@ from p2psim.analysis.claims.evidence import (
     with_bills,
 )
 from p2psim.analysis.formatting import format_value
-from p2psim.analysis.metrics import Metric, Sums, estimate, pair, sums
+from p2psim.analysis.metrics import Metric, Sums, estimate, sums, with_baseline
 from p2psim.analysis.runs import BASELINE, Job, Runs, jobs_for
 from p2psim.analysis.statistics import Interval
 from p2psim.scenario import Scenario
@@ -177,7 +177,7 @@ class Judge:
 
     def _against_baseline(self, case: Case) -> list[Sums]:
         pairs = zip(self._made(case.scenario, case), self._made(_baseline(case.scenario), case), strict=True)
-        return [pair(self._summed(run), self._summed(base)) for run, base in pairs]
+        return [with_baseline(self._summed(run), self._summed(base)) for run, base in pairs]
 
     def _remarks(self, claim: Claim, findings: Sequence[Finding]) -> Iterator[str]:
         if claim.note:
