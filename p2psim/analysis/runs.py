@@ -17,7 +17,7 @@ from p2psim.scenario import Scenario
 from p2psim.simulation import Checkpoint, Control, Run, run
 from p2psim.simulation.checkpoint import read_run, write_run
 
-__all__ = ["BASELINE", "Job", "Keep", "Key", "Prepare", "Progress", "Runs", "compile_kernels", "jobs_for"]
+__all__ = ["BASELINE", "Job", "Key", "Prepare", "Progress", "RunFolder", "Runs", "compile_kernels", "jobs_for"]
 
 BASELINE = "http-only"
 """The policy that every saving is measured against."""
@@ -33,10 +33,10 @@ Prepare = Callable[[Control], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class RunFolder:
     """Where finished runs are kept, and those under way saved now and again."""
 
-    folder: Path
+    path: Path
     every: float = 600.0
     """Simulated seconds."""
 
@@ -69,14 +69,14 @@ class Runs:
         self,
         processes: int | None = None,
         progress: Progress | None = None,
-        keep: Keep | None = None,
+        folder: RunFolder | None = None,
         prepare: Prepare | None = None,
     ) -> None:
         self.processes = joblib.cpu_count() if processes is None else at_least("jobs", processes, 1)
         if prepare is not None and not callable(prepare):
             raise InputError(f"prepare = {prepare!r}: a function is expected, to be called with the Control")
         self.progress = progress
-        self._keep = keep
+        self._folder = folder
         self._prepare = prepare
         self._done: dict[Key, Run] = {}
 
@@ -91,12 +91,12 @@ class Runs:
     def _simulate(self, jobs: Sequence[Job]) -> Iterator[Run]:
         if self.processes == 1 or len(jobs) < 2:
             for index, job in enumerate(jobs):
-                yield _run(job, self._keep, self._prepare, self._within(index, len(jobs)))
+                yield _run(job, self._folder, self._prepare, self._within(index, len(jobs)))
                 self._report(index + 1, len(jobs))
             return
         compile_kernels()
         pool = joblib.Parallel(n_jobs=min(self.processes, len(jobs)), return_as="generator", batch_size=1)
-        work = (joblib.delayed(_run)(job, self._keep, self._prepare) for job in jobs)
+        work = (joblib.delayed(_run)(job, self._folder, self._prepare) for job in jobs)
         for index, made in enumerate(pool(work)):
             self._report(index + 1, len(jobs))
             yield made
@@ -111,7 +111,7 @@ class Runs:
 
 def _run(
     job: Job,
-    keep: Keep | None = None,
+    folder: RunFolder | None = None,
     prepare: Prepare | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Run:
@@ -119,12 +119,12 @@ def _run(
         run, job.scenario, seed=job.seed, replication=job.replication, events=job.events, viewers=job.viewers,
         prepare=prepare, progress=progress,
     )  # fmt: skip
-    if keep is None:
+    if folder is None:
         return make()
-    name = keep.folder / "-".join(str(part) for part in job.key)
+    name = folder.path / "-".join(str(part) for part in job.key)
     done, state = name.with_suffix(".run"), name.with_suffix(".state")
     if not done.exists():
-        write_run(make(checkpoint=Checkpoint(state, keep.every)), done)
+        write_run(make(checkpoint=Checkpoint(state, folder.every)), done)
         state.unlink(missing_ok=True)
     return read_run(done)
 

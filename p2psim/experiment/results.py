@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from p2psim.analysis.metrics import METRICS, estimate, metric_value, sums
-from p2psim.analysis.runs import BASELINE, Keep, Prepare, Runs, jobs_for
+from p2psim.analysis.runs import BASELINE, Prepare, RunFolder, Runs, jobs_for
 from p2psim.analysis.statistics import FEW, FewReplicationsWarning, Interval, is_precise, replications_for
 from p2psim.analysis.steady_state import Batches, batch_means, mser5, series
 from p2psim.errors import InputError, at_least, one_of
@@ -81,8 +81,8 @@ def simulate(
     if prepare is not None and checkpoint is not None:
         raise InputError("checkpoint, prepare: one of them is accepted; a process of your own cannot be saved")
     asked = scenario if isinstance(scenario, Scenario) else _loaded(scenario)
-    keep = None if checkpoint is None else Keep(Path(checkpoint), every)
-    session = Runs(jobs, keep=keep, prepare=prepare)
+    folder = None if checkpoint is None else RunFolder(Path(checkpoint), every)
+    session = Runs(jobs, folder=folder, prepare=prepare)
     count = replications
     while True:
         with Bar("simulating", quiet=not progress) as bar:
