@@ -26,7 +26,7 @@ from p2psim.errors import InputError, one_of
 from p2psim.rng import stream
 from p2psim.trace import TABLES, Trace
 
-__all__ = ["JUDGED", "MEAN_POINTS", "Calibration", "Check", "calibrate", "kept_out", "trace_digest"]
+__all__ = ["JUDGED", "MEAN_POINTS", "Calibration", "FitCheck", "calibrate", "kept_out", "trace_digest"]
 
 JUDGED: Mapping[str, float] = {"p2p_ratio": 0.03, "startup": 0.10, "http_time": 0.10, "p2p_time": 0.10}
 """Metric → how far simulated may be from measured: the share in points (a fraction), the times relatively."""
@@ -37,7 +37,7 @@ _HELD_OUT = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class FitCheck:
     """A metric of one scenario: measured, simulated with its own network, and with the calibrated one."""
 
     scenario: str
@@ -79,7 +79,7 @@ class Calibration:
     """Estimates of the network's parameters, and how far they carry."""
 
     estimates: Mapping[str, Estimate]
-    checks: tuple[Check, ...]
+    checks: tuple[FitCheck, ...]
     startup: pd.DataFrame = field(repr=False)
     """Parts of the start-up per scenario, measured and simulated: no parameter of the network covers the last one."""
     sources: Mapping[str, str]
@@ -230,7 +230,7 @@ def _estimates(traces: Sequence[Trace], actor: str, runs: Runs, replications: in
 
 def _checks(
     traces: Sequence[Trace], values: Mapping[str, float], kept: Sequence[str], runs: Runs, replications: int, seed: int
-) -> list[Check]:
+) -> list[FitCheck]:
     """Compare as the scenarios are and as calibrated, runs of one scenario averaged."""
     both = [*traces, *(with_network(trace, values) for trace in traces)]
     found = compare_all(both, replications=replications, seed=seed, runs=runs, calibration=NONE)
@@ -243,7 +243,7 @@ def _checks(
     table = pd.DataFrame(rows, columns=["scenario", "metric", "measured", "before", "after"])
     means = table.groupby(["scenario", "metric"], sort=False).mean()
     return [
-        Check(str(name), str(metric), float(was), float(before), float(after), held_out=name in kept)
+        FitCheck(str(name), str(metric), float(was), float(before), float(after), held_out=name in kept)
         for (name, metric), (was, before, after) in zip(means.index, means.to_numpy(float), strict=True)
     ]
 

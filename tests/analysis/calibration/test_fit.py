@@ -6,7 +6,7 @@ import math
 import pytest
 
 from p2psim import Scenario, calibrate
-from p2psim.analysis.calibration.fit import Calibration, Check, kept_out, trace_digest
+from p2psim.analysis.calibration.fit import Calibration, FitCheck, kept_out, trace_digest
 from p2psim.errors import InputError
 from p2psim.simulation import run
 from p2psim.trace import Manifest, Trace
@@ -99,9 +99,9 @@ def test_what_was_fitted_is_named_with_its_digest(traces, recovered) -> None:
 
 
 def test_shares_are_judged_in_points_and_times_relatively() -> None:
-    share = Check("x", "p2p_ratio", 0.5, 0.6, 0.525, held_out=True)
-    time = Check("x", "startup", 0.5, 0.6, 0.56, held_out=True)
-    none = Check("x", "p2p_time", math.nan, 1.0, 1.0, held_out=True)
+    share = FitCheck("x", "p2p_ratio", 0.5, 0.6, 0.525, held_out=True)
+    time = FitCheck("x", "startup", 0.5, 0.6, 0.56, held_out=True)
+    none = FitCheck("x", "p2p_time", math.nan, 1.0, 1.0, held_out=True)
     assert share.error(share.after) == pytest.approx(0.025)
     assert time.error(time.after) == pytest.approx(0.12)
     assert [share.passes, time.passes, none.passes] == [True, False, True]
