@@ -1,4 +1,4 @@
-"""What runs mean: metrics, intervals, claims, and simulated against measured."""
+"""Analysis of runs: metrics, intervals, claims, comparison of simulated and measured runs, calibration, planning."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from p2psim.analysis.metrics import METRICS as METRICS
     from p2psim.analysis.runs import Runs as Runs
 
-# On demand: metrics and statistics are wanted without the simulator, which takes a second to load.
-_PLACES = {
+# Imported lazily: metrics and statistics are used without the simulator, which takes a second to load.
+_MODULES = {
     "Calibration": "p2psim.analysis.calibration.fit",
     "Comparison": "p2psim.analysis.comparison.compare",
     "Judge": "p2psim.analysis.claims.verdicts",
@@ -41,6 +41,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name not in _PLACES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'p2psim.analysis' has no attribute {name!r}; it has {', '.join(__all__)}")
-    return getattr(import_module(_PLACES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)

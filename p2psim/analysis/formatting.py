@@ -1,4 +1,4 @@
-"""Numbers as people read them: the unit that fits, three figures, intervals."""
+"""Formatting of numbers for people: fitting units, three significant figures, intervals."""
 
 import math
 
@@ -16,10 +16,14 @@ _STEPS = {
     "price": ((1.0, "$"),),
 }
 NOTHING = "-"
+"""Text of a value that does not exist (NaN)."""
 
 
 def format_value(value: float, unit: str) -> str:
-    """Say a value of a metric's unit; a value that is not there is a dash."""
+    """Return a value with its unit; a dash for NaN, "no limit" for infinity.
+
+    `unit` is that of a metric: rate (bytes/s), size (bytes), time (s), share, points, money or price (dollars), number.
+    """
     if not math.isfinite(value):
         return NOTHING if math.isnan(value) else "no limit"
     factor, name = _step(abs(value), unit)
@@ -27,7 +31,7 @@ def format_value(value: float, unit: str) -> str:
 
 
 def format_interval(interval: Interval, unit: str) -> str:
-    """Say an estimate with its interval in one unit: ``62 % (60.1 to 63.9)``."""
+    """Return an estimate with its interval in one unit: ``62 % (60.1 to 63.9)``."""
     if not math.isfinite(interval.low) or not math.isfinite(interval.high):
         return format_value(interval.mean, unit)
     factor, _ = _step(abs(interval.mean), unit)
@@ -36,7 +40,7 @@ def format_interval(interval: Interval, unit: str) -> str:
 
 
 def format_range(low: float, high: float, unit: str) -> str:
-    """Say what was claimed: between, at least or at most."""
+    """Return a claimed range: ``50 to 70 %``, ``at least 3`` or ``at most 100 ms``."""
     if math.isinf(high):
         return f"at least {format_value(low, unit)}"
     if math.isinf(low):
@@ -53,7 +57,7 @@ def _step(size: float, unit: str) -> tuple[float, str]:
 def _figures(number: float, unit: str = "") -> str:
     if number == 0:
         return "0"
-    if unit == "price":  # fractions of a cent matter
+    if unit == "price":  # prices per GB or hour are fractions of a cent
         return f"{number:.3g}"
     decimals = max(0, 2 - math.floor(math.log10(abs(number))))
     text = f"{number:,.{min(decimals, 3)}f}"

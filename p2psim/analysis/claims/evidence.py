@@ -28,11 +28,13 @@ TRACE_METRICS = frozenset({"sample_interval"})
 
 CLAIM_METRICS: Mapping[str, Metric] = {
     **METRICS,
-    "month_bytes": Metric("origin bytes in 30 days at this rate", "size", "month_bytes"),
-    "cost_saving": Metric("1 - bill / bill of http-only", "share", "bill", "base_bill", complement=True, paired=True),
-    "growth": Metric("exponent of the origin's rate over viewers", "number", "growth"),
-    "stale_share": Metric("offers passed to viewers who had gone", "share", "stale_offers", "offers"),
-    "sample_interval": Metric("time between statistics", "time", "sample_interval"),
+    "month_bytes": Metric("bytes sent by the origin in 30 days at its mean rate", "size", "month_bytes"),
+    "cost_saving": Metric(
+        "reduction of the bill, relative to http-only", "share", "bill", "base_bill", complement=True, paired=True
+    ),
+    "growth": Metric("exponent g of the origin's rate ~ viewers^g", "number", "growth"),
+    "stale_share": Metric("share of the offers passed on to viewers who had left", "share", "stale_offers", "offers"),
+    "sample_interval": Metric("time between two statistics of a viewer, median", "time", "sample_interval"),
 }
 
 
