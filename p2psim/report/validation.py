@@ -10,7 +10,8 @@ import pandas as pd
 from p2psim import plots
 from p2psim.analysis.claims.boundaries import Boundary, boundaries_frame, contradictions, holding_ranges_frame
 from p2psim.analysis.claims.definitions import Claim, agreement
-from p2psim.analysis.claims.verdicts import ClaimResult, Finding
+from p2psim.analysis.claims.findings import Finding
+from p2psim.analysis.claims.verdicts import ClaimResult
 from p2psim.analysis.comparison.compare import Comparison
 from p2psim.analysis.formatting import format_interval, format_range, format_value
 from p2psim.report.comparison import comparison_parts

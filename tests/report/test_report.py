@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from p2psim.analysis.claims.definitions import load_claims
-from p2psim.analysis.claims.verdicts import ClaimResult, Finding, status
+from p2psim.analysis.claims.findings import Finding, status
+from p2psim.analysis.claims.verdicts import ClaimResult
 from p2psim.analysis.statistics import Interval
 from p2psim.report import Validation, claims_frame, write_validation
 from p2psim.report.html import page, table

@@ -1,7 +1,8 @@
-"""Where claims end: each is looked at along the same dimensions, one at a time, under common random numbers.
+"""Boundaries of claims: the range of each dimension in which a claim holds.
 
-Around the reference of a claim (its scenario, as data/dimensions.toml says) one dimension is varied and the claim's
-metric estimated at every value. It holds on the stretch where the line through the estimates lies in what was said.
+The scenario of a claim is changed to its reference (data/dimensions.toml). Around it, one dimension at a time is varied
+with common random numbers, and the metric of the claim is estimated at every value. The claim holds where the line
+through the estimates lies in the claimed range.
 """
 
 import dataclasses
@@ -10,20 +11,18 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import combinations, pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from p2psim.analysis.claims.definitions import Case, Claim
+from p2psim.analysis.claims.findings import Finding
 from p2psim.analysis.formatting import format_value
 from p2psim.analysis.statistics import Interval
 from p2psim.network.nat import pair_success
 from p2psim.scenario import DATA, Scenario
 from p2psim.scenario.presets import nat_mixes
-
-if TYPE_CHECKING:
-    from p2psim.analysis.claims.verdicts import Finding
 
 __all__ = [
     "Boundary",
@@ -38,13 +37,14 @@ __all__ = [
 
 SCHEMA = 1
 ENOUGH = 100
-"""Viewers that are simulated at each value at least: small swarms differ much and cost little."""
+"""Minimum number of viewers simulated at each value, over all replications: small swarms vary much and cost little."""
 MOST_REPLICATIONS = 20
+"""Maximum number of replications at each value."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Dimension:
-    """A field of the scenario that claims are looked at along."""
+    """A field of the scenario along which the boundary of each claim is sought."""
 
     name: str
     what: str
@@ -78,16 +78,16 @@ class Dimension:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Boundary:
-    """A claim along one dimension."""
+    """Findings of a claim along one dimension."""
 
     dimension: Dimension
-    findings: tuple["Finding", ...]
+    findings: tuple[Finding, ...]
     """In ascending order of `Case.at`."""
 
     @property
     def holds(self) -> list[tuple[float, float]]:
-        """Stretches on which the line through the estimates lies in what was said."""
-        seen = [finding for finding in self.findings if finding.status != "unknown"]
+        """Ranges in which the line through the estimates lies in the claimed range."""
+        seen = [finding for finding in self.findings if finding.status != "no data"]
         if len(seen) < 2:
             return []
         at, means = [each.case.at for each in seen], [each.interval.mean for each in seen]
@@ -96,7 +96,7 @@ class Boundary:
 
     @property
     def text(self) -> str:
-        """Say where the claim holds."""
+        """Sentence that states where the claim holds."""
         ends, unit = (self.findings[0].case.at, self.findings[-1].case.at), self.dimension.unit
         parts = []
         for begin, end in self.holds:
@@ -114,7 +114,7 @@ class Boundary:
         return f"{self.dimension.what}: {where}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values for JSON."""
+        """Return the values for JSON."""
         return {
             "dimension": self.dimension.name,
             "what": self.dimension.what,
@@ -159,9 +159,9 @@ def boundary_cases(claim: Claim, dimension: Dimension) -> tuple[Case, ...]:
 def holding_ranges(
     at: Sequence[float], means: Sequence[float], low: float, high: float, log: bool = False
 ) -> list[tuple[float, float]]:
-    """Give the stretches of a dimension on which the line through the estimates lies between low and high.
+    """Return the ranges of `at` in which the line through the estimates lies between `low` and `high`.
 
-    Ends are exact crossings of the line; with `log` it is straight over the logarithm.
+    The ends are exact crossings of the line, which is piecewise linear; with `log`, over the logarithm of `at`.
     """
     x = np.log(at) if log else np.asarray(at, float)
     marks = set(x.tolist())
@@ -169,22 +169,22 @@ def holding_ranges(
         for bound in (low, high):
             if math.isfinite(bound) and (y0 - bound) * (y1 - bound) < 0:
                 marks.add(float(left + (bound - y0) / (y1 - y0) * (right - left)))
-    places = sorted(marks)
-    found: list[tuple[float, float]] = []
+    ends = sorted(marks)
+    ranges: list[tuple[float, float]] = []
     slack = 1e-9 * max(1.0, *(abs(each) for each in means))
-    for begin, end in pairwise(places):
+    for begin, end in pairwise(ends):
         middle = float(np.interp((begin + end) / 2, x, means))
         if low - slack <= middle <= high + slack:
-            joined = found and found[-1][1] == begin
-            found[-1:] = [(found[-1][0], end)] if joined else [*found[-1:], (begin, end)]
+            is_adjacent = ranges and ranges[-1][1] == begin
+            ranges[-1:] = [(ranges[-1][0], end)] if is_adjacent else [*ranges[-1:], (begin, end)]
     if log:
-        ends = dict(zip(x.tolist(), at, strict=True))
-        return [tuple(ends.get(end, math.exp(end)) for end in each) for each in found]
-    return found
+        exact = dict(zip(x.tolist(), at, strict=True))
+        return [(exact.get(begin, math.exp(begin)), exact.get(end, math.exp(end))) for begin, end in ranges]
+    return ranges
 
 
 def boundaries_frame(claimed: Sequence[tuple[Claim, Sequence[Boundary]]]) -> pd.DataFrame:
-    """Give one row per claim, dimension and value: what is seen at `x` is `value`, with its interval low, high."""
+    """Return one row per claim, dimension and value: at `x`, the estimate is `value` with the interval low to high."""
     rows = [
         {
             "claim": claim.id,
@@ -209,39 +209,43 @@ def boundaries_frame(claimed: Sequence[tuple[Claim, Sequence[Boundary]]]) -> pd.
 
 
 def contradictions(claimed: Sequence[tuple[Claim, Sequence[Boundary]]]) -> list[str]:
-    """Say which claims about the saving exclude each other, as they are said and in every world that was simulated."""
-    saving = [(claim, found) for claim, found in claimed if claim.saving is not None]
+    """Return sentences that state which claims about the saving are mutually exclusive.
+
+    Claims are compared by their statements, and by the simulated scenarios in which they hold together.
+    """
+    saving = [(claim, boundaries) for claim, boundaries in claimed if claim.saving is not None]
     lines, point = [], dict[str, list[str]]()
     for (one, _), (other, _) in combinations(saving, 2):
         assert one.saving is not None
         assert other.saving is not None
         low, high = max(one.saving[0], other.saving[0]), min(one.saving[1], other.saving[1])
         if low > high:
-            lines.append(f"{one.id} and {other.id} exclude each other: no saving lies in both.")
+            lines.append(f"{one.id} and {other.id} are mutually exclusive: no saving lies in both ranges.")
         elif low == high:
             point.setdefault(format_value(low, "share"), []).append(f"{one.id} and {other.id}")
     lines += [f"Only a saving of exactly {share} lies in {', '.join(pairs)}." for share, pairs in point.items()]
-    holding: dict[str, set[str]] = {}
+    holding_in: dict[str, set[str]] = {}
     for claim, boundaries in saving:
         for boundary in boundaries:
             for finding in boundary.findings:
-                held = holding.setdefault(finding.case.scenario.digest, set())
-                held |= {claim.id} if _is_inside(finding.interval, finding.case) else set()
-    if len(saving) > 1 and holding:
-        together = sum(len(held) == len(saving) for held in holding.values())
-        most = max(holding.values(), key=len)
+                holding = holding_in.setdefault(finding.case.scenario.digest, set())
+                holding |= {claim.id} if _is_inside(finding.interval, finding.case) else set()
+    if len(saving) > 1 and holding_in:
+        together = sum(len(holding) == len(saving) for holding in holding_in.values())
+        most = max(holding_in.values(), key=len)
         names, at_once = ", ".join(claim.id for claim, _ in saving), ", ".join(sorted(most, key=_number))
         lines.append(
-            f"Of {len(holding)} worlds that were simulated, all of {names} hold in {together or 'none'} (by their "
-            f"estimates); at most {at_once or 'none'} at once."
+            f"{names} hold together in {together or 'none'} of {len(holding_in)} simulated scenarios (by their "
+            f"estimates); the largest set that holds in one scenario: {at_once or 'none'}."
         )
     return lines
 
 
 def holding_ranges_frame(claimed: Sequence[tuple[Claim, Sequence[Boundary]]]) -> pd.DataFrame:
-    """Give where claims hold, to scale: claim, what, begin and end (0 to 1 along the dimension), its ends in words.
+    """Return the ranges in which claims hold, to scale.
 
-    One row per stretch; begin and end are NaN where a claim holds nowhere along a dimension.
+    One row per range: claim, what (the dimension), begin and end (0 to 1 along the dimension; NaN if the claim holds
+    nowhere), least and most (both ends of the dimension in words).
     """
     rows = []
     for claim, boundaries in claimed:
@@ -250,8 +254,8 @@ def holding_ranges_frame(claimed: Sequence[tuple[Claim, Sequence[Boundary]]]) ->
             first, last = (scale(boundary.findings[index].case.at) for index in (0, -1))
             least, most = (format_value(boundary.findings[index].case.at, boundary.dimension.unit) for index in (0, -1))
             row = {"claim": claim.id, "what": boundary.dimension.what, "least": least, "most": most}
-            held = boundary.holds or [(math.nan, math.nan)]
-            for each in held:
+            ranges = boundary.holds or [(math.nan, math.nan)]
+            for each in ranges:
                 begin, end = (math.nan if math.isnan(x) else (scale(x) - first) / (last - first) for x in each)
                 rows.append({**row, "begin": begin, "end": end})
     return pd.DataFrame(rows)

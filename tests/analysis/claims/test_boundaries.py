@@ -17,7 +17,8 @@ from p2psim.analysis.claims.boundaries import (
     holding_ranges_frame,
 )
 from p2psim.analysis.claims.definitions import load_claims, select
-from p2psim.analysis.claims.verdicts import Finding, Judge, status
+from p2psim.analysis.claims.findings import Finding, status
+from p2psim.analysis.claims.verdicts import Judge
 from p2psim.analysis.runs import Runs
 from p2psim.analysis.statistics import Interval
 
@@ -125,15 +126,17 @@ def test_contradictions_are_computed() -> None:
         ]
         return contradictions(claimed)
 
-    assert "hold in 5 " in all_at(0.6)[-1]
-    assert "hold in none" in all_at(0.65)[-1]
-    assert all_at(0.65)[-1].endswith("at most C1, C7 at once.")
+    assert "hold together in 5 of 5 " in all_at(0.6)[-1]
+    assert "hold together in none of 5 " in all_at(0.65)[-1]
+    assert all_at(0.65)[-1].endswith("the largest set that holds in one scenario: C1, C7.")
     assert "Only a saving of exactly 60 % lies in C1 and C5, C4 and C5, C4 and C7, C5 and C7." in all_at(0.6)
 
 
 def test_claims_that_share_no_saving_exclude_each_other() -> None:
     high = replace(CLAIMS["C7"], saving=(0.8, 0.9))
-    assert contradictions([(CLAIMS["C4"], ()), (high, ())]) == ["C4 and C7 exclude each other: no saving lies in both."]
+    assert contradictions([(CLAIMS["C4"], ()), (high, ())]) == [
+        "C4 and C7 are mutually exclusive: no saving lies in both ranges."
+    ]
 
 
 def test_a_judge_finds_the_boundary_of_a_claim() -> None:
