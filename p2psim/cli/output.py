@@ -1,4 +1,4 @@
-"""What a verb prints: one JSON object, or tables for people."""
+"""Output of commands: one JSON object, or tables for people."""
 
 import json
 import math
@@ -10,7 +10,7 @@ __all__ = ["emit", "note", "print_table", "warn"]
 
 
 def emit(result: Mapping[str, Any]) -> None:
-    """Print one JSON object on standard output; numbers that are not there become null."""
+    """Print one JSON object on standard output; numbers that are not finite become null."""
     print(json.dumps(_plain(result), indent=2, allow_nan=False))
 
 
@@ -25,13 +25,13 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], title: str =
 
 
 def note(text: str, quiet: bool = False) -> None:
-    """Say something about the work on standard error."""
+    """Print a note about the work on standard error."""
     if not quiet:
         print(text, file=sys.stderr)
 
 
 def warn(text: str) -> None:
-    """Say on standard error what should not be overlooked."""
+    """Print a warning on standard error."""
     print(f"p2psim: warning: {text}", file=sys.stderr)
 
 
@@ -40,7 +40,7 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if hasattr(value, "item"):  # a number of numpy's
+    if hasattr(value, "item"):  # a NumPy number
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return None

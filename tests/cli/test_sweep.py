@@ -33,7 +33,7 @@ def test_a_sweep_prints_a_table_and_keeps_it(design: str, tmp_path: Path, capsys
     shown = capsys.readouterr()
     assert "stream.latency" in shown.out
     assert "24 s" in shown.out
-    assert shown.err == f"8 runs ok, 0 failed, 0 pending; in {out}\n"
+    assert shown.err == f"8 runs finished, 0 failed, 0 pending; in {out}\n"
     table = pd.read_csv(out / "table.csv")
     assert list(table["stream.latency"]) == [8.0, 24.0]
     assert {"p2p_ratio", "p2p_ratio_low", "p2p_ratio_high", "origin_saving"} <= set(table.columns)

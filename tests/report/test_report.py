@@ -31,7 +31,7 @@ def verdicts() -> list[ClaimResult]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     target = tmp_path_factory.mktemp("report")
-    write_validation(target, Validation(verdicts=verdicts(), comparisons=[], seed=7, replications=4))
+    write_validation(target, Validation(results=verdicts(), comparisons=[], seed=7, replications=4))
     return target
 
 

@@ -20,7 +20,7 @@ from p2psim.analysis.calibration.conditions import NONE, PLACES, recording_place
 from p2psim.analysis.calibration.identification import Estimate, identify, overhead_estimates, overheads
 from p2psim.analysis.calibration.observation import ACTORS, STARTUP_PARTS, observe, startup_parts
 from p2psim.analysis.calibration.refinement import refine_goodput, with_network
-from p2psim.analysis.comparison.compare import compare_all
+from p2psim.analysis.comparison.compare import CompareOptions, compare_all
 from p2psim.analysis.runs import Runs, jobs_for
 from p2psim.errors import InputError, one_of
 from p2psim.rng import stream
@@ -246,7 +246,7 @@ def _checks(
 ) -> list[FitCheck]:
     """Compare with the networks of the scenarios and with the fitted one, averaged over recordings of a scenario."""
     both = [*traces, *(with_network(trace, values) for trace in traces)]
-    comparisons = compare_all(both, replications=replications, seed=seed, runs=runs, calibration=NONE)
+    comparisons = compare_all(both, CompareOptions(replications=replications, seed=seed, calibration=NONE), runs)
     own, fitted = comparisons[: len(traces)], comparisons[len(traces) :]
     rows = [
         (trace.scenario.name, metric, before.measured, before.simulated, after.differences[metric].simulated)

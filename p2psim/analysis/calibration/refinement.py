@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from p2psim.analysis.calibration.conditions import NONE
 from p2psim.analysis.calibration.identification import Estimate
-from p2psim.analysis.comparison.compare import Comparison, compare_all
+from p2psim.analysis.comparison.compare import CompareOptions, compare_all
+from p2psim.analysis.comparison.result import Comparison
 from p2psim.analysis.runs import Runs
 from p2psim.analysis.statistics import FEW, Interval
 from p2psim.trace import Trace
@@ -50,7 +51,8 @@ def refine_goodput(
     if len(traces) < FEW:
         return _unknown(f"no transfer alone on its link tells it, and a fit by simulation needs {FEW} traces")
     variants = [with_network(trace, {**others(x), "goodput": x}) for x in _VALUES for trace in traces]
-    comparisons = compare_all(variants, replications=replications, seed=seed, runs=runs, calibration=NONE)
+    options = CompareOptions(replications=replications, seed=seed, calibration=NONE)
+    comparisons = compare_all(variants, options, runs)
     losses = np.array([_loss(comparison) for comparison in comparisons]).reshape(len(_VALUES), len(traces))
     losses = losses[:, np.isfinite(losses).all(axis=0)]
     how = f"transfer times of {losses.shape[1]} traces, simulated with {len(_VALUES)} values"
