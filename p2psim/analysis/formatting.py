@@ -12,9 +12,8 @@ _STEPS = {
     "time": ((3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms")),
     "share": ((0.01, "%"),),
     "points": ((0.01, "points"),),
-    "money": ((1.0, "$"),),
-    "price": ((1.0, "$"),),
 }
+_DOLLARS = ("money", "price")
 NOTHING = "-"
 """Text of a value that does not exist (NaN)."""
 
@@ -27,7 +26,10 @@ def format_value(value: float, unit: str) -> str:
     if not math.isfinite(value):
         return NOTHING if math.isnan(value) else "no limit"
     factor, name = _step(abs(value), unit)
-    return f"{_figures(value / factor, unit)} {name}".strip()
+    number = _figures(value / factor, unit)
+    if unit in _DOLLARS:
+        return f"-${number[1:]}" if number.startswith("-") else f"${number}"
+    return f"{number} {name}".strip()
 
 
 def format_interval(interval: Interval, unit: str) -> str:

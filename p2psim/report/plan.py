@@ -48,5 +48,5 @@ def _parts(plan: Plan) -> list[str]:
         table(["input", "value"], plan.inputs.rows()),
         heading("Method"),
         paragraph(plan.basis),
-        *provenance(plan.scenario, plan.seed, plan.evidence.replications),
+        *provenance(plan.scenario, plan.seed, plan.simulated.replications),
     ]

@@ -27,9 +27,13 @@ from p2psim.analysis.statistics import Interval
         (math.nan, "share", "-"),
         (math.inf, "rate", "no limit"),
         (-1e-9, "number", "0"),
+        (973.4, "money", "$973"),
+        (-2251.6, "money", "-$2,252"),
+        (0.0, "money", "$0"),
+        (0.0123, "price", "$0.0123"),
     ],
 )
-def test_say(value: float, unit: str, text: str) -> None:
+def test_values_have_a_fitting_unit(value: float, unit: str, text: str) -> None:
     assert format_value(value, unit) == text
 
 
@@ -37,6 +41,7 @@ def test_intervals_use_one_unit() -> None:
     assert format_interval(Interval(0.62, 0.601, 0.639), "share") == "62 % (60.1 to 63.9)"
     assert format_interval(Interval(1.1, 0.9, 1.3), "time") == "1.1 s (0.9 to 1.3)"
     assert format_interval(Interval(0.62), "share") == "62 %"
+    assert format_interval(Interval(973.0, 901.0, 1045.0), "money") == "$973 (901 to 1,045)"
 
 
 def test_ranges() -> None:
