@@ -30,13 +30,13 @@ _GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "stream": {
         "bitrate": ("RATE", '"5 Mbit/s"'),
-        "ladder": ("RATES", 'bitrates in its place, "1 Mbit/s, 3 Mbit/s", or apple-ladder, short-ladder'),
+        "ladder": ("RATES", 'bitrates instead of --bitrate: "1 Mbit/s, 3 Mbit/s", or apple-ladder, short-ladder'),
         "latency": ("TIME", 'live latency of the viewers ("24 s")'),
         "segment": ("TIME", 'length of a segment ("4 s")'),
     },
     "network": {
         "country": ("NAME", "links and NATs of brazil, usa or the world (data/presets/countries.toml)"),
-        "access": ("MIX", "access profiles in its place, for example ftth:40%%,dsl:60%%"),
+        "access": ("MIX", "access profiles instead of the country's, for example ftth:40%%,dsl:60%%"),
         "nat": ("MIX", "one NAT mix for all, for example average or mobile"),
         "mobile": ("SHARE", 'share of viewers on mobile, who do not upload ("30 %%")'),
         "lent": ("SHARE", 'share of an uplink that may be used for uploads to peers ("50 %%")'),

@@ -114,7 +114,7 @@ def _print(results: "Sequence[ClaimResult]", comparisons: "Sequence[Comparison]"
         case = result.base.case
         claimed, found = format_range(case.low, case.high, case.unit), format_interval(result.base.interval, case.unit)
         rows.append([result.claim.id, case.metric, claimed, found, result.text])
-    print_table(["claim", "metric", "said", "found (95 % interval)", "verdict"], rows, "The claims")
+    print_table(["claim", "metric", "claimed", "found (95 % interval)", "verdict"], rows, "The claims")
     for result in results:
         print(f"{result.claim.id} holds for")
         print("".join(f"  {boundary.text}\n" for boundary in result.boundaries))

@@ -1,4 +1,4 @@
-"""Figures: each function takes a table and axes, and gives the axes."""
+"""Figures: each function draws a table on the given or new axes, and returns the axes."""
 
 from p2psim.plots.boundaries import boundaries
 from p2psim.plots.claims import claims

@@ -1,4 +1,4 @@
-"""A metric against one field of the scenario: the trade-off between live latency and P2P share above all."""
+"""Figure of a metric against a field of the scenario, such as P2P share against live latency."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -16,14 +16,14 @@ def curve(
     xlabel: str = "live latency (s)",
     ylabel: str = "P2P share (%)",
 ) -> Axes:
-    """Draw estimates with their interval over the field.
+    """Draw estimates with their intervals over the values of the field.
 
     Parameters
     ----------
     table
         Columns at, mean, low, high: shares.
     claim
-        Interval of a claim, drawn behind.
+        Claimed range, drawn as a band.
     """
     ax = axes_for(ax)
     rows = table.sort_values("at")

@@ -180,7 +180,7 @@ class PlanFigures:
         """Draw the bill against the price of the CDN, with and without sharing."""
         tariff = self._plan.inputs.tariff
         by = "Mbit/s (95th percentile)" if tariff.cdn_mbit else "GB"
-        return _draw("cost", self._plan.costs, ax, asked=tariff.cdn_mbit or tariff.cdn_gb, by=by)
+        return _draw("cost", self._plan.costs, ax, planned=tariff.cdn_mbit or tariff.cdn_gb, by=by)
 
     def load(self, ax: Any = None) -> Any:
         """Draw the rate of the origin over time, with and without sharing."""
