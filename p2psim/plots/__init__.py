@@ -7,7 +7,7 @@ from p2psim.plots.cost import cost, load
 from p2psim.plots.curve import curve
 from p2psim.plots.distribution import distribution
 from p2psim.plots.heatmap import heat
-from p2psim.plots.over_time import course
+from p2psim.plots.over_time import over_time
 from p2psim.plots.overlay import overlay
 from p2psim.plots.source_raster import raster
 from p2psim.plots.style import COLOURS, sheet
@@ -21,12 +21,12 @@ __all__ = [
     "boundaries",
     "claims",
     "cost",
-    "course",
     "curve",
     "distribution",
     "graph",
     "heat",
     "load",
+    "over_time",
     "overlay",
     "raster",
     "scatter",

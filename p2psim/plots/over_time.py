@@ -6,7 +6,7 @@ from scipy.special import stdtrit
 
 from p2psim.plots.style import COLOURS, axes_for, styled
 
-__all__ = ["course"]
+__all__ = ["over_time"]
 
 _MBIT = 8e-6
 _RATES = {
@@ -18,7 +18,7 @@ _DASHES = ("-", "--", ":", "-.")
 
 
 @styled
-def course(table: pd.DataFrame, ax: Axes | None = None, column: str = "origin", bins: float = 5.0) -> Axes:
+def over_time(table: pd.DataFrame, ax: Axes | None = None, column: str = "origin", bins: float = 5.0) -> Axes:
     """Draw the mean over replications and its 95 % interval over time, one line per case.
 
     Parameters

@@ -70,7 +70,7 @@ DRAWN: Mapping[str, str] = MappingProxyType(
         "welch": "p2psim.analysis.steady_state.welch(results.timeline)",
         "heat": "a table of x, y, value, low and high: one row per combination of two fields",
         "overlay": "measured and simulated time lines in one table, with world and replication",
-        "course": "pd.concat([a.timeline.assign(case='a'), b.timeline.assign(case='b')]) of several results",
+        "over_time": "pd.concat([a.timeline.assign(case='a'), b.timeline.assign(case='b')]) of several results",
         "tornado": "plan.sensitivities",
         "cost": "plan.costs",
         "load": "plan.curve",

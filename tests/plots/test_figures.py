@@ -246,7 +246,7 @@ def test_course_is_the_mean_of_each_case_with_its_interval() -> None:
         for case, rates in (("a", (1e6, 2e6, 3e6)), ("b", (5e6, 5e6, 5e6)))
         for i, rate in enumerate(rates)
     ]
-    ax = plots.course(pd.concat(runs))
+    ax = plots.over_time(pd.concat(runs))
     assert labels(ax) == ["a", "b"]
     assert [line.get_ydata().tolist() for line in ax.lines] == [[16.0, 16.0], [40.0, 40.0]]
     heights = ax.collections[0].get_paths()[0].vertices[:, 1]
