@@ -19,10 +19,10 @@ from typing import NoReturn
 from p2psim import __version__
 from p2psim.errors import P2PSimError
 
-__all__ = ["VERBS", "main"]
+__all__ = ["COMMANDS", "main"]
 
-VERBS = ("validate", "plan", "simulate", "sweep", "measure", "compare", "calibrate")
-"""Modules of this package, in the order of the help text."""
+COMMANDS = ("validate", "plan", "simulate", "sweep", "measure", "compare", "calibrate")
+"""Modules of this package that are commands, in the order of the help text."""
 
 _INTRODUCTION = "Simulate, measure and plan peer-to-peer delivery of HLS video."
 _EXAMPLES = """\
@@ -115,16 +115,16 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"p2psim {__version__}")
-    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name in VERBS:
-        verb = import_module(f"p2psim.cli.{name}")
-        added = verbs.add_parser(
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        command = import_module(f"p2psim.cli.{name}")
+        added = commands.add_parser(
             name,
-            help=verb.SUMMARY,
-            description=textwrap.fill(f"{verb.SUMMARY[0].upper()}{verb.SUMMARY[1:]}.", 100),
-            epilog=f"examples:\n{verb.EXAMPLES}",
+            help=command.SUMMARY,
+            description=textwrap.fill(f"{command.SUMMARY[0].upper()}{command.SUMMARY[1:]}.", 100),
+            epilog=f"examples:\n{command.EXAMPLES}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        verb.configure(added)
-        added.set_defaults(execute=verb.execute)
+        command.configure(added)
+        added.set_defaults(execute=command.execute)
     return parser

@@ -12,7 +12,7 @@ import pytest
 
 from p2psim import Trace, __version__
 from p2psim.cli import main
-from p2psim.cli.main import VERBS
+from p2psim.cli.main import COMMANDS
 from p2psim.scenario import bundled
 
 SMALL = ["live-24s", "--set", "duration=40 s", "--set", "viewers.count=4", "--set", "viewers.over=3 s", "--jobs", "1"]
@@ -24,15 +24,15 @@ ROOT = Path(__file__).parents[2]
 def test_help_lists_every_command(capsys) -> None:
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
-    for verb in VERBS:
-        assert re.search(rf"^ +{verb}( |$)", text, re.MULTILINE)
+    for command in COMMANDS:
+        assert re.search(rf"^ +{command}( |$)", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_command_has_help_with_examples(verb: str, capsys) -> None:
-    assert main([verb, "--help"]) == 0
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_examples(command: str, capsys) -> None:
+    assert main([command, "--help"]) == 0
     text = capsys.readouterr().out
-    assert f"p2psim {verb}" in text.split("examples:")[1]
+    assert f"p2psim {command}" in text.split("examples:")[1]
     assert "--json" in text
 
 
