@@ -95,9 +95,9 @@ def test_traces_have_no_other_values() -> None:
     for folder in bundled("traces"):
         check_values(Trace.read(folder))
     busy = {
-        "duration": "90 s", "viewers.count": 30, "policy.maxPeers": 3, "viewers.mean_viewing_time": "30 s", "relay.availability": 0.5,
-        "nat.mix": "mobile", "viewers.polluters": 0.2, "viewers.stallers": 0.2, "policy.validateP2PSegment": True,
-        "tracker.interval": "10 s",
+        "duration": "90 s", "viewers.count": 30, "policy.maxPeers": 3, "viewers.mean_viewing_time": "30 s",
+        "relay.availability": 0.5, "nat.mix": "mobile", "viewers.polluters": 0.2, "viewers.stallers": 0.2,
+        "policy.validateP2PSegment": True, "tracker.interval": "10 s",
     }  # fmt: skip
     result = run(Scenario().replace(busy), seed=1, events=True)
     assert result.trace is not None

@@ -74,7 +74,12 @@ BASE = Scenario(name="base").replace(
 FAILURE = {"faults": [{"kind": "origin", "at": "35 s", "duration": "8 s"}]}
 WORLDS: dict[str, dict[str, object]] = {
     "live": {"stream.playlist_segments": 20, "stream.live_latency": "24 s", "viewers.liars": 0.15, **FAILURE},
-    "churn": {"stream.playlist_segments": 12, "stream.live_latency": "20 s", "viewers.mean_viewing_time": "25 s", "viewers.crash_share": 0.5},
+    "churn": {
+        "stream.playlist_segments": 12,
+        "stream.live_latency": "20 s",
+        "viewers.mean_viewing_time": "25 s",
+        "viewers.crash_share": 0.5,
+    },
     "vod": {"stream.kind": "vod", "stream.length": "90 s", "viewers.stallers": 0.1, **FAILURE},
 }
 
