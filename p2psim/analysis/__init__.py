@@ -1,20 +1,23 @@
-"""What runs mean: metrics, intervals, claims, and simulated against measured."""
+"""Analysis of runs: metrics, intervals, claims, comparison of simulated and measured runs, calibration, planning."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from p2psim.analysis.calibration.fit import Calibration, calibrate
-    from p2psim.analysis.claims.definitions import load_claims
-    from p2psim.analysis.claims.verdicts import Judge
-    from p2psim.analysis.comparison.compare import Comparison, compare, compare_traces
-    from p2psim.analysis.metrics import METRICS
-    from p2psim.analysis.runs import Runs
+    from p2psim.analysis.calibration.fit import Calibration as Calibration
+    from p2psim.analysis.calibration.fit import calibrate as calibrate
+    from p2psim.analysis.claims.definitions import load_claims as load_claims
+    from p2psim.analysis.claims.verdicts import Judge as Judge
+    from p2psim.analysis.comparison.compare import compare as compare
+    from p2psim.analysis.comparison.compare import compare_traces as compare_traces
+    from p2psim.analysis.comparison.result import Comparison as Comparison
+    from p2psim.analysis.metrics import METRICS as METRICS
+    from p2psim.analysis.runs import Runs as Runs
 
-# On demand: metrics and statistics are wanted without the simulator, which takes a second to load.
-_PLACES = {
+# Imported lazily: metrics and statistics are used without the simulator, which takes a second to load.
+_MODULES = {
     "Calibration": "p2psim.analysis.calibration.fit",
-    "Comparison": "p2psim.analysis.comparison.compare",
+    "Comparison": "p2psim.analysis.comparison.result",
     "Judge": "p2psim.analysis.claims.verdicts",
     "METRICS": "p2psim.analysis.metrics",
     "Runs": "p2psim.analysis.runs",
@@ -40,6 +43,6 @@ __all__ = [
 if not TYPE_CHECKING:  # a type checker would take any other name for an object
 
     def __getattr__(name: str) -> object:
-        if name not in _PLACES:
+        if name not in _MODULES:
             raise AttributeError(f"module 'p2psim.analysis' has no attribute {name!r}; it has {', '.join(__all__)}")
-        return getattr(import_module(_PLACES[name]), name)
+        return getattr(import_module(_MODULES[name]), name)

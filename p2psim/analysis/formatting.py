@@ -1,4 +1,4 @@
-"""Numbers in the unit that a person reads, as text with three figures, or as tables of numbers with four."""
+"""Numbers in the unit that people read: as text with three significant figures, or as tables with four."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +8,7 @@ import pandas as pd
 
 from p2psim.analysis.statistics import Interval
 
-__all__ = ["ReadableTable", "readable", "readable_table", "say", "say_interval", "say_range"]
+__all__ = ["ReadableTable", "format_interval", "format_range", "format_value", "readable", "readable_table"]
 
 _STEPS = {
     "rate": ((1e9 / 8, "Gbit/s"), (1e6 / 8, "Mbit/s"), (1e3 / 8, "kbit/s")),
@@ -16,38 +16,41 @@ _STEPS = {
     "time": ((3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms")),
     "share": ((0.01, "%"),),
     "points": ((0.01, "points"),),
-    "money": ((1.0, "$"),),
-    "price": ((1.0, "$"),),
 }
+_DOLLARS = ("money", "price")
 NOTHING = "-"
+"""Text of a value that does not exist (NaN)."""
 
 
-def say(value: float, unit: str) -> str:
-    """Return a value with the unit that fits: ``12.5 Mbit/s``, ``$973``; NaN is a dash."""
+def format_value(value: float, unit: str) -> str:
+    """Return a value with its unit; a dash for NaN, "no limit" for infinity.
+
+    `unit` is that of a metric: rate (bytes/s), size (bytes), time (s), share, points, money or price (dollars), number.
+    """
     if not math.isfinite(value):
         return NOTHING if math.isnan(value) else "no limit"
     factor, name = _step(abs(value), unit)
-    figures = _figures(value / factor, unit)
-    if name == "$":
-        return f"-${figures[1:]}" if figures.startswith("-") else f"${figures}"
-    return f"{figures} {name}".strip()
+    number = _figures(value / factor, unit)
+    if unit in _DOLLARS:
+        return f"-${number[1:]}" if number.startswith("-") else f"${number}"
+    return f"{number} {name}".strip()
 
 
-def say_interval(interval: Interval, unit: str) -> str:
-    """Return an estimate and its interval in one unit: ``62 % (60.1 to 63.9)``."""
+def format_interval(interval: Interval, unit: str) -> str:
+    """Return an estimate with its interval in one unit: ``62 % (60.1 to 63.9)``."""
     if not math.isfinite(interval.low) or not math.isfinite(interval.high):
-        return say(interval.mean, unit)
+        return format_value(interval.mean, unit)
     factor, _ = _step(abs(interval.mean), unit)
     ends = f"{_figures(interval.low / factor, unit)} to {_figures(interval.high / factor, unit)}"
-    return f"{say(interval.mean, unit)} ({ends})"
+    return f"{format_value(interval.mean, unit)} ({ends})"
 
 
-def say_range(low: float, high: float, unit: str) -> str:
-    """Return a range as ``at least …``, ``at most …`` or ``… to …``."""
+def format_range(low: float, high: float, unit: str) -> str:
+    """Return a claimed range: ``50 to 70 %``, ``at least 3`` or ``at most 100 ms``."""
     if math.isinf(high):
-        return f"at least {say(low, unit)}"
+        return f"at least {format_value(low, unit)}"
     if math.isinf(low):
-        return f"at most {say(high, unit)}"
+        return f"at most {format_value(high, unit)}"
     factor, name = _step(max(abs(low), abs(high)), unit)
     return f"{_figures(low / factor)} to {_figures(high / factor)} {name}".strip()
 
@@ -116,7 +119,7 @@ def _step(size: float, unit: str) -> tuple[float, str]:
 def _figures(number: float, unit: str = "") -> str:
     if number == 0:
         return "0"
-    if unit == "price":  # fractions of a cent matter
+    if unit == "price":  # prices per GB or hour are fractions of a cent
         return f"{number:.3g}"
     decimals = max(0, 2 - math.floor(math.log10(abs(number))))
     text = f"{number:,.{min(decimals, 3)}f}"

@@ -1,13 +1,13 @@
-"""The metrics of a run, each with one definition, computed from totals of either world.
+"""Metrics of a run, each with one definition, computed from the totals of simulated and measured runs alike.
 
-A metric over replications is a ratio of totals where it is a ratio, never a mean of ratios. What comes before the
-scenario's warm-up is cut: totals of viewers begin there, and of the timeline only the rest is taken. The start-up
-alone is of the viewers who joined after it, or where nobody did (an audience that was there from the start) of all.
+Over replications, a ratio is a ratio of totals, never a mean of ratios. The warm-up of the scenario is excluded: totals
+of viewers begin after it, and of the timeline only the rest counts. Start-up metrics are those of the viewers who
+joined after the warm-up, or of all viewers if nobody did.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 import pandas as pd
@@ -24,185 +24,124 @@ __all__ = [
     "estimate",
     "estimate_difference",
     "jain",
+    "metric_value",
     "metrics",
-    "pair",
     "percentile_rate",
     "sums",
-    "value",
+    "with_baseline",
 ]
 
 Sums = Mapping[str, float]
-"""Totals of one replication from which every metric is a value or a ratio; those of the paired `http-only` run
-carry the prefix ``base_``."""
+"""Totals of one replication by name; every metric is a value or a ratio of them. Totals of the paired `http-only` run
+have the prefix ``base_``."""
 
 BILLED_BIN = 300.0
-"""Rates are billed by the 95th percentile of five-minute rates."""
+"""Seconds of a bin: transit is billed by the 95th percentile of five-minute rates."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Metric:
-    """How a metric comes out of sums: ``over / under``, or ``1 - over / under``, or `over` itself."""
+    """Definition of a metric: ``numerator / denominator``, its complement to 1, or `numerator` itself."""
 
     text: str
-    """Description that is understandable alone; fewer than 50 characters, which pandas shows whole."""
+    """Definition in words that are understandable alone; fewer than 50 characters, which pandas shows whole."""
     unit: str
     """share, points, rate, size, time, count or number."""
-    over: str
-    under: str = ""
+    numerator: str
+    denominator: str = ""
+    _: KW_ONLY
     complement: bool = False
     paired: bool = False
-    """Needs the paired `http-only` run."""
+    """True if the metric needs the paired `http-only` run."""
 
 
 METRICS: Mapping[str, Metric] = {
-    "p2p_ratio": Metric(
-        text="share of media bytes that came from peers", unit="share", over="p2p_bytes", under="media_bytes"
-    ),
+    "p2p_ratio": Metric("share of media bytes that came from peers", "share", "p2p_bytes", "media_bytes"),
     "offload": Metric(
-        text="1 - bytes sent by the origin / bytes played",
-        unit="share",
-        over="origin_bytes",
-        under="played_bytes",
-        complement=True,
+        "1 - bytes sent by the origin / bytes played", "share", "origin_bytes", "played_bytes", complement=True
     ),
     "origin_saving": Metric(
-        text="share of origin bytes saved against http-only",
-        unit="share",
-        over="origin_bytes",
-        under="base_origin_bytes",
+        "origin bytes saved, relative to http-only",
+        "share",
+        "origin_bytes",
+        "base_origin_bytes",
         complement=True,
         paired=True,
     ),
     "origin_left": Metric(
-        text="origin bytes as a share of those of http-only",
-        unit="share",
-        over="origin_bytes",
-        under="base_origin_bytes",
-        paired=True,
+        "origin bytes sent, relative to http-only", "share", "origin_bytes", "base_origin_bytes", paired=True
     ),
     "origin_saving_p95": Metric(
-        text="share of p95 origin rate saved against http-only",
-        unit="share",
-        over="origin_rate_p95",
-        under="base_origin_rate_p95",
+        "share of p95 origin rate saved against http-only",
+        "share",
+        "origin_rate_p95",
+        "base_origin_rate_p95",
         complement=True,
         paired=True,
     ),
-    "origin_rate": Metric(text="mean rate of the origin", unit="rate", over="origin_bytes", under="seconds"),
-    "origin_rate_p95": Metric(text="95th percentile of the origin's rate", unit="rate", over="origin_rate_p95"),
-    "origin_rate_bin": Metric(
-        text="bin width of the origin's rate for its percentile", unit="time", over="origin_rate_bin"
-    ),
-    "relay_bytes": Metric(text="media bytes received through TURN relays", unit="size", over="relay_bytes"),
-    "far_share": Metric(
-        text="share of peer-to-peer bytes that crossed regions", unit="share", over="far_bytes", under="p2p_bytes"
-    ),
+    "origin_rate": Metric("mean rate of the origin", "rate", "origin_bytes", "seconds"),
+    "origin_rate_p95": Metric("95th percentile of the origin's rate", "rate", "origin_rate_p95"),
+    "origin_rate_bin": Metric("width of the bins of origin_rate_p95", "time", "origin_rate_bin"),
+    "relay_bytes": Metric("media bytes received through relays", "size", "relay_bytes"),
+    "far_share": Metric("share of peer-to-peer bytes that crossed regions", "share", "far_bytes", "p2p_bytes"),
     "cache_hits": Metric(
-        text="share of bytes from CDN edges that were cached",
-        unit="share",
-        over="fill_bytes",
-        under="edge_bytes",
-        complement=True,
+        "share of bytes from CDN edges that were cached", "share", "fill_bytes", "edge_bytes", complement=True
     ),
-    "second_share": Metric(
-        text="share of HTTP bytes sent by the second CDN", unit="share", over="second_bytes", under="http_bytes"
-    ),
-    "wasted_bytes": Metric(text="bytes received and never played", unit="size", over="wasted_bytes"),
-    "wasted_http": Metric(text="bytes received over HTTP and never played", unit="size", over="wasted_http"),
-    "wasted_p2p": Metric(text="bytes received from peers and never played", unit="size", over="wasted_p2p"),
-    "stall_ratio": Metric(
-        text="share of the viewing time spent in stalls",
-        unit="share",
-        over="stalled_seconds",
-        under="viewer_seconds",
-    ),
-    "stalls": Metric(text="stalls per viewer", unit="number", over="stall_count", under="viewer_count"),
-    "poisoned": Metric(
-        text="invalid segments played per viewer",
-        unit="number",
-        over="poisoned_segments",
-        under="viewer_count",
-    ),
-    "started": Metric(
-        text="share of viewers who saw a first frame", unit="share", over="startup_count", under="joined_count"
-    ),
-    "startup": Metric(
-        text="mean time from joining to the first frame", unit="time", over="startup_sum", under="startup_count"
-    ),
-    "startup_p95": Metric(text="p95 of the time from joining to the first frame", unit="time", over="startup_p95"),
-    "latency": Metric(
-        text="mean distance behind live while playing", unit="time", over="latency_sum", under="latency_weight"
-    ),
-    "peers": Metric(
-        text="mean number of connected peers per viewer", unit="number", over="peer_seconds", under="viewer_seconds"
-    ),
-    "swarm": Metric(
-        text="mean number of viewers in the swarm", unit="number", over="viewer_seconds", under="swarm_seconds"
-    ),
-    "bitrate": Metric(
-        text="mean bitrate of the played media", unit="rate", over="played_bytes", under="played_seconds"
-    ),
-    "switches": Metric(text="changes of quality per viewer", unit="number", over="switch_count", under="viewer_count"),
-    "zaps": Metric(text="changes of channel per viewer", unit="number", over="zap_count", under="viewer_count"),
-    "zap_time": Metric(
-        text="mean time from a zap to the first frame", unit="time", over="zap_wait_sum", under="zap_count"
-    ),
-    "wait": Metric(
-        text="mean time from a request to its first byte", unit="time", over="wait_sum", under="transfer_count"
-    ),
-    "http_wait": Metric(
-        text="mean time from an HTTP request to its first byte", unit="time", over="http_wait_sum", under="http_count"
-    ),
-    "p2p_wait": Metric(
-        text="mean time from a request to a peer's first byte", unit="time", over="p2p_wait_sum", under="p2p_count"
-    ),
-    "http_time": Metric(
-        text="mean time from an HTTP request to its last byte", unit="time", over="http_time_sum", under="http_count"
-    ),
-    "p2p_time": Metric(
-        text="mean time from a request to a peer's last byte", unit="time", over="p2p_time_sum", under="p2p_count"
-    ),
-    "added_wait": Metric(text="time to first byte, from peers minus over HTTP", unit="time", over="added_wait"),
-    "added_time": Metric(text="time to last byte, from peers minus over HTTP", unit="time", over="added_time"),
-    "fairness": Metric(text="Jain's index of bytes uploaded / bytes downloaded", unit="number", over="fairness"),
-    "added_startup": Metric(
-        text="start-up time minus that of http-only", unit="time", over="added_startup", paired=True
-    ),
-    "added_latency": Metric(
-        text="distance behind live minus that of http-only", unit="time", over="added_latency", paired=True
-    ),
-    "added_stall_ratio": Metric(
-        text="share of time stalled minus that of http-only", unit="points", over="added_stall_ratio", paired=True
-    ),
-    "added_switches": Metric(
-        text="quality changes per viewer minus http-only's", unit="number", over="added_switches", paired=True
-    ),
+    "second_share": Metric("share of HTTP bytes sent by the second CDN", "share", "second_bytes", "http_bytes"),
+    "wasted_bytes": Metric("bytes received and never played", "size", "wasted_bytes"),
+    "wasted_http": Metric("bytes received over HTTP and never played", "size", "wasted_http"),
+    "wasted_p2p": Metric("bytes received from peers and never played", "size", "wasted_p2p"),
+    "stall_ratio": Metric("share of the viewing time spent in stalls", "share", "stalled_seconds", "viewer_seconds"),
+    "stalls": Metric("stalls per viewer", "number", "stall_count", "viewer_count"),
+    "poisoned": Metric("invalid segments played per viewer", "number", "poisoned_segments", "viewer_count"),
+    "started": Metric("share of viewers who saw a first frame", "share", "startup_count", "joined_count"),
+    "startup": Metric("time from joining to the first frame, mean", "time", "startup_sum", "startup_count"),
+    "startup_p95": Metric("p95 of the time from joining to the first frame", "time", "startup_p95"),
+    "latency": Metric("live latency while playing, mean", "time", "latency_sum", "latency_weight"),
+    "peers": Metric("connected peers per viewer, mean over time", "number", "peer_seconds", "viewer_seconds"),
+    "swarm": Metric("viewers in the swarm, mean over time", "number", "viewer_seconds", "swarm_seconds"),
+    "bitrate": Metric("bitrate played, mean", "rate", "played_bytes", "played_seconds"),
+    "switches": Metric("changes of quality per viewer", "number", "switch_count", "viewer_count"),
+    "zaps": Metric("changes of channel per viewer", "number", "zap_count", "viewer_count"),
+    "zap_time": Metric("time from a zap to the first frame, mean", "time", "zap_wait_sum", "zap_count"),
+    "wait": Metric("time from request to first byte, mean", "time", "wait_sum", "transfer_count"),
+    "http_wait": Metric("time from request to first byte over HTTP, mean", "time", "http_wait_sum", "http_count"),
+    "p2p_wait": Metric("time from request to first byte from peers, mean", "time", "p2p_wait_sum", "p2p_count"),
+    "http_time": Metric("time from request to last byte over HTTP, mean", "time", "http_time_sum", "http_count"),
+    "p2p_time": Metric("time from request to last byte from peers, mean", "time", "p2p_time_sum", "p2p_count"),
+    "added_wait": Metric("time to first byte, from peers minus over HTTP", "time", "added_wait"),
+    "added_time": Metric("time to last byte, from peers minus over HTTP", "time", "added_time"),
+    "fairness": Metric("Jain's index of bytes uploaded / bytes downloaded", "number", "fairness"),
+    "added_startup": Metric("start-up time minus that of http-only", "time", "added_startup", paired=True),
+    "added_latency": Metric("live latency minus that of http-only", "time", "added_latency", paired=True),
+    "added_stall_ratio": Metric("stall ratio minus that of http-only", "points", "added_stall_ratio", paired=True),
+    "added_switches": Metric("quality changes per viewer minus http-only's", "number", "added_switches", paired=True),
     "wait_reduction": Metric(
-        text="share of time to first byte saved vs http-only",
-        unit="share",
-        over="wait",
-        under="base_wait",
+        "reduction of time to first byte vs http-only",
+        "share",
+        "wait",
+        "base_wait",
         complement=True,
         paired=True,
     ),
     "startup_reduction": Metric(
-        text="share of start-up time saved vs http-only",
-        unit="share",
-        over="startup",
-        under="base_startup",
+        "reduction of start-up time vs http-only",
+        "share",
+        "startup",
+        "base_startup",
         complement=True,
         paired=True,
     ),
     "latency_reduction": Metric(
-        text="share of distance behind live saved vs http-only",
-        unit="share",
-        over="latency",
-        under="base_latency",
+        "reduction of live latency vs http-only",
+        "share",
+        "latency",
+        "base_latency",
         complement=True,
         paired=True,
     ),
 }
-"""Stable names; commands and tables use them as keys."""
+"""Metrics by their stable names, which commands and tables use as keys."""
 
 
 def described(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
@@ -212,16 +151,20 @@ def described(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def metrics(totals: Totals, baseline: Totals | None = None) -> dict[str, float]:
-    """Compute all metrics of one run; those against http-only only where the paired `baseline` is given."""
-    found = sums(totals, baseline)
-    return {name: value(metric, found) for name, metric in METRICS.items() if baseline is not None or not metric.paired}
+    """Return all metrics of one run; those relative to http-only need its paired run as `baseline`."""
+    replication = sums(totals, baseline)
+    return {
+        name: metric_value(metric, replication)
+        for name, metric in METRICS.items()
+        if baseline is not None or not metric.paired
+    }
 
 
-def value(metric: Metric, found: Sums) -> float:
-    """Compute a metric from the sums of one replication."""
-    if not metric.under:
-        return found[metric.over]
-    quotient = _divide(found[metric.over], found[metric.under])
+def metric_value(metric: Metric, replication: Sums) -> float:
+    """Return a metric of one replication."""
+    if not metric.denominator:
+        return replication[metric.numerator]
+    quotient = _divide(replication[metric.numerator], replication[metric.denominator])
     return 1 - quotient if metric.complement else quotient
 
 
@@ -231,16 +174,17 @@ def estimate(
     level: float = 0.95,
     rng: np.random.Generator | None = None,
 ) -> Interval:
-    """Estimate a metric over replications: ratio of totals with a jackknife interval, or Student's t.
+    """Estimate a metric over replications.
 
-    With `rng`, by the bootstrap (`p2psim.analysis.statistics.bootstrap_ratio`).
+    A ratio of totals has a jackknife interval, another metric one of Student's t; with `rng`, both have a bootstrap
+    interval (`p2psim.analysis.statistics.bootstrap_ratio`).
     """
     metric = METRICS[metric] if isinstance(metric, str) else metric
-    over, under = _parts(metric, replications)
+    numerators, denominators = _parts(metric, replications)
     if rng is not None:
-        interval = bootstrap_ratio(over, under, rng, level)
+        interval = bootstrap_ratio(numerators, denominators, rng, level)
     else:
-        interval = ratio(over, under, level) if metric.under else student(over, level)
+        interval = ratio(numerators, denominators, level) if metric.denominator else student(numerators, level)
     if metric.complement:
         return interval.mapped(-1.0, 1.0)
     return interval.clipped(0.0, 1.0) if metric.unit == "share" and not metric.paired else interval
@@ -249,50 +193,50 @@ def estimate(
 def estimate_difference(
     metric: Metric | str, replications: Sequence[Sums], others: Sequence[Sums], level: float = 0.95
 ) -> Interval:
-    """Estimate by how much a metric exceeds its value in others, replication by replication."""
+    """Estimate the difference of a metric between two paired sets of replications, ``replications - others``."""
     metric = METRICS[metric] if isinstance(metric, str) else metric
-    over, under = _parts(metric, replications)
-    other_over, other_under = _parts(metric, others)
+    numerators, denominators = _parts(metric, replications)
+    other_numerators, other_denominators = _parts(metric, others)
     interval = (
-        ratio_difference(over, under, other_over, other_under, level)
-        if metric.under
-        else paired(over, other_over, level)
+        ratio_difference(numerators, denominators, other_numerators, other_denominators, level)
+        if metric.denominator
+        else paired(numerators, other_numerators, level)
     )
     return interval.mapped(-1.0) if metric.complement else interval
 
 
 def _parts(metric: Metric, replications: Sequence[Sums]) -> tuple[list[float], list[float]]:
-    over = [found[metric.over] for found in replications]
-    return over, [found[metric.under] if metric.under else 1.0 for found in replications]
+    numerators = [replication[metric.numerator] for replication in replications]
+    return numerators, [replication[metric.denominator] if metric.denominator else 1.0 for replication in replications]
 
 
 def sums(totals: Totals, baseline: Totals | None = None) -> dict[str, float]:
-    """Add up one replication, and beside it its paired `http-only` run."""
-    return _sums(totals) if baseline is None else pair(_sums(totals), _sums(baseline))
+    """Return the totals of one replication, with those of its paired `http-only` run if `baseline` is given."""
+    return _sums(totals) if baseline is None else with_baseline(_sums(totals), _sums(baseline))
 
 
-def pair(found: Sums, base: Sums) -> dict[str, float]:
-    """Put the sums of the paired `http-only` run beside those of a run."""
-    against = {f"base_{name}": number for name, number in base.items()}
-    added = {f"added_{name}": found[name] - base[name] for name in ("startup", "latency", "stall_ratio", "switches")}
-    return {**found, **against, **added}
+def with_baseline(run: Sums, baseline: Sums) -> dict[str, float]:
+    """Return the totals of a run together with those of its paired `http-only` run and the differences of both."""
+    prefixed = {f"base_{name}": number for name, number in baseline.items()}
+    added = {f"added_{name}": run[name] - baseline[name] for name in ("startup", "latency", "stall_ratio", "switches")}
+    return {**run, **prefixed, **added}
 
 
 def percentile_rate(timeline: pd.DataFrame, column: str = "origin", quantile: float = 0.95) -> tuple[float, float]:
-    """Give the percentile of binned rates as it is billed (nearest rank) and the width of the bins.
+    """Return the percentile of binned rates as it is billed (nearest rank), and the width of the bins in seconds.
 
-    Bins are five minutes; runs shorter than 25 minutes use a twentieth of the run, whole seconds.
+    Bins are five minutes wide; in runs shorter than 25 minutes a twentieth of the run, in whole seconds.
     """
     amounts = timeline[column].to_numpy(float)
     span = len(amounts) * BIN
     width = BILLED_BIN if span >= 5 * BILLED_BIN else max(1.0, span // 20)
     per_bin = int(width / BIN)
-    whole = amounts[: len(amounts) // per_bin * per_bin].reshape(-1, per_bin).sum(axis=1)
-    return float(np.quantile(whole, quantile, method="inverted_cdf")) / width, width
+    bin_bytes = amounts[: len(amounts) // per_bin * per_bin].reshape(-1, per_bin).sum(axis=1)
+    return float(np.quantile(bin_bytes, quantile, method="inverted_cdf")) / width, width
 
 
 def jain(shares: pd.Series) -> float:
-    """Jain's fairness index, 1 for equal shares, 1/n where one has everything; NaN where nobody has anything."""
+    """Return Jain's fairness index: 1 for equal shares, 1/n if one of n has everything, NaN if nobody has anything."""
     x = shares.to_numpy(float)
     return _divide(float(x.sum()) ** 2, len(x) * float((x**2).sum()))
 
@@ -301,16 +245,16 @@ def _sums(totals: Totals) -> dict[str, float]:
     warmup = totals.scenario.warmup
     timeline = totals.timeline[totals.timeline["at"] >= warmup]
     viewers = totals.viewers[totals.viewers["watched"] > 0]
-    late = viewers[viewers["joined_at"] >= warmup]
-    found = (
+    joined_late = viewers[viewers["joined_at"] >= warmup]
+    result = (
         _flows(timeline) | _delivery(totals, timeline) | _audience(timeline) | _experience(viewers) | _waits(viewers)
     )
-    found |= _beginning(late if len(late) else viewers)
-    found["stall_ratio"] = _divide(found["stalled_seconds"], found["viewer_seconds"])
-    found["switches"] = _divide(found["switch_count"], found["viewer_count"])
+    result |= _beginning(joined_late if len(joined_late) else viewers)
+    result["stall_ratio"] = _divide(result["stalled_seconds"], result["viewer_seconds"])
+    result["switches"] = _divide(result["switch_count"], result["viewer_count"])
     given = viewers["bytes_uploaded"] / (viewers["bytes_http"] + viewers["bytes_p2p"]).clip(lower=1.0)
-    found["fairness"] = jain(given)
-    return found
+    result["fairness"] = jain(given)
+    return result
 
 
 def _flows(timeline: pd.DataFrame) -> dict[str, float]:
@@ -349,8 +293,8 @@ def _audience(timeline: pd.DataFrame) -> dict[str, float]:
 
 
 def _experience(viewers: pd.DataFrame) -> dict[str, float]:
-    seen = viewers[viewers["latency"].notna()]
-    latency, weight = float((seen["latency"] * seen["played"]).sum()), float(seen["played"].sum())
+    showing = viewers[viewers["latency"].notna()]
+    latency, weight = float((showing["latency"] * showing["played"]).sum()), float(showing["played"].sum())
     return {
         "viewer_count": float(len(viewers)),
         "poisoned_segments": float(viewers["poisoned"].sum()),
@@ -382,19 +326,19 @@ def _beginning(viewers: pd.DataFrame) -> dict[str, float]:
 
 
 def _waits(viewers: pd.DataFrame) -> dict[str, float]:
-    found = {}
+    waits = {}
     for source in ("http", "p2p"):
-        found[f"{source}_count"] = float(viewers[f"{source}_transfers"].sum())
-        found[f"{source}_wait_sum"] = float(viewers[f"{source}_wait"].sum())
-        found[f"{source}_time_sum"] = float(viewers[f"{source}_time"].sum())
-    found["wait_sum"] = found["http_wait_sum"] + found["p2p_wait_sum"]
-    found["transfer_count"] = found["http_count"] + found["p2p_count"]
-    found["wait"] = _divide(found["wait_sum"], found["transfer_count"])
+        waits[f"{source}_count"] = float(viewers[f"{source}_transfers"].sum())
+        waits[f"{source}_wait_sum"] = float(viewers[f"{source}_wait"].sum())
+        waits[f"{source}_time_sum"] = float(viewers[f"{source}_time"].sum())
+    waits["wait_sum"] = waits["http_wait_sum"] + waits["p2p_wait_sum"]
+    waits["transfer_count"] = waits["http_count"] + waits["p2p_count"]
+    waits["wait"] = _divide(waits["wait_sum"], waits["transfer_count"])
     for kind in ("wait", "time"):
-        http, p2p = (_divide(found[f"{s}_{kind}_sum"], found[f"{s}_count"]) for s in ("http", "p2p"))
-        found[f"added_{kind}"] = p2p - http
-    return found
+        http, p2p = (_divide(waits[f"{s}_{kind}_sum"], waits[f"{s}_count"]) for s in ("http", "p2p"))
+        waits[f"added_{kind}"] = p2p - http
+    return waits
 
 
-def _divide(over: float, under: float) -> float:
-    return over / under if under else math.nan
+def _divide(numerator: float, denominator: float) -> float:
+    return numerator / denominator if denominator else math.nan

@@ -1,4 +1,4 @@
-"""What delivery costs: prices with their sources, and bills."""
+"""Prices of delivery with their sources, and bills computed from them."""
 
 import tomllib
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ GIGABYTE = 1e9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
-    """Dollars for each gigabyte: from the CDN, fee of a P2P service, through relays."""
+    """Dollars per gigabyte: of the CDN, of a P2P service (its fee), of relays (TURN)."""
 
     cdn: float
     service: float
@@ -31,11 +31,11 @@ def _all() -> Mapping[str, Prices]:
 
 
 def prices(name: str) -> Prices:
-    """Give a set of prices of data/presets/prices.toml; raises InputError."""
+    """Return a set of prices of data/presets/prices.toml; raises InputError for an unknown name."""
     return _all()[one_of("prices", name, _all())]
 
 
-def bill(found: Sums, at: Prices, prefix: str = "") -> float:
-    """Price the bytes of one replication, in dollars; `prefix` ``base_`` prices its `http-only` pair."""
-    size = {name: found[f"{prefix}{name}_bytes"] / GIGABYTE for name in ("origin", "p2p", "relay")}
-    return size["origin"] * at.cdn + size["p2p"] * at.service + size["relay"] * at.turn
+def bill(totals: Sums, tariff: Prices, prefix: str = "") -> float:
+    """Return the bill of one replication in dollars; with `prefix` ``base_`` that of its paired `http-only` run."""
+    gigabytes = {name: totals[f"{prefix}{name}_bytes"] / GIGABYTE for name in ("origin", "p2p", "relay")}
+    return gigabytes["origin"] * tariff.cdn + gigabytes["p2p"] * tariff.service + gigabytes["relay"] * tariff.turn

@@ -1,6 +1,6 @@
-"""Intervals over replications, when to stop replicating, and the test of equivalence.
+"""Confidence intervals over replications, the stopping rule for replications, and the equivalence test.
 
-Every interval is two-sided at `level` (0.95). From one replication comes no interval: its ends are NaN.
+Every interval is two-sided with confidence `level` (0.95). One replication gives no interval: its ends are NaN.
 """
 
 import math
@@ -16,7 +16,7 @@ __all__ = [
     "Equivalence",
     "FewReplicationsWarning",
     "Interval",
-    "blocked",
+    "block_difference",
     "bootstrap",
     "bootstrap_ratio",
     "difference",
@@ -31,18 +31,22 @@ __all__ = [
 ]
 
 FEW = 5
-"""Fewer replications than this give intervals that are wide and rest on little."""
+"""Replications below which intervals are wide and unreliable."""
 LEVEL = 0.95
+"""Confidence level of intervals."""
 Values = Sequence[float] | NDArray[np.float64]
 
 
 class FewReplicationsWarning(UserWarning):
-    """Intervals were asked of fewer than `FEW` replications."""
+    """Warning that intervals were computed from fewer than `FEW` replications."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate and its confidence interval; `error` and `freedom` are the Student-t behind it."""
+    """An estimate and its confidence interval.
+
+    `error` and `freedom` are the standard error and the degrees of freedom of the Student-t distribution used.
+    """
 
     mean: float
     low: float = math.nan
@@ -51,23 +55,23 @@ class Interval:
     freedom: float = math.nan
 
     def to_dict(self) -> dict[str, float]:
-        """Give plain values for JSON and tables."""
+        """Return the values for JSON and tables."""
         return {"mean": self.mean, "low": self.low, "high": self.high}
 
     def mapped(self, scale: float, shift: float = 0.0) -> "Interval":
-        """Give the interval of ``scale * x + shift``."""
+        """Return the interval of ``scale * x + shift``."""
         ends = sorted((self.low * scale + shift, self.high * scale + shift))
         return Interval(self.mean * scale + shift, ends[0], ends[1], self.error * abs(scale), self.freedom)
 
     def clipped(self, least: float, most: float) -> "Interval":
-        """Give the interval without its parts that no value can lie in."""
+        """Return the interval cut to the values that are possible, `least` to `most`."""
         low, high = (min(max(end, least), most) for end in (self.low, self.high))
         return Interval(self.mean, low, high, self.error, self.freedom)
 
 
 @dataclass(frozen=True, slots=True)
 class Equivalence:
-    """Outcome of two one-sided tests: the ``1 - 2 alpha`` interval must lie inside ``±margin``."""
+    """Result of two one-sided tests: equivalent if the ``1 - 2 alpha`` interval lies inside ``±margin``."""
 
     margin: float
     low: float
@@ -96,29 +100,29 @@ def ratio(numerators: Values, denominators: Values, level: float = LEVEL) -> Int
     """Estimate a ratio of totals by the delete-one jackknife.
 
     The pseudo-values ``n R - (n - 1) R_{-i}`` remove the bias of order 1/n (Tukey 1958; Miller, "The jackknife",
-    Biometrika 61, 1974). The estimate itself is the plain ratio of totals, which is what was said.
+    Biometrika 61, 1974). The estimate itself is the plain ratio of totals.
     """
-    over, under = np.asarray(numerators, float), np.asarray(denominators, float)
-    good = np.isfinite(over) & np.isfinite(under)
-    over, under = over[good], under[good]
-    n = len(over)
-    if n == 0 or under.sum() == 0:
+    top, bottom = np.asarray(numerators, float), np.asarray(denominators, float)
+    finite = np.isfinite(top) & np.isfinite(bottom)
+    top, bottom = top[finite], bottom[finite]
+    n = len(top)
+    if n == 0 or bottom.sum() == 0:
         return Interval(math.nan)
-    whole = float(over.sum() / under.sum())
-    rest = under.sum() - under
+    whole = float(top.sum() / bottom.sum())
+    rest = bottom.sum() - bottom
     if n == 1 or (rest == 0).any():
         return Interval(whole)
-    return jackknife(whole, (over.sum() - over) / rest, level)
+    return jackknife(whole, (top.sum() - top) / rest, level)
 
 
 def ratio_difference(
-    over: Values, under: Values, other_over: Values, other_under: Values, level: float = LEVEL
+    numerators: Values, denominators: Values, other_numerators: Values, other_denominators: Values, level: float = LEVEL
 ) -> Interval:
-    """Estimate the difference of two ratios of totals whose replications belong together (common random numbers).
+    """Estimate the difference of two ratios of totals with paired replications (common random numbers).
 
-    The jackknife leaves a replication out of both, so what both share cancels.
+    The jackknife leaves the same replication out of both, so that common variation cancels.
     """
-    sums = np.array([over, under, other_over, other_under], float)
+    sums = np.array([numerators, denominators, other_numerators, other_denominators], float)
     sums = sums[:, np.isfinite(sums).all(axis=0)]
     if sums.shape[1] == 0 or not (sums.sum(axis=1)[[1, 3]]).all():
         return Interval(math.nan)
@@ -139,49 +143,49 @@ def bootstrap_ratio(
 ) -> Interval:
     """Estimate a ratio of totals by the bias-corrected and accelerated bootstrap (BCa; Efron 1987) over replications.
 
-    With all denominators 1 it is the BCa interval of a mean. It follows a skewed distribution better than Student's t
-    but needs some twenty replications to reach its level: from ten it covers about 90 %.
+    With all denominators equal to 1 it is the BCa interval of a mean. It suits skewed distributions better than
+    Student's t but needs about twenty replications to reach its level: from ten, its coverage is about 90 %.
     """
-    over, under = np.asarray(numerators, float), np.asarray(denominators, float)
-    good = np.isfinite(over) & np.isfinite(under)
-    over, under = over[good], under[good]
-    if len(over) < 2 or under.sum() == 0:
-        return ratio(over, under)
-    whole = float(over.sum() / under.sum())
-    if np.ptp(over / np.where(under == 0, np.nan, under)) == 0:
+    top, bottom = np.asarray(numerators, float), np.asarray(denominators, float)
+    finite = np.isfinite(top) & np.isfinite(bottom)
+    top, bottom = top[finite], bottom[finite]
+    if len(top) < 2 or bottom.sum() == 0:
+        return ratio(top, bottom)
+    whole = float(top.sum() / bottom.sum())
+    if np.ptp(top / np.where(bottom == 0, np.nan, bottom)) == 0:
         return Interval(whole, whole, whole, 0.0, math.inf)
-    from scipy import stats  # takes longer to load than all else here
+    from scipy import stats  # imported late: it takes longer to load than the rest of the module
 
-    found = stats.bootstrap(
-        (over, under), _ratio_of_totals, paired=True, vectorized=True, confidence_level=level, n_resamples=resamples,
+    result = stats.bootstrap(
+        (top, bottom), _ratio_of_totals, paired=True, vectorized=True, confidence_level=level, n_resamples=resamples,
         method="BCa", rng=rng,
     )  # fmt: skip
-    low, high = (float(end) for end in found.confidence_interval)
-    return Interval(whole, low, high, float(found.standard_error), math.inf)
+    low, high = (float(end) for end in result.confidence_interval)
+    return Interval(whole, low, high, float(result.standard_error), math.inf)
 
 
-def _ratio_of_totals(over: NDArray[np.float64], under: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = over.sum(axis=axis) / under.sum(axis=axis)
-    return found
+def _ratio_of_totals(top: NDArray[np.float64], bottom: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
+    quotient: NDArray[np.float64] = top.sum(axis=axis) / bottom.sum(axis=axis)
+    return quotient
 
 
 def is_precise(estimate: Interval, precision: float) -> bool:
-    """Whether half the width of the interval is at most `precision` of the estimate."""
+    """Return whether half the width of the interval is at most `precision` times the estimate."""
     half = (estimate.high - estimate.low) / 2
     return bool(math.isfinite(half) and half <= precision * abs(estimate.mean))
 
 
-def replications_for(estimate: Interval, made: int, precision: float) -> int:
-    """Tell with how many replications to look again: the half-width shrinks as 1/√n; at most half as many more at once.
+def replications_for(estimate: Interval, finished: int, precision: float) -> int:
+    """Return the number of replications after which to check the precision again.
 
-    Looking again and again and stopping at the first interval that is narrow enough makes it cover a little less than
-    it says: see the tests for how much.
+    The half-width shrinks as 1/√n; at most half as many replications are added at once. Stopping at the first interval
+    that is narrow enough makes its coverage a little lower than its level: the tests state by how much.
     """
     half = (estimate.high - estimate.low) / 2
     if not math.isfinite(half) or estimate.mean == 0:
-        return made + max(1, made // 2)
-    needed = math.ceil(made * (half / (precision * abs(estimate.mean))) ** 2)
-    return max(made + 1, min(needed, made + max(1, made // 2)))
+        return finished + max(1, finished // 2)
+    needed = math.ceil(finished * (half / (precision * abs(estimate.mean))) ** 2)
+    return max(finished + 1, min(needed, finished + max(1, finished // 2)))
 
 
 def bootstrap(
@@ -191,20 +195,20 @@ def bootstrap(
     level: float = LEVEL,
     resamples: int = 2000,
 ) -> Interval:
-    """Estimate any statistic (a quantile, say) by the percentile bootstrap; `statistic` takes ``axis``."""
+    """Estimate any statistic, such as a quantile, by the percentile bootstrap; `statistic` takes ``axis``."""
     x = np.asarray(values, float)
     if len(x) < 2:
         return Interval(float(x[0]) if len(x) else math.nan)
-    drawn = x[rng.integers(0, len(x), (resamples, len(x)))]
-    found = np.asarray(statistic(drawn, axis=1), float)
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(statistic(x, axis=0)), float(low), float(high), float(found.std(ddof=1)), math.inf)
+    samples = x[rng.integers(0, len(x), (resamples, len(x)))]
+    estimates = np.asarray(statistic(samples, axis=1), float)
+    low, high = np.quantile(estimates, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(statistic(x, axis=0)), float(low), float(high), float(estimates.std(ddof=1)), math.inf)
 
 
 def difference(simulated: Values, measured: Values, level: float = LEVEL) -> Interval:
     """Estimate ``mean(simulated) - mean(measured)``, each side with its own variance (Welch 1947).
 
-    A single run has no spread: it is taken to vary between runs as the others do.
+    A side of a single run has no variance of its own: it is assumed to have that of the other side.
     """
     y, x = np.asarray(simulated, float), np.asarray(measured, float)
     shift = float(y.mean() - x.mean())
@@ -220,30 +224,37 @@ def difference(simulated: Values, measured: Values, level: float = LEVEL) -> Int
     return _interval(shift, math.sqrt(of_y + of_x), welch, level)
 
 
-def blocked(simulated: Sequence[Values], measured: Values, level: float = LEVEL) -> Interval:
-    """Estimate the mean of simulated less measured over blocks: runs of the same viewers, one of them measured.
+def block_difference(simulated: Sequence[Values], measured: Values, level: float = LEVEL) -> Interval:
+    """Estimate the mean of simulated minus measured values over blocks; a block has the runs of the same viewers.
 
-    Randomized blocks (Fisher): what differs between blocks cancels, and one variance is pooled from the spread of the
-    simulated runs within each block and from how the differences spread over the blocks. It takes a measured run to
-    vary as simulated ones do; with a single block that is all there is.
+    Randomized blocks (Fisher): differences between blocks cancel, and one variance is pooled from the simulated runs
+    within each block and from the differences over the blocks. A measured run is assumed to vary as simulated runs do;
+    with a single block, the pooled variance rests on this assumption alone.
+
+    Parameters
+    ----------
+    simulated
+        Values of the simulated runs of each block.
+    measured
+        Value of the measured run of each block.
     """
     rows = [np.asarray(row, float)[np.isfinite(row)] for row in simulated]
     pairs = [(row, float(x)) for row, x in zip(rows, measured, strict=True) if len(row) and math.isfinite(x)]
     if not pairs:
         return Interval(math.nan)
-    gaps = np.array([row.mean() - x for row, x in pairs])
+    differences = np.array([row.mean() - x for row, x in pairs])
     weights = np.array([1.0 + 1.0 / len(row) for row, _ in pairs])
     freedom = sum(len(row) - 1 for row, _ in pairs) + len(pairs) - 1
     if freedom < 1:
-        return Interval(float(gaps.mean()))
+        return Interval(float(differences.mean()))
     squares = sum(float(((row - row.mean()) ** 2).sum()) for row, _ in pairs)
-    squares += float((((gaps - gaps.mean()) ** 2) / weights).sum())
+    squares += float((((differences - differences.mean()) ** 2) / weights).sum())
     error = math.sqrt(squares / freedom * weights.sum()) / len(pairs)
-    return _interval(float(gaps.mean()), error, freedom, level)
+    return _interval(float(differences.mean()), error, freedom, level)
 
 
 def equivalence(estimate: Interval, margin: float, alpha: float = 0.05) -> Equivalence:
-    """Test by two one-sided tests (Schuirmann 1987) that a difference is smaller than `margin` either way."""
+    """Test by two one-sided tests (Schuirmann 1987) whether a difference lies within ``±margin``."""
     if not math.isfinite(estimate.error):
         return Equivalence(margin, math.nan, math.nan, math.nan, equivalent=False)
     if estimate.error == 0:
@@ -256,7 +267,10 @@ def equivalence(estimate: Interval, margin: float, alpha: float = 0.05) -> Equiv
 
 
 def jackknife(whole: float, without: NDArray[np.float64], level: float = LEVEL) -> Interval:
-    """Give the interval of an estimate, from what it is without each of its replications."""
+    """Return the jackknife interval of an estimate.
+
+    `whole` is the estimate from all replications, `without` the estimates that leave out one replication each.
+    """
     n = len(without)
     pseudo = n * whole - (n - 1) * without
     return _interval(whole, float(pseudo.std(ddof=1)) / math.sqrt(n), n - 1, level)

@@ -1,7 +1,7 @@
-"""Studies of a steady state: where the warm-up ends, and what one long run says.
+"""Steady-state analysis: the end of the warm-up, and intervals from one long run (batch means).
 
-A live event has a beginning and an end and needs none of this. A channel that is on day and night has a state that
-does not depend on how it began; what comes before that state must be cut (`Scenario.warmup`).
+A live event has a beginning and an end and needs neither. A channel that is on air all day reaches a state that does
+not depend on its initial conditions; the time before it must be cut (`Scenario.warmup`).
 """
 
 import math
@@ -28,16 +28,17 @@ SERIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "viewers": ("viewers", ""),
     }
 )
-"""Quantities known second by second: columns of the time line that are multiplied (over) or added up (under)."""
+"""Quantities of a time line: the columns whose product is the numerator, and those whose sum is the denominator."""
 _BATCH = 5
+"""Values of which MSER-5 takes the mean."""
 
 
 def mser5(values: Sequence[float] | NDArray[np.float64]) -> float:
-    """Give the number of values to cut so that the mean of the rest is most precise; NaN if there is no such number.
+    """Return the number of initial values to cut (MSER-5), NaN if the run is too short to tell.
 
-    Means of five are taken; of all d, the one is cut that makes the variance of what remains over the square of its
-    length least (White 1997; Franklin and White, "Stationarity tests and MSER-5", Winter Simulation Conference 2008).
-    A minimum in the second half says that the run is too short to tell.
+    From the means of five values, the first d are cut such that the variance of the remaining ones divided by their
+    number is least (White 1997; Franklin and White, "Stationarity tests and MSER-5", Winter Simulation Conference
+    2008). A minimum in the second half of the run means that it is too short.
     """
     x = np.asarray(values, float)
     means = x[: len(x) // _BATCH * _BATCH].reshape(-1, _BATCH).mean(axis=1)
@@ -45,60 +46,64 @@ def mser5(values: Sequence[float] | NDArray[np.float64]) -> float:
     n = len(means)
     if n < 10:
         return math.nan
-    # sums of what remains after cutting d, for all d
-    left = np.arange(n, 0, -1)
+    # sums of the means that remain after cutting d, for all d
+    remaining = np.arange(n, 0, -1)
     centred = means - means.mean()
     total, squares = np.cumsum(centred[::-1])[::-1], np.cumsum(centred[::-1] ** 2)[::-1]
-    marginal = np.maximum(squares - total**2 / left, 0.0) / left**2
-    marginal = marginal[: n - 5]  # the last few means may be alike by chance
-    # the first of those that differ by rounding alone
+    marginal = np.maximum(squares - total**2 / remaining, 0.0) / remaining**2
+    marginal = marginal[: n - 5]  # the last few means may be equal by chance
+    # the first minimum among those that differ only by rounding
     best = int(np.argmax(marginal <= marginal.min() + 1e-12 * marginal[0]))
     return math.nan if best > n // 2 else float(best * _BATCH)
 
 
 def series(timeline: pd.DataFrame, quantity: str) -> tuple[pd.Series, pd.Series]:
-    """Give numerator and denominator of a quantity, second by second; columns are summed over replications.
+    """Return numerator and denominator of a quantity per second, summed over replications.
 
     Raises InputError for a quantity not in `SERIES`.
     """
     if quantity not in SERIES:
         raise InputError(f"quantity {quantity!r}: accepted: {', '.join(SERIES)}")
-    over, under = (names.split() for names in SERIES[quantity])
-    table = timeline.assign(_one=1.0, _over=timeline[over].prod(axis=1))
+    factors, summands = (names.split() for names in SERIES[quantity])
+    table = timeline.assign(_one=1.0, _product=timeline[factors].prod(axis=1))
     grouped = table.groupby("at")
-    return grouped["_over"].sum(), grouped[under or ["_one"]].sum().sum(axis=1)
+    return grouped["_product"].sum(), grouped[summands or ["_one"]].sum().sum(axis=1)
 
 
 def welch(timeline: pd.DataFrame, quantity: str, window: float = 60.0) -> pd.DataFrame:
-    """Smooth a quantity, averaged over replications, by a centred moving window of seconds (Welch 1983).
+    """Return a quantity averaged over replications and its centred moving average over `window` seconds (Welch 1983).
 
     Columns: at, value, smooth.
     """
-    over, under = series(timeline, quantity)
+    numerator, denominator = series(timeline, quantity)
     half = max(1, round(window / 2))
-    rolled = [part.rolling(2 * half + 1, center=True, min_periods=half).sum() for part in (over, under)]
+    rolled = [part.rolling(2 * half + 1, center=True, min_periods=half).sum() for part in (numerator, denominator)]
     return pd.DataFrame(
-        {"at": over.index, "value": (over / under).to_numpy(), "smooth": (rolled[0] / rolled[1]).to_numpy()}
+        {
+            "at": numerator.index,
+            "value": (numerator / denominator).to_numpy(),
+            "smooth": (rolled[0] / rolled[1]).to_numpy(),
+        }
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """What one long run says."""
+    """Estimate from one long run by batch means."""
 
     interval: Interval
     correlation: float
-    """Of one batch with the next; above `limit` the batches are too short, and the interval too narrow."""
+    """Correlation of successive batches; above `limit` the batches are too short and the interval too narrow."""
     limit: float
 
     @property
     def are_independent(self) -> bool:
-        """Whether batches do not show that they depend on each other (one-sided test at 5 %)."""
+        """True if the batches show no correlation (one-sided test at 5 %)."""
         return not self.correlation > self.limit
 
 
 def batch_means(over: Sequence[float], under: Sequence[float], batches: int = 20, level: float = 0.95) -> Batches:
-    """Estimate a ratio of totals from one run cut into batches of equal length (Schmeiser 1982: 10 to 30 are enough).
+    """Estimate a ratio of totals from one run cut into batches of equal length (Schmeiser 1982: 10 to 30 suffice).
 
     Raises InputError for a run that is too short.
     """
@@ -107,12 +112,12 @@ def batch_means(over: Sequence[float], under: Sequence[float], batches: int = 20
         raise InputError(
             f"batches = {batches}: at least 5 are needed, of 2 values or more; there are {len(over)} values"
         )
-    first = len(over) - batches * length  # what does not fit is cut where it is least steady
+    first = len(over) - batches * length  # the remainder is cut from the beginning, which is least steady
     tops, bottoms = (np.asarray(part, float)[first:].reshape(batches, length).sum(axis=1) for part in (over, under))
     means = tops / np.where(bottoms == 0, np.nan, bottoms)
     centred = means - means.mean()
     spread = float((centred**2).sum())
     correlation = float((centred[1:] * centred[:-1]).sum()) / spread if spread > 0 else 0.0
-    # without dependence it is nearly normal, mean -1/n, variance 1/n (Bartlett)
+    # of independent batches the correlation is nearly normal with mean -1/n and variance 1/n (Bartlett)
     limit = -1 / batches + float(ndtri(0.95)) / math.sqrt(batches)
     return Batches(ratio(tops, bottoms, level), correlation, limit)

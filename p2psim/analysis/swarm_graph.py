@@ -1,4 +1,4 @@
-"""The swarm as a graph at one instant: viewers who are there, joined by their open connections."""
+"""The swarm as a graph at one instant: nodes are the present viewers, edges their open connections."""
 
 import math
 from typing import Any
@@ -14,11 +14,11 @@ __all__ = ["describe", "locality", "swarm_graph"]
 
 
 def swarm_graph(trace: Trace, at: float) -> "nx.Graph[str]":
-    """Give the swarm at a time, seconds from the start of the run; works for traces of both worlds.
+    """Return the swarm of a simulated or measured trace at a time, seconds from the start of the run.
 
-    Nodes are names of viewers; their attributes are the columns of the table `viewers`, and `age`, seconds since they
-    joined. Edges have `path` (host, srflx, prflx, relay), `opened_at`, and `bytes`: media bytes that went either way
-    over the connection so far, those of transfers under way in proportion.
+    Nodes are names of viewers; their attributes are the columns of the table `viewers`, and `age`, seconds since
+    joining. Edges have `path` (host, srflx, prflx, relay), `opened_at`, and `bytes`: media bytes carried so far in both
+    directions; unfinished transfers count in proportion.
 
     Raises
     ------
@@ -26,7 +26,7 @@ def swarm_graph(trace: Trace, at: float) -> "nx.Graph[str]":
         For a time outside the run.
     """
     if not 0 <= at <= trace.manifest.duration:
-        raise InputError(f"t = {at:g}: outside the run, which takes {trace.manifest.duration:g} s")
+        raise InputError(f"t = {at:g}: outside the run, which lasts {trace.manifest.duration:g} s")
     graph: nx.Graph[str] = nx.Graph(at=at)
     viewers = trace["viewers"]
     present = viewers[(viewers["joined_at"] <= at) & ~(viewers["left_at"] <= at)]
@@ -44,22 +44,22 @@ def swarm_graph(trace: Trace, at: float) -> "nx.Graph[str]":
 
 
 def _carried(transfers: pd.DataFrame, at: float) -> dict[tuple[str, str], float]:
-    """Give the bytes sent from one viewer to another so far."""
-    moved = transfers[(transfers["source"] == "p2p") & (transfers["first_byte_at"] < at)]
-    begun, ended = moved["first_byte_at"].to_numpy(float), moved["ended_at"].to_numpy(float)
+    """Return the bytes sent so far by (sender, receiver)."""
+    sending = transfers[(transfers["source"] == "p2p") & (transfers["first_byte_at"] < at)]
+    begun, ended = sending["first_byte_at"].to_numpy(float), sending["ended_at"].to_numpy(float)
     span = np.maximum(np.where(np.isnan(ended), np.inf, ended) - begun, 1e-9)
-    amount = moved["bytes"].to_numpy(float) * np.clip((at - begun) / span, 0.0, 1.0)
-    found = pd.Series(amount).groupby([moved["from_viewer"].to_numpy(), moved["viewer"].to_numpy()]).sum()
-    return {(str(pair[0]), str(pair[1])): float(value) for pair, value in found.items()}  # type: ignore[index]
+    amount = sending["bytes"].to_numpy(float) * np.clip((at - begun) / span, 0.0, 1.0)
+    sums = pd.Series(amount).groupby([sending["from_viewer"].to_numpy(), sending["viewer"].to_numpy()]).sum()
+    return {(str(pair[0]), str(pair[1])): float(total) for pair, total in sums.items()}  # type: ignore[index]
 
 
 def describe(graph: "nx.Graph[str]", by: str = "region") -> dict[str, float]:
-    """Describe a swarm in numbers.
+    """Return statistics of a swarm graph.
 
     Keys: `viewers`, `connections`; `degree` (mean), `degree_least`, `degree_most`; `components`, `largest` (share of
-    viewers in the largest of them), `alone` (share without a connection); `clustering` (share of a viewer's pairs of
-    neighbours that are connected, mean over viewers: Watts and Strogatz 1998); `assortativity` (correlation of the
-    degrees at both ends of a connection: Newman 2002); and what `locality` gives. NaN: not defined for this graph.
+    the viewers in the largest component), `alone` (share of the viewers without a connection); `clustering` (clustering
+    coefficient, mean over viewers: Watts and Strogatz 1998); `assortativity` (correlation of the degrees at both ends
+    of a connection: Newman 2002); and the keys of `locality`. NaN means undefined for this graph.
     """
     degrees = [degree for _, degree in graph.degree()]
     sizes = sorted(map(len, nx.connected_components(graph)), reverse=True)
@@ -80,11 +80,11 @@ def describe(graph: "nx.Graph[str]", by: str = "region") -> dict[str, float]:
 
 
 def locality(graph: "nx.Graph[str]", by: str = "region") -> dict[str, float]:
-    """Tell how much stays among viewers who share an attribute (region, nat, channel, …).
+    """Return how much of the exchange stays among viewers with the same value of an attribute (region, nat, channel).
 
-    Keys: `local_connections` and `local_bytes`, shares of all; `local_by_chance`, share of all pairs of viewers, which
-    is what connections without regard to it come to; `mixing`, 1 if all is local, 0 if by chance (Newman's
-    assortativity coefficient).
+    Keys: `local_connections` and `local_bytes`, shares of connections and bytes between viewers with the same value;
+    `local_by_chance`, the expected share if connections ignored the attribute (share of all pairs of viewers);
+    `mixing`, Newman's assortativity coefficient: 1 if all connections are local, 0 if they are random.
     """
     values: dict[str, Any] = nx.get_node_attributes(graph, by)
     if len(values) < len(graph):

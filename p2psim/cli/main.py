@@ -1,7 +1,7 @@
-"""The command line: which verbs there are, and what becomes of their errors.
+"""Entry point of the command line: the commands, and the handling of their errors.
 
-A verb is a module with `SUMMARY`, `EXAMPLES`, ``configure(parser)`` and ``execute(arguments) -> exit status``.
-Exit status: 0 all went well, 1 a check said no, 2 bad input or a refusing world (one line on standard error).
+A command is a module with `SUMMARY`, `EXAMPLES`, ``configure(parser)`` and ``execute(arguments) -> exit status``.
+Exit status: 0 success, 1 a check failed, 2 bad input or an unusable environment (one line on standard error).
 """
 
 import argparse
@@ -21,20 +21,20 @@ from p2psim import __version__
 from p2psim.cli.output import warn
 from p2psim.errors import P2PSimError, RenamedWarning
 
-__all__ = ["VERBS", "main"]
+__all__ = ["COMMANDS", "main"]
 
-VERBS = ("validate", "plan", "simulate", "sweep", "measure", "compare", "calibrate")
-"""Modules of this package, in the order of the help text."""
+COMMANDS = ("validate", "plan", "simulate", "sweep", "measure", "compare", "calibrate")
+"""Modules of this package that are commands, in the order of the help text."""
 
-_INTRODUCTION = "What does sharing between viewers really save? Simulated, measured, and compared."
+_INTRODUCTION = "Simulate, measure and plan peer-to-peer delivery of HLS video."
 _EXAMPLES = """\
-  p2psim validate                          test every claim, compare with the bundled measurements, write a report
+  p2psim validate                          test all claims, compare with the bundled measurements, write a report
   p2psim plan --viewers 20000 --event match --cdn-price 0.02     saving, peak rates and bill, with intervals
   p2psim simulate live-24s                 a bundled scenario: summary with 95 % intervals
   p2psim simulate mine.toml --set nat.mix=mobile --replications 20 --out results
-  p2psim measure live-24s --out trace      the same for real: tracker, origin and WebRTC peers on this machine
-  p2psim compare trace                     does the simulator predict what was measured?
-  p2psim calibrate traces/*/               what the network between viewers is like, from measured traces"""
+  p2psim measure live-24s --out trace      run it with a real tracker, origin and WebRTC peers
+  p2psim compare trace                     compare the simulator with what was measured
+  p2psim calibrate traces/*/               fit the network parameters to measured traces"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -47,12 +47,12 @@ class _MisuseError(P2PSimError):
 
 
 class _TerminatedError(KeyboardInterrupt):
-    """SIGTERM: what Ctrl-C would do."""
+    """SIGTERM, handled like Ctrl-C."""
 
 
 @contextmanager
 def _ended_politely() -> Iterator[None]:
-    """Let SIGTERM end the work as Ctrl-C does, with what is done kept."""
+    """Handle SIGTERM like Ctrl-C, so that finished work is kept."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -88,8 +88,8 @@ def _terminate(number: int, frame: object) -> NoReturn:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and give its exit status."""
-    # compiling makes millions of objects, hardly any of them garbage: looking for it would cost a seventh of the time
+    """Run the command and return its exit status."""
+    # compilation creates millions of objects that stay alive: frequent garbage collection takes a seventh of its time
     gc.set_threshold(200_000, 20, 50)
     try:
         arguments = _parser().parse_args(argv)
@@ -103,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"p2psim: {str(interrupt) or 'interrupted'}", file=sys.stderr)
         return 143 if isinstance(interrupt, _TerminatedError) else 130
     except BrokenPipeError:
-        # The reader has gone (``| head``): nothing may be written at exit either.
+        # The reader closed the pipe (``| head``): nothing may be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
@@ -136,16 +136,16 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"p2psim {__version__}")
-    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name in VERBS:
-        verb = import_module(f"p2psim.cli.{name}")
-        added = verbs.add_parser(
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        command = import_module(f"p2psim.cli.{name}")
+        added = commands.add_parser(
             name,
-            help=verb.SUMMARY,
-            description=textwrap.fill(f"{verb.SUMMARY[0].upper()}{verb.SUMMARY[1:]}.", 100),
-            epilog=f"examples:\n{verb.EXAMPLES}",
+            help=command.SUMMARY,
+            description=textwrap.fill(f"{command.SUMMARY[0].upper()}{command.SUMMARY[1:]}.", 100),
+            epilog=f"examples:\n{command.EXAMPLES}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        verb.configure(added)
-        added.set_defaults(execute=verb.execute)
+        command.configure(added)
+        added.set_defaults(execute=command.execute)
     return parser

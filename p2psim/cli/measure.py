@@ -1,4 +1,4 @@
-"""``p2psim measure``: the scenario for real."""
+"""``p2psim measure``: runs of a scenario with real peers."""
 
 import argparse
 from collections.abc import Callable
@@ -16,43 +16,42 @@ if TYPE_CHECKING:
 
 __all__ = ["EXAMPLES", "SUMMARY", "configure", "execute"]
 
-SUMMARY = "run a scenario for real (tracker, origin, WebRTC peers on this machine) and save its trace"
+SUMMARY = "run a scenario with a real tracker, origin and WebRTC peers on this machine, and save its trace"
 EXAMPLES = """\
   p2psim measure live-24s --out traces/live
   p2psim measure live-24s --set viewers.count=4 --set duration="60 s"
-  p2psim measure measured-pair measured-churn --repeat 3 --out traces    # go on later: the same command again
-  p2psim measure live-24s --tracker ws://127.0.0.1:8000/    # a tracker that runs already
+  p2psim measure measured-pair measured-churn --repeat 3 --out traces    # resumable: repeat the command
+  p2psim measure live-24s --tracker ws://127.0.0.1:8000/    # use a running tracker
   sudo p2psim measure live-24s --lab --set nat.mix=average --set relay.availability=1"""
 
 IN_FLIGHT = 0.02
-"""Share of bytes that the two ends of aborted transfers may disagree on."""
+"""Share of the bytes by which sent and received amounts may differ, because of aborted transfers."""
 
 SHOWN = ("p2p_ratio", "startup", "stall_ratio", "peers")
 """Metrics in the table of a series."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
+    """Add the arguments of the command to the parser."""
     add_scenario(parser, several=True)
-    add_common(parser, out="trace folder to write (default: p2psim-NAME in the current folder)")
+    add_common(parser, out="write the trace to this folder (default: p2psim-NAME in the current folder)")
     add_raw(parser)
     parser.add_argument(
         "--repeat", metavar="N", type=whole(1), default=1,
-        help="measure each scenario N times, with seeds from --seed on; with several scenarios or repetitions each "
-        "trace goes into its own folder of --out, NAME-SEED, and those that are there already are not measured again",
+        help="measure each scenario N times, with consecutive seeds from --seed; with several scenarios or repetitions "
+        "each trace is written to the folder NAME-SEED in --out, and existing traces are not measured again",
     )  # fmt: skip
-    parser.add_argument("--tracker", metavar="URL", help="use this tracker (default: one is started)")
+    parser.add_argument("--tracker", metavar="URL", help="use this running tracker (default: start one)")
     for name in ("origin", "tracker"):
-        help_text = f"port of the {name} that is started (default: a free one)"
+        help_text = f"port of the started {name} (default: any free port)"
         parser.add_argument(f"--{name}-port", type=port, default=0, metavar="PORT", help=help_text)
-    help_text = "give every viewer a host with its own NAT, link and delays (network namespaces; needs root)"
+    help_text = "run every viewer on its own host with NAT, link and delays (network namespaces; needs root)"
     parser.add_argument("--lab", action="store_true", help=help_text)
-    parser.add_argument("--logs", metavar="FOLDER", help="keep the logs of all processes there")
+    parser.add_argument("--logs", metavar="FOLDER", help="keep the logs of all processes in this folder")
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Measure, save, print."""
-    from p2psim.analysis.formatting import say
     from p2psim.analysis.metrics import METRICS
     from p2psim.experiment import Bar
     from p2psim.report import write_measurement
@@ -65,13 +64,12 @@ def execute(arguments: argparse.Namespace) -> int:
     with Bar("measuring", arguments.quiet) as bar:
         trace = _record(arguments, scenario, arguments.seed, folder, arguments.logs, lambda done: bar(done, 1))
     write_measurement(Path(folder) / "report.html", trace, IN_FLIGHT)
-    found = _found(trace)
+    values = _metrics(trace)
     note(f"saved in {folder}", arguments.quiet)
     if arguments.json:
-        emit(_said(trace, folder, found))
+        emit(_summary(trace, folder, values))
     else:
-        shown = {name: str(x) if arguments.raw else say(x, METRICS[name].unit) for name, x in found.items()}
-        rows = [[name, text, METRICS[name].text] for name, text in shown.items()]
+        rows = [[name, _text(name, number, arguments.raw), METRICS[name].text] for name, number in values.items()]
         print_table(
             ["metric", "measured", "description"], rows, f"{scenario.name}: measured for {scenario.duration:g} s"
         )
@@ -79,15 +77,14 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _record_series(arguments: argparse.Namespace, scenarios: "list[Scenario]") -> int:
-    """Measure what is not there yet; print a line for each."""
-    from p2psim.analysis.formatting import say
+    """Measure the recordings that do not exist yet, and print one line for each recording."""
     from p2psim.analysis.metrics import METRICS
     from p2psim.experiment import Bar
     from p2psim.testbed.series import plan_series
 
     folder = arguments.out or "p2psim-measured"
     recordings = plan_series(scenarios, arguments.repeat, arguments.seed, folder, in_lab=arguments.lab)
-    said, rows = [], []
+    summaries, rows = [], []
     with Bar("measuring", arguments.quiet) as bar:
         for number, recording in enumerate(recordings):
             trace = recording.finished()
@@ -98,18 +95,25 @@ def _record_series(arguments: argparse.Namespace, scenarios: "list[Scenario]") -
                     partial(_show, bar, number, len(recordings)),
                 )  # fmt: skip
             bar(number + 1, len(recordings))
-            found = _found(trace)
-            said.append(_said(trace, recording.folder, found))
-            shown = [str(found[name]) if arguments.raw else say(found[name], METRICS[name].unit) for name in SHOWN]
+            values = _metrics(trace)
+            summaries.append(_summary(trace, recording.folder, values))
+            shown = [_text(name, values[name], arguments.raw) for name in SHOWN]
             rows.append([recording.folder.name, *shown, f"{trace.manifest.notes['cpu']['busy']:.0%}"])
     note(f"saved in {folder}", arguments.quiet)
     if arguments.json:
-        emit({"traces": said})
+        emit({"traces": summaries})
     else:
-        print_table(["trace", *SHOWN, "busy"], rows, f"{len(recordings)} measurements")
+        print_table(["trace", *SHOWN, "CPU busy"], rows, f"{len(recordings)} measurements")
         meanings = [[name, METRICS[name].text] for name in SHOWN]
-        print_table(["column", "description"], [*meanings, ["busy", "share of the processors' time that was used"]])
+        print_table(["column", "description"], [*meanings, ["CPU busy", "share of the processors' time that was used"]])
     return 0
+
+
+def _text(metric: str, number: float, raw: bool) -> str:
+    from p2psim.analysis.formatting import format_value
+    from p2psim.analysis.metrics import METRICS
+
+    return str(number) if raw else format_value(number, METRICS[metric].unit)
 
 
 def _show(bar: "Bar", before: int, total: int, done: float) -> None:
@@ -124,7 +128,7 @@ def _record(
     logs: str | Path | None,
     progress: Callable[[float], object],
 ) -> "Trace":
-    """Measure once, save, and warn of what may be wrong with it."""
+    """Measure once, save the trace, and warn of inconsistent data and a busy processor."""
     from p2psim.testbed import measure
     from p2psim.testbed.cpu_meter import load_warnings
     from p2psim.trace import discrepancies
@@ -145,16 +149,16 @@ def _record(
     return trace
 
 
-def _found(trace: "Trace") -> dict[str, float]:
+def _metrics(trace: "Trace") -> dict[str, float]:
     from p2psim.analysis.metrics import metrics
     from p2psim.trace import totals
 
     return metrics(totals(trace))
 
 
-def _said(trace: "Trace", folder: str | Path, found: dict[str, float]) -> dict[str, object]:
+def _summary(trace: "Trace", folder: str | Path, values: dict[str, float]) -> dict[str, object]:
     manifest = trace.manifest
     return {
         "trace": str(folder), "scenario": manifest.name, "digest": manifest.scenario_digest, "seed": manifest.seed,
-        **found,
+        **values,
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Arguments that several verbs share, and what they mean."""
+"""Command line arguments that several commands share, and readers of their values."""
 
 import argparse
 import os
@@ -31,25 +31,25 @@ __all__ = [
 
 
 def add_scenario(parser: argparse.ArgumentParser, several: bool = False) -> None:
-    """Add the scenario, or several, and changes to it."""
+    """Add the argument of a scenario, or of several, and the option for changes to it."""
     parser.add_argument(
         "scenario", metavar="SCENARIO", nargs="+" if several else None,
-        help="a TOML file, or the name of a bundled scenario",
+        help="path of a TOML file, or name of a bundled scenario",
     )  # fmt: skip
     parser.add_argument(
         "--set", metavar="NAME=VALUE", action="append", default=[], dest="changes",
-        help='change a field of the scenario, for example --set stream.live_latency="8 s" (may be given many times)',
+        help='change a field of the scenario, for example --set stream.live_latency="8 s" (may be repeated)',
     )  # fmt: skip
 
 
 def add_common(parser: argparse.ArgumentParser, out: str) -> None:
-    """Add seed, output folder and kind of output."""
-    parser.add_argument("--seed", type=whole(0), default=1, help="root of all randomness (default 1)")
+    """Add the options for the seed, the output folder and the kind of output."""
+    parser.add_argument("--seed", type=whole(0), default=1, help="seed of all random numbers (default 1)")
     add_output(parser, out)
 
 
 def add_output(parser: argparse.ArgumentParser, out: str) -> None:
-    """Add output folder and kind of output."""
+    """Add the options for the output folder and the kind of output."""
     parser.add_argument("--out", metavar="FOLDER", type=folder, help=out)
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output, nothing else")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
@@ -65,10 +65,10 @@ def add_raw(parser: argparse.ArgumentParser) -> None:
 
 
 def add_replications(parser: argparse.ArgumentParser, default: int) -> None:
-    """Add the number of replications and of processes."""
+    """Add the options for the numbers of replications and of processes."""
     parser.add_argument(
         "--replications", metavar="N", type=whole(1), default=default,
-        help=f"runs with different randomness (default {default}); 5 or more for a useful interval",
+        help=f"runs with different random numbers (default {default}); use 5 or more for a reliable interval",
     )  # fmt: skip
     parser.add_argument(
         "--jobs",
@@ -79,12 +79,12 @@ def add_replications(parser: argparse.ArgumentParser, default: int) -> None:
 
 
 def read_scenario(arguments: argparse.Namespace) -> "Scenario":
-    """Load the scenario and apply the changes; raises InputError."""
+    """Return the scenario with the changes applied; raises InputError."""
     return _changed(arguments.scenario, arguments.changes)
 
 
 def read_scenarios(arguments: argparse.Namespace) -> "list[Scenario]":
-    """Load several scenarios and apply the changes to each; raises InputError."""
+    """Return several scenarios with the changes applied to each; raises InputError."""
     return [_changed(name, arguments.changes) for name in arguments.scenario]
 
 
@@ -96,12 +96,12 @@ def _changed(name: str, changes: Sequence[str]) -> "Scenario":
 
 
 def read_changes(texts: Sequence[str]) -> dict[str, object]:
-    """Read ``NAME=VALUE`` texts; raises InputError."""
+    """Return the changes given as ``NAME=VALUE`` texts; raises InputError."""
     return dict(_change(text) for text in texts)
 
 
 def read_points(text: str) -> float:
-    """Read a difference of shares in points (``10`` or ``10 %`` is 0.1); raises InputError."""
+    """Return a difference of shares given in points (``10`` or ``10 %`` is 0.1); raises InputError."""
     try:
         points = float(text.strip().removesuffix("%"))
     except ValueError:
@@ -119,7 +119,7 @@ def _change(text: str) -> tuple[str, object]:
 
 
 def _value(text: str) -> object:
-    """Read a TOML value; what is none is a text, so that quotes are not needed twice in a shell."""
+    """Return a TOML value; a text that is not TOML is a string, so that shells need no nested quotes."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -127,14 +127,14 @@ def _value(text: str) -> object:
 
 
 def port(text: str) -> int:
-    """Read a TCP port, for argparse."""
+    """Return a TCP port, for argparse."""
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"{text!r}: a port from 1 to 65535 is expected")
     return int(text)
 
 
 def share(text: str) -> float:
-    """Read a share between 0 and 1 (``0.02`` or ``2 %``), for argparse."""
+    """Return a share between 0 and 1 (``0.02`` or ``2 %``), for argparse."""
     try:
         number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
@@ -145,35 +145,37 @@ def share(text: str) -> float:
 
 
 def folder(text: str) -> str:
-    """Read the name of a folder to write to, for argparse: refused before any work, not after it."""
+    """Return the path of an output folder, for argparse; an unusable path is refused before any work is done."""
     path = Path(text)
     if path.exists() and not path.is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r}: is a file; the name of a folder is expected")
+        raise argparse.ArgumentTypeError(f"{text!r}: is a file; a folder is expected")
     _check_writable(text, path)
     return text
 
 
 def file(text: str) -> str:
-    """Read the name of a file to write, for argparse."""
+    """Return the path of an output file, for argparse."""
     path = Path(text)
     if path.is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r}: is a folder; the name of a file is expected")
+        raise argparse.ArgumentTypeError(f"{text!r}: is a folder; a file is expected")
     if not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r}: there is no folder {str(path.parent)!r}; make it, or name another")
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: the folder {str(path.parent)!r} does not exist; create it, or give another path"
+        )
     _check_writable(text, path)
     return text
 
 
 def _check_writable(text: str, path: Path) -> None:
-    there = next((each for each in (path, *path.absolute().parents) if each.exists()), path)
-    if there != path and not there.is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r}: {str(there)!r} is a file; name another place")
-    if not os.access(there, os.W_OK):
-        raise argparse.ArgumentTypeError(f"{text!r}: {str(there)!r} cannot be written to; name another place")
+    existing = next((each for each in (path, *path.absolute().parents) if each.exists()), path)
+    if existing != path and not existing.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r}: {str(existing)!r} is a file; give another path")
+    if not os.access(existing, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text!r}: {str(existing)!r} is not writable; give another path")
 
 
 def whole(least: int) -> Callable[[str], int]:
-    """Give a reader of whole numbers, for argparse."""
+    """Return a reader of whole numbers of at least `least`, for argparse."""
 
     def read(text: str) -> int:
         try:

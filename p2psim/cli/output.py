@@ -1,4 +1,4 @@
-"""Output of a command: one JSON object, or tables for people."""
+"""Output of commands: one JSON object, or tables for people."""
 
 import json
 import math
@@ -13,7 +13,7 @@ __all__ = ["emit", "note", "print_frame", "print_table", "warn"]
 
 
 def emit(result: Mapping[str, Any]) -> None:
-    """Print one JSON object on standard output; NaN and infinite numbers become null."""
+    """Print one JSON object on standard output; numbers that are not finite become null."""
     print(json.dumps(_plain(result), indent=2, allow_nan=False))
 
 
@@ -33,7 +33,7 @@ def print_frame(table: "pd.DataFrame", title: str = "") -> None:
 
 
 def note(text: str, quiet: bool = False) -> None:
-    """Print a remark about the work on standard error."""
+    """Print a note about the work on standard error."""
     if not quiet:
         print(text, file=sys.stderr)
 
@@ -48,7 +48,7 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if hasattr(value, "item"):  # a number of numpy's
+    if hasattr(value, "item"):  # a NumPy number
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return None

@@ -21,64 +21,64 @@ EXAMPLES = """\
 
 _GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "audience": {
-        "viewers": ("N", "how many watch at once; with --event, at its peak"),
+        "viewers": ("N", "concurrent viewers; with --event, at its peak"),
         "event": ("NAME", "a curve over time: match, show, evening (data/presets/events.toml)"),
         "csv": ("FILE", "concurrent viewers over time: two columns, time (seconds, or with a unit) and viewers"),
-        "channels": ("N", "channels that the viewers are spread over (1)"),
+        "channels": ("N", "channels over which the viewers are distributed (1)"),
         "zipf": ("S", "exponent of the channels' popularity (1)"),
-        "viewing": ("TIME", 'how long a viewer stays on average ("1100 s")'),
+        "viewing": ("TIME", 'mean time that a viewer stays ("1100 s")'),
     },
     "stream": {
         "bitrate": ("RATE", '"5 Mbit/s"'),
-        "ladder": ("RATES", 'bitrates in its place, "1 Mbit/s, 3 Mbit/s", or apple-ladder, short-ladder'),
-        "latency": ("TIME", 'how far behind live viewers watch ("24 s")'),
+        "ladder": ("RATES", 'bitrates instead of --bitrate: "1 Mbit/s, 3 Mbit/s", or apple-ladder, short-ladder'),
+        "latency": ("TIME", 'live latency of the viewers ("24 s")'),
         "segment": ("TIME", 'length of a segment ("4 s")'),
     },
     "network": {
         "country": ("NAME", "links and NATs of brazil, usa or the world (data/presets/countries.toml)"),
-        "access": ("MIX", "access profiles in its place, for example ftth:40%%,dsl:60%%"),
+        "access": ("MIX", "access profiles instead of the country's, for example ftth:40%%,dsl:60%%"),
         "nat": ("MIX", "one NAT mix for all, for example average or mobile"),
         "mobile": ("SHARE", 'share of viewers on mobile, who do not upload ("30 %%")'),
-        "lent": ("SHARE", 'share of an uplink that viewers lend ("50 %%")'),
-        "relay": ("SHARE", 'share of the pairs that need a relay for which there is one ("0 %%")'),
+        "lent": ("SHARE", 'share of an uplink that may be used for uploads to peers ("50 %%")'),
+        "relay": ("SHARE", 'share of the pairs that need a relay which have one ("0 %%")'),
     },
     "prices, in dollars": {
         "prices": ("NAME", "a set: cloud-cdn (default), cloud-cdn-and-service, volume-cdn, volume-cdn-and-service"),
-        "cdn_price": ("$", "of a gigabyte of the CDN"),
-        "p95_price": ("$", "of a Mbit/s (95th percentile) and month of the CDN, in its place"),
-        "fee_hour": ("$", "of a P2P service for each viewer-hour"),
-        "fee_gb": ("$", "of a P2P service for each gigabyte from peers"),
-        "turn_price": ("$", "of a gigabyte through relays"),
-        "hours": ("N", "a constant audience is billed for so many hours (720)"),
-        "times": ("N", "an audience over time is billed so many times (1)"),
+        "cdn_price": ("$", "price of the CDN per gigabyte"),
+        "p95_price": ("$", "price of the CDN per Mbit/s (95th percentile) and month, instead of --cdn-price"),
+        "fee_hour": ("$", "fee of a P2P service per viewer-hour"),
+        "fee_gb": ("$", "fee of a P2P service per gigabyte from peers"),
+        "turn_price": ("$", "price of relays per gigabyte"),
+        "hours": ("N", "hours for which a constant audience is billed (720)"),
+        "times": ("N", "number of times that an audience over time is billed (1)"),
     },
 }
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
+    """Add the arguments of the command to the parser."""
     for title, options in _GROUPS.items():
         group = parser.add_argument_group(title)
         for name, (metavar, text) in options.items():
             group.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, help=text)
     parser.add_argument(
         "--set", metavar="NAME=VALUE", action="append", default=[], dest="changes",
-        help="change any other field of the scenario, for example --set policy.maxPeers=15 (may be given many times)",
+        help="change any other field of the scenario, for example --set policy.maxPeers=15 (may be repeated)",
     )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="smaller swarms, shorter runs: wider intervals")
-    parser.add_argument("--replications", metavar="N", type=whole(2), help="of all that is simulated (8)")
+    parser.add_argument("--replications", metavar="N", type=whole(2), help="replications of every simulation (8)")
     parser.add_argument("--jobs", metavar="N", type=whole(1), help="processes (default: one per processor)")
-    add_common(parser, out="write a report (HTML) and its tables (CSV) there")
+    add_common(parser, out="write a report (HTML) and its tables (CSV) to this folder")
     add_raw(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Plan, print, write."""
+    """Plan, print, write; status 0."""
     from p2psim.experiment import plan
 
     names = [name for options in _GROUPS.values() for name in options]
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
-    made = plan(
+    result = plan(
         **given,
         changes=read_changes(arguments.changes),
         replications=arguments.replications,
@@ -90,28 +90,28 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.out:
         from p2psim.report import write_plan
 
-        note(f"saved in {write_plan(arguments.out, made)}", arguments.quiet)
+        note(f"saved in {write_plan(arguments.out, result)}", arguments.quiet)
     if arguments.json:
-        emit(made.to_dict())
+        emit(result.to_dict())
     elif arguments.raw:
-        print_frame(made.summary(raw=True), "Numbers of the plan")
-        print_frame(made.sensitivities, "Each input at a low and a high value")
+        print_frame(result.summary(raw=True), "Numbers of the plan")
+        print_frame(result.sensitivities, "Each input at a low and a high value")
     else:
-        _print(made)
+        _print(result)
     return 0
 
 
-def _print(made: "Plan") -> None:
+def _print(result: "Plan") -> None:
     from p2psim.analysis.planning.answer_text import number_rows, sensitivity_rows
 
-    print(f"{made.answer}\n")
-    _table(["input", "value"], [list(row) for row in made.inputs.rows()])
-    _table(["number", "without sharing", "with sharing", "95 % interval"], number_rows(made))
+    print(f"{result.answer}\n")
+    _table(["input", "value"], [list(row) for row in result.inputs.rows()])
+    _table(["number", "without sharing", "with sharing", "95 % interval"], number_rows(result))
     _table(
         ["input at this value", "kind", "origin's bytes saved (95 % interval)", "bill", "time stalled"],
-        sensitivity_rows(made),
+        sensitivity_rows(result),
     )
-    print(f"{made.advice}\n{made.basis}")
+    print(f"{result.advice}\n{result.basis}")
 
 
 def _table(head: list[str], rows: list[list[Any]]) -> None:

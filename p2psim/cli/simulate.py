@@ -1,4 +1,4 @@
-"""``p2psim simulate``: replications of a scenario, summarised."""
+"""``p2psim simulate``: replications of a scenario and their summary."""
 
 import argparse
 import math
@@ -23,44 +23,49 @@ EXAMPLES = """\
   p2psim simulate live-24s
   p2psim simulate mine.toml --replications 20 --out results
   p2psim simulate live-24s --set stream.live_latency="40 s" --set viewers.count=200 --json
-  p2psim simulate live-24s --events --out results    # the full trace of each replication too
-  p2psim simulate live-24s --precision "2 %"         # as many replications as that takes
+  p2psim simulate live-24s --events --out results    # with the full trace of each replication
+  p2psim simulate live-24s --precision "2 %"         # as many replications as needed
   p2psim simulate thousand-for-an-hour --checkpoint long --every "10 min"
-  p2psim simulate thousand-for-an-hour --checkpoint long --resume    # after a kill: to the same result"""
+  p2psim simulate thousand-for-an-hour --checkpoint long --resume    # continues after a kill, with the same result"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
+    """Add the arguments of the command to the parser."""
     add_scenario(parser)
     add_replications(parser, default=10)
-    add_common(parser, out="save a report, tables (CSV, Parquet), scenario and provenance there")
+    add_common(parser, out="write a report, tables (CSV, Parquet), scenario and provenance to this folder")
     add_raw(parser)
-    parser.add_argument("--events", action="store_true", help="keep every event; saves a trace of each replication")
+    parser.add_argument("--events", action="store_true", help="record every event; saves a trace of each replication")
     parser.add_argument(
         "--no-baseline", action="store_false", dest="baseline",
-        help="do not simulate the same viewers without P2P; leaves out the metrics that need it",
+        help="do not simulate the same viewers without P2P; metrics relative to http-only are left out",
     )  # fmt: skip
     parser.add_argument(
         "--intervals", choices=("student", "bootstrap"), default="student",
-        help="Student's t (of the jackknife, for ratios of totals), or the BCa bootstrap",
+        help="intervals: Student's t (jackknife for ratios of totals), or the BCa bootstrap (default student)",
     )  # fmt: skip
     stopping = parser.add_argument_group("as many replications as needed")
     stopping.add_argument(
         "--precision", metavar="SHARE", type=share,
-        help='go on until half the interval is at most this share of the mean, for example "2 %%"',
+        help='add replications until half the interval is at most this share of the mean, for example "2 %%"',
     )  # fmt: skip
-    stopping.add_argument("--metric", default="p2p_ratio", help="of this metric (default p2p_ratio)")
-    stopping.add_argument("--most", metavar="N", type=whole(2), default=200, help="but at most N replications (200)")
+    stopping.add_argument("--metric", default="p2p_ratio", help="metric of --precision (default p2p_ratio)")
+    stopping.add_argument(
+        "--most", metavar="N", type=whole(2), default=200, help="maximum number of replications of --precision (200)"
+    )
     saving = parser.add_argument_group("long runs")
     saving.add_argument(
-        "--checkpoint", metavar="FOLDER", type=folder, help="keep finished runs there, and save those under way"
+        "--checkpoint",
+        metavar="FOLDER",
+        type=folder,
+        help="keep finished runs in this folder, and checkpoints of unfinished ones",
     )
-    saving.add_argument("--every", metavar="TIME", help='of simulated time (default "10 min")')
-    saving.add_argument("--resume", action="store_true", help="go on with what is in the checkpoint")
+    saving.add_argument("--every", metavar="TIME", help='simulated time between checkpoints (default "10 min")')
+    saving.add_argument("--resume", action="store_true", help="continue from the checkpoints")
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Simulate, print, save."""
+    """Simulate, print, save; status 0."""
     scenario = read_scenario(arguments)
     results, summary = _simulated(scenario, arguments)
     _remark(results, arguments)
@@ -96,61 +101,66 @@ def _simulated(scenario: "Scenario", arguments: argparse.Namespace) -> "tuple[Re
             checkpoint=arguments.checkpoint, every=every,
         )  # fmt: skip
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what it says is said below, for a reader of the command's output
+            warnings.simplefilter("ignore")  # the same warning is printed by _remark
             return results, results.summary(arguments.baseline, arguments.intervals, raw=True)
     except KeyboardInterrupt as interrupt:
         if arguments.checkpoint is None:
             raise
-        text = f"interrupted; what is done is kept in {arguments.checkpoint}: the same command with --resume goes on"
+        folder = arguments.checkpoint
+        text = f"interrupted; finished runs are kept in {folder}: repeat the command with --resume to continue"
         raise type(interrupt)(text) from None
 
 
 def _check_folder(arguments: argparse.Namespace) -> None:
     if arguments.checkpoint is None:
         if arguments.resume:
-            raise InputError("--resume: --checkpoint FOLDER is needed, as it was given before")
+            raise InputError("--resume: give --checkpoint FOLDER with the folder of the interrupted simulation")
         if arguments.every is not None:
-            raise InputError(f"--every {arguments.every}: --checkpoint FOLDER is needed, to say where runs are saved")
+            raise InputError(f"--every {arguments.every}: give --checkpoint FOLDER with a folder for the checkpoints")
         return
     begun = any(Path(arguments.checkpoint).glob("*.*"))
     if begun and not arguments.resume:
-        raise InputError(f"{arguments.checkpoint}: holds a simulation; --resume goes on with it, or give a new folder")
+        raise InputError(
+            f"{arguments.checkpoint}: contains a simulation; add --resume to continue it, or give a new folder"
+        )
     if arguments.resume and not begun:
-        raise InputError(f"{arguments.checkpoint}: nothing is saved there; leave out --resume to begin")
+        raise InputError(f"{arguments.checkpoint}: contains no simulation; leave out --resume to start one")
 
 
 def _remark(results: "Results", arguments: argparse.Namespace) -> None:
-    """Say what a reader of the table should know."""
+    """Print warnings about few replications, missed precision and the warm-up."""
     from p2psim.analysis.statistics import FEW, is_precise
 
-    made, scenario = len(results.runs), results.scenario
-    if made < FEW:
-        warn(f"{made} replications: intervals rest on very little; {FEW} or more are advised")
+    count, scenario = len(results.runs), results.scenario
+    if count < FEW:
+        warn(f"{count} replications: intervals are unreliable; use {FEW} or more")
     if arguments.precision is not None and not is_precise(results.interval(arguments.metric), arguments.precision):
-        warn(f"{arguments.metric} is not as precise as asked after {made} replications; --most allows more")
+        warn(f"{arguments.metric} has not reached the precision after {count} replications; --most allows more")
     if scenario.viewers.arrivals in ("poisson", "diurnal"):
         settled = results.warmup()
         if math.isnan(settled):
-            note("warm-up: no steady state within the run (MSER-5 of p2p_ratio); a longer duration may show one")
+            note("warm-up: no steady state within the run (MSER-5 of p2p_ratio); use a longer duration")
         elif settled > scenario.warmup:
             note(
-                f"warm-up: p2p_ratio settles after about {settled:g} s (MSER-5), {scenario.warmup:g} s are cut; "
-                f'--set warmup="{settled:g} s" for a study of the steady state'
+                f"warm-up: p2p_ratio is steady after about {settled:g} s (MSER-5), {scenario.warmup:g} s are cut; "
+                f'use --set warmup="{settled:g} s" to study the steady state'
             )
 
 
-def _print(scenario: "Scenario", summary: "pd.DataFrame", made: int, arguments: argparse.Namespace) -> None:
-    from p2psim.analysis.formatting import say, say_interval
+def _print(scenario: "Scenario", summary: "pd.DataFrame", count: int, arguments: argparse.Namespace) -> None:
+    from p2psim.analysis.formatting import format_interval, format_value
     from p2psim.analysis.metrics import METRICS
     from p2psim.analysis.statistics import Interval
 
-    title = f"{scenario.name}: {made} replications from seed {arguments.seed}"
+    title = f"{scenario.name}: {count} replications from seed {arguments.seed}"
     if arguments.raw:
         print_frame(summary, title)
         return
     rows = []
     for row in summary.to_dict("records"):
         interval = Interval(row["mean"], row["low"], row["high"])
-        _, _, ends = say_interval(interval, row["unit"]).partition(" (")
-        rows.append([row["metric"], say(row["mean"], row["unit"]), ends.rstrip(")"), METRICS[row["metric"]].text])
+        _, _, ends = format_interval(interval, row["unit"]).partition(" (")
+        rows.append(
+            [row["metric"], format_value(row["mean"], row["unit"]), ends.rstrip(")"), METRICS[row["metric"]].text]
+        )
     print_table(["metric", "mean", "95 % interval", "description"], rows, title)

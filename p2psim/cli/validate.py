@@ -1,4 +1,4 @@
-"""``p2psim validate``: every claim tested, the simulator held against what was measured, a report written."""
+"""``p2psim validate``: tests of every claim, and comparison of the simulator with the bundled measurements."""
 
 import argparse
 from collections.abc import Sequence
@@ -9,16 +9,16 @@ from p2psim.cli.options import add_common, add_replications, read_points
 from p2psim.cli.output import emit, print_table, warn
 
 if TYPE_CHECKING:
-    from p2psim.analysis.claims.verdicts import Verdict
-    from p2psim.analysis.comparison.compare import Comparison
+    from p2psim.analysis.claims.verdicts import ClaimResult
+    from p2psim.analysis.comparison.result import Comparison
     from p2psim.analysis.runs import Runs
     from p2psim.trace import Trace
 
 __all__ = ["EXAMPLES", "SUMMARY", "configure", "execute"]
 
-_QUICKLY = 5
-"""Simulations of each measured scenario, and of the first ones only, where time matters more."""
-SUMMARY = "test every claim by simulation, hold the simulator against the bundled measured traces, write a report"
+_QUICK_REPLICATIONS = 5
+"""Simulations of each measured scenario with --quick."""
+SUMMARY = "test every claim by simulation, compare the simulator with the bundled measured traces, write a report"
 EXAMPLES = """\
   p2psim validate
   p2psim validate --quick
@@ -29,20 +29,27 @@ REPORT = "p2psim-report"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("--claims", metavar="IDS", default="", help="only these, for example C1,C4 (default: all)")
-    parser.add_argument("--margin", metavar="POINTS", default="3", help="simulated equals measured: within so many (3)")
+    """Add the arguments of the command to the parser."""
+    parser.add_argument(
+        "--claims", metavar="IDS", default="", help="test only these claims, for example C1,C4 (default: all)"
+    )
+    parser.add_argument(
+        "--margin",
+        metavar="POINTS",
+        default="3",
+        help="difference up to which measured and simulated P2P shares are equal (3)",
+    )
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="three replications and fewer values along each boundary: about a minute",
+        help="three replications and fewer values along each dimension: about a minute",
     )
     add_replications(parser, default=4)
-    add_common(parser, out=f"folder of the report, HTML and CSV (default {REPORT})")
+    add_common(parser, out=f"write the report (HTML, CSV) to this folder (default {REPORT})")
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Judge, compare, print, write; status 1 where a share is shown to differ by more than the margin."""
+    """Test, compare, print, write; status 1 if a P2P share differs by more than the margin."""
     from p2psim.analysis.runs import Runs
     from p2psim.experiment import Bar
     from p2psim.report import Validation, write_validation
@@ -55,23 +62,23 @@ def execute(arguments: argparse.Namespace) -> int:
     traces = [Trace.read(folder) for folder in bundled("traces")]
     with Bar("simulating", arguments.quiet) as bar:
         runs = Runs(arguments.jobs, bar)
-        verdicts = _judged(arguments, runs, traces)
+        results = _tested(arguments, runs, traces)
         comparisons = _compared(arguments, runs, traces, margin)
-    found = Validation(
-        verdicts=verdicts, comparisons=comparisons, seed=arguments.seed, replications=arguments.replications
+    validation = Validation(
+        results=results, comparisons=comparisons, seed=arguments.seed, replications=arguments.replications
     )
-    report = write_validation(arguments.out or REPORT, found)
+    report = write_validation(arguments.out or REPORT, validation)
     if arguments.json:
-        emit(_plain(arguments, found.verdicts, found.comparisons, str(report)))
+        emit(_plain(arguments, results, comparisons, str(report)))
     else:
-        _print(verdicts, comparisons)
+        _print(results, comparisons)
         print(f"report: {report}")
-    # whether equality is *shown* is a matter of how many recordings there are: `p2psim compare` is the gate for that
-    gaps = [each.differences["p2p_ratio"].interval for each in comparisons]
-    return 1 if any(gap.low > margin or gap.high < -margin for gap in gaps) else 0
+    # An inconclusive comparison, which depends on the number of recordings, fails in `p2psim compare` only.
+    differences = [comparison.differences["p2p_ratio"].interval for comparison in comparisons]
+    return 1 if any(interval.low > margin or interval.high < -margin for interval in differences) else 0
 
 
-def _judged(arguments: argparse.Namespace, runs: "Runs", traces: "Sequence[Trace]") -> "list[Verdict]":
+def _tested(arguments: argparse.Namespace, runs: "Runs", traces: "Sequence[Trace]") -> "list[ClaimResult]":
     from p2psim.analysis.claims.definitions import load_claims, select
     from p2psim.analysis.claims.verdicts import Judge
     from p2psim.analysis.dimensions import dimensions
@@ -86,34 +93,35 @@ def _judged(arguments: argparse.Namespace, runs: "Runs", traces: "Sequence[Trace
 def _compared(
     arguments: argparse.Namespace, runs: "Runs", traces: "Sequence[Trace]", margin: float
 ) -> "list[Comparison]":
-    from p2psim.analysis.comparison.compare import REPLICATIONS, compare_scenarios
+    from p2psim.analysis.comparison.compare import REPLICATIONS, CompareOptions, compare_scenarios
 
     if not traces:
-        warn("no measured traces are bundled: nothing holds the simulator to the real world")
+        warn("no measured traces are bundled, so the simulator is not compared with measurements")
         return []
     if arguments.quick:
         traces = [trace for trace in traces if not trace.name.startswith("measured-")]
-    replications = _QUICKLY if arguments.quick else REPLICATIONS
-    return compare_scenarios(traces, replications=replications, seed=arguments.seed, margin=margin, runs=runs)
+    replications = _QUICK_REPLICATIONS if arguments.quick else REPLICATIONS
+    options = CompareOptions(replications=replications, seed=arguments.seed, margin=margin)
+    return compare_scenarios(traces, options, runs)
 
 
-def _print(verdicts: "Sequence[Verdict]", comparisons: "Sequence[Comparison]") -> None:
-    from p2psim.analysis.claims.evidence import METRICS_OF_CLAIMS
-    from p2psim.analysis.formatting import say_interval, say_range
+def _print(results: "Sequence[ClaimResult]", comparisons: "Sequence[Comparison]") -> None:
+    from p2psim.analysis.claims.evidence import CLAIM_METRICS
+    from p2psim.analysis.formatting import format_interval, format_range
     from p2psim.report.validation import contradictions_texts
 
     rows = []
-    for verdict in verdicts:
-        case = verdict.base.case
-        said, found = say_range(case.low, case.high, case.unit), say_interval(verdict.base.interval, case.unit)
-        text = METRICS_OF_CLAIMS[case.metric].text
-        rows.append([verdict.claim.id, case.metric, said, found, verdict.text, text])
-    head = ["claim", "metric", "said", "found (95 % interval)", "verdict", "description of the metric"]
+    for result in results:
+        case = result.base.case
+        claimed, found = format_range(case.low, case.high, case.unit), format_interval(result.base.interval, case.unit)
+        text = CLAIM_METRICS[case.metric].text
+        rows.append([result.claim.id, case.metric, claimed, found, result.text, text])
+    head = ["claim", "metric", "claimed", "found (95 % interval)", "verdict", "description of the metric"]
     print_table(head, rows, "The claims")
-    for verdict in verdicts:
-        print(f"{verdict.claim.id} holds along")
-        print("".join(f"  {boundary.text}\n" for boundary in verdict.boundaries))
-    for text in contradictions_texts(verdicts):
+    for result in results:
+        print(f"{result.claim.id} holds for")
+        print("".join(f"  {boundary.text}\n" for boundary in result.boundaries))
+    for text in contradictions_texts(results):
         print(text)
     print()
     if comparisons:
@@ -121,16 +129,16 @@ def _print(verdicts: "Sequence[Verdict]", comparisons: "Sequence[Comparison]") -
 
 
 def _plain(
-    arguments: argparse.Namespace, verdicts: "Sequence[Verdict]", comparisons: "Sequence[Comparison]", report: str
+    arguments: argparse.Namespace, results: "Sequence[ClaimResult]", comparisons: "Sequence[Comparison]", report: str
 ) -> dict[str, Any]:
     from p2psim.report.validation import agreement_text, contradictions_texts
 
     return {
         "seed": arguments.seed,
         "replications": arguments.replications,
-        "claims": [verdict.to_dict() for verdict in verdicts],
-        "agreement": agreement_text(verdicts),
-        "contradictions": contradictions_texts(verdicts),
-        "traces": [each.to_dict() for each in comparisons],
+        "claims": [result.to_dict() for result in results],
+        "agreement": agreement_text(results),
+        "contradictions": contradictions_texts(results),
+        "traces": [comparison.to_dict() for comparison in comparisons],
         "report": report,
     }

@@ -1,16 +1,16 @@
 """Capacity plan in one call."""
 
-import inspect
+import dataclasses
 from typing import Any
 
-from p2psim.analysis.planning import Effort, Plan, make_plan, read_inputs
+from p2psim.analysis.planning import Effort, Plan, PlanInputs, make_plan, read_inputs
 from p2psim.analysis.runs import Runs
 from p2psim.errors import InputError, at_least, one_of
 from p2psim.experiment.progress_bar import Bar
 
 __all__ = ["plan"]
 
-_KNOWN = tuple(inspect.signature(read_inputs).parameters)
+_KNOWN = tuple(field.name for field in dataclasses.fields(PlanInputs))
 
 
 def plan(
@@ -53,7 +53,7 @@ def plan(
     """
     for name in inputs:
         one_of("input", name, _KNOWN)
-    asked = read_inputs(viewers=viewers, **inputs)
+    checked = read_inputs(PlanInputs(viewers=viewers, **inputs))
     count = 8 if replications is None else replications
     if not 2 <= at_least("replications", count, 0) <= 1000:
         raise InputError(f"replications = {replications!r}: 2 to 1000 are accepted; one has no interval")
@@ -63,4 +63,4 @@ def plan(
     runs = Runs(jobs) if session is None else session
     with Bar("planning", quiet=not progress) as bar:
         runs.progress = bar
-        return make_plan(asked, runs, seed, Effort.of(asked.audience, count, quick))
+        return make_plan(checked, runs, seed, Effort.of(checked.audience, count, quick))

@@ -11,8 +11,8 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from p2psim.analysis.metrics import METRICS, described, estimate, sums, value
-from p2psim.analysis.runs import BASELINE, Keep, Prepare, Runs, jobs_for
+from p2psim.analysis.metrics import METRICS, described, estimate, metric_value, sums
+from p2psim.analysis.runs import BASELINE, Prepare, RunFolder, Runs, jobs_for
 from p2psim.analysis.statistics import FEW, FewReplicationsWarning, Interval, is_precise, replications_for
 from p2psim.analysis.steady_state import Batches, batch_means, mser5, series
 from p2psim.errors import InputError, at_least, one_of
@@ -79,10 +79,10 @@ def simulate(
     if precision is not None:
         _check_precision(precision, metric, most)
     if prepare is not None and checkpoint is not None:
-        raise InputError("checkpoint, prepare: pass only one of them; a process of your own cannot be saved")
+        raise InputError("checkpoint, prepare: one of them is accepted; a process of your own cannot be saved")
     base = scenario if isinstance(scenario, Scenario) else _loaded(scenario)
-    keep = None if checkpoint is None else Keep(Path(checkpoint), every)
-    session = Runs(jobs, keep=keep, prepare=prepare)
+    folder = None if checkpoint is None else RunFolder(Path(checkpoint), every)
+    session = Runs(jobs, folder=folder, prepare=prepare)
     count = replications
     while True:
         with Bar("simulating", quiet=not progress) as bar:
@@ -263,7 +263,7 @@ class Results:
     def _metrics(self, baseline: bool) -> pd.DataFrame:
         rows = [
             {"replication": run.totals.replication}
-            | {name: value(metric, found) for name, metric in METRICS.items() if baseline or not metric.paired}
+            | {name: metric_value(metric, found) for name, metric in METRICS.items() if baseline or not metric.paired}
             for run, found in zip(self.runs, self.sums(baseline), strict=True)
         ]
         return pd.DataFrame(rows)

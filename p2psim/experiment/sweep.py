@@ -12,7 +12,7 @@ from typing import Any
 import joblib
 import pandas as pd
 
-from p2psim.analysis.metrics import METRICS, described, estimate, pair, value
+from p2psim.analysis.metrics import METRICS, described, estimate, metric_value, with_baseline
 from p2psim.analysis.runs import Job, Key, compile_kernels
 from p2psim.analysis.statistics import Interval
 from p2psim.errors import InputError
@@ -184,7 +184,7 @@ class Sweep:
             factors = {name: _cell(point.changes.get(name)) for name in self.design.factors}
             for replication, found in self._sums(point).items():
                 for name in self.design.metrics:
-                    number = value(METRICS[name], found)
+                    number = metric_value(METRICS[name], found)
                     rows.append({**factors, "replication": replication, "metric": name, "value": number})
         return pd.DataFrame(rows, columns=[*self.design.factors, "replication", "metric", "value"])
 
@@ -221,7 +221,7 @@ class Sweep:
             own = self._finished(point.scenario.digest, replication)
             base = None if other is None else self._finished(other.digest, replication)
             if own is not None and (other is None or base is not None):
-                finished[replication] = own if base is None else pair(own, base)
+                finished[replication] = own if base is None else with_baseline(own, base)
         return finished
 
     def _finished(self, digest: str, replication: int) -> Mapping[str, float] | None:

@@ -1,4 +1,4 @@
-"""Figures: each function takes a table and axes, and gives the axes."""
+"""Figures: each function draws a table on the given or new axes, and returns the axes."""
 
 from p2psim.plots.boundaries import boundaries
 from p2psim.plots.claims import claims
@@ -7,7 +7,7 @@ from p2psim.plots.cost import cost, load
 from p2psim.plots.curve import curve
 from p2psim.plots.distribution import distribution
 from p2psim.plots.heatmap import heat
-from p2psim.plots.over_time import course
+from p2psim.plots.over_time import over_time
 from p2psim.plots.overlay import overlay
 from p2psim.plots.source_raster import raster
 from p2psim.plots.style import COLOURS, sheet
@@ -21,12 +21,12 @@ __all__ = [
     "boundaries",
     "claims",
     "cost",
-    "course",
     "curve",
     "distribution",
     "graph",
     "heat",
     "load",
+    "over_time",
     "overlay",
     "raster",
     "scatter",

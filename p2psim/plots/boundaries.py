@@ -1,4 +1,4 @@
-"""Where claims hold: a row per claim, a column per dimension, a stretch in each."""
+"""Figure of the ranges in which claims hold: a row per claim, a column per dimension."""
 
 import math
 
@@ -10,17 +10,17 @@ from p2psim.plots.style import COLOURS, axes_for, styled
 __all__ = ["boundaries"]
 
 _WIDTH = 0.86
-"""Of a column, what its range takes."""
+"""Share of the width of a column that its axis takes."""
 
 
 @styled
 def boundaries(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw the stretches of each dimension on which each claim holds.
+    """Draw the ranges of each dimension in which each claim holds.
 
     Parameters
     ----------
     table
-        Columns claim, what (the dimension), begin, end (0 to 1 along it; NaN: nowhere), least, most (in words).
+        Columns claim, what (the dimension), begin, end (0 to 1 along it; NaN: nowhere), least, most (its ends as text).
     """
     claims, whats = list(dict.fromkeys(table["claim"])), list(dict.fromkeys(table["what"]))
     ax = axes_for(ax, 1.25 * len(whats) + 0.6, 0.34 * len(claims) + 1.3)
@@ -43,7 +43,7 @@ def boundaries(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.grid(visible=False)
     ax.spines[["left", "bottom"]].set_visible(False)
     ax.barh([0], [0], color=COLOURS["holds"], label="holds")
-    ax.barh([0], [0], color=COLOURS["nothing"], label="does not")
+    ax.barh([0], [0], color=COLOURS["nothing"], label="does not hold")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=2)
     return ax
 

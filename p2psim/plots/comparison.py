@@ -1,4 +1,4 @@
-"""Simulated against measured."""
+"""Figure of simulated against measured P2P shares."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -9,14 +9,14 @@ __all__ = ["scatter"]
 
 
 _NAMED = 8
-"""Points up to which all are named: names of more would lie on one another."""
+"""Number of points up to which all are labelled: more labels would overlap."""
 
 
 @styled
 def scatter(table: pd.DataFrame, ax: Axes | None = None, margin: float = 0.10) -> Axes:
-    """Draw shares with intervals; on the diagonal both worlds agree, in the band within the margin.
+    """Draw simulated against measured shares with intervals, the diagonal, and the margin around it as a band.
 
-    Of many, only those outside of the band are named.
+    Of many points, only those outside of the band are labelled.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def scatter(table: pd.DataFrame, ax: Axes | None = None, margin: float = 0.10) -
     """
     ax = axes_for(ax, 4.6, 4.4)
     ax.fill_between([0, 100], [-margin * 100, 100 - margin * 100], [margin * 100, 100 + margin * 100],
-                    color=COLOURS["said"], linewidth=0, label=f"within {margin * 100:g} points")  # fmt: skip
+                    color=COLOURS["claim"], linewidth=0, label=f"within {margin * 100:g} points")  # fmt: skip
     ax.plot([0, 100], [0, 100], color="#999999", linewidth=1)
     for row in table.to_dict("records"):
         measured, simulated = row["measured"], row["simulated"]

@@ -1,4 +1,4 @@
-"""What delivery costs: the bill against the price of the CDN, and the origin's rate over time."""
+"""Figures of a plan: the bill against the price of the CDN, and the rate of the origin over time."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,24 +10,24 @@ __all__ = ["cost", "load"]
 
 
 @styled
-def cost(table: pd.DataFrame, ax: Axes | None = None, asked: float = 0.0, by: str = "GB") -> Axes:
+def cost(table: pd.DataFrame, ax: Axes | None = None, planned: float = 0.0, by: str = "GB") -> Axes:
     """Draw the bill with and without sharing against the price of the CDN.
 
     Parameters
     ----------
     table
         Columns price, without, with, low, high: dollars.
-    asked
-        The price that was asked about; 0: none.
+    planned
+        Price of the plan, drawn as a line; 0: none.
     by
-        What the price is for.
+        Unit that the price is for.
     """
     ax = axes_for(ax)
     ax.plot(table["price"], table["without"], color=COLOURS["origin"], label="without sharing")
     ax.fill_between(table["price"], table["low"], table["high"], color=COLOURS["p2p"], alpha=0.2, linewidth=0)
     ax.plot(table["price"], table["with"], color=COLOURS["p2p"], label="with sharing, 95 % interval")
-    if asked > 0:
-        ax.axvline(asked, color=COLOURS["measured"], linewidth=1.0, linestyle=":", label="price asked about")
+    if planned > 0:
+        ax.axvline(planned, color=COLOURS["measured"], linewidth=1.0, linestyle=":", label="price of the plan")
     ax.set(xlabel=f"price of the CDN ($ per {by})", ylabel="bill ($)", title="Bill and price of the CDN")
     ax.set_xlim(left=0)
     ax.set_ylim(bottom=0)

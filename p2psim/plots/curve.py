@@ -1,4 +1,4 @@
-"""A metric against one field of the scenario: the trade-off between live latency and P2P share above all."""
+"""Figure of a metric against a field of the scenario, such as P2P share against live latency."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,23 +12,23 @@ __all__ = ["curve"]
 def curve(
     table: pd.DataFrame,
     ax: Axes | None = None,
-    said: tuple[float, float] | None = None,
+    claim: tuple[float, float] | None = None,
     xlabel: str = "live latency (s)",
     ylabel: str = "P2P share (%)",
 ) -> Axes:
-    """Draw estimates with their interval over the field.
+    """Draw estimates with their intervals over the values of the field.
 
     Parameters
     ----------
     table
         Columns at, mean, low, high: shares.
-    said
-        Interval of a claim, drawn behind.
+    claim
+        Claimed range, drawn as a band.
     """
     ax = axes_for(ax)
     rows = table.sort_values("at")
-    if said is not None:
-        ax.axhspan(100 * said[0], 100 * said[1], color=COLOURS["said"], linewidth=0, label="claim")
+    if claim is not None:
+        ax.axhspan(100 * claim[0], 100 * claim[1], color=COLOURS["claim"], linewidth=0, label="claim")
     ax.fill_between(rows["at"], 100 * rows["low"], 100 * rows["high"], color=COLOURS["p2p"], alpha=0.2, linewidth=0)
     ax.plot(rows["at"], 100 * rows["mean"], "o-", color=COLOURS["p2p"], clip_on=False,
             label="simulated, 95 % interval")  # fmt: skip

@@ -1,4 +1,4 @@
-"""Distributions rather than means alone."""
+"""Figure of cumulative distributions."""
 
 import numpy as np
 import pandas as pd
@@ -9,19 +9,19 @@ from p2psim.plots.style import COLOURS, axes_for, styled
 __all__ = ["distribution"]
 
 _LABELS = {
-    "startup": "join to first frame (s)",
+    "startup": "time from joining to the first frame (s)",
     "p2p_share": "P2P share of the bytes of a viewer",
     "peers": "connected peers",
     "stalled": "time stalled (s)",
     "stalls": "stalls",
-    "latency": "behind live (s)",
-    "time": "request to last byte (s)",
+    "latency": "live latency (s)",
+    "time": "time from request to last byte (s)",
 }
 
 
 @styled
 def distribution(table: pd.DataFrame, ax: Axes | None = None, column: str = "startup", by: str = "world") -> Axes:
-    """Draw the cumulative distribution of a column, one line for each value of the column `by` where there is one."""
+    """Draw the cumulative distribution of a column, with one line per value of the column `by` if it exists."""
     ax = axes_for(ax)
     groups = [(str(name), rows) for name, rows in table.groupby(by)] if by in table else [("", table)]
     for name, rows in groups:

@@ -1,4 +1,4 @@
-"""A metric over two fields of the scenario; where a claim ends is drawn as a line."""
+"""Figure of a metric over two fields of the scenario, with the boundary of a claim as a line."""
 
 from typing import Any
 
@@ -14,32 +14,33 @@ from p2psim.plots.style import COLOURS, axes_for, styled
 __all__ = ["heat"]
 
 _MAP = "cividis"
-"""Reads the same with and without red-green vision (Nuñez, Anderton, Renslow, PLoS ONE 2018)."""
+"""Colour map that looks the same with red-green colour blindness (Nuñez, Anderton, Renslow, PLoS ONE 2018)."""
 _DARK = 0.55
+"""Share below which the text of a cell is white."""
 
 
 @styled
 def heat(
     table: pd.DataFrame,
     ax: Axes | None = None,
-    said: tuple[float, float] | None = None,
+    claim: tuple[float, float] | None = None,
     xlabel: str = "x",
     ylabel: str = "y",
     label: str = "P2P share",
     bar: bool = True,
 ) -> Axes:
-    """Colour a grid of shares and write each into its cell, with half the width of its interval.
+    """Draw a grid of shares as colours and numbers, each with half the width of its interval.
 
     Parameters
     ----------
     table
-        Columns x, y, value, low, high: one row for each combination; values are shares. Fields of any kind: cells
-        are as wide as each other, in ascending order (words: in the order of the table).
-    said
-        Interval of a claim: its ends are drawn as lines, interpolated between the middles of the cells. Asterisk: the
-        cell's interval contains an end, so that the cell may lie on either side.
+        Columns x, y, value, low, high: one row per combination; values are shares. All cells have the same width;
+        numbers are in ascending order, text in the order of the table.
+    claim
+        Claimed range: its ends are drawn as lines, interpolated between the centres of the cells. An asterisk marks a
+        cell whose interval contains an end, so that it may lie on either side.
     bar
-        Whether a colour bar stands beside it; of several maps one may do, since all have the same colours.
+        Draw a colour bar; for several maps one is enough, since all have the same colours.
     """
     across, up = _values(table["x"]), _values(table["y"])
     ax = axes_for(ax, 1.0 + 0.85 * len(across) + 1.2, 1.3 + 0.42 * len(up))
@@ -49,7 +50,7 @@ def heat(
     }
     shares = grids["value"]
     image = ax.pcolormesh(100 * shares, cmap=_MAP, vmin=0, vmax=100, edgecolors="white", linewidth=0.5)
-    ends = [end for end in said or () if 0 < end < 1]
+    ends = [end for end in claim or () if 0 < end < 1]
     for (row, column), share in np.ndenumerate(shares):
         low, high = grids["low"][row, column], grids["high"][row, column]
         behind = image.to_rgba(100 * share)
@@ -57,13 +58,13 @@ def heat(
     middles = [np.arange(len(each)) + 0.5 for each in (across, up)]
     if min(shares.shape) > 1 and ends:
         _bound(ax, middles, shares, ends)
-    ax.set_xticks(middles[0], [_word(each) for each in across])
-    ax.set_yticks(middles[1], [_word(each) for each in up])
+    ax.set_xticks(middles[0], [_label(each) for each in across])
+    ax.set_yticks(middles[1], [_label(each) for each in up])
     ax.tick_params(length=0)
     ax.grid(visible=False)
     ax.spines[["left", "bottom"]].set_visible(False)
     ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.set_title(f"{label}, {_word_of(said)}" if said else label)
+    ax.set_title(f"{label}, {_claim_text(claim)}" if claim else label)
     figure = ax.get_figure()
     if bar and figure is not None:
         figure.colorbar(image, ax=ax, label=f"{label} (%)")
@@ -86,21 +87,21 @@ def _write(ax: Axes, cell: tuple[int, int], share: float, half: float, may_be_ei
     ax.text(
         cell[0] + 0.5, cell[1] + 0.5, f"{100 * share:.0f}{reach}{'*' if may_be_either else ''}",
         ha="center", va="center", fontsize=7.5, color="white" if share < _DARK else "black",
-        path_effects=[withStroke(linewidth=3.0, foreground=behind)],  # a boundary does not cross it out
+        path_effects=[withStroke(linewidth=3.0, foreground=behind)],  # keeps the text readable on a boundary
     )  # fmt: skip
 
 
 def _values(column: "pd.Series[Any]") -> list[Any]:
-    found = list(column.unique())
-    return sorted(found) if pd.api.types.is_numeric_dtype(column) else found
+    values = list(column.unique())
+    return sorted(values) if pd.api.types.is_numeric_dtype(column) else values
 
 
-def _word(value: object) -> str:
+def _label(value: object) -> str:
     return f"{value:g}" if isinstance(value, (int, float, np.number)) else str(value)
 
 
-def _word_of(said: tuple[float, float]) -> str:
-    low, high = said
+def _claim_text(claim: tuple[float, float]) -> str:
+    low, high = claim
     if low <= 0:
         return f"claim at most {100 * high:g} %"
     return f"claim at least {100 * low:g} %" if high >= 1 else f"claim {100 * low:g}–{100 * high:g} %"

@@ -1,4 +1,4 @@
-"""One quantity over time in several worlds, each with its interval."""
+"""Figure of a quantity over time in several cases, each with its interval."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -6,21 +6,21 @@ from scipy.special import stdtrit
 
 from p2psim.plots.style import COLOURS, MBIT, RATES, axes_for, styled
 
-__all__ = ["course"]
+__all__ = ["over_time"]
 
 _DASHES = ("-", "--", ":", "-.")
 
 
 @styled
-def course(table: pd.DataFrame, ax: Axes | None = None, column: str = "origin", bins: float = 5.0) -> Axes:
-    """Draw the mean over replications and its 95 % interval, a line for each case.
+def over_time(table: pd.DataFrame, ax: Axes | None = None, column: str = "origin", bins: float = 5.0) -> Axes:
+    """Draw the mean over replications and its 95 % interval over time, one line per case.
 
     Parameters
     ----------
     table
-        Columns case, replication, at (s) and `column`: `results.timeline` of several results, one upon the other.
+        Columns case, replication, at (s) and `column`: the concatenated `results.timeline` of several results.
     bins
-        Seconds that are averaged.
+        Seconds over which values are averaged.
     """
     ax = axes_for(ax)
     colour, scale = COLOURS.get(column, COLOURS["simulated"]), MBIT if column in RATES else 1.0

@@ -1,4 +1,4 @@
-"""A quantity over time in both worlds, one upon the other."""
+"""Figure of a quantity over time, measured and simulated."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -17,14 +17,14 @@ _LABELS = {
 
 @styled
 def overlay(table: pd.DataFrame, ax: Axes | None = None, column: str = "p2p", bins: float = 5.0) -> Axes:
-    """Draw the measured line over the simulated mean, with the range from the lowest to the highest replication.
+    """Draw measured and simulated means over time, each with the range from the lowest to the highest run.
 
     Parameters
     ----------
     table
-        Columns world (measured, simulated), replication, at (s) and `column`: `p2psim.trace.TIMELINE` of both worlds.
+        Columns world (measured, simulated), replication, at (s) and `column`: columns of `p2psim.trace.TIMELINE`.
     bins
-        Seconds that are averaged.
+        Seconds over which values are averaged.
     """
     ax = axes_for(ax)
     scale = MBIT if column in RATES else 1.0

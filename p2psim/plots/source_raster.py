@@ -1,4 +1,4 @@
-"""Which source every viewer got every segment from."""
+"""Figure of the source of every segment of every viewer."""
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ _KINDS = (("nothing", "not played"), ("http", "HTTP"), ("both", "both"), ("p2p",
 
 @styled
 def raster(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Colour segment by segment and viewer by viewer.
+    """Draw a cell per segment and viewer, coloured by the source of the segment.
 
     Parameters
     ----------

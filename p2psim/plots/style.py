@@ -1,7 +1,7 @@
-"""One look for all figures: a colour means the same thing everywhere.
+"""Style of all figures, and the colours, each of which has the same meaning everywhere.
 
-Colours are from the palette of Okabe and Ito, which people with any kind of colour vision can tell apart; "both" is
-lighter than theirs, so that prints in grey can be read too. (M. Okabe, K. Ito: Color Universal Design, 2002/2008,
+Colours are from the palette of Okabe and Ito, which is distinguishable with any colour vision; "both" is lighter than
+theirs, so that greyscale prints are readable too. (M. Okabe, K. Ito: Color Universal Design, 2002/2008,
 https://jfly.uni-koeln.de/color/.)
 """
 
@@ -31,7 +31,7 @@ COLOURS: Mapping[str, str] = MappingProxyType(
         "stalled": "#CC79A7",
         "both": "#8CCBEF",
         "nothing": "#EDEDED",
-        "said": "#DDE6EC",
+        "claim": "#DDE6EC",
         "measured": "#222222",
         "simulated": "#0072B2",
         "lower": "#A9B5BE",
@@ -55,7 +55,7 @@ RATES: Mapping[str, str] = MappingProxyType(
 """Column of a time line in bytes/s → its label on an axis in Mbit/s."""
 
 STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters everywhere
+    "font.family": "DejaVu Sans",  # is part of matplotlib, so that figures look the same everywhere
     "font.size": 9.0,
     "axes.titlesize": 10.0,
     "axes.titlelocation": "left",
@@ -79,26 +79,26 @@ DRAWN: Mapping[str, str] = MappingProxyType(
         "distribution": "results.viewers",
         "graph": "results.graph(t) (simulate with events=True)",
         "welch": "p2psim.analysis.steady_state.welch(results.timeline)",
-        "heat": "a table of x, y, value, low and high: one row for each combination of two fields",
-        "overlay": "the time lines of both worlds in one table, with world and replication",
-        "course": "pd.concat([a.timeline.assign(case='a'), b.timeline.assign(case='b')]) of several results",
+        "heat": "a table of x, y, value, low and high: one row per combination of two fields",
+        "overlay": "measured and simulated time lines in one table, with world and replication",
+        "over_time": "pd.concat([a.timeline.assign(case='a'), b.timeline.assign(case='b')]) of several results",
         "tornado": "plan.sensitivities",
         "cost": "plan.costs",
         "load": "plan.curve",
     }
 )
-"""Figure → what it draws, for those who give it something else."""
+"""Figure → the table that it draws, for error messages."""
 
 
 def styled(figure: Callable[P, Axes]) -> Callable[P, Axes]:
-    """Let a figure be drawn in this style, whatever the caller's, and refuse what it cannot draw."""
+    """Return the figure function with this style, and with checks of the table that raise InputError."""
 
     @wraps(figure)
     def drawn(*args: P.args, **options: P.kwargs) -> Axes:
         table: object = args[0] if args else next(iter(options.values()), None)
         _check_kind(figure.__name__, table)
         if options.get("ax") is None and len(args) < 2:
-            # Loads the backend: a notebook's turns interactive by that, which the context would undo.
+            # Loads the backend: that of a notebook switches to interactive mode, which the context would undo.
             plt.draw_if_interactive()  # type: ignore[no-untyped-call]
         with plt.rc_context(STYLE):
             try:
@@ -112,7 +112,7 @@ def styled(figure: Callable[P, Axes]) -> Callable[P, Axes]:
 
 
 def _titled_left(ax: Axes) -> Axes:
-    """Let a title that is set afterwards, in whatever style, take the place of ours instead of lying over it."""
+    """Return the axes with a `set_title` that replaces the title of the figure instead of overlapping it."""
     ax.set_title = partial(ax.set_title, loc="left", fontsize=STYLE["axes.titlesize"])  # type: ignore[method-assign]
     return ax
 
@@ -140,14 +140,14 @@ def _instead(name: str) -> str:
 
 
 def axes_for(ax: Axes | None, width: float = 6.4, height: float = 3.4) -> Axes:
-    """Give the axes to draw on: `ax`, or new ones of a figure of their own."""
+    """Return `ax`, or the axes of a new figure if it is None."""
     if ax is not None and not isinstance(ax, Axes):
-        raise InputError(f"ax: Axes of matplotlib are expected, not a {type(ax).__name__}; plt.subplots() makes some")
+        raise InputError(f"ax: Axes of matplotlib are expected, not a {type(ax).__name__}; use those of plt.subplots()")
     return ax if ax is not None else plt.subplots(figsize=(width, height), layout="constrained")[1]
 
 
 def sheet(width: float = 6.4, height: float = 3.4) -> tuple[Figure, Axes]:
-    """Make a figure that no window or notebook knows of, to be saved to a file."""
+    """Return a figure and its axes, unknown to windows and notebooks, to be saved to a file."""
     with plt.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         return figure, figure.add_subplot()

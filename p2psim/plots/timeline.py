@@ -1,4 +1,4 @@
-"""Where the bytes came from, over time."""
+"""Figure of the sources of the received bytes over time."""
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ _POINTS = 30
 
 @styled
 def timeline(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Stack the rates of the sources, what came through relays apart, and mark when viewers stalled.
+    """Draw the stacked rates of HTTP, peers and relayed peers, and the share of viewers stalled.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def timeline(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 
 def _mark_stalls(ax: Axes, at: np.ndarray, coarse: pd.DataFrame) -> list[Artist]:
-    """Draw the share of viewers stalled on a scale of its own; gives what the legend shows of it."""
+    """Draw the share of viewers stalled on a second axis, and return its legend entries."""
     share = (coarse["stalled"] / coarse["viewers"].clip(lower=1)).to_numpy()
     if not share.any():
         return []

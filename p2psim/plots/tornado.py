@@ -1,4 +1,4 @@
-"""What an answer depends on: each input low and high, the widest on top."""
+"""Tornado diagram: the saving with each input low and high, the largest change on top."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -8,6 +8,7 @@ from p2psim.plots.style import COLOURS, axes_for, styled
 __all__ = ["tornado"]
 
 _MOST = 12
+"""Maximum number of inputs drawn."""
 
 
 @styled
@@ -21,7 +22,7 @@ def tornado(
     table
         Columns input, end (low or high), setting, saving, low, high; shares, in the order in which they are drawn.
     at
-        The answer as it is.
+        Saving of the plan, drawn as a line.
     """
     names = [name for name in dict.fromkeys(table["input"]) if _moves(table, name)][:_MOST]
     ax = axes_for(ax, 7.2, 0.42 * len(names) + 1.3)
@@ -50,19 +51,19 @@ def _moves(table: pd.DataFrame, name: str) -> bool:
 
 def _input(ax: Axes, position: int, rows: pd.DataFrame, at: float) -> None:
     longest_first = rows.loc[(rows["saving"] - at).abs().sort_values(ascending=False).index]
-    for row in longest_first.to_dict("records"):  # so that of two on one side both are seen
+    for row in longest_first.to_dict("records"):  # if both are on one side, the shorter bar is drawn on top
         length = 100 * (row["saving"] - at)
         ax.barh(position, length, left=100 * at, height=0.56, color=COLOURS[_COLOUR[row["end"]]])
         ax.plot([100 * row["low"], 100 * row["high"]], [position, position], color=COLOURS["measured"],
                 linewidth=1.0, alpha=0.7)  # fmt: skip
     below = rows["saving"] < at
-    for side, found in ((-1, rows[below]), (1, rows[~below])):
-        if len(found):
-            furthest = side * (side * found["saving"]).max()
-            _name(ax, (100 * furthest, position), ", ".join(map(str, found["setting"])), side)
+    for side, bars in ((-1, rows[below]), (1, rows[~below])):
+        if len(bars):
+            furthest = side * (side * bars["saving"]).max()
+            _label(ax, (100 * furthest, position), ", ".join(map(str, bars["setting"])), side)
 
 
-def _name(ax: Axes, end: tuple[float, float], settings: str, side: int) -> None:
+def _label(ax: Axes, end: tuple[float, float], settings: str, side: int) -> None:
     ax.annotate(
         settings, end, xytext=(4 * side, 7), textcoords="offset points", ha="left" if side > 0 else "right",
         va="center", fontsize=7.5, color="#333333", annotation_clip=True,

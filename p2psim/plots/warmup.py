@@ -1,4 +1,4 @@
-"""Where a warm-up ends."""
+"""Figure of the end of a warm-up (Welch's method)."""
 
 import math
 
@@ -14,14 +14,14 @@ __all__ = ["welch"]
 def welch(
     table: pd.DataFrame, ax: Axes | None = None, name: str = "", detected: float = math.nan, cut: float = 0.0
 ) -> Axes:
-    """Draw a smoothed series with the end of the warm-up as detected, and as cut.
+    """Draw a series, its moving average, and the detected and the cut end of the warm-up.
 
     Parameters
     ----------
     table
         Columns at, value, smooth (`p2psim.analysis.steady_state.welch`).
     detected, cut
-        Seconds; NaN: not found.
+        End of the warm-up in seconds: detected (NaN: none), and cut by the scenario.
     """
     ax = axes_for(ax)
     ax.plot(table["at"], table["value"], color=COLOURS["simulated"], alpha=0.25, linewidth=0.6, label="each second")

@@ -1,4 +1,4 @@
-"""One document from a run: everything inside one HTML file, tables as CSV beside it."""
+"""Reports: one self-contained HTML document each, with its tables as CSV files in the same folder."""
 
 from p2psim.report.comparison import write_comparison
 from p2psim.report.measurement import write_measurement

@@ -1,4 +1,4 @@
-"""Pieces of a self-contained HTML document that prints well."""
+"""Elements of self-contained HTML reports, which also print on A4."""
 
 import base64
 import io
@@ -41,7 +41,7 @@ pre, .code { font-family: ui-monospace, monospace; font-size: .8rem; white-space
 
 
 def page(title: str, parts: Sequence[str]) -> str:
-    """Give the whole document."""
+    """Return the whole document."""
     body = "\n".join(parts)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
@@ -51,29 +51,29 @@ def page(title: str, parts: Sequence[str]) -> str:
 
 
 def heading(text: str) -> str:
-    """Give the heading of a section."""
+    """Return the heading of a section."""
     return f"<h2>{escape(text)}</h2>"
 
 
 def answer(text: str) -> str:
-    """Give the sentence that a report begins with."""
+    """Return the sentence at the top of a report."""
     return f'<p class="answer">{escape(text)}</p>'
 
 
 def details(title: str, text: str) -> str:
-    """Give a long text that is folded on a screen and whole on paper."""
+    """Return a long text that is collapsed on a screen and complete on paper."""
     return f"<details><summary>{escape(title)}</summary><pre>{escape(text)}</pre></details>"
 
 
 def command() -> str:
-    """Give the command line that is running, as it can be typed again; that of a program is not ours to tell."""
+    """Return the current command line as it can be typed again; "from Python" if another program is running."""
     program = Path(sys.argv[0])
-    ours = program.stem == "p2psim" or (program.stem == "__main__" and program.parent.name == "p2psim")
-    return shlex.join(["p2psim", *sys.argv[1:]]) if ours else "from Python"
+    is_p2psim = program.stem == "p2psim" or (program.stem == "__main__" and program.parent.name == "p2psim")
+    return shlex.join(["p2psim", *sys.argv[1:]]) if is_p2psim else "from Python"
 
 
 def provenance(scenario: Scenario | None, seed: int | None, replications: int | None = None) -> list[str]:
-    """Say what made the report, so that anybody can make it again: command, versions, seed, digest, scenario."""
+    """Return a section with all that is needed to reproduce the report: command, versions, seed, digest, scenario."""
     used = {"p2psim": __version__, **versions()}
     rows = [["command", command()]]
     rows += [["seed", str(seed)]] if seed is not None else []
@@ -85,12 +85,12 @@ def provenance(scenario: Scenario | None, seed: int | None, replications: int | 
 
 
 def paragraph(text: str, quiet: bool = False) -> str:
-    """Give a paragraph."""
+    """Return a paragraph."""
     return f"<p{' class=quiet' if quiet else ''}>{escape(text)}</p>"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], marks: Sequence[str] = ()) -> str:
-    """Give a table; `marks` are classes for the last cell of each row."""
+    """Return a table; `marks` are the CSS classes of the last cell of each row."""
     top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     lines = []
     for index, row in enumerate(rows):
@@ -103,7 +103,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], marks: Sequence[st
 
 
 def figure(drawn: Figure, caption: str, beside: Path | None = None) -> str:
-    """Give a figure, inside the document; a copy is written to `beside`."""
+    """Return a figure embedded in the document; a copy is written to `beside`."""
     buffer = io.BytesIO()
     drawn.savefig(buffer, format="png", dpi=140, bbox_inches="tight", metadata={"Software": ""})
     if beside is not None:

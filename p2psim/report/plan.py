@@ -1,4 +1,4 @@
-"""The report of a plan: the answer first, then numbers, figures, what to change, and how it was found."""
+"""Report of a capacity plan: the answer, the numbers, figures, the sensitivity to each input, and the method."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ __all__ = ["write_plan"]
 
 
 def write_plan(folder: str | Path, plan: Plan) -> Path:
-    """Write report.html and the tables as CSV; give the path of the report."""
+    """Write report.html and the tables as CSV files, and return the path of the report."""
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     tables = {"plan": plan.summary(raw=True), "curve": plan.curve, "sensitivities": plan.sensitivities}
@@ -33,23 +33,23 @@ def _parts(plan: Plan) -> list[str]:
         paragraph(plan.advice),
         table(["number", "without sharing", "with sharing", "95 % interval"], number_rows(plan)),
         heading("What to change first"),
-        figure(tornado, "Saving when one input is lower or higher, all else equal; thin lines are 95 % intervals"),
+        figure(tornado, "Saving if one input is lower or higher, all else equal; thin lines are 95 % intervals"),
         table(
             ["input at this value", "kind", "origin's bytes saved (95 % interval)", "bill", "time stalled"],
             sensitivity_rows(plan),
         ),
-        heading("What it costs"),
-        figure(cost, "The bill against the price of the CDN"),
+        heading("Cost"),
+        figure(cost, "Bill against the price of the CDN"),
     ]
     if len(plan.curve) > 1:
         load, ax = plots.sheet(6.4, 3.4)
         plan.plot.load(ax)
-        parts += [heading("Over time"), figure(load, "The origin's rate with and without sharing, five-minute means")]
+        parts += [heading("Over time"), figure(load, "Rate of the origin with and without sharing, five-minute means")]
     return [
         *parts,
-        heading("What was asked"),
-        table(["input", ""], plan.inputs.rows()),
-        heading("How it was found"),
+        heading("Inputs"),
+        table(["input", "value"], plan.inputs.rows()),
+        heading("Method"),
         paragraph(plan.basis),
-        *provenance(plan.scenario, plan.seed, plan.evidence.replications),
+        *provenance(plan.scenario, plan.seed, plan.simulated.replications),
     ]

@@ -1,10 +1,10 @@
-"""The report of one scenario: summary, figures, provenance."""
+"""Report of a simulated scenario: summary, figures, provenance."""
 
 import math
 from pathlib import Path
 
 from p2psim import plots
-from p2psim.analysis.formatting import say, say_interval
+from p2psim.analysis.formatting import format_interval, format_value
 from p2psim.analysis.metrics import METRICS
 from p2psim.analysis.statistics import Interval
 from p2psim.experiment import Results
@@ -14,14 +14,14 @@ __all__ = ["write_results"]
 
 
 def write_results(path: str | Path, results: Results, baseline: bool = False) -> Path:
-    """Write the HTML document; with `baseline` the metrics against http-only are in it."""
+    """Write the HTML document and return its path; with `baseline` it includes the metrics relative to http-only."""
     scenario = results.scenario
     rows = []
     for row in results.summary(baseline, raw=True).to_dict("records"):
-        if math.isnan(row["mean"]):  # of something that this scenario does not have
+        if math.isnan(row["mean"]):  # undefined in this scenario
             continue
         interval = Interval(row["mean"], row["low"], row["high"])
-        rows.append([row["metric"], METRICS[row["metric"]].text, say_interval(interval, row["unit"])])
+        rows.append([row["metric"], METRICS[row["metric"]].text, format_interval(interval, row["unit"])])
     drawn, ax = plots.sheet()
     plots.timeline(results.timeline, ax=ax)
     spread, ax = plots.sheet()
@@ -29,8 +29,8 @@ def write_results(path: str | Path, results: Results, baseline: bool = False) ->
     parts = [
         answer(answer_text(results, baseline)),
         paragraph(scenario.description, quiet=True),
-        figure(drawn, "Where media bytes came from, mean of the replications"),
-        figure(spread, "How long viewers waited for the first frame, all replications"),
+        figure(drawn, "Sources of the media bytes over time, mean of the replications"),
+        figure(spread, "Distribution of the time from joining to the first frame, all replications"),
         heading("Summary"),
         table(["metric", "description", "mean (95 % interval)"], rows),
         *provenance(scenario, results.seed, len(results.runs)),
@@ -42,11 +42,11 @@ def write_results(path: str | Path, results: Results, baseline: bool = False) ->
 
 
 def answer_text(results: Results, baseline: bool) -> str:
-    """Say in a sentence what sharing did."""
-    share = say_interval(results.interval("p2p_ratio"), "share")
-    stalled = say(results.interval("stall_ratio").mean, "share")
+    """Return a sentence that states the effect of sharing."""
+    share = format_interval(results.interval("p2p_ratio"), "share")
+    stalled = format_value(results.interval("stall_ratio").mean, "share")
     text = f"{share} of the media bytes came from peers; viewers stalled {stalled} of the time"
     if not baseline:
         return f"{text}."
-    saved = say_interval(results.interval("origin_saving"), "share")
-    return f"{text}, and the origin sent {saved} fewer bytes than without sharing."
+    saving = format_interval(results.interval("origin_saving"), "share")
+    return f"{text}, and the origin sent {saving} fewer bytes than without sharing."

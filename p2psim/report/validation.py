@@ -1,4 +1,4 @@
-"""The report of a validation: every claim with its verdict, and simulated against measured."""
+"""Report of a validation: every claim with its verdict, and the comparison of simulated with measured runs."""
 
 import math
 from collections.abc import Sequence
@@ -8,12 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from p2psim import plots
-from p2psim.analysis.claims.boundaries import Boundary, boundaries_frame, contradictions, stretches_frame
+from p2psim.analysis.claims.boundaries import Boundary, boundaries_frame, contradictions, holding_ranges_frame
 from p2psim.analysis.claims.definitions import Claim, agreement
-from p2psim.analysis.claims.verdicts import Finding, Verdict
-from p2psim.analysis.comparison.compare import Comparison
+from p2psim.analysis.claims.findings import Finding
+from p2psim.analysis.claims.verdicts import ClaimResult
+from p2psim.analysis.comparison.result import Comparison
 from p2psim.analysis.dimensions import reference_changes
-from p2psim.analysis.formatting import say, say_interval, say_range
+from p2psim.analysis.formatting import format_interval, format_range, format_value
 from p2psim.experiment.design_points import say_changes
 from p2psim.report.comparison import comparison_parts
 from p2psim.report.html import answer, figure, heading, page, paragraph, provenance, table
@@ -21,201 +22,202 @@ from p2psim.report.html import answer, figure, heading, page, paragraph, provena
 __all__ = ["Validation", "agreement_text", "claims_frame", "contradictions_texts", "write_validation"]
 
 _MARKS = {"holds": "holds", "fails": "fails", "holds only if": "only"}
+"""Verdict → class of the table cell, which sets its colour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validation:
-    """Everything that a validation found."""
+    """Results of a validation: claims and comparisons."""
 
-    verdicts: Sequence[Verdict]
+    results: Sequence[ClaimResult]
     comparisons: Sequence[Comparison]
     seed: int
     replications: int
 
 
-def claims_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
-    """Give one row per claim: what was said, what was found in its base case, the verdict."""
+def claims_frame(results: Sequence[ClaimResult]) -> pd.DataFrame:
+    """Return one row per claim: the claimed range, the estimate in its base case, the verdict."""
     rows = []
-    for verdict in verdicts:
-        base, claim = verdict.base, verdict.claim
+    for result in results:
+        base, claim = result.base, result.claim
         row = {"id": claim.id, "statement": claim.statement, "case": base.case.label, "metric": base.case.metric}
-        rows.append(row | _found(base) | {"verdict": verdict.verdict, "condition": verdict.condition})
+        rows.append(row | _found(base) | {"verdict": result.verdict, "condition": result.condition})
     return pd.DataFrame(rows)
 
 
-def agreement_text(verdicts: Sequence[Verdict]) -> str:
-    """Say in which savings all claims that name one agree; empty where fewer than two do."""
-    claims = [verdict.claim for verdict in verdicts if verdict.claim.saving is not None]
+def agreement_text(results: Sequence[ClaimResult]) -> str:
+    """Return a sentence with the savings on which all claims agree; empty if fewer than two claims state a saving."""
+    claims = [result.claim for result in results if result.claim.saving is not None]
     if len(claims) < 2:
         return ""
     low, high = agreement(claims)
     names = ", ".join(claim.id for claim in claims)
     if low > high:
         return f"The claims contradict each other: no saving lies in all of {names}."
-    share = say(low, "share") if low == high else say_range(low, high, "share")
+    share = format_value(low, "share") if low == high else format_range(low, high, "share")
     return f"The claims nearly contradict each other: only a saving of {share} lies in all of {names}."
 
 
-def contradictions_texts(verdicts: Sequence[Verdict]) -> list[str]:
-    """Say which claims exclude each other, and which never hold in the same world."""
-    first = agreement_text(verdicts)
-    return [*([first] if first else []), *contradictions([(each.claim, each.boundaries) for each in verdicts])]
+def contradictions_texts(results: Sequence[ClaimResult]) -> list[str]:
+    """Return sentences that state which claims are mutually exclusive, and which never hold in the same scenario."""
+    first = agreement_text(results)
+    return [*([first] if first else []), *contradictions(_boundaries(results))]
 
 
-def answer_text(found: Validation) -> str:
-    """Say in a sentence what became of the claims and of the simulator."""
-    counts = {word: sum(verdict.verdict == word for verdict in found.verdicts) for word in _MARKS}
+def answer_text(validation: Validation) -> str:
+    """Return a sentence with the number of claims by verdict and of scenarios in which the simulator agrees."""
+    counts = {verdict: sum(result.verdict == verdict for result in validation.results) for verdict in _MARKS}
     parts = [
-        f"{counts[word]} {'holds' if counts[word] == 1 and word == 'holds' else text}"
-        for word, text in (("holds", "hold"), ("holds only if", "hold only under conditions"), ("fails", "fail"))
-        if counts[word]
+        f"{counts[verdict]} {'holds' if counts[verdict] == 1 and verdict == 'holds' else text}"
+        for verdict, text in (("holds", "hold"), ("holds only if", "hold only under conditions"), ("fails", "fail"))
+        if counts[verdict]
     ]
-    said = f"Of {len(found.verdicts)} claims {', '.join(parts)}."
-    if not found.comparisons:
-        return said
-    agree = sum(each.agrees for each in found.comparisons)
-    differ = sum(each.verdict == "differs" for each in found.comparisons)
-    untold = len(found.comparisons) - agree - differ
-    parts = [f"to agree with {agree}", *([f"to differ from {differ}"] if differ else [])]
-    shown = f"Of {len(found.comparisons)} measured scenarios the simulator is shown {' and '.join(parts)}"
-    return f"{said} {shown}{f'; {untold} would need more recordings to tell' if untold else ''}."
+    claims_text = f"Of {len(validation.results)} claims {', '.join(parts)}."
+    total = len(validation.comparisons)
+    if total == 0:
+        return claims_text
+    agree = sum(comparison.agrees for comparison in validation.comparisons)
+    differ = sum(comparison.verdict == "differs" for comparison in validation.comparisons)
+    parts = [f"agrees with {agree}", *([f"differs from {differ}"] if differ else [])]
+    rest = f"; {total - agree - differ} are inconclusive: record more" if agree + differ < total else ""
+    return f"{claims_text} Of {total} measured scenarios, the simulator {' and '.join(parts)}{rest}."
 
 
-def write_validation(folder: str | Path, found: Validation) -> Path:
-    """Write report.html, its figures as PNG and its tables as CSV; give the path of the report."""
+def write_validation(folder: str | Path, validation: Validation) -> Path:
+    """Write report.html, its figures as PNG and its tables as CSV files, and return the path of the report."""
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    claims_frame(found.verdicts).to_csv(target / "claims.csv", index=False)
-    _cases_frame(found.verdicts).to_csv(target / "cases.csv", index=False)
-    if any(verdict.boundaries for verdict in found.verdicts):
-        boundaries_frame(_claimed(found.verdicts)).to_csv(target / "boundaries.csv", index=False)
-    if found.comparisons:
-        frames = [each.table().assign(trace=each.name) for each in found.comparisons]
+    claims_frame(validation.results).to_csv(target / "claims.csv", index=False)
+    _cases_frame(validation.results).to_csv(target / "cases.csv", index=False)
+    if any(result.boundaries for result in validation.results):
+        boundaries_frame(_boundaries(validation.results)).to_csv(target / "boundaries.csv", index=False)
+    if validation.comparisons:
+        frames = [comparison.table().assign(trace=comparison.name) for comparison in validation.comparisons]
         pd.concat(frames, ignore_index=True).to_csv(target / "compare.csv", index=False)
     path = target / "report.html"
-    path.write_text(page("What sharing between viewers saves", _parts(found, target)), encoding="utf-8")
+    path.write_text(page("What sharing between viewers saves", _parts(validation, target)), encoding="utf-8")
     return path
 
 
-def _parts(found: Validation, folder: Path) -> list[str]:
+def _parts(validation: Validation, folder: Path) -> list[str]:
     parts = [
-        answer(answer_text(found)),
+        answer(answer_text(validation)),
         paragraph(
-            f"Every claim was tested by {found.replications} replications of its scenario from seed {found.seed}. "
-            "A claim holds when the whole 95 % interval lies in what was said; it fails when none of it does.",
+            f"Every claim was tested by {validation.replications} replications of its scenario from seed "
+            f"{validation.seed}. A claim holds if its whole 95 % interval lies in the claimed range; it fails if no "
+            "part of it does.",
             quiet=True,
         ),
+        *_claims_parts(validation.results, folder),
+        *_curve_parts(validation.results, folder),
+        *_boundaries_parts(validation.results, folder),
+        *_cases_parts(validation.results),
     ]
-    parts += [
-        *_claims_parts(found.verdicts, folder),
-        *_curve_parts(found.verdicts, folder),
-        *_boundaries_parts(found.verdicts, folder),
-        *_cases_parts(found.verdicts),
-    ]
-    if found.comparisons:
-        parts += comparison_parts(found.comparisons, folder)
-    return [*parts, *provenance(None, found.seed, found.replications)]
+    if validation.comparisons:
+        parts += comparison_parts(validation.comparisons, folder)
+    return [*parts, *provenance(None, validation.seed, validation.replications)]
 
 
-def _claims_parts(verdicts: Sequence[Verdict], folder: Path) -> list[str]:
+def _claims_parts(results: Sequence[ClaimResult], folder: Path) -> list[str]:
     rows = [
         [
-            verdict.claim.id,
-            verdict.claim.statement,
-            verdict.base.case.metric,
-            say_range(verdict.base.case.low, verdict.base.case.high, verdict.base.case.unit),
-            say_interval(verdict.base.interval, verdict.base.case.unit),
-            verdict.text,
+            result.claim.id,
+            result.claim.statement,
+            result.base.case.metric,
+            format_range(result.base.case.low, result.base.case.high, result.base.case.unit),
+            format_interval(result.base.interval, result.base.case.unit),
+            result.text,
         ]
-        for verdict in verdicts
+        for result in results
     ]
-    frame = claims_frame(verdicts).assign(label=[verdict.base.case.metric for verdict in verdicts])
+    frame = claims_frame(results).assign(label=[result.base.case.metric for result in results])
     drawn, ax = plots.sheet(7.5, 0.42 * len(frame) + 1.0)
     plots.claims(frame, ax=ax)
+    head = ["", "claim", "metric", "claimed", "found (95 % interval)", "verdict"]
     return [
         heading("The claims"),
-        table(["", "claim", "metric", "said", "found", "verdict"], rows, [_MARKS[v.verdict] for v in verdicts]),
-        paragraph(" ".join(contradictions_texts(verdicts))),
-        figure(drawn, "Interval said and interval found in the case that the claim is about", folder / "claims.png"),
+        table(head, rows, [_MARKS[result.verdict] for result in results]),
+        paragraph(" ".join(contradictions_texts(results))),
+        figure(drawn, "Claimed range and estimate in the base case of each claim", folder / "claims.png"),
     ]
 
 
-def _claimed(verdicts: Sequence[Verdict]) -> list[tuple[Claim, Sequence[Boundary]]]:
-    return [(verdict.claim, verdict.boundaries) for verdict in verdicts]
+def _boundaries(results: Sequence[ClaimResult]) -> list[tuple[Claim, Sequence[Boundary]]]:
+    return [(result.claim, result.boundaries) for result in results]
 
 
-def _boundaries_parts(verdicts: Sequence[Verdict], folder: Path) -> list[str]:
-    """Show where each claim ends, along every dimension."""
-    table_of_stretches = stretches_frame(_claimed(verdicts))
-    if table_of_stretches.empty:
+def _boundaries_parts(results: Sequence[ClaimResult], folder: Path) -> list[str]:
+    """Return the section with the boundaries of each claim along every dimension."""
+    ranges = holding_ranges_frame(_boundaries(results))
+    if ranges.empty:
         return []
-    whats = list(dict.fromkeys(table_of_stretches["what"]))
-    drawn, ax = plots.sheet(max(7.4, 1.2 * len(whats)), 0.34 * table_of_stretches["claim"].nunique() + 1.3)
-    plots.boundaries(table_of_stretches, ax=ax)
+    whats = list(dict.fromkeys(ranges["what"]))
+    drawn, ax = plots.sheet(max(7.4, 1.2 * len(whats)), 0.34 * ranges["claim"].nunique() + 1.3)
+    plots.boundaries(ranges, ax=ax)
     rows = []
-    for verdict in verdicts:
-        held = {each.dimension.what: each.text.partition(": ")[2] for each in verdict.boundaries}
-        rows.append([verdict.claim.id, *(held.get(what, "") for what in whats)])
+    for result in results:
+        held = {each.dimension.what: each.text.partition(": ")[2] for each in result.boundaries}
+        rows.append([result.claim.id, *(held.get(what, "") for what in whats)])
     return [
-        heading("Where each claim ends"),
+        heading("Boundaries of the claims"),
         paragraph(
-            f"One thing is varied at a time, with the same viewers, around {say_changes(reference_changes())} where a "
-            "claim says no other (data/dimensions.toml).",
+            f"One dimension is varied at a time, with the same viewers, around {say_changes(reference_changes())} "
+            "where a claim states no other (data/dimensions.toml).",
             quiet=True,
         ),
         figure(
             drawn,
-            "Where each claim holds along each dimension, from its least to its greatest value",
+            "Ranges in which each claim holds, along each dimension from its least to its greatest value",
             folder / "boundaries.png",
         ),
         table(["", *whats], rows),
     ]
 
 
-def _curve_parts(verdicts: Sequence[Verdict], folder: Path) -> list[str]:
-    """Draw the share over the live latency, where a claim varied it."""
-    for verdict in verdicts:
-        vary = verdict.claim.vary
-        if vary is not None and vary.field == "stream.live_latency" and verdict.base.case.metric == "p2p_ratio":
+def _curve_parts(results: Sequence[ClaimResult], folder: Path) -> list[str]:
+    """Return the section with the P2P share over the live latency, if a claim varied it."""
+    for result in results:
+        vary = result.claim.vary
+        if vary is not None and vary.field == "stream.live_latency" and result.base.case.metric == "p2p_ratio":
             drawn, ax = plots.sheet(6.4, 3.6)
-            said = (verdict.base.case.low, verdict.base.case.high)
-            plots.curve(curve_frame(verdict.findings), ax=ax, said=said)
-            text = f"The trade-off between live latency and P2P share; the band is claim {verdict.claim.id}"
-            return [heading("Live latency decides"), figure(drawn, text, folder / "latency.png")]
+            claim_range = (result.base.case.low, result.base.case.high)
+            plots.curve(curve_frame(result.findings), ax=ax, claim=claim_range)
+            text = f"The trade-off between live latency and P2P share; the band is claim {result.claim.id}"
+            return [heading("P2P share and live latency"), figure(drawn, text, folder / "latency.png")]
     return []
 
 
 def curve_frame(findings: Sequence[Finding]) -> pd.DataFrame:
-    """Give value of the varied field, mean, low and high of each case."""
+    """Return the value of the varied field, mean, low and high of each case."""
     varied = [finding for finding in findings if not math.isnan(finding.case.at)]
     return pd.DataFrame([{"at": finding.case.at, **finding.interval.to_dict()} for finding in varied])
 
 
-def _cases_parts(verdicts: Sequence[Verdict]) -> list[str]:
+def _cases_parts(results: Sequence[ClaimResult]) -> list[str]:
     parts = [heading("Case by case")]
-    for verdict in verdicts:
-        parts.append(paragraph(f"{verdict.claim.id}: {verdict.claim.statement}. It {verdict.text}."))
+    for result in results:
+        parts.append(paragraph(f"{result.claim.id}: {result.claim.statement}. It {result.text}."))
         rows = [
             [
                 finding.case.label,
                 finding.case.metric,
-                say_range(finding.case.low, finding.case.high, finding.case.unit),
-                say_interval(finding.interval, finding.case.unit),
+                format_range(finding.case.low, finding.case.high, finding.case.unit),
+                format_interval(finding.interval, finding.case.unit),
                 finding.status,
             ]
-            for finding in verdict.findings
+            for finding in result.findings
         ]
-        parts.append(table(["case", "metric", "said", "found", ""], rows))
-        parts += [paragraph(remark, quiet=True) for remark in verdict.remarks]
+        parts.append(table(["case", "metric", "claimed", "found", "status"], rows))
+        parts += [paragraph(remark, quiet=True) for remark in result.remarks]
     return parts
 
 
-def _cases_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+def _cases_frame(results: Sequence[ClaimResult]) -> pd.DataFrame:
     rows = []
-    for verdict in verdicts:
-        for finding in verdict.findings:
+    for result in results:
+        for finding in result.findings:
             case = finding.case
-            row = {"id": verdict.claim.id, "case": case.label, "metric": case.metric, "digest": case.scenario.digest}
+            row = {"id": result.claim.id, "case": case.label, "metric": case.metric, "digest": case.scenario.digest}
             rows.append(row | _found(finding) | {"status": finding.status})
     return pd.DataFrame(rows)
 
@@ -229,6 +231,6 @@ def _found(finding: Finding) -> dict[str, object]:
         "found_low": interval.low,
         "found_high": interval.high,
         "unit": case.unit,
-        "said": say_range(case.low, case.high, case.unit),
-        "found": say_interval(interval, case.unit),
+        "claimed": format_range(case.low, case.high, case.unit),
+        "found": format_interval(interval, case.unit),
     }

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from p2psim.analysis.formatting import readable, readable_table, say, say_interval, say_range
+from p2psim.analysis.formatting import format_interval, format_range, format_value, readable, readable_table
 from p2psim.analysis.statistics import Interval
 
 
@@ -28,22 +28,27 @@ from p2psim.analysis.statistics import Interval
         (math.nan, "share", "-"),
         (math.inf, "rate", "no limit"),
         (-1e-9, "number", "0"),
+        (973.4, "money", "$973"),
+        (-2251.6, "money", "-$2,252"),
+        (0.0, "money", "$0"),
+        (0.0123, "price", "$0.0123"),
     ],
 )
-def test_say(value: float, unit: str, text: str) -> None:
-    assert say(value, unit) == text
+def test_values_have_a_fitting_unit(value: float, unit: str, text: str) -> None:
+    assert format_value(value, unit) == text
 
 
 def test_intervals_use_one_unit() -> None:
-    assert say_interval(Interval(0.62, 0.601, 0.639), "share") == "62 % (60.1 to 63.9)"
-    assert say_interval(Interval(1.1, 0.9, 1.3), "time") == "1.1 s (0.9 to 1.3)"
-    assert say_interval(Interval(0.62), "share") == "62 %"
+    assert format_interval(Interval(0.62, 0.601, 0.639), "share") == "62 % (60.1 to 63.9)"
+    assert format_interval(Interval(1.1, 0.9, 1.3), "time") == "1.1 s (0.9 to 1.3)"
+    assert format_interval(Interval(0.62), "share") == "62 %"
+    assert format_interval(Interval(973.0, 901.0, 1045.0), "money") == "$973 (901 to 1,045)"
 
 
 def test_ranges() -> None:
-    assert say_range(0.5, 0.7, "share") == "50 to 70 %"
-    assert say_range(-math.inf, 0.1, "time") == "at most 100 ms"
-    assert say_range(3, math.inf, "number") == "at least 3"
+    assert format_range(0.5, 0.7, "share") == "50 to 70 %"
+    assert format_range(-math.inf, 0.1, "time") == "at most 100 ms"
+    assert format_range(3, math.inf, "number") == "at least 3"
 
 
 @pytest.mark.parametrize(
@@ -67,9 +72,9 @@ def test_numbers_of_tables_fit_the_first_and_keep_four_figures(
 
 
 def test_dollars_stand_before_the_number() -> None:
-    assert say(973.0, "money") == "$973"
-    assert say(-973.4, "money") == "-$973"
-    assert say_interval(Interval(973.0, 906.0, 1040.0), "money") == "$973 (906 to 1,040)"
+    assert format_value(973.0, "money") == "$973"
+    assert format_value(-973.4, "money") == "-$973"
+    assert format_interval(Interval(973.0, 906.0, 1040.0), "money") == "$973 (906 to 1,040)"
 
 
 def test_readable_tables_are_shown_whole_with_the_figures_of_each_number() -> None:

@@ -8,7 +8,8 @@ import dataclasses
 import pytest
 
 from p2psim import Trace, compare
-from p2psim.analysis.comparison.compare import Comparison, compare_scenarios
+from p2psim.analysis.comparison.compare import CompareOptions, compare_scenarios
+from p2psim.analysis.comparison.result import Comparison
 from p2psim.analysis.runs import Runs
 from p2psim.scenario import Scenario, bundled
 from p2psim.simulation import run
@@ -34,7 +35,7 @@ def behind_nats(tmp_path_factory) -> Trace:
 
 def test_the_bundled_traces_agree() -> None:
     """The shares are some points apart at most; whether that is *shown* depends on how many recordings there are."""
-    found = compare_scenarios(list(TRACES.values()), replications=8, runs=RUNS)
+    found = compare_scenarios(list(TRACES.values()), CompareOptions(replications=8), RUNS)
     assert len(found) >= 16
     off = {each.name: abs(each.differences["p2p_ratio"].interval.mean) for each in found}
     assert max(off.values()) < 0.04, off
@@ -58,7 +59,7 @@ def test_a_halved_uplink_is_noticed(name: str) -> None:
 def test_no_nat_is_noticed_on_recordings_behind_nats() -> None:
     recordings = [folder for name, folder in TRACES.items() if name.startswith("measured-nat-")]
     with_nats, without = (
-        compare_scenarios(recordings, replications=9, runs=RUNS, simulated_with=changes)[0]
+        compare_scenarios(recordings, CompareOptions(replications=9, simulated_with=changes), RUNS)[0]
         for changes in ({}, {"nat.mix": "open"})
     )
     assert not {"p2p_ratio", "peers_over_time"} & failed(with_nats)

@@ -8,7 +8,7 @@ from scipy import stats
 
 from p2psim.analysis.statistics import (
     Interval,
-    blocked,
+    block_difference,
     bootstrap,
     bootstrap_ratio,
     difference,
@@ -230,7 +230,7 @@ def test_blocks_cover_what_they_say_and_do_not_see_what_differs_between_them() -
         levels = rng.normal(0.0, 50.0, 3)
         measured = levels + rng.normal(0.0, 1.0, 3)
         simulated = [level + 2.0 + rng.normal(0.0, 1.0, 7) for level in levels]
-        found = blocked(simulated, measured, 0.90)
+        found = block_difference(simulated, measured, 0.90)
         covered += found.low <= 2.0 <= found.high
         assert found.high - found.low < 5.0
     assert covered / 2000 == pytest.approx(0.90, abs=0.02)
@@ -238,7 +238,7 @@ def test_blocks_cover_what_they_say_and_do_not_see_what_differs_between_them() -
 
 def test_a_single_block_is_a_lone_recording() -> None:
     simulated = [3.0, 4.0, 6.0, 7.0]
-    alone, welch = blocked([simulated], [2.0], 0.90), difference(simulated, [2.0], 0.90)
+    alone, welch = block_difference([simulated], [2.0], 0.90), difference(simulated, [2.0], 0.90)
     assert (alone.low, alone.high) == pytest.approx((welch.low, welch.high))
-    assert math.isnan(blocked([[1.0]], [math.nan]).mean)
-    assert blocked([[1.0]], [3.0]) == Interval(-2.0)
+    assert math.isnan(block_difference([[1.0]], [math.nan]).mean)
+    assert block_difference([[1.0]], [3.0]) == Interval(-2.0)

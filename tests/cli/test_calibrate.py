@@ -35,7 +35,7 @@ def test_json_and_preset(folders, tmp_path, capsys) -> None:
 def test_tables_for_people(folders, capsys) -> None:
     main(["calibrate", *folders, "--hold-out", "two", "--jobs", "1", "--quiet", "--replications", "2"])
     shown = capsys.readouterr().out
-    for part in ("network.goodput", "left alone", "kept out of the fit: two", "Where the start-up goes"):
+    for part in ("network.goodput", "not identified", "held out of the fit: two", "Parts of the start-up time"):
         assert part in shown
 
 
@@ -50,7 +50,7 @@ def test_viewers_of_several_kinds_are_warned_of(folders, tmp_path, capsys) -> No
     dataclasses.replace(trace, tables={**trace.tables, "viewers": kinds}).write(tmp_path / "mixed")
     common = ["calibrate", str(tmp_path / "mixed"), "--replications", "2", "--jobs", "1", "--quiet"]
     assert main(common) == 1  # nothing was kept out, so nothing is shown
-    assert "several kinds (aiortc, browser)" in capsys.readouterr().err
+    assert "several kinds are fitted together (aiortc, browser)" in capsys.readouterr().err
     main([*common, "--actor", "browser"])
     assert "several kinds" not in capsys.readouterr().err
 
@@ -64,6 +64,6 @@ def test_recordings_of_several_networks_are_warned_of(folders, tmp_path, capsys)
         names.append(str(placed.write(tmp_path / place)))
     common = ["--replications", "2", "--jobs", "1", "--quiet"]
     main(["calibrate", *names, *common])
-    assert "several networks (lab, loopback)" in capsys.readouterr().err
+    assert "several networks are fitted together (lab, loopback)" in capsys.readouterr().err
     main(["calibrate", *names, *common, "--place", "lab"])
     assert "several networks" not in capsys.readouterr().err

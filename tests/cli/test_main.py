@@ -12,7 +12,7 @@ import pytest
 
 from p2psim import Trace, __version__
 from p2psim.cli import main
-from p2psim.cli.main import VERBS
+from p2psim.cli.main import COMMANDS
 from p2psim.scenario import bundled
 
 SMALL = [
@@ -34,15 +34,15 @@ ROOT = Path(__file__).parents[2]
 def test_help_lists_every_command(capsys) -> None:
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
-    for verb in VERBS:
-        assert re.search(rf"^ +{verb}( |$)", text, re.MULTILINE)
+    for command in COMMANDS:
+        assert re.search(rf"^ +{command}( |$)", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_command_has_help_with_examples(verb: str, capsys) -> None:
-    assert main([verb, "--help"]) == 0
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_examples(command: str, capsys) -> None:
+    assert main([command, "--help"]) == 0
     text = capsys.readouterr().out
-    assert f"p2psim {verb}" in text.split("examples:")[1]
+    assert f"p2psim {command}" in text.split("examples:")[1]
     assert "--json" in text
 
 
@@ -56,7 +56,7 @@ def test_simulate_prints_a_table(capsys) -> None:
     shown = capsys.readouterr()
     assert re.search(r"^p2p_ratio +[\d.]+ %", shown.out, re.MULTILINE)
     assert re.search(r"^origin_saving ", shown.out, re.MULTILINE)
-    assert shown.err == "p2psim: warning: 2 replications: intervals rest on very little; 5 or more are advised\n"
+    assert shown.err == "p2psim: warning: 2 replications: intervals are unreliable; use 5 or more\n"
 
 
 def test_tables_describe_their_metrics_and_raw_ones_have_the_numbers_of_json(
@@ -113,18 +113,18 @@ def test_simulate_saves(tmp_path, capsys) -> None:
         (["simulate", "live-24s", "--replications", "x"], "whole number"),
         (["simulate", "live-24s", "--jobs", "0"], "at least 1"),
         (["simulate", "live-24s", "--seed", "-1"], "at least 0"),
-        (["simulate", "live-24s", "--every", "5 min"], "--checkpoint FOLDER is needed"),
-        (["simulate", "live-24s", "--out", __file__], "is a file; the name of a folder is expected"),
-        (["simulate", "live-24s", "--out", f"{__file__}/folder"], "is a file; name another place"),
-        (["simulate", "live-24s", "--checkpoint", __file__], "is a file; the name of a folder is expected"),
-        (["plan", "--viewers", "1000", "--out", __file__], "is a file; the name of a folder is expected"),
-        (["measure", "live-24s", "--out", __file__], "is a file; the name of a folder is expected"),
-        (["validate", "--out", __file__], "is a file; the name of a folder is expected"),
-        (["sweep", "latency", "--out", __file__], "is a file; the name of a folder is expected"),
+        (["simulate", "live-24s", "--every", "5 min"], "give --checkpoint FOLDER"),
+        (["simulate", "live-24s", "--out", __file__], "is a file; a folder is expected"),
+        (["simulate", "live-24s", "--out", f"{__file__}/folder"], "is a file; give another path"),
+        (["simulate", "live-24s", "--checkpoint", __file__], "is a file; a folder is expected"),
+        (["plan", "--viewers", "1000", "--out", __file__], "is a file; a folder is expected"),
+        (["measure", "live-24s", "--out", __file__], "is a file; a folder is expected"),
+        (["validate", "--out", __file__], "is a file; a folder is expected"),
+        (["sweep", "latency", "--out", __file__], "is a file; a folder is expected"),
         (["sweep", "latncy"], "did you mean 'latency'"),
-        (["compare", "none", "--junit", "."], "is a folder; the name of a file is expected"),
-        (["compare", "none", "--junit", "nowhere/junit.xml"], "there is no folder 'nowhere'"),
-        (["calibrate", "none", "--out", "."], "is a folder; the name of a file is expected"),
+        (["compare", "none", "--junit", "."], "is a folder; a file is expected"),
+        (["compare", "none", "--junit", "nowhere/junit.xml"], "the folder 'nowhere' does not exist"),
+        (["calibrate", "none", "--out", "."], "is a folder; a file is expected"),
         (["compare", "none"], "no such folder"),
         (["compare", "none", "--margin", "0"], "points are expected"),
         (["compare", "none", "--margin", "x"], "points are expected"),
@@ -251,7 +251,7 @@ def test_a_killed_simulation_resumes_to_the_same_result(tmp_path: Path, capsys: 
         process.kill()
     assert list(keep.glob("*.state"))
     assert main([*arguments, *saving]) == 2
-    assert "--resume goes on with it" in capsys.readouterr().err
+    assert "add --resume to continue it" in capsys.readouterr().err
     assert main([*arguments, *saving, "--resume"]) == 0
     resumed = capsys.readouterr().out
     assert main(arguments) == 0
@@ -262,8 +262,8 @@ def test_a_killed_simulation_resumes_to_the_same_result(tmp_path: Path, capsys: 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--resume"], "--checkpoint FOLDER is needed"),
-        (["--resume", "--checkpoint", "{}/none"], "nothing is saved there"),
+        (["--resume"], "give --checkpoint FOLDER"),
+        (["--resume", "--checkpoint", "{}/none"], "contains no simulation"),
         (["--checkpoint", "{}/new", "--every", "soon"], "soon"),
         (["--checkpoint", "{}/new", "--every", "0 s"], "above 0"),
         (["--precision", "2"], "between 0 and 1"),
@@ -294,6 +294,6 @@ def test_precision_and_warmup_are_told(capsys: pytest.CaptureFixture[str]) -> No
     assert main([*arguments, "--replications", "2", "--precision", "0.1 %", "--most", "3"]) == 0
     said = capsys.readouterr()
     assert "3 replications from seed 1" in said.out
-    assert "not as precise as asked after 3 replications" in said.err
-    assert "3 replications: intervals rest on very little" in said.err
+    assert "has not reached the precision after 3 replications" in said.err
+    assert "3 replications: intervals are unreliable" in said.err
     assert "warm-up: " in said.err

@@ -33,7 +33,7 @@ def test_a_sweep_prints_a_table_and_keeps_it(design: str, tmp_path: Path, capsys
     shown = capsys.readouterr()
     assert "stream.live_latency" in shown.out
     assert "24 s" in shown.out
-    assert shown.err == f"8 runs ok, 0 failed, 0 pending; in {out}\n"
+    assert shown.err == f"8 runs finished, 0 failed, 0 pending; in {out}\n"
     assert "p2p_ratio      share of media bytes that came from peers" in shown.out
     table = pd.read_csv(out / "table.csv")
     assert main(["sweep", design, "--out", str(out), "--quiet", "--raw"]) == 0

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from p2psim import plan
-from p2psim.analysis.planning import Effort, Plan, make_plan, read_inputs
+from p2psim.analysis.planning import Effort, Plan, PlanInputs, make_plan, read_inputs
 from p2psim.analysis.planning.sampling import Sampler
 from p2psim.analysis.runs import Runs
 from p2psim.errors import InputError
@@ -24,7 +24,7 @@ def runs() -> Runs:
 
 @pytest.fixture(scope="module")
 def made(runs: Runs) -> Plan:
-    return make_plan(read_inputs(viewers=200, country="usa", latency="40 s", cdn_price=0.02), runs, 1, TINY)
+    return make_plan(read_inputs(PlanInputs(viewers=200, country="usa", latency="40 s", cdn_price=0.02)), runs, 1, TINY)
 
 
 def test_no_plan_saves_more_than_capacity_allows(made: Plan) -> None:
@@ -34,7 +34,7 @@ def test_no_plan_saves_more_than_capacity_allows(made: Plan) -> None:
 
 
 def test_without_peer_to_peer_nothing_is_saved(runs: Runs) -> None:
-    inputs = read_inputs(viewers=20, changes={"policy.name": "http-only"})
+    inputs = read_inputs(PlanInputs(viewers=20, changes={"policy.name": "http-only"}))
     sampler = Sampler(runs, 1, TINY)
     flows = sampler.steady(inputs, 20, 2, 30)
     assert (flows.origin == flows.base).all()
@@ -45,7 +45,7 @@ def test_more_uplink_never_costs_the_same_viewers_more(runs: Runs) -> None:
     # common random numbers: the viewers are the same, only what they lend differs
     sampler, left = Sampler(runs, 1, TINY), []
     for lent in (0.0, 0.05, 0.3, 1.0):
-        flows = sampler.steady(read_inputs(viewers=20, country="usa", latency="40 s", lent=lent), 20, 2, 30)
+        flows = sampler.steady(read_inputs(PlanInputs(viewers=20, country="usa", latency="40 s", lent=lent)), 20, 2, 30)
         left.append(float(flows.origin.sum() / flows.base.sum()))
     # nothing is shared; the loader with peers fetches less far ahead over HTTP, so those who leave waste less
     assert left[0] == pytest.approx(1.0, abs=0.1)
@@ -67,7 +67,7 @@ def test_rates_bills_and_tables_agree(made: Plan) -> None:
     assert shown.loc["origin_rate", "unit"] == "Mbit/s"
     assert shown.loc["origin_rate", "mean"] == pytest.approx(8e-6 * raw.loc["origin_rate", "mean"], rel=1e-3)
     assert raw.loc["origin_rate", "mean"] == rate
-    assert len(made.swarms) == len(made.evidence.sizes)
+    assert len(made.swarms) == len(made.simulated.sizes)
 
 
 def test_sensitivities_are_sorted_and_name_the_latency(made: Plan) -> None:
@@ -108,7 +108,7 @@ def test_its_figures_are_drawn(made: Plan) -> None:
 
 
 def test_an_event_is_simulated_whole(runs: Runs, tmp_path: object) -> None:
-    inputs = read_inputs(viewers=2000, event="match", cdn_price=0.02)
+    inputs = read_inputs(PlanInputs(viewers=2000, event="match", cdn_price=0.02))
     short = Effort(replications=2, window=60.0, largest=30, event=500_000.0, variants=2, reference=8)
     sampler = Sampler(runs, 1, short)
     assert 0.01 < sampler.event_scale(inputs) < 0.1

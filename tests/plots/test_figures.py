@@ -84,7 +84,7 @@ def test_scatter_puts_points_where_they_belong() -> None:
 
 def claim(verdict: str, **numbers: float) -> dict[str, object]:
     row = {"low": 0.5, "high": 0.7, "mean": 0.6, "found_low": 0.58, "found_high": 0.62} | numbers
-    return {"id": "C1", "label": "p2p_ratio", "said": "", "found": "", "verdict": verdict} | row
+    return {"id": "C1", "label": "p2p_ratio", "claimed": "", "found": "", "verdict": verdict} | row
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_claim_without_anything_found_is_left_empty() -> None:
 
 def test_curve_is_drawn_in_order_of_the_field() -> None:
     table = pd.DataFrame({"at": [40, 8], "mean": [0.8, 0.0], "low": [0.7, 0.0], "high": [0.9, 0.1]})
-    ax = plots.curve(table, said=(0.5, 0.7))
+    ax = plots.curve(table, claim=(0.5, 0.7))
     assert ax.lines[0].get_xdata().tolist() == [8, 40]
     assert ax.lines[0].get_ydata().tolist() == [0, 80]
 
@@ -203,7 +203,7 @@ def grid() -> pd.DataFrame:
 
 
 def test_heat_writes_each_value_into_its_cell_and_marks_the_undecided() -> None:
-    ax = plots.heat(grid(), said=(0.5, 0.7))
+    ax = plots.heat(grid(), claim=(0.5, 0.7))
     texts = {tuple(text.get_position()): text.get_text() for text in ax.texts}
     assert texts[(2.5, 1.5)] == "100±1"
     assert texts[(0.5, 0.5)] == "5±1"
@@ -214,7 +214,7 @@ def test_heat_writes_each_value_into_its_cell_and_marks_the_undecided() -> None:
 
 def test_heat_of_words_keeps_their_order_and_draws_no_line_where_nothing_ends() -> None:
     table = grid().assign(x=lambda rows: rows["x"].map({10: "open", 1: "mobile", 5: "average"}))
-    ax = plots.heat(table, said=(-math.inf, 2.0))
+    ax = plots.heat(table, claim=(-math.inf, 2.0))
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["open", "mobile", "average"]
     assert ax.get_legend() is None
 
@@ -246,7 +246,7 @@ def test_course_is_the_mean_of_each_case_with_its_interval() -> None:
         for case, rates in (("a", (1e6, 2e6, 3e6)), ("b", (5e6, 5e6, 5e6)))
         for i, rate in enumerate(rates)
     ]
-    ax = plots.course(pd.concat(runs))
+    ax = plots.over_time(pd.concat(runs))
     assert labels(ax) == ["a", "b"]
     assert [line.get_ydata().tolist() for line in ax.lines] == [[16.0, 16.0], [40.0, 40.0]]
     heights = ax.collections[0].get_paths()[0].vertices[:, 1]

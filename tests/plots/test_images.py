@@ -48,11 +48,11 @@ FIGURES = {
     "distribution": lambda ax: plots.distribution(
         pd.DataFrame({"world": ["measured", "simulated"] * 4, "time": [1, 2, 2, 3, 5, 5, 8, 7]}), column="time", ax=ax
     ),
-    "heat": lambda ax: plots.heat(grid(), ax=ax, said=(0.2, 0.5), xlabel="viewers", ylabel="uplink / bitrate"),
+    "heat": lambda ax: plots.heat(grid(), ax=ax, claim=(0.2, 0.5), xlabel="viewers", ylabel="uplink / bitrate"),
     "overlay": lambda ax: plots.overlay(worlds(), ax=ax),
     "curve": lambda ax: plots.curve(
         pd.DataFrame({"at": [8, 16, 24], "mean": [0.0, 0.3, 0.8], "low": [0, 0.2, 0.7], "high": [0, 0.4, 0.9]}),
-        ax=ax, said=(0.5, 0.7),
+        ax=ax, claim=(0.5, 0.7),
     ),
     "scatter": lambda ax: plots.scatter(
         pd.DataFrame(
@@ -83,6 +83,6 @@ def test_figure_looks_as_before(name: str, tmp_path: Path) -> None:
 
 def test_another_boundary_is_seen(tmp_path: Path) -> None:
     figure, ax = plots.sheet()
-    plots.heat(grid(shift=0.2), ax=ax, said=(0.2, 0.5), xlabel="viewers", ylabel="uplink / bitrate")
+    plots.heat(grid(shift=0.2), ax=ax, claim=(0.2, 0.5), xlabel="viewers", ylabel="uplink / bitrate")
     figure.savefig(tmp_path / "heat.png", dpi=70)
     assert compare_images(str(BASELINES / "heat.png"), str(tmp_path / "heat.png"), tol=TOLERANCE) is not None

@@ -7,14 +7,15 @@ import pandas as pd
 import pytest
 
 from p2psim.analysis.claims.definitions import load_claims
-from p2psim.analysis.claims.verdicts import Finding, Verdict, status
+from p2psim.analysis.claims.findings import Finding, status
+from p2psim.analysis.claims.verdicts import ClaimResult
 from p2psim.analysis.statistics import Interval
 from p2psim.report import Validation, claims_frame, write_validation
 from p2psim.report.html import page, table
 from p2psim.report.validation import agreement_text
 
 
-def verdicts() -> list[Verdict]:
+def verdicts() -> list[ClaimResult]:
     """All claims, each found to be exactly in the middle of what was said."""
     found = []
     for claim in load_claims():
@@ -23,14 +24,14 @@ def verdicts() -> list[Verdict]:
             mean = case.high - 0.01 * abs(case.high) if case.low == -float("inf") else case.low * 1.01
             interval = Interval(mean, mean * 0.999, mean * 1.001)
             findings.append(Finding(case, interval, status(interval, case.low, case.high)))
-        found.append(Verdict(claim, tuple(findings), "holds", "", (claim.note,)))
+        found.append(ClaimResult(claim, tuple(findings), "holds", "", (claim.note,)))
     return found
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     target = tmp_path_factory.mktemp("report")
-    write_validation(target, Validation(verdicts=verdicts(), comparisons=[], seed=7, replications=4))
+    write_validation(target, Validation(results=verdicts(), comparisons=[], seed=7, replications=4))
     return target
 
 
@@ -55,7 +56,7 @@ def test_every_claim_and_case_is_in_the_report(folder) -> None:
 def test_csv_has_what_the_table_says(folder) -> None:
     frame = pd.read_csv(folder / "claims.csv")
     assert frame["id"].tolist() == [f"C{number}" for number in range(1, 15)]
-    assert frame.loc[0, "said"] == "50 to 70 %"
+    assert frame.loc[0, "claimed"] == "50 to 70 %"
     assert (frame["verdict"] == "holds").all()
     assert frame["mean"].tolist() == pytest.approx(claims_frame(verdicts())["mean"].tolist())
 

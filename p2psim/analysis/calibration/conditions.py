@@ -1,7 +1,7 @@
-"""Under which conditions a trace was recorded, and the calibration of the network that ships for them.
+"""Conditions of a recording, and the bundled calibration of the network for them.
 
-What lies between viewers depends on what they are and where they are: aiortc or a browser, on a loopback or in the lab.
-Each has its own preset of the section `network`, fitted by ``p2psim calibrate`` to bundled traces of its kind.
+The network between viewers depends on their software and their place: aiortc or a browser, on the loopback or in the
+lab. Each combination has a preset of the section `network`, fitted by ``p2psim calibrate`` to bundled traces.
 """
 
 from p2psim.errors import one_of
@@ -9,33 +9,34 @@ from p2psim.scenario import Scenario
 from p2psim.scenario.presets import section_presets
 from p2psim.trace import Trace
 
-__all__ = ["NONE", "PLACES", "SHIPPED", "calibrated", "conditions", "place_of"]
+__all__ = ["NONE", "PLACES", "SHIPPED", "conditions", "recording_place", "with_calibrated_network"]
 
 PLACES = ("loopback", "lab")
-"""Where real runs take place."""
+"""Networks that measured runs use."""
 
 SHIPPED = "shipped"
-"""The calibration for the conditions of each trace, where there is one."""
+"""Name of the calibration that belongs to the conditions of each trace, if there is one."""
+
 NONE = "none"
-"""The scenario as it is."""
+"""Name of no calibration: the network of the scenario."""
 
 
 def conditions(trace: Trace) -> str:
-    """Name the conditions, and the preset for them: kind of viewers and place, ``aiortc-loopback`` for example."""
-    kinds, place = "-".join(sorted(set(trace["viewers"]["actor"]))), place_of(trace)
+    """Return the name of the conditions and of their preset: kind of viewers and place, such as ``aiortc-loopback``."""
+    kinds, place = "-".join(sorted(set(trace["viewers"]["actor"]))), recording_place(trace)
     return f"{kinds}-{place}" if place else kinds
 
 
-def place_of(trace: Trace) -> str:
-    """Name where a trace was recorded: one of `PLACES`, or nothing for a simulated one."""
+def recording_place(trace: Trace) -> str:
+    """Return where a trace was recorded: one of `PLACES`, empty for a simulated trace."""
     return str(trace.manifest.notes.get("network", "")).partition(" ")[0].strip(":")
 
 
-def calibrated(scenario: Scenario, trace: Trace, calibration: str = SHIPPED) -> Scenario:
-    """Give the scenario with the network as calibrated.
+def with_calibrated_network(scenario: Scenario, trace: Trace, calibration: str = SHIPPED) -> Scenario:
+    """Return the scenario with a calibrated network; the round-trip time stays that of the scenario.
 
-    `calibration` is `SHIPPED`, `NONE`, the name of a preset of the section `network`, or a TOML file with one; raises
-    InputError for anything else. The round trip stays that of the scenario.
+    `calibration` is `SHIPPED`, `NONE`, the name of a preset of the section `network`, or the path of a TOML file with
+    one; raises InputError for anything else.
     """
     if calibration == SHIPPED:
         calibration = conditions(trace)

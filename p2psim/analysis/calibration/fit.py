@@ -1,9 +1,9 @@
-"""The network's few parameters from traces: fitted on part of the scenarios, judged on the others.
+"""Calibration of the network parameters: fitted to traces of some scenarios, validated on the others.
 
-What a trace shows by itself is estimated from its tables (`identification`); the goodput alone, where that fails, by
-simulation (`refinement`). What cannot be told keeps its default. Scenarios kept out of the fit are then simulated with
-the new values and with their own: the P2P share should be within 3 points, start-up and transfer times within 10 %.
-Nothing is tuned to reach that.
+Parameters are estimated from the tables of the traces (`identification`); the goodput, if that fails, by simulation
+(`refinement`). A parameter that is not identified keeps its default. The scenarios held out of the fit are then
+simulated with the fitted values and with their own: the P2P share should be within 3 points of the measured one,
+start-up and transfer times within 10 %. Nothing is tuned to reach these limits.
 """
 
 import hashlib
@@ -16,30 +16,30 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from p2psim.analysis.calibration.conditions import NONE, PLACES, place_of
+from p2psim.analysis.calibration.conditions import NONE, PLACES, recording_place
 from p2psim.analysis.calibration.identification import Estimate, identify, overhead_estimates, overheads
 from p2psim.analysis.calibration.observation import STARTUP_PARTS, observe, startup_parts
 from p2psim.analysis.calibration.refinement import refine_goodput, with_network
-from p2psim.analysis.comparison.compare import compare_all
+from p2psim.analysis.comparison.compare import CompareOptions, compare_all
 from p2psim.analysis.runs import Runs, jobs_for
 from p2psim.errors import InputError, one_of
 from p2psim.rng import stream
 from p2psim.trace import TABLES, Trace, required_columns
 from p2psim.trace.schema import ACTORS
 
-__all__ = ["JUDGED", "MEAN_POINTS", "Calibration", "Check", "calibrate", "kept_out", "trace_digest"]
+__all__ = ["JUDGED", "MEAN_POINTS", "Calibration", "FitCheck", "calibrate", "scenarios_to_hold_out", "trace_digest"]
 
 JUDGED: Mapping[str, float] = {"p2p_ratio": 0.03, "startup": 0.10, "http_time": 0.10, "p2p_time": 0.10}
-"""Metric → how far simulated may be from measured: the share in points (a fraction), the times relatively."""
+"""Metric → limit of the error: for the share a difference (0.03 is three points), for times a relative one."""
 MEAN_POINTS = 0.02
-"""Mean absolute error of the P2P share over the scenarios kept out."""
+"""Limit of the mean absolute error of the P2P share over the held-out scenarios."""
 _HELD_OUT = 0.3
-"""Share of the scenarios that are kept out unless they are named."""
+"""Share of the scenarios that are held out if none is named."""
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """A metric of one scenario: measured, simulated with its own network, and with the calibrated one."""
+class FitCheck:
+    """A metric of one scenario: measured, simulated with its own network, and with the fitted network."""
 
     scenario: str
     metric: str
@@ -49,18 +49,20 @@ class Check:
     held_out: bool
 
     def error(self, simulated: float) -> float:
-        """Give the difference: of shares in points (a fraction), of times relative."""
-        off = simulated - self.measured
-        return off if self.metric == "p2p_ratio" else off / self.measured if self.measured else math.nan
+        """Return the error of a simulated value: of a share the difference, of a time the relative difference."""
+        difference = simulated - self.measured
+        if self.metric == "p2p_ratio":
+            return difference
+        return difference / self.measured if self.measured else math.nan
 
     @property
     def passes(self) -> bool:
-        """Whether the calibrated simulator is near enough; what neither has (a time of no transfer) does."""
+        """True if the error with the fitted network is within the limit, or if nothing was measured (no transfer)."""
         error = self.error(self.after)
         return math.isnan(self.measured) or abs(error) <= JUDGED[self.metric]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values for JSON and tables."""
+        """Return the values for JSON and tables."""
         return {
             "scenario": self.scenario,
             "metric": self.metric,
@@ -77,53 +79,53 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Estimates of the network's parameters, and how far they carry."""
+    """Estimates of the network parameters, and their validation."""
 
     estimates: Mapping[str, Estimate]
-    checks: tuple[Check, ...]
+    checks: tuple[FitCheck, ...]
     startup: pd.DataFrame = field(repr=False)
-    """Parts of the start-up per scenario, measured and simulated: no parameter of the network covers the last one."""
+    """Mean seconds of the parts of the start-up per scenario, measured and simulated."""
     sources: Mapping[str, str]
-    """Run → digest, of those that were fitted."""
+    """Run → digest, of the fitted traces."""
     held_out: tuple[str, ...]
-    """Names of the scenarios kept out."""
+    """Names of the held-out scenarios."""
     actor: str = ""
-    """Kind of viewers that was asked for; empty: all."""
+    """Kind of viewers that the fit was restricted to; empty: all."""
     actors: tuple[str, ...] = ()
-    """Kinds of viewers that were fitted."""
+    """Kinds of viewers in the fitted traces."""
     places: tuple[str, ...] = ()
-    """Where they were recorded."""
+    """Networks on which the fitted traces were recorded."""
 
     @property
     def values(self) -> dict[str, float]:
-        """Fields of the network that the traces tell, as `Scenario.replace` and presets take them."""
-        return {name: found.value for name, found in self.estimates.items() if found.value is not None}
+        """Identified fields of the section `network` and their values, in canonical units."""
+        return {name: estimate.value for name, estimate in self.estimates.items() if estimate.value is not None}
 
     @property
     def mean_error(self) -> float:
-        """Mean absolute error of the P2P share over the scenarios kept out; NaN where there are none."""
-        found = [abs(x.error(x.after)) for x in self.checks if x.held_out and x.metric == "p2p_ratio"]
-        return float(np.mean(found)) if found else math.nan
+        """Mean absolute error of the P2P share over the held-out scenarios; NaN if there are none."""
+        checks = [check for check in self.checks if check.held_out and check.metric == "p2p_ratio"]
+        return float(np.mean([abs(check.error(check.after)) for check in checks])) if checks else math.nan
 
     @property
     def agrees(self) -> bool:
-        """Whether every check on a scenario kept out passes; with none kept out, nothing is shown."""
-        kept = [check.passes for check in self.checks if check.held_out]
-        return bool(kept) and all(kept) and self.mean_error <= MEAN_POINTS
+        """True if every check on a held-out scenario passes; False if no scenario was held out."""
+        passes = [check.passes for check in self.checks if check.held_out]
+        return bool(passes) and all(passes) and self.mean_error <= MEAN_POINTS
 
     def table(self) -> pd.DataFrame:
-        """Give one row per parameter: default, estimate, interval, how it was identified."""
-        return pd.DataFrame([_plain(found) for found in self.estimates.values()])
+        """Return one row per parameter: default, estimate, interval, how it was identified."""
+        return pd.DataFrame([_plain(estimate) for estimate in self.estimates.values()])
 
     def report(self) -> pd.DataFrame:
-        """Give one row per scenario and metric."""
+        """Return one row per scenario and metric."""
         return pd.DataFrame([check.to_dict() for check in self.checks])
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values for JSON."""
+        """Return the values for JSON."""
         return {
             "actor": self.actor or "any",
-            "parameters": [_plain(found) for found in self.estimates.values()],
+            "parameters": [_plain(estimate) for estimate in self.estimates.values()],
             "checks": [check.to_dict() for check in self.checks],
             "startup": self.startup.to_dict(orient="records"),
             "mean_absolute_error": self.mean_error,
@@ -143,23 +145,24 @@ def calibrate(
     seed: int = 1,
     runs: Runs | None = None,
 ) -> Calibration:
-    """Fit the network on some of the scenarios that were measured, and judge it on the others.
+    """Fit the network parameters to traces of some scenarios, and validate them on the others.
 
     Parameters
     ----------
     traces
-        Traces or their folders; several runs of one scenario belong together.
+        Traces or their folders; several recordings of a scenario are fitted or held out together.
     hold_out
-        Names of the scenarios kept out of the fit; none: every third or so, chosen by their names.
+        Names of the scenarios to hold out of the fit; none: about a third, chosen by a hash of their names.
     actor
-        ``"aiortc"`` or ``"browser"``: fit only what viewers of this kind did among themselves; judge where all are.
+        ``"aiortc"`` or ``"browser"``: fit only the exchange among viewers of this kind, and validate on traces that
+        have no others.
     place
-        ``"loopback"`` or ``"lab"``: take only traces that were recorded there.
+        ``"loopback"`` or ``"lab"``: use only traces recorded there.
 
     Raises
     ------
     InputError
-        For a folder that is no trace, an unknown name, or nothing left to fit.
+        For a folder without a trace, an unknown name, or no trace to fit.
     """
     if replications < 2:
         raise InputError(f"replications = {replications}: the comparison needs at least 2")
@@ -167,43 +170,48 @@ def calibrate(
         one_of("actor", actor, ACTORS)
     if place:
         one_of("place", place, PLACES)
-    found = [trace if isinstance(trace, Trace) else Trace.read(trace) for trace in traces]
-    found = [trace for trace in found if not actor or (trace["viewers"]["actor"] == actor).any()]
-    found = [trace for trace in found if not place or place_of(trace) == place]
-    kept = kept_out(found, hold_out)
-    fitted = [trace for trace in found if trace.scenario.name not in kept]
+    usable = _usable(traces, actor, place)
+    held_out = scenarios_to_hold_out(usable, hold_out)
+    fitted = [trace for trace in usable if trace.scenario.name not in held_out]
     if not fitted:
-        asked = " ".join(part for part in (f"of {actor}" if actor else "", f"in the {place}" if place else "") if part)
-        raise InputError(f"no traces to fit: {f'none is {asked}, or ' if asked else ''}all are held out")
+        wanted = " ".join(part for part in (f"of {actor}" if actor else "", f"in the {place}" if place else "") if part)
+        raise InputError(f"no traces to fit: {f'none is {wanted}, or ' if wanted else ''}all are held out")
     session = runs if runs is not None else Runs(processes=1)
     estimates = _estimates(fitted, actor, session, replications, seed)
-    values = {name: x.value for name, x in estimates.items() if x.value is not None}
-    pure = [trace for trace in found if not actor or (trace["viewers"]["actor"] == actor).all()]
+    values = {name: estimate.value for name, estimate in estimates.items() if estimate.value is not None}
+    pure = [trace for trace in usable if not actor or (trace["viewers"]["actor"] == actor).all()]
     return Calibration(
         estimates=estimates,
-        checks=tuple(_checks(pure, values, kept, session, replications, seed)),
+        checks=tuple(_checks(pure, values, held_out, session, replications, seed)),
         startup=_startup(pure, values, session, seed),
         sources={f"{trace.name} (seed {trace.manifest.seed})": trace_digest(trace) for trace in fitted},
-        held_out=kept,
+        held_out=held_out,
         actor=actor,
         actors=tuple(sorted({kind for trace in fitted for kind in trace["viewers"]["actor"] if actor in ("", kind)})),
-        places=tuple(sorted({place_of(trace) for trace in fitted} - {""})),
+        places=tuple(sorted({recording_place(trace) for trace in fitted} - {""})),
     )
 
 
+def _usable(traces: Sequence[Trace | str | Path], actor: str, place: str) -> list[Trace]:
+    """Return the traces with viewers of the kind `actor` that were recorded in `place`; empty names: any."""
+    opened = [trace if isinstance(trace, Trace) else Trace.read(trace) for trace in traces]
+    with_actor = [trace for trace in opened if not actor or (trace["viewers"]["actor"] == actor).any()]
+    return [trace for trace in with_actor if not place or recording_place(trace) == place]
+
+
 def trace_digest(trace: Trace) -> str:
-    """Hash what was run and what was observed, so that a result can name its data."""
-    found = hashlib.sha256(f"{trace.scenario.digest} {trace.manifest.seed} {trace.manifest.replication}".encode())
+    """Return a hash of scenario, seed and tables, by which a result identifies its data."""
+    digest = hashlib.sha256(f"{trace.scenario.digest} {trace.manifest.seed} {trace.manifest.replication}".encode())
     for name in TABLES:
-        found.update(trace[name][required_columns(name)].to_csv(index=False, lineterminator="\n").encode())
-    return found.hexdigest()[:16]
+        digest.update(trace[name][required_columns(name)].to_csv(index=False, lineterminator="\n").encode())
+    return digest.hexdigest()[:16]
 
 
-def kept_out(traces: Sequence[Trace], asked: Sequence[str]) -> tuple[str, ...]:
-    """Name the scenarios to keep out of a fit: those asked for, else a third chosen by their names alone."""
+def scenarios_to_hold_out(traces: Sequence[Trace], requested: Sequence[str]) -> tuple[str, ...]:
+    """Return the scenarios to hold out of a fit: the requested ones, else a third chosen by a hash of their names."""
     names = sorted({trace.scenario.name for trace in traces})
-    if asked:
-        return tuple(sorted({one_of("hold-out", name, names) for name in asked}))
+    if requested:
+        return tuple(sorted({one_of("hold-out", name, names) for name in requested}))
     shuffled = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
     return tuple(sorted(shuffled[: max(1, round(_HELD_OUT * len(names)))])) if len(names) > 1 else ()
 
@@ -211,63 +219,69 @@ def kept_out(traces: Sequence[Trace], asked: Sequence[str]) -> tuple[str, ...]:
 def _estimates(traces: Sequence[Trace], actor: str, runs: Runs, replications: int, seed: int) -> dict[str, Estimate]:
     observed = observe(traces, actor)
     rng = stream(seed, 0, "calibration")
-    found = identify(observed, rng)
+    estimates = identify(observed, rng)
     pure = [trace for trace in traces if not actor or (trace["viewers"]["actor"] == actor).all()]
-    if found["goodput"].identified or not pure:
-        return found
-    told = {name: each.value for name, each in found.items() if each.value is not None}
+    if estimates["goodput"].identified or not pure:
+        return estimates
+    values = {name: estimate.value for name, estimate in estimates.items() if estimate.value is not None}
     goodput = refine_goodput(
         pure,
-        lambda x: told | overheads(observed.transfers, x),
+        lambda goodput: values | overheads(observed.transfers, goodput),
         runs=runs,
         replications=replications,
         seed=seed,
         rng=rng,
     )
     if not goodput.identified:
-        return found | {"goodput": goodput}
-    return found | {"goodput": goodput} | overhead_estimates(observed.transfers, goodput.interval.mean, rng)
+        return estimates | {"goodput": goodput}
+    return estimates | {"goodput": goodput} | overhead_estimates(observed.transfers, goodput.interval.mean, rng)
 
 
 def _checks(
-    traces: Sequence[Trace], values: Mapping[str, float], kept: Sequence[str], runs: Runs, replications: int, seed: int
-) -> list[Check]:
-    """Compare as the scenarios are and as calibrated, runs of one scenario averaged."""
+    traces: Sequence[Trace],
+    values: Mapping[str, float],
+    held_out: Sequence[str],
+    runs: Runs,
+    replications: int,
+    seed: int,
+) -> list[FitCheck]:
+    """Compare with the networks of the scenarios and with the fitted one, averaged over recordings of a scenario."""
     both = [*traces, *(with_network(trace, values) for trace in traces)]
-    found = compare_all(both, replications=replications, seed=seed, runs=runs, calibration=NONE)
+    comparisons = compare_all(both, CompareOptions(replications=replications, seed=seed, calibration=NONE), runs)
+    own, fitted = comparisons[: len(traces)], comparisons[len(traces) :]
     rows = [
-        (trace.scenario.name, metric, old.differences[metric].measured, old.differences[metric].simulated, x.simulated)
-        for trace, old, new in zip(traces, found[: len(traces)], found[len(traces) :], strict=True)
-        for metric, x in new.differences.items()
+        (trace.scenario.name, metric, before.measured, before.simulated, after.differences[metric].simulated)
+        for trace, comparison, after in zip(traces, own, fitted, strict=True)
+        for metric, before in comparison.differences.items()
         if metric in JUDGED
     ]
     table = pd.DataFrame(rows, columns=["scenario", "metric", "measured", "before", "after"])
     means = table.groupby(["scenario", "metric"], sort=False).mean()
     return [
-        Check(str(name), str(metric), float(was), float(before), float(after), held_out=name in kept)
-        for (name, metric), (was, before, after) in zip(means.index, means.to_numpy(float), strict=True)
+        FitCheck(str(name), str(metric), float(measured), float(before), float(after), held_out=name in held_out)
+        for (name, metric), (measured, before, after) in zip(means.index, means.to_numpy(float), strict=True)
     ]
 
 
 def _startup(traces: Sequence[Trace], values: Mapping[str, float], runs: Runs, seed: int) -> pd.DataFrame:
-    """Where the time to the first frame goes in both worlds, in seconds."""
+    """Return the mean seconds of the parts of the start-up, measured and simulated."""
     jobs = [job for trace in traces for job in jobs_for(with_network(trace, values).scenario, seed, 1, events=True)]
     rows = []
-    for trace, made in zip(traces, runs.make(jobs), strict=True):
-        for world, each in (("measured", trace), ("simulated", made.trace)):
-            if each is not None:
-                rows.append({"scenario": trace.scenario.name, "world": world, **startup_parts(each)})
+    for trace, run in zip(traces, runs.make(jobs), strict=True):
+        for world, world_trace in (("measured", trace), ("simulated", run.trace)):
+            if world_trace is not None:
+                rows.append({"scenario": trace.scenario.name, "world": world, **startup_parts(world_trace)})
     table = pd.DataFrame(rows, columns=["scenario", "world", *STARTUP_PARTS])
     return table.groupby(["scenario", "world"], as_index=False, sort=False).mean()
 
 
-def _plain(found: Estimate) -> dict[str, Any]:
+def _plain(estimate: Estimate) -> dict[str, Any]:
     return {
-        "parameter": f"network.{found.name}",
-        "default": found.default,
-        "estimate": found.interval.mean,
-        "low": found.interval.low,
-        "high": found.interval.high,
-        "identified": found.identified,
-        "how": found.how,
+        "parameter": f"network.{estimate.name}",
+        "default": estimate.default,
+        "estimate": estimate.interval.mean,
+        "low": estimate.interval.low,
+        "high": estimate.interval.high,
+        "identified": estimate.identified,
+        "how": estimate.how,
     }

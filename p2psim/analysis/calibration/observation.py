@@ -1,8 +1,8 @@
-"""What a trace shows of the network by itself: transfers that nothing else held back, connections as they were made.
+"""Observations of the network in traces: transfers without competition, and set-up times of connections.
 
-Only rows are taken whose time can be told from the trace alone. A transfer counts where its sender sent nothing else
-meanwhile and its receiver's downlink had room for all that came; so its rate is known, and what its time has above
-is the network's.
+Only rows are used whose expected duration follows from the trace alone. A transfer is used if its sender sent nothing
+else meanwhile and the receiver's downlink had capacity for all concurrent transfers: its rate is then known, and the
+rest of its duration is overhead of the network.
 """
 
 from collections.abc import Sequence
@@ -18,26 +18,27 @@ from p2psim.trace import Trace
 __all__ = ["STARTUP_PARTS", "Observed", "observe", "startup_parts"]
 
 STARTUP_PARTS = ("first_request", "first_segment", "first_frame")
+"""Successive parts of the start-up, each ending with the event of its name."""
 
 _FULL = 0.9
-"""Share of a downlink up to which concurrent transfers are taken not to hold each other back."""
+"""Utilization of a downlink up to which concurrent transfers are assumed not to delay each other."""
 _LEAST_BYTES = 20_000
-"""Shorter transfers are what was left of a segment; their time is mostly that of waking up."""
+"""Bytes of a transfer that is used; shorter ones are rests of segments and take mostly process wake-up time."""
 _LATE = 2.0
-"""Times that late bytes may take longer than alone on their link, where no event says when they came."""
+"""Factor by which late bytes may take longer than alone on their link; no event records when they arrive."""
 _HOPS = 4
-"""Between a viewer and the tracker, from the offer to its answer."""
+"""One-way trips between viewers and tracker from sending an offer to receiving its answer."""
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Rows of all traces, each with `trace` and `viewer`; times in seconds.
+    """Observations of all traces; every row has `trace` (index) and `viewer`, times are in seconds.
 
-    `transfers`: source, `time` from request to last byte less round trip or the origin's latency, `link` that the bytes
-    take on the slowest link, `bytes`, `rtt`. `connections`: `making` of an offer or an answer (NaN where the trace does
-    not tell when the answer came), `opening` from the answer to the open channel, `whole` from the offer to it less the
-    hops to the tracker, `rtt`, `relayed`.
+    `transfers`: `source`, `time` from request to last byte minus the round trip or the origin's latency, `link` (time
+    of the bytes on the slowest link), `bytes`, `rtt`. `connections`: `making` (creation of an offer or an answer; NaN
+    if the trace does not record when the answer arrived), `opening` (from the answer to the open channel), `whole`
+    (from the offer to the open channel minus the trips to the tracker), `rtt`, `relayed`.
     """
 
     transfers: pd.DataFrame
@@ -45,23 +46,23 @@ class Observed:
 
 
 def observe(traces: Sequence[Trace], actor: str = "") -> Observed:
-    """Take what can be read off the traces; with `actor` only what viewers of that kind did among themselves."""
+    """Return the observations of traces; with `actor`, only exchange among viewers of that kind."""
     transfers: list[pd.DataFrame] = []
     connections: list[pd.DataFrame] = []
     for number, trace in enumerate(traces):
-        for found, rows in ((transfers, _transfers(trace, actor)), (connections, _connections(trace, actor))):
-            found.append(rows.assign(trace=number))
+        transfers.append(_transfers(trace, actor).assign(trace=number))
+        connections.append(_connections(trace, actor).assign(trace=number))
     return Observed(pd.concat(transfers, ignore_index=True), pd.concat(connections, ignore_index=True))
 
 
 def startup_parts(trace: Trace) -> dict[str, float]:
-    """Mean seconds of the parts of the start-up: to the first request, its loading, and then to the first frame."""
+    """Return the mean seconds of the parts of the start-up (`STARTUP_PARTS`)."""
     joined = trace["viewers"].set_index("viewer")["joined_at"]
-    asked = trace["transfers"].groupby("viewer")["started_at"].min()
+    requested = trace["transfers"].groupby("viewer")["started_at"].min()
     loaded = trace["segments"].groupby("viewer")["completed_at"].min()
     states = trace["playback"]
     shown = states[states["state"] == "playing"].groupby("viewer")["at"].min()
-    parts = asked - joined, loaded - asked, shown - loaded
+    parts = requested - joined, loaded - requested, shown - loaded
     return {name: float(part.mean()) for name, part in zip(STARTUP_PARTS, parts, strict=True)}
 
 
@@ -84,26 +85,26 @@ def _transfers(trace: Trace, actor: str) -> pd.DataFrame:
 
 
 def _links_are_known(scenario: Scenario) -> bool:
-    """Whether every transfer crosses one uplink or the origin's, and one downlink, at one round trip."""
+    """Return whether every transfer crosses one uplink (or the origin's) and one downlink, with one round-trip time."""
     plain = Scenario()
     shared = ("household", "neighbourhood", "carrier", "regions", "devices", "cdn", "relay", "hybrid", "faults")
     return scenario.network.rtt_spread == 0 and all(getattr(scenario, x) == getattr(plain, x) for x in shared)
 
 
 def _with_rates(trace: Trace) -> pd.DataFrame:
-    """Give the transfers with the rate that each would have alone, and a sender's name for those of the origin."""
+    """Return the transfers with `rate` (without competition), `sender` (of HTTP too) and `until` (of the last byte)."""
     rows, people = trace.with_defaults("transfers"), trace["viewers"].set_index("viewer")
     origin = trace.scenario.origin
     p2p = rows["source"] == "p2p"
     sends = rows["from_viewer"].map(people["uplink"]).where(p2p, min(origin.rate, origin.rate_per_connection))
     rate = np.minimum(sends, rows["viewer"].map(people["downlink"]).astype(float))
     ended = rows["ended_at"].fillna(trace.manifest.duration)
-    until = ended + _LATE * rows["late_bytes"] / rate  # what comes after a cancellation takes the link as well
+    until = ended + _LATE * rows["late_bytes"] / rate  # late bytes of a cancelled transfer use the link as well
     return rows.assign(rate=rate, sender=rows["from_viewer"].where(p2p, " origin"), until=until)
 
 
 def _unhindered(rows: pd.DataFrame, downlink: pd.Series) -> NDArray[np.bool_]:
-    """Mark transfers whose sender had no other, and whose receiver had room for all that came meanwhile."""
+    """Return which transfers had a sender without other transfers, and a receiver with spare downlink capacity."""
     free = np.ones(len(rows), bool)
     begin, end, rate = (rows[name].to_numpy(float) for name in ("started_at", "until", "rate"))
     for mine in rows.groupby("sender").indices.values():
@@ -116,11 +117,11 @@ def _unhindered(rows: pd.DataFrame, downlink: pd.Series) -> NDArray[np.bool_]:
 
 
 def _overlapping(begin: Floats, end: Floats, weight: Floats) -> Floats:
-    """Sum the weights of the other intervals that meet each interval."""
+    """Return for each interval the sum of the weights of the other intervals that overlap it."""
     meets = (begin[:, None] < end[None, :]) & (begin[None, :] < end[:, None])
     np.fill_diagonal(meets, False)
-    found: Floats = np.where(meets, weight[None, :], 0.0).sum(axis=1)
-    return found
+    sums: Floats = np.where(meets, weight[None, :], 0.0).sum(axis=1)
+    return sums
 
 
 def _connections(trace: Trace, actor: str) -> pd.DataFrame:
@@ -148,5 +149,5 @@ def _of_actor(trace: Trace, rows: pd.DataFrame, actor: str, other: str) -> pd.Da
     if not actor:
         return rows
     kind = trace["viewers"].set_index("viewer")["actor"]
-    far = rows[other].map(kind).fillna(actor)  # the origin is of no kind
-    return rows[(rows["viewer"].map(kind) == actor) & (far == actor)]
+    other_kind = rows[other].map(kind).fillna(actor)  # the origin has no kind
+    return rows[(rows["viewer"].map(kind) == actor) & (other_kind == actor)]

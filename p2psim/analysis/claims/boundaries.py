@@ -1,78 +1,80 @@
-"""Where claims end: each is looked at along the same dimensions, one at a time, under common random numbers.
+"""Boundaries of claims: the range of each dimension in which a claim holds.
 
-Around the reference of a claim (its scenario, as data/dimensions.toml says) one dimension is varied and the claim's
-metric estimated at every value. It holds on the stretch where the line through the estimates lies in what was said.
+The scenario of a claim is changed to its reference (data/dimensions.toml). Around it, one dimension at a time is varied
+with common random numbers, and the metric of the claim is estimated at every value. The claim holds where the line
+through the estimates lies in the claimed range.
 """
 
 import dataclasses
 import math
 from collections.abc import Sequence
 from itertools import combinations, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from p2psim.analysis.claims.definitions import Case, Claim
+from p2psim.analysis.claims.findings import Finding
 from p2psim.analysis.dimensions import Dimension, reference_changes
-from p2psim.analysis.formatting import say
+from p2psim.analysis.formatting import format_value
 from p2psim.analysis.statistics import Interval
 from p2psim.errors import InputError
-
-if TYPE_CHECKING:
-    from p2psim.analysis.claims.verdicts import Finding
 
 __all__ = [
     "Boundary",
     "boundaries_frame",
     "boundary_cases",
     "contradictions",
-    "stretches",
-    "stretches_frame",
+    "holding_ranges",
+    "holding_ranges_frame",
 ]
 
 ENOUGH = 100
-"""Viewers that are simulated at each value at least: small swarms differ much and cost little."""
+"""Minimum number of viewers simulated at each value, over all replications: small swarms vary much and cost little."""
 MOST_REPLICATIONS = 20
+"""Maximum number of replications at each value."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Boundary:
-    """A claim along one dimension."""
+    """Findings of a claim along one dimension."""
 
     dimension: Dimension
-    findings: tuple["Finding", ...]
+    findings: tuple[Finding, ...]
     """In ascending order of `Case.at`."""
 
     @property
     def holds(self) -> list[tuple[float, float]]:
-        """Stretches on which the line through the estimates lies in what was said."""
-        seen = [finding for finding in self.findings if finding.status != "unknown"]
+        """Ranges in which the line through the estimates lies in the claimed range."""
+        seen = [finding for finding in self.findings if finding.status != "no data"]
         if len(seen) < 2:
             return []
         at, means = [each.case.at for each in seen], [each.interval.mean for each in seen]
         low, high = seen[0].case.low, seen[0].case.high
-        return stretches(at, means, low, high, log=self.dimension.scale == "log")
+        return holding_ranges(at, means, low, high, log=self.dimension.scale == "log")
 
     @property
     def text(self) -> str:
-        """Say where the claim holds."""
+        """Sentence that states where the claim holds."""
         ends, unit = (self.findings[0].case.at, self.findings[-1].case.at), self.dimension.unit
         parts = []
         for begin, end in self.holds:
             if (begin, end) == ends:
-                return f"{self.dimension.what}: everywhere from {say(begin, unit)} to {say(end, unit)}"
+                return (
+                    f"{self.dimension.what}: everywhere from {format_value(begin, unit)} to {format_value(end, unit)}"
+                )
             if begin == ends[0]:
                 parts.append(f"up to {_about(end, unit)}")
             elif end == ends[1]:
                 parts.append(f"from {_about(begin, unit)}")
             else:
                 parts.append(f"from {_about(begin, unit)} to {_about(end, unit)}")
-        where = ", and ".join(parts) or f"nowhere from {say(ends[0], unit)} to {say(ends[1], unit)}"
+        where = ", and ".join(parts) or f"nowhere from {format_value(ends[0], unit)} to {format_value(ends[1], unit)}"
         return f"{self.dimension.what}: {where}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values for JSON."""
+        """Return the values for JSON."""
         return {
             "dimension": self.dimension.name,
             "what": self.dimension.what,
@@ -104,17 +106,17 @@ def boundary_cases(claim: Claim, dimension: Dimension) -> tuple[Case, ...]:
     cases = []
     for at, scenario in placed:
         many = min(MOST_REPLICATIONS, math.ceil(ENOUGH / scenario.viewers.count))
-        label = f"{dimension.what} {say(at, dimension.unit)}"
+        label = f"{dimension.what} {format_value(at, dimension.unit)}"
         cases.append(dataclasses.replace(reference, label=label, scenario=scenario, at=at, replications=many))
     return tuple(cases)
 
 
-def stretches(
+def holding_ranges(
     at: Sequence[float], means: Sequence[float], low: float, high: float, log: bool = False
 ) -> list[tuple[float, float]]:
-    """Give the stretches of a dimension on which the line through the estimates lies between low and high.
+    """Return the ranges of `at` in which the line through the estimates lies between `low` and `high`.
 
-    Ends are exact crossings of the line; with `log` it is straight over the logarithm.
+    The ends are exact crossings of the line, which is piecewise linear; with `log`, over the logarithm of `at`.
     """
     x = np.log(at) if log else np.asarray(at, float)
     marks = set(x.tolist())
@@ -122,22 +124,22 @@ def stretches(
         for bound in (low, high):
             if math.isfinite(bound) and (y0 - bound) * (y1 - bound) < 0:
                 marks.add(float(left + (bound - y0) / (y1 - y0) * (right - left)))
-    places = sorted(marks)
-    found: list[tuple[float, float]] = []
+    ends = sorted(marks)
+    ranges: list[tuple[float, float]] = []
     slack = 1e-9 * max(1.0, *(abs(each) for each in means))
-    for begin, end in pairwise(places):
+    for begin, end in pairwise(ends):
         middle = float(np.interp((begin + end) / 2, x, means))
         if low - slack <= middle <= high + slack:
-            joined = found and found[-1][1] == begin
-            found[-1:] = [(found[-1][0], end)] if joined else [*found[-1:], (begin, end)]
+            is_adjacent = ranges and ranges[-1][1] == begin
+            ranges[-1:] = [(ranges[-1][0], end)] if is_adjacent else [*ranges[-1:], (begin, end)]
     if log:
-        ends = dict(zip(x.tolist(), at, strict=True))
-        return [tuple(ends.get(end, math.exp(end)) for end in each) for each in found]
-    return found
+        exact = dict(zip(x.tolist(), at, strict=True))
+        return [(exact.get(begin, math.exp(begin)), exact.get(end, math.exp(end))) for begin, end in ranges]
+    return ranges
 
 
 def boundaries_frame(claimed: Sequence[tuple[Claim, Sequence[Boundary]]]) -> pd.DataFrame:
-    """Give one row per claim, dimension and value: what is seen at `x` is `value`, with its interval low, high."""
+    """Return one row per claim, dimension and value: at `x`, the estimate is `value` with the interval low to high."""
     rows = [
         {
             "claim": claim.id,
@@ -149,8 +151,8 @@ def boundaries_frame(claimed: Sequence[tuple[Claim, Sequence[Boundary]]]) -> pd.
             "value": finding.interval.mean,
             "low": finding.interval.low,
             "high": finding.interval.high,
-            "said_low": finding.case.low,
-            "said_high": finding.case.high,
+            "claimed_low": finding.case.low,
+            "claimed_high": finding.case.high,
             "status": finding.status,
             "scenario": finding.case.scenario.digest,
         }
@@ -162,49 +164,53 @@ def boundaries_frame(claimed: Sequence[tuple[Claim, Sequence[Boundary]]]) -> pd.
 
 
 def contradictions(claimed: Sequence[tuple[Claim, Sequence[Boundary]]]) -> list[str]:
-    """Say which claims about the saving exclude each other, as they are said and in every world that was simulated."""
-    saving = [(claim, found) for claim, found in claimed if claim.saving is not None]
+    """Return sentences that state which claims about the saving are mutually exclusive.
+
+    Claims are compared by their statements, and by the simulated scenarios in which they hold together.
+    """
+    saving = [(claim, boundaries) for claim, boundaries in claimed if claim.saving is not None]
     lines, point = [], dict[str, list[str]]()
     for (one, _), (other, _) in combinations(saving, 2):
         assert one.saving is not None
         assert other.saving is not None
         low, high = max(one.saving[0], other.saving[0]), min(one.saving[1], other.saving[1])
         if low > high:
-            lines.append(f"{one.id} and {other.id} exclude each other: no saving lies in both.")
+            lines.append(f"{one.id} and {other.id} are mutually exclusive: no saving lies in both ranges.")
         elif low == high:
-            point.setdefault(say(low, "share"), []).append(f"{one.id} and {other.id}")
+            point.setdefault(format_value(low, "share"), []).append(f"{one.id} and {other.id}")
     lines += [f"Only a saving of exactly {share} lies in {', '.join(pairs)}." for share, pairs in point.items()]
-    holding: dict[str, set[str]] = {}
+    holding_in: dict[str, set[str]] = {}
     for claim, boundaries in saving:
         for boundary in boundaries:
             for finding in boundary.findings:
-                held = holding.setdefault(finding.case.scenario.digest, set())
-                held |= {claim.id} if _is_inside(finding.interval, finding.case) else set()
-    if len(saving) > 1 and holding:
-        together = sum(len(held) == len(saving) for held in holding.values())
-        most = max(holding.values(), key=len)
+                holding = holding_in.setdefault(finding.case.scenario.digest, set())
+                holding |= {claim.id} if _is_inside(finding.interval, finding.case) else set()
+    if len(saving) > 1 and holding_in:
+        together = sum(len(holding) == len(saving) for holding in holding_in.values())
+        most = max(holding_in.values(), key=len)
         names, at_once = ", ".join(claim.id for claim, _ in saving), ", ".join(sorted(most, key=_number))
         lines.append(
-            f"Of {len(holding)} worlds that were simulated, all of {names} hold in {together or 'none'} (by their "
-            f"estimates); at most {at_once or 'none'} at once."
+            f"{names} hold together in {together or 'none'} of {len(holding_in)} simulated scenarios (by their "
+            f"estimates); the largest set that holds in one scenario: {at_once or 'none'}."
         )
     return lines
 
 
-def stretches_frame(claimed: Sequence[tuple[Claim, Sequence[Boundary]]]) -> pd.DataFrame:
-    """Give where claims hold, to scale: claim, what, begin and end (0 to 1 along the dimension), its ends in words.
+def holding_ranges_frame(claimed: Sequence[tuple[Claim, Sequence[Boundary]]]) -> pd.DataFrame:
+    """Return the ranges in which claims hold, to scale.
 
-    One row per stretch; begin and end are NaN where a claim holds nowhere along a dimension.
+    One row per range: claim, what (the dimension), begin and end (0 to 1 along the dimension; NaN if the claim holds
+    nowhere), least and most (both ends of the dimension in words).
     """
     rows = []
     for claim, boundaries in claimed:
         for boundary in boundaries:
             scale = math.log if boundary.dimension.scale == "log" else float
             first, last = (scale(boundary.findings[index].case.at) for index in (0, -1))
-            least, most = (say(boundary.findings[index].case.at, boundary.dimension.unit) for index in (0, -1))
+            least, most = (format_value(boundary.findings[index].case.at, boundary.dimension.unit) for index in (0, -1))
             row = {"claim": claim.id, "what": boundary.dimension.what, "least": least, "most": most}
-            held = boundary.holds or [(math.nan, math.nan)]
-            for each in held:
+            ranges = boundary.holds or [(math.nan, math.nan)]
+            for each in ranges:
                 begin, end = (math.nan if math.isnan(x) else (scale(x) - first) / (last - first) for x in each)
                 rows.append({**row, "begin": begin, "end": end})
     return pd.DataFrame(rows)
@@ -219,4 +225,4 @@ def _number(name: str) -> int:
 
 
 def _about(value: float, unit: str) -> str:
-    return f"about {say(float(f'{value:.2g}') if unit == 'number' else value, unit)}"
+    return f"about {format_value(float(f'{value:.2g}') if unit == 'number' else value, unit)}"

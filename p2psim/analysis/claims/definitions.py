@@ -1,4 +1,4 @@
-"""The claims as data: what is said, how it is put to the test (data/claims.toml)."""
+"""Definitions of claims, read from data/claims.toml: statement, claimed range, and the scenarios that test it."""
 
 import math
 import tomllib
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from p2psim.analysis.claims.evidence import METRICS_OF_CLAIMS
+from p2psim.analysis.claims.evidence import CLAIM_METRICS
 from p2psim.analysis.dimensions import number_of, unit_of
 from p2psim.analysis.prices import Prices, prices
 from p2psim.errors import InputError, ScenarioError
@@ -30,7 +30,7 @@ _BOUNDARY_KEYS = {"scenario", "metric", "low", "high", "sizes", "around"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vary:
-    """One field of the scenario, tried at several values."""
+    """A field of the scenario that is varied over several values."""
 
     what: str
     field: str
@@ -44,7 +44,7 @@ class Vary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One way to look at a claim: a scenario, a metric and the interval in which it should lie."""
+    """A test of a claim: a scenario, a metric and the range in which the claim says it lies."""
 
     label: str
     scenario: Scenario
@@ -53,22 +53,22 @@ class Case:
     high: float
     prices: Prices | None = None
     sizes: tuple[int, ...] = ()
-    """Numbers of viewers between which growth is seen."""
+    """Numbers of viewers over which the growth exponent is fitted."""
     source: Literal["simulated", "measured"] = "simulated"
     at: float = math.nan
     """Value of the varied field."""
     replications: int = 1
-    """At least so many, whatever is asked for: small audiences differ much, and cost little."""
+    """Minimum number of replications: small audiences vary much and cost little."""
 
     @property
     def unit(self) -> str:
         """Unit of the metric."""
-        return METRICS_OF_CLAIMS[self.metric].unit
+        return CLAIM_METRICS[self.metric].unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A claim and its cases; `base` is the index of the one that the statement is about in the first place."""
+    """A claim and its cases; `base` is the index of the case that the statement is about."""
 
     id: str
     statement: str
@@ -78,20 +78,20 @@ class Claim:
     note: str = ""
     vary: Vary | None = None
     saving: tuple[float, float] | None = None
-    """Share of the origin's bytes that the claim says is saved."""
+    """Claimed range of the share of the origin's bytes that is saved."""
     boundary: Case | None = None
-    """What is looked at along each dimension; None: the base case."""
+    """Case whose boundaries are sought along each dimension; None: the base case."""
     around: Mapping[str, Any] | None = None
-    """Changes to its scenario for that; None: those of all claims (data/dimensions.toml)."""
+    """Changes to its scenario; None: the reference of data/dimensions.toml."""
 
     @property
     def reference(self) -> Case:
-        """The case whose boundary is sought."""
+        """Case whose boundaries are sought."""
         return self.boundary or self.cases[self.base]
 
 
 def load_claims(path: str | Path | None = None) -> tuple[Claim, ...]:
-    """Read claims; raises InputError that names the claim and the key at fault."""
+    """Read claims from a TOML file (None: the bundled one); raises InputError with the claim and the key at fault."""
     file = Path(path) if path is not None else DATA / "claims.toml"
     try:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -105,18 +105,18 @@ def load_claims(path: str | Path | None = None) -> tuple[Claim, ...]:
 
 
 def select(claims: Sequence[Claim], ids: Sequence[str]) -> tuple[Claim, ...]:
-    """Pick claims by id, in the order of the file; raises InputError for an unknown one."""
+    """Return the claims with these ids (none: all) in the order of the file; raises InputError for an unknown id."""
     known = {claim.id: claim for claim in claims}
-    for wanted in ids:
-        if wanted not in known:
-            raise InputError(f"claim {wanted!r}: accepted: {', '.join(known)}")
+    for name in ids:
+        if name not in known:
+            raise InputError(f"claim {name!r}: accepted: {', '.join(known)}")
     return tuple(claim for claim in claims if not ids or claim.id in ids)
 
 
 def agreement(claims: Sequence[Claim]) -> tuple[float, float]:
-    """Give the interval of savings in which all claims are true at once; low > high: there is none."""
-    said = [claim.saving for claim in claims if claim.saving is not None]
-    return max(low for low, _ in said), min(high for _, high in said)
+    """Return the range of savings in which all claims are true; low > high means that there is none."""
+    savings = [claim.saving for claim in claims if claim.saving is not None]
+    return max(low for low, _ in savings), min(high for _, high in savings)
 
 
 def _claim(row: Mapping[str, Any], file: Path) -> Claim:
@@ -152,8 +152,8 @@ def _boundary(row: Mapping[str, Any], scenario: Scenario, where: str) -> tuple[C
     _known(own, _BOUNDARY_KEYS, f"{where}: boundary")
     if "scenario" in own:
         scenario = Scenario.load(str(DATA / "scenarios" / f"{own['scenario']}.toml"))
-    seen = {key: own[key] for key in ("metric", "low", "high", "sizes") if key in own}
-    return _case({**row, **seen}, {"label": "reference", **seen}, scenario, where), own.get("around")
+    given = {key: own[key] for key in ("metric", "low", "high", "sizes") if key in own}
+    return _case({**row, **given}, {"label": "reference", **given}, scenario, where), own.get("around")
 
 
 def _vary(given: Mapping[str, Any], where: str) -> Vary:
@@ -180,19 +180,19 @@ def _varied(row: Mapping[str, Any], scenario: Scenario, vary: Vary, where: str) 
 
 
 def _cases(row: Mapping[str, Any], scenario: Scenario, where: str) -> tuple[Case, ...]:
-    found = []
+    cases = []
     for case in row.get("case", [{"label": row["scenario"]}]):
         _known(case, _CASE_KEYS, f"{where}: case {case.get('label', '?')!r}")
-        found.append(_case(row, case, scenario.replace(case.get("changes", {})), where))
-    return tuple(found)
+        cases.append(_case(row, case, scenario.replace(case.get("changes", {})), where))
+    return tuple(cases)
 
 
 def _case(row: Mapping[str, Any], case: Mapping[str, Any], scenario: Scenario, where: str) -> Case:
     given = {**{key: row[key] for key in _INHERITED if key in row}, **case}
     metric = given["metric"]
-    if metric not in METRICS_OF_CLAIMS:
-        raise InputError(f"{where}: metric {metric!r}: accepted: {', '.join(METRICS_OF_CLAIMS)}")
-    # A case that says its own metric says its own interval too, one-sided where one end is missing.
+    if metric not in CLAIM_METRICS:
+        raise InputError(f"{where}: metric {metric!r}: accepted: {', '.join(CLAIM_METRICS)}")
+    # A case with its own metric has its own range too, which is one-sided if one end is missing.
     ends = case if "low" in case or ("high" in case and "metric" in case) else given
     return Case(
         label=given["label"],
@@ -208,7 +208,7 @@ def _case(row: Mapping[str, Any], case: Mapping[str, Any], scenario: Scenario, w
 
 
 def _base(cases: Sequence[Case], scenario: Scenario, metric: str) -> int:
-    """Find the case that is the scenario as it stands, seen by the claim's own metric."""
+    """Return the index of the case with the unchanged scenario and the metric of the claim."""
     for index, case in enumerate(cases):
         if case.metric == metric and case.source == "simulated" and case.scenario.digest == scenario.digest:
             return index
@@ -222,7 +222,7 @@ def _saving(ends: Sequence[str]) -> tuple[float, float]:
 
 def _quantity(value: object, metric: str) -> float:
     if isinstance(value, str):
-        return parse_quantity(value, _DIMENSIONS[METRICS_OF_CLAIMS[metric].unit])
+        return parse_quantity(value, _DIMENSIONS[CLAIM_METRICS[metric].unit])
     return float(str(value))
 
 

@@ -1,1 +1,1 @@
-"""Comparison of simulated and measured runs: tests of equivalence, distances, the gate, JUnit output."""
+"""Comparison of simulated and measured runs: equivalence tests, distances, the gate, JUnit output."""

@@ -1,25 +1,25 @@
-"""The gate: how far apart measured and simulated may be, metric by metric, and which metrics decide.
+"""The gate: limits on the difference between measured and simulated metrics, and the metrics that decide.
 
-Each metric has a limit. A difference of means *agrees* when its whole 90 % interval lies within the limit (two
-one-sided tests at 5 %), and *differs* when the whole interval lies beyond it; where the interval reaches across the
-limit, equality is *not shown*, and more recordings would tell. A distance between distributions or curves agrees when
-it is below the limit itself. Metrics of the gate decide the verdict, and equality must be shown of each; all others
-inform.
+Each metric has a limit. A difference of means *agrees* if its whole 90 % interval lies within the limit (two one-sided
+tests at 5 %), and *differs* if the whole interval lies beyond it. If the interval contains the limit, the comparison is
+*inconclusive*, and more recordings narrow the interval. A distance between distributions or curves agrees if it is
+below the limit. The metrics of the gate decide the verdict, and all of them must agree; other metrics only inform.
 
-What decides by default, and why:
+The default metrics of the gate and their limits:
 
-* ``p2p_ratio``, 3 points: what the simulator is for;
-* ``media_bytes``, 10 %: all bytes received, so that the share is one of the right whole (waste, retries, early leaves);
-* ``stall_ratio``, 1 point: viewers who wait make any share meaningless;
-* ``p2p_times``, 25 % of the mean time measured: the distribution of transfer times between peers is where wrong links
-  show while ample links hide them from the share. Halving uplinks moves it by 90 % and more; three recordings of one
-  scenario on a busy machine were 4 to 13 % apart; a quarter stands clear of both;
-* ``peers_over_time``, 10 % of the mean: who connects to whom, and when: NATs, tracker, departures.
+* ``p2p_ratio``, 3 points: the main result of the simulator;
+* ``media_bytes``, 10 %: all bytes received, so that the share refers to the right total (waste, retries, departures);
+* ``stall_ratio``, 1 point: if viewers stall, the share is meaningless;
+* ``p2p_times``, 25 % of the measured mean: the distribution of transfer times between peers reveals wrong links that
+  do not change the share. Halving the uplinks changes it by 90 % and more, while three recordings of one scenario on a
+  busy machine differed by 4 to 13 %;
+* ``peers_over_time``, 10 % of the mean: who connects to whom and when, which depends on NATs, tracker and departures.
 
-What informs only, and why: ``startup`` has a part that is not modelled (a browser loads a page and its player first)
-and, from one recording of few viewers, an interval wider than any useful limit; ``http_times`` and the means of times
-say less than the distribution of `p2p_times`; ``http_bytes``, ``p2p_bytes`` and ``offload`` follow from share and
-whole, and relative errors of a source that hardly delivers are large and harmless; ``latency`` is set by the scenario.
+Metrics that only inform: ``startup`` includes a part that is not modelled (a browser loads a page and its player
+first) and, from one recording of few viewers, its interval is wider than any useful limit; ``http_times`` and the means
+of times are less sensitive than the distribution `p2p_times`; ``http_bytes``, ``p2p_bytes`` and ``offload`` follow from
+share and total, and relative errors of a source that delivers little are large and harmless; ``latency`` is set by the
+scenario.
 """
 
 import math
@@ -29,7 +29,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from p2psim.analysis.comparison.distances import FEW_TRANSFERS, Distance
-from p2psim.analysis.formatting import say
+from p2psim.analysis.formatting import format_value
 from p2psim.analysis.metrics import METRICS
 from p2psim.analysis.statistics import Interval, equivalence
 from p2psim.errors import InputError, one_of
@@ -48,22 +48,23 @@ __all__ = [
 ]
 
 MARGIN = 0.03
-"""P2P shares that differ by less are taken as equal: three points."""
+"""Difference of P2P shares up to which they are equal: three points."""
 
 Kind = Literal["points", "relative", "number"]
-Verdict = Literal["agrees", "differs", "not shown", "not judged"]
+Verdict = Literal["agrees", "differs", "inconclusive", "not judged"]
+"""Verdict on a metric; *not judged* if there is too little data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How far apart both worlds may be: in points, relative to what was measured, or as a plain number."""
+    """Limit of a difference: in points, relative to the measured value, or as a plain number."""
 
     size: float
     kind: Kind
 
-    def say(self, value: float) -> str:
-        """Say a value of this kind."""
-        return say(value, {"points": "points", "relative": "share", "number": "number"}[self.kind])
+    def format(self, value: float) -> str:
+        """Return a value of this kind as text."""
+        return format_value(value, {"points": "points", "relative": "share", "number": "number"}[self.kind])
 
 
 LIMITS: Mapping[str, Limit] = MappingProxyType(
@@ -85,7 +86,7 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
         "peers_over_time": Limit(0.10, "relative"),
     }
 )
-"""Every metric that is compared, in the order of tables; ``…_times`` are distributions."""
+"""Limits of all compared metrics, in the order of tables; ``…_times`` are distributions."""
 
 _OWN_DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -105,12 +106,12 @@ def description(metric: str) -> str:
 
 
 GATE = ("p2p_ratio", "media_bytes", "stall_ratio", "p2p_times", "peers_over_time")
-"""Metrics that decide unless others are asked for."""
+"""Metrics that decide by default."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One metric held to its limit; `value` and its 90 % interval are of the limit's kind."""
+    """Check of a metric against its limit; `value` and its 90 % interval are of the limit's kind."""
 
     metric: str
     limit: Limit
@@ -120,15 +121,15 @@ class Check:
     high: float
     verdict: Verdict
     text: str
-    """The figures, as a person reads them."""
+    """Values, interval and limit as a sentence."""
 
     @property
     def fails(self) -> bool:
-        """Whether this alone keeps the gate shut: equality must be shown."""
-        return self.gates and self.verdict in ("differs", "not shown")
+        """True if the metric is part of the gate and does not agree."""
+        return self.gates and self.verdict in ("differs", "inconclusive")
 
     def to_dict(self) -> dict[str, object]:
-        """Give plain values for JSON and tables."""
+        """Return the values for JSON and tables."""
         return {
             "metric": self.metric,
             "gates": self.gates,
@@ -142,17 +143,17 @@ class Check:
 
 
 def read_gate(text: str) -> dict[str, float]:
-    """Read the metrics that decide, ``NAME`` or ``NAME=LIMIT`` with commas between; raises InputError.
+    """Read the metrics that decide, ``NAME`` or ``NAME=LIMIT`` separated by commas; raises InputError.
 
-    Limits are percent of what was measured or points (``startup=15`` and ``startup=15 %`` are the same); of `stalls`,
+    Limits are percent of the measured value or points (``startup=15`` and ``startup=15 %`` are the same); of `stalls`,
     stalls per viewer.
     """
-    found = {}
+    limits = {}
     for part in text.split(","):
         name, equals, size = part.partition("=")
         name = one_of("--gate", name.strip(), LIMITS)
-        found[name] = _size(name, size) if equals else LIMITS[name].size
-    return found
+        limits[name] = _size(name, size) if equals else LIMITS[name].size
+    return limits
 
 
 def _size(name: str, text: str) -> float:
@@ -168,33 +169,33 @@ def _size(name: str, text: str) -> float:
 def check_difference(
     metric: str, gate: Mapping[str, float], measured: float, interval: Interval, is_estimate: bool = False
 ) -> Check:
-    """Hold a difference of means to its limit; with `is_estimate` by the estimate alone."""
+    """Return the check of a difference of means; with `is_estimate`, the estimate alone decides, not its interval."""
     limit = Limit(gate.get(metric, LIMITS[metric].size), LIMITS[metric].kind)
     scale = 1.0 if limit.kind != "relative" else 1 / abs(measured) if measured else math.nan
     if limit.kind == "relative" and measured == 0 and interval.mean == 0:
         interval, scale = Interval(0.0, 0.0, 0.0, 0.0, 1.0), 1.0
     scaled = interval.mapped(scale) if math.isfinite(scale) else Interval(math.nan)
-    shown = equivalence(scaled, limit.size)
-    equal = abs(scaled.mean) < limit.size if is_estimate else shown.equivalent
-    beyond = abs(scaled.mean) >= limit.size if is_estimate else shown.low >= limit.size or shown.high <= -limit.size
-    verdict: Verdict = "agrees" if equal else "differs" if beyond else "not shown"
+    tested = equivalence(scaled, limit.size)
+    equal = abs(scaled.mean) < limit.size if is_estimate else tested.equivalent
+    beyond = abs(scaled.mean) >= limit.size if is_estimate else tested.low >= limit.size or tested.high <= -limit.size
+    verdict: Verdict = "agrees" if equal else "differs" if beyond else "inconclusive"
     if not math.isfinite(scaled.mean) and metric != "p2p_ratio":
         verdict = "not judged"
-    ends = "" if is_estimate else f", 90 % interval {limit.say(shown.low)} to {limit.say(shown.high)}"
-    text = f"simulated exceeds measured by {limit.say(scaled.mean)}{ends}, limit ±{limit.say(limit.size)}"
-    return Check(metric, limit, metric in gate, scaled.mean, shown.low, shown.high, verdict, text)
+    ends = "" if is_estimate else f", 90 % interval {limit.format(tested.low)} to {limit.format(tested.high)}"
+    text = f"simulated exceeds measured by {limit.format(scaled.mean)}{ends}, limit ±{limit.format(limit.size)}"
+    return Check(metric, limit, metric in gate, scaled.mean, tested.low, tested.high, verdict, text)
 
 
 def check_distance(metric: str, gate: Mapping[str, float], distance: Distance) -> Check:
-    """Hold a distance to its limit; too few samples are not judged."""
+    """Return the check of a distance; with too few values, it is not judged."""
     limit = Limit(gate.get(metric, LIMITS[metric].size), LIMITS[metric].kind)
     verdict: Verdict = "agrees" if distance.relative <= limit.size else "differs"
     if not math.isfinite(distance.relative) or distance.least < FEW_TRANSFERS:
         verdict = "not judged"
     text = (
-        f"distance {limit.say(distance.relative)} of the mean measured, limit {limit.say(limit.size)}; simulated runs "
-        f"are {limit.say(distance.own)} apart among themselves"
+        f"distance {limit.format(distance.relative)} of the measured mean, limit {limit.format(limit.size)}; "
+        f"simulated runs differ by {limit.format(distance.own)} from each other"
     )
     if verdict == "not judged":
-        text = f"{distance.least} samples on one side, {FEW_TRANSFERS} are needed; {text}"
+        text = f"too few values: {distance.least}, {FEW_TRANSFERS} are needed; {text}"
     return Check(metric, limit, metric in gate, distance.relative, math.nan, math.nan, verdict, text)

@@ -1,6 +1,7 @@
-"""An audience over time: how many watch when, on how many channels, and which viewers that takes.
+"""Audience over time: number of concurrent viewers, channels, and arrivals and stays drawn to match.
 
-The curve says how many are present; who comes and goes is drawn so that as many are, whatever the viewing times.
+The curve gives the number of viewers present; arrivals and departures are drawn such that this number is met with any
+distribution of viewing times.
 """
 
 import csv
@@ -19,21 +20,21 @@ from p2psim.errors import InputError, one_of
 from p2psim.scenario import DATA
 from p2psim.units import parse_quantity
 
-__all__ = ["Audience", "channel_sizes", "constant", "draw_visits", "event", "events", "read_csv"]
+__all__ = ["Audience", "channel_sizes", "constant", "draw_stays", "event", "events", "read_csv"]
 
 Floats = NDArray[np.float64]
 
 STEP = 5.0
-"""Seconds between two looks at the curve while viewers are drawn."""
+"""Seconds between two steps along the curve while viewers are drawn."""
 SHORTEST = 1.0
-"""Seconds that a visit lasts at least."""
+"""Minimum duration of a stay, seconds."""
 ARRIVING = 30.0
-"""Seconds within which those come who watch at the beginning."""
+"""Seconds over which the initial viewers arrive."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audience:
-    """A curve of concurrent viewers, straight between its points; a single point: constant."""
+    """A piecewise linear curve of concurrent viewers; a single point is a constant audience."""
 
     name: str
     at: tuple[float, ...]
@@ -41,49 +42,49 @@ class Audience:
     viewers: tuple[float, ...]
     channels: int = 1
     zipf: float = 1.0
-    """The k-th channel has a share of the viewers in proportion to 1/k to this power."""
+    """Exponent of Zipf's law: the share of the k-th channel is proportional to 1/k to this power."""
 
     @property
     def is_constant(self) -> bool:
-        """Whether as many watch all the time."""
+        """True if the number of viewers never changes."""
         return len(set(self.viewers)) == 1
 
     @property
     def seconds(self) -> float:
-        """From the first point to the last; 0 for a single one."""
+        """Seconds from the first to the last point; 0 for a single point."""
         return self.at[-1] - self.at[0]
 
     @property
     def peak(self) -> float:
-        """Most viewers at once, all channels together."""
+        """Maximum number of concurrent viewers, all channels together."""
         return max(self.viewers)
 
     @property
     def mean(self) -> float:
-        """Mean over time."""
+        """Mean number of concurrent viewers over time."""
         if self.seconds == 0:
             return self.viewers[0]
         return float(np.trapezoid(self.viewers, self.at)) / self.seconds
 
     def present(self, at: Floats | float) -> Floats:
-        """How many watch at the given times."""
+        """Return the number of viewers at the given times."""
         return np.asarray(np.interp(at, self.at, self.viewers), float)
 
 
 def constant(viewers: float, channels: int = 1, zipf: float = 1.0) -> Audience:
-    """Give an audience that is always as large."""
+    """Return an audience of constant size."""
     return Audience(name="constant", at=(0.0,), viewers=(float(viewers),), channels=channels, zipf=zipf)
 
 
 @cache
 def events() -> Mapping[str, Mapping[str, object]]:
-    """Curves of events by name, from data/presets/events.toml."""
+    """Return the curves of events by name, from data/presets/events.toml."""
     with (DATA / "presets" / "events.toml").open("rb") as file:
         return tomllib.load(file)
 
 
 def event(name: str, peak: float, channels: int = 1, zipf: float = 1.0) -> Audience:
-    """Give the audience of an event whose greatest size is `peak`; raises InputError for an unknown name."""
+    """Return the audience of an event with `peak` viewers at its maximum; raises InputError for an unknown name."""
     shape = events()[one_of("event", name, events())]
     minutes, shares = (np.array(shape[key], float) for key in ("minutes", "shares"))
     return Audience(
@@ -96,9 +97,9 @@ def event(name: str, peak: float, channels: int = 1, zipf: float = 1.0) -> Audie
 
 
 def read_csv(path: str | Path, channels: int = 1, zipf: float = 1.0) -> Audience:
-    """Read concurrent viewers over time: two columns, time (seconds, or with a unit) and viewers; a head is allowed.
+    """Return the audience in a CSV file with two columns, time (seconds, or with a unit) and concurrent viewers.
 
-    Raises InputError with the line at fault.
+    A header line is allowed. Raises InputError with the line at fault.
     """
     file = Path(path)
     try:
@@ -114,9 +115,9 @@ def read_csv(path: str | Path, channels: int = 1, zipf: float = 1.0) -> Audience
         raise InputError(f"{path}: {len(points)} points: at least two lines of time and viewers are expected")
     for (number, _), (earlier, _), (later, _) in zip(rows[1:], points, points[1:], strict=False):
         if later <= earlier:
-            raise InputError(f"{path}, line {number}: time {later:g} s does not come after {earlier:g} s")
+            raise InputError(f"{path}, line {number}: time {later:g} s is not after {earlier:g} s; times must ascend")
     if max(viewers for _, viewers in points) < 1:
-        raise InputError(f"{path}: nobody ever watches; at least one viewer is needed")
+        raise InputError(f"{path}: the number of viewers is never 1 or more; at least one viewer is needed")
     start = points[0][0]
     return Audience(
         name=file.stem,
@@ -128,21 +129,25 @@ def read_csv(path: str | Path, channels: int = 1, zipf: float = 1.0) -> Audience
 
 
 def channel_sizes(audience: Audience) -> Floats:
-    """Share of the viewers on each channel, largest first."""
+    """Return the share of the viewers on each channel, largest first."""
     weights = np.arange(1, audience.channels + 1, dtype=float) ** -audience.zipf
     shares: Floats = weights / weights.sum()
     return shares
 
 
-def draw_visits(
+def draw_stays(
     at: Sequence[float], viewers: Sequence[float], seconds: float, viewing: float, spread: float,
     rng: np.random.Generator,
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:  # fmt: skip
-    """Draw when viewers join and how long they stay, such that at any time as many are present as the curve says.
+    """Draw arrival times and stays such that the number of viewers present follows the curve.
 
-    Who is there at the beginning has watched before: what is left of a lognormal viewing time is a uniform part of
-    one drawn in proportion to its length. Later, who leaves is replaced if the curve wants it, and some leave early
-    where it falls. `viewing` is the mean, seconds; `spread` its sigma.
+    Viewing times are lognormal with mean `viewing` (seconds) and sigma `spread`. The initial viewers have watched
+    before: their remaining time is a uniform part of a viewing time drawn in proportion to its length. Later, a viewer
+    who leaves is replaced if the curve requires it, and where the curve falls faster, viewers leave early.
+
+    Returns
+    -------
+    arrival times, stays : tuple of float, seconds
     """
     mu = math.log(viewing) - spread**2 / 2
     first = round(float(np.interp(0.0, at, viewers)))
@@ -156,16 +161,16 @@ def draw_visits(
         wanted = round(float(np.interp(now, at, viewers)))
         for _ in range(wanted - len(leaving)):
             join, stay = now - STEP * float(rng.random()), float(rng.lognormal(mu, spread))
-            stay = max(stay, now - join + SHORTEST)  # or the place would be empty when it is looked at
+            stay = max(stay, now - join + SHORTEST)  # else the viewer would be gone at this step
             heapq.heappush(leaving, (join + stay, len(joins)))
             joins.append(join)
             stays.append(stay)
         if wanted < len(leaving):
             early = set(rng.choice(len(leaving), len(leaving) - wanted, replace=False).tolist())
-            for place in early:
-                visitor = leaving[place][1]
-                stays[visitor] = max(SHORTEST, now - joins[visitor])
-            leaving = [visit for place, visit in enumerate(leaving) if place not in early]
+            for index in early:
+                viewer = leaving[index][1]
+                stays[viewer] = max(SHORTEST, now - joins[viewer])
+            leaving = [departure for index, departure in enumerate(leaving) if index not in early]
             heapq.heapify(leaving)
     order = np.argsort(joins, kind="stable")
     return tuple(np.array(joins)[order].tolist()), tuple(np.maximum(np.array(stays), SHORTEST)[order].tolist())

@@ -1,4 +1,4 @@
-"""What a planner says, checked once, and the scenario that it makes."""
+"""Inputs of a plan: reading, checks, and the scenario that they describe."""
 
 import dataclasses
 import math
@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from p2psim.analysis.formatting import say
+from p2psim.analysis.formatting import format_value
 from p2psim.analysis.planning.audience import Audience, constant, event, read_csv
 from p2psim.analysis.planning.tariff import Tariff, tariff
 from p2psim.errors import InputError, one_of
@@ -17,57 +17,108 @@ from p2psim.scenario import DATA, NAT_KINDS, Scenario
 from p2psim.scenario.presets import access_profiles, nat_mixes, section_presets
 from p2psim.units import format_quantity, parse_quantity
 
-__all__ = ["Inputs", "countries", "read_inputs"]
+__all__ = ["Inputs", "PlanInputs", "countries", "read_inputs"]
 
 LENT = 0.5
-"""Share of an uplink that is lent: an assumption, so one of the things that are varied."""
+"""Share of an uplink used for uploads to peers: an assumption, and therefore one of the varied inputs."""
 VIEWING, SPREAD = 1100.0, 1.4
-"""Seconds a viewer stays, and the sigma of their lognormal spread: preset `globosat` of [viewers]."""
+"""Mean seconds that a viewer stays, and their lognormal sigma: preset `globosat` of [viewers]."""
 LEAST_RATE = 100e3 / 8
+"""Lowest bitrate that is accepted, bytes/s."""
 MOST_VIEWERS = 1e8
 ROOM = 20.0
-"""Seconds that a playlist holds beyond the live latency."""
+"""Seconds of a playlist beyond the live latency."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanInputs:
+    """Inputs of a plan as users give them: quantities as text with a unit, or numbers in canonical units.
+
+    `read_inputs` checks them.
+    """
+
+    viewers: float | str | None = None
+    """Concurrent viewers; with an event, at its peak."""
+    event: str | None = None
+    """Name of a curve over time (data/presets/events.toml)."""
+    csv: str | Path | None = None
+    """File with concurrent viewers over time, instead of `viewers` and `event`."""
+    channels: int | str = 1
+    zipf: float | str = 1.0
+    """Exponent of the popularity of the channels."""
+    bitrate: float | str | None = None
+    ladder: Any = None
+    """Bitrates, or the name of a preset of the section `stream` that has some; instead of `bitrate`."""
+    country: str = "world"
+    access: Mapping[str, Any] | str | None = None
+    """Access profile → share, instead of the country's links."""
+    nat: str | None = None
+    """Name of a NAT mix for all viewers."""
+    mobile: float | str = 0.0
+    """Share of the viewers on mobile networks."""
+    latency: float | str = "24 s"
+    """Live latency."""
+    segment: float | str = "4 s"
+    viewing: float | str = VIEWING
+    """Mean time that a viewer stays."""
+    lent: float | str = LENT
+    """Share of an uplink that may be used for uploads to peers."""
+    relay: float | str = 0.0
+    """Share of the pairs that need a relay which have one."""
+    changes: Mapping[str, Any] | None = None
+    """Other fields of the scenario by dotted name."""
+    prices: str | None = None
+    """Name of a set of prices (data/presets/prices.toml)."""
+    cdn_price: float | str | None = None
+    p95_price: float | str | None = None
+    fee_hour: float | str | None = None
+    fee_gb: float | str | None = None
+    turn_price: float | str | None = None
+    hours: float | str | None = None
+    """Billed hours of a constant audience."""
+    times: float | str = 1.0
+    """Number of times that an audience over time is billed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """A plan's inputs in canonical units."""
+    """Checked inputs of a plan in canonical units."""
 
     audience: Audience
     bitrate: float
-    """Bytes/s; of a ladder its highest step."""
+    """Bytes/s; with a ladder, its highest step."""
     ladder: tuple[float, ...] = ()
     country: str = "world"
     access: Mapping[str, float] = field(default_factory=dict)
-    """Access profile → share; without it, the country's."""
+    """Access profile → share; empty: those of the country."""
     nat: str = ""
-    """A NAT mix for all; empty: the country's, at home and on the move."""
+    """NAT mix of all viewers; empty: those of the country, for fixed and mobile networks."""
     mobile: float = 0.0
     latency: float = 24.0
     segment: float = 4.0
     viewing: float = VIEWING
     """Mean time that a viewer stays."""
     spread: float = SPREAD
-    """Sigma of its lognormal spread."""
+    """Sigma of lognormally distributed viewing times."""
     lent: float = LENT
     relay: float = 0.0
-    """Share of the pairs that need a relay for which there is one."""
+    """Share of the pairs that need a relay which have one."""
     changes: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of the scenario beyond these, by dotted name."""
+    """Other fields of the scenario by dotted name."""
     tariff: Tariff
     hours: float = 720.0
-    """A constant audience watches for so long."""
+    """Billed hours of a constant audience."""
     times: float = 1.0
-    """An audience over time comes so often in what is billed."""
+    """Number of times that an audience over time is billed."""
 
     @property
     def seconds(self) -> float:
-        """Time in which somebody may watch, of all that is billed."""
+        """Billed seconds."""
         return self.hours * 3600 if self.audience.is_constant else self.audience.seconds * self.times
 
     @property
     def scenario(self) -> Scenario:
-        """The world without its audience."""
+        """Scenario without the audience."""
         changes: dict[str, Any] = {
             "stream.bitrate": self.bitrate,
             "stream.ladder": self.ladder,
@@ -86,39 +137,43 @@ class Inputs:
         """Access profile → share."""
         if self.access:
             return dict(self.access)
-        place = countries()[self.country]
-        both = {place["fixed"]: 1 - self.mobile, place["mobile"]: self.mobile}
+        country = countries()[self.country]
+        both = {country["fixed"]: 1 - self.mobile, country["mobile"]: self.mobile}
         return {name: share for name, share in both.items() if share > 0}
 
     @property
     def nat_shares(self) -> dict[str, float]:
         """Kind of NAT → share of the viewers."""
-        place = countries()[self.country]
-        home, away = (nat_mixes()[self.nat or place[where]] for where in ("nat", "mobile_nat"))
+        country = countries()[self.country]
+        home, away = (nat_mixes()[self.nat or country[where]] for where in ("nat", "mobile_nat"))
         mixed = {
             kind: (1 - self.mobile) * at_home + self.mobile * on_the_move
             for kind, at_home, on_the_move in zip(NAT_KINDS, home, away, strict=True)
         }
         return {kind: round(share, 12) for kind, share in mixed.items() if share > 0}
 
-    def with_(self, **changes: Any) -> "Inputs":
-        """Give a changed copy."""
+    def changed(self, **changes: Any) -> "Inputs":
+        """Return a copy with these fields changed."""
         return dataclasses.replace(self, **changes)
 
     def rows(self) -> list[tuple[str, str]]:
-        """Say every input in words."""
+        """Return name and value of every input as text."""
         audience = self.audience
-        who = f"{audience.peak:,.0f} viewers" if audience.is_constant else f"up to {audience.peak:,.0f} viewers"
-        over = "" if audience.is_constant else f", {audience.name}, {format_quantity(audience.seconds, 'time')}"
-        line_up = f", {audience.channels} channels (Zipf {audience.zipf:g})" if audience.channels > 1 else ""
+        number = f"{audience.peak:,.0f} viewers" if audience.is_constant else f"up to {audience.peak:,.0f} viewers"
+        curve = "" if audience.is_constant else f", {audience.name}, {format_quantity(audience.seconds, 'time')}"
+        channels = f", {audience.channels} channels (Zipf {audience.zipf:g})" if audience.channels > 1 else ""
         steps = ", ".join(format_quantity(step, "rate") for step in self.ladder)
         return [
-            ("audience", who + over + line_up),
+            ("audience", number + curve + channels),
             ("bitrate", steps or format_quantity(self.bitrate, "rate")),
-            ("access", ", ".join(f"{say(share, 'share')} {name}" for name, share in self.access_mix.items())),
-            ("uplink lent", say(self.lent, "share")),
-            ("NAT", self.nat or ", ".join(f"{say(share, 'share')} {kind}" for kind, share in self.nat_shares.items())),
-            ("relays", f"for {say(self.relay, 'share')} of the pairs that need one" if self.relay else "none"),
+            ("access", ", ".join(f"{format_value(share, 'share')} {name}" for name, share in self.access_mix.items())),
+            ("share of the uplink used", format_value(self.lent, "share")),
+            (
+                "NAT",
+                self.nat
+                or ", ".join(f"{format_value(share, 'share')} {kind}" for kind, share in self.nat_shares.items()),
+            ),
+            ("relays", f"for {format_value(self.relay, 'share')} of the pairs that need one" if self.relay else "none"),
             ("live latency", format_quantity(self.latency, "time")),
             ("segments", format_quantity(self.segment, "time")),
             ("viewing time", f"{format_quantity(self.viewing, 'time')} on average"),
@@ -130,74 +185,50 @@ class Inputs:
 
 @cache
 def countries() -> Mapping[str, Mapping[str, str]]:
-    """What viewers of a country watch over, from data/presets/countries.toml."""
+    """Return the links and NATs of the viewers of each country, from data/presets/countries.toml."""
     with (DATA / "presets" / "countries.toml").open("rb") as file:
         return tomllib.load(file)
 
 
-def read_inputs(
-    *,
-    viewers: float | str | None = None,
-    event: str | None = None,
-    csv: str | Path | None = None,
-    channels: int | str = 1,
-    zipf: float | str = 1.0,
-    bitrate: float | str | None = None,
-    ladder: Any = None,
-    country: str = "world",
-    access: Mapping[str, Any] | str | None = None,
-    nat: str | None = None,
-    mobile: float | str = 0.0,
-    latency: float | str = "24 s",
-    segment: float | str = "4 s",
-    viewing: float | str = VIEWING,
-    lent: float | str = LENT,
-    relay: float | str = 0.0,
-    changes: Mapping[str, Any] | None = None,
-    prices: str | None = None,
-    cdn_price: float | str | None = None,
-    p95_price: float | str | None = None,
-    fee_hour: float | str | None = None,
-    fee_gb: float | str | None = None,
-    turn_price: float | str | None = None,
-    hours: float | str | None = None,
-    times: float | str = 1.0,
-) -> Inputs:
-    """Read inputs as people and programs write them; raises InputError that names the value and what is accepted."""
-    audience = _audience(viewers, event, csv, _whole("channels", channels, 10_000), _number("zipf", zipf, 0, 5))
-    steps = _ladder(ladder)
-    if steps and bitrate is not None:
-        raise InputError(f"bitrate = {bitrate!r}: a ladder is given too; give one of them")
-    if hours is not None and not audience.is_constant:
-        raise InputError(f"hours = {hours!r}: an audience over time lasts as it does; give times, how often it comes")
+def read_inputs(given: PlanInputs) -> Inputs:
+    """Return the checked inputs in canonical units; raises InputError that names the value and what is accepted."""
+    channels, zipf = _whole("channels", given.channels, 10_000), _number("zipf", given.zipf, 0, 5)
+    audience = _audience(given.viewers, given.event, given.csv, channels, zipf)
+    steps = _ladder(given.ladder)
+    if steps and given.bitrate is not None:
+        raise InputError(f"bitrate = {given.bitrate!r}: a ladder is given too; one of them is accepted")
+    if given.hours is not None and not audience.is_constant:
+        raise InputError(
+            f"hours = {given.hours!r}: accepted for a constant audience; use times for an audience over time"
+        )
     inputs = Inputs(
         audience=audience,
-        bitrate=steps[-1] if steps else _rate("bitrate", "5 Mbit/s" if bitrate is None else bitrate),
+        bitrate=steps[-1] if steps else _rate("bitrate", "5 Mbit/s" if given.bitrate is None else given.bitrate),
         ladder=steps,
-        country=one_of("country", _lower(country), countries()),
-        access=_access(access),
-        nat="" if nat is None else one_of("nat", _lower(nat), nat_mixes()),
-        mobile=_share("mobile", mobile),
-        latency=_time("latency", latency),
-        segment=_time("segment", segment),
-        viewing=_time("viewing", viewing),
-        lent=_share("lent", lent),
-        relay=_share("relay", relay),
-        changes=dict(changes or {}),
+        country=one_of("country", _lower(given.country), countries()),
+        access=_access(given.access),
+        nat="" if given.nat is None else one_of("nat", _lower(given.nat), nat_mixes()),
+        mobile=_share("mobile", given.mobile),
+        latency=_time("latency", given.latency),
+        segment=_time("segment", given.segment),
+        viewing=_time("viewing", given.viewing),
+        lent=_share("lent", given.lent),
+        relay=_share("relay", given.relay),
+        changes=dict(given.changes or {}),
         tariff=tariff(
-            prices,
-            cdn_gb=_price("cdn_price", cdn_price),
-            cdn_mbit=_price("p95_price", p95_price),
-            fee_gb=_price("fee_gb", fee_gb),
-            fee_hour=_price("fee_hour", fee_hour),
-            turn_gb=_price("turn_price", turn_price),
+            given.prices,
+            cdn_gb=_price("cdn_price", given.cdn_price),
+            cdn_mbit=_price("p95_price", given.p95_price),
+            fee_gb=_price("fee_gb", given.fee_gb),
+            fee_hour=_price("fee_hour", given.fee_hour),
+            turn_gb=_price("turn_price", given.turn_price),
         ),
-        hours=720.0 if hours is None else _number("hours", hours, 1e-3, 1e5),
-        times=_number("times", times, 1, 1e4),
+        hours=720.0 if given.hours is None else _number("hours", given.hours, 1e-3, 1e5),
+        times=_number("times", given.times, 1, 1e4),
     )
     if inputs.access and inputs.mobile:
-        raise InputError(f"mobile = {mobile!r}: access says who watches over what; give one of them")
-    _ = inputs.scenario  # refuses what makes no sense, before any work
+        raise InputError(f"mobile = {given.mobile!r}: access is given too; one of them is accepted")
+    _ = inputs.scenario  # an invalid scenario is refused before any simulation
     return inputs
 
 
@@ -206,10 +237,12 @@ def _audience(
 ) -> Audience:
     if path is not None:
         if viewers is not None or name is not None:
-            raise InputError(f"csv = {str(path)!r}: it says how many watch when; leave viewers and event out")
+            raise InputError(f"csv = {str(path)!r}: viewers or event are given too; one of them is accepted")
         return read_csv(path, channels, zipf)
     if viewers is None:
-        raise InputError("viewers is missing: say how many watch at once (20000), or give a csv of them over time")
+        raise InputError(
+            "viewers is missing: give the number of concurrent viewers (20000), or a csv of them over time"
+        )
     count = _whole("viewers", viewers, int(MOST_VIEWERS))
     return constant(count, channels, zipf) if name is None else event(_lower(name), count, channels, zipf)
 
@@ -264,8 +297,8 @@ def _number(what: str, value: float | str, least: float, most: float) -> float:
 def _rate(what: str, value: float | str) -> float:
     rate = _quantity(what, value, "rate")
     if not LEAST_RATE <= rate < math.inf:
-        said = "unlimited" if math.isinf(rate) else format_quantity(rate, "rate")
-        raise InputError(f"{what} = {value!r}: {said} is no bitrate of video; write for example '6 Mbit/s'")
+        rate_text = "unlimited" if math.isinf(rate) else format_quantity(rate, "rate")
+        raise InputError(f"{what} = {value!r}: {rate_text} is not a bitrate of video; write for example '6 Mbit/s'")
     return rate
 
 

@@ -1,4 +1,4 @@
-"""A finished plan: its numbers, its tables, and what they say in words."""
+"""A finished plan: its numbers, tables, figures, and their summary in sentences."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from p2psim.analysis.formatting import readable_table, say, say_interval
-from p2psim.analysis.planning.estimate import NUMBERS, Evidence, scaled
+from p2psim.analysis.formatting import format_interval, format_value, readable_table
+from p2psim.analysis.planning.estimate import NUMBERS, SimulatedPlan, scaled
 from p2psim.analysis.planning.inputs import Inputs
 from p2psim.analysis.planning.tariff import Delivered
 from p2psim.analysis.statistics import Interval
@@ -19,20 +19,20 @@ from p2psim.scenario import Scenario
 __all__ = ["Plan", "PlanFigures"]
 
 UNSEEN = 0.002
-"""Of the time watched, more stalling than this is noticed."""
+"""Increase of the stall ratio that viewers do not notice."""
 FLAT = 0.03
-"""Shares that differ by no more are called the same."""
+"""Difference of shares up to which they are called equal."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a plan came to; numbers by the names of `p2psim.analysis.planning.estimate.NUMBERS`."""
+    """Result of a plan; numbers by the names of `p2psim.analysis.planning.estimate.NUMBERS`."""
 
     inputs: Inputs
     numbers: Mapping[str, Interval]
-    evidence: Evidence = field(repr=False)
+    simulated: SimulatedPlan = field(repr=False)
     sensitivities: pd.DataFrame = field(repr=False)
-    """Each input low and high (`p2psim.analysis.planning.sensitivity`), the widest first."""
+    """Each input at a low and a high value (`p2psim.analysis.planning.sensitivity`), the largest change first."""
     seed: int = 1
 
     def __getitem__(self, name: str) -> Interval:
@@ -42,7 +42,7 @@ class Plan:
 
     @property
     def scenario(self) -> Scenario:
-        """The world in which viewers were simulated."""
+        """The simulated scenario, without its audience."""
         return self.inputs.scenario
 
     def summary(self, raw: bool = False) -> pd.DataFrame:
@@ -64,23 +64,23 @@ class Plan:
     @cached_property
     def curve(self) -> pd.DataFrame:
         """The audience over time: at (s), viewers, origin, base, p2p (bytes/s)."""
-        found = scaled(self.evidence, np.arange(self.evidence.replications))
-        columns = {name: getattr(found, name) for name in ("at", "viewers", "origin", "base", "p2p")}
+        curve = scaled(self.simulated, np.arange(self.simulated.replications))
+        columns = {name: getattr(curve, name) for name in ("at", "viewers", "origin", "base", "p2p")}
         return pd.DataFrame(columns)
 
     @cached_property
     def swarms(self) -> pd.DataFrame:
-        """What the origin still sends by size of the swarm: size, mean, low, high (shares)."""
-        return self.evidence.table()
+        """Share of the bytes that the origin sends, by size of the swarm: size, mean, low, high."""
+        return self.simulated.table()
 
     @cached_property
     def costs(self) -> pd.DataFrame:
-        """The bill against the price of the CDN: price, without, with, low, high; up to twice the price asked about."""
-        at, unit = self.inputs.tariff, "cdn_mbit" if self.inputs.tariff.cdn_mbit else "cdn_gb"
-        asked = getattr(at, unit) or 0.01
-        fixed = at.sharing(self._delivered("mean"))
+        """Bill against the price of the CDN: price, without, with, low, high; up to twice the price of the plan."""
+        tariff, unit = self.inputs.tariff, "cdn_mbit" if self.inputs.tariff.cdn_mbit else "cdn_gb"
+        planned = getattr(tariff, unit) or 0.01
+        fixed = tariff.sharing(self._delivered("mean"))
         rows = []
-        for price in np.linspace(0.0, 2 * asked, 21):
+        for price in np.linspace(0.0, 2 * planned, 21):
             per = price / 1e9 if unit == "cdn_gb" else price / (1e6 / 8)
             names = ("base_bytes", "origin_bytes") if unit == "cdn_gb" else ("base_rate_p95", "origin_rate_p95")
             base, used = (self.numbers[name] for name in names)
@@ -92,68 +92,68 @@ class Plan:
 
     @property
     def answer(self) -> str:
-        """Give the answer in a sentence."""
+        """The result in a sentence."""
         bill, base = self.numbers["bill"].mean, self.numbers["base_bill"].mean
-        saving = say_interval(self.numbers["origin_saving"], "share")
-        less = f"the bill falls from {say(base, 'money')} to {say(bill, 'money')}"
-        more = f"but the bill rises from {say(base, 'money')} to {say(bill, 'money')}"
+        saving = format_interval(self.numbers["origin_saving"], "share")
+        less = f"the bill falls from {format_value(base, 'money')} to {format_value(bill, 'money')}"
+        more = f"but the bill rises from {format_value(base, 'money')} to {format_value(bill, 'money')}"
         return f"Sharing saves {saving} of the origin's bytes; {less if bill <= base else more}."
 
     @property
     def basis(self) -> str:
-        """Say what was simulated, and why it stands for the whole audience."""
-        evidence, swarms = self.evidence, self.swarms
-        sizes = ", ".join(f"{size:,}" for size in evidence.sizes)
+        """Sentences that state what was simulated, and how it represents the whole audience."""
+        simulated, swarms = self.simulated, self.swarms
+        sizes = ", ".join(f"{size:,}" for size in simulated.sizes)
         parts = [
-            f"Simulated: swarms of {sizes} viewers in steady state, {evidence.replications} times each, every one with "
-            "its pair without sharing (the same viewers)."
+            f"Simulated: swarms of {sizes} viewers in steady state, {simulated.replications} replications each, with "
+            "and without sharing by the same viewers."
         ]
-        if evidence.event is not None:
+        if simulated.event is not None:
             parts.append(
-                f"The event was simulated whole with one viewer for every {1 / evidence.scale:,.0f}, and corrected for "
-                "the size of its swarms."
+                f"The complete event was simulated with one viewer for every {1 / simulated.scale:,.0f}, and corrected "
+                "for the size of its swarms."
             )
         elif not self.inputs.audience.is_constant:
-            parts.append("The curve is too long to be simulated whole: each moment is taken as a steady state.")
-        if evidence.largest > evidence.sizes[-1] and len(swarms) > 1:
+            parts.append("The curve is too long to be simulated: each moment is treated as a steady state.")
+        if simulated.largest > simulated.sizes[-1] and len(swarms) > 1:
             small, large = (row["mean"] for row in swarms.to_dict("records")[-2:])
             flat = "hardly changes" if abs(large - small) <= FLAT else "still changes"
-            ends = f"{evidence.sizes[-2]:,} viewers ({say(small, 'share')}) to {evidence.sizes[-1]:,}"
+            ends = f"{simulated.sizes[-2]:,} viewers ({format_value(small, 'share')}) to {simulated.sizes[-1]:,}"
             parts.append(
-                "A viewer deals with a few dozen neighbours whatever the size of the swarm: the share that the origin "
-                f"still sends {flat} from {ends} ({say(large, 'share')}). Larger swarms ({evidence.largest:,.0f}) are "
-                "taken to be like the latter; that step is added to every interval."
+                "A viewer has a few dozen neighbours whatever the size of the swarm: the share of the bytes that the "
+                f"origin sends {flat} from {ends} ({format_value(large, 'share')}). Larger swarms "
+                f"({simulated.largest:,.0f}) are assumed to be like the latter; this step is added to every interval."
             )
         return " ".join(parts)
 
     @property
     def advice(self) -> str:
-        """Say which of the operator's settings saves most, and what the answer depends on most."""
+        """Sentences that state which choice of the operator saves most, and which circumstance matters most."""
         table, saving = self.sensitivities, self.numbers["origin_saving"].mean
         smooth = table["stall_ratio"] <= self.numbers["stall_ratio"].mean + UNSEEN
         better = table[table["lever"] & smooth & (table["low"] > saving)].sort_values("change", ascending=False).head(1)
         parts = [
-            f"Change first: {row['input']} {row['setting']}, which saves {say(row['saving'], 'share')} instead of "
-            f"{say(saving, 'share')} of the origin's bytes."
+            f"Change first: {row['input']} {row['setting']}, which saves {format_value(row['saving'], 'share')} "
+            f"instead of {format_value(saving, 'share')} of the origin's bytes."
             for row in better.to_dict("records")
         ]
         wide = table[~table["lever"]].head(1)["input"]
-        parts += [f"Of what cannot be chosen, the saving depends most on: {name}." for name in wide]
+        parts += [f"Among the circumstances, the saving depends most on: {name}." for name in wide]
         return " ".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values for JSON."""
+        """Return the values for JSON."""
         money = {"bill", "base_bill", "bill_saved", "bill_saving", "break_even_price", "break_even_fee"}
-        plain = {name: interval.to_dict() for name, interval in self.numbers.items() if name not in money}
+        values = {name: interval.to_dict() for name, interval in self.numbers.items() if name not in money}
         names = {"bill": "with", "base_bill": "without", "bill_saved": "saved", "bill_saving": "saving"}
-        paid = [name for name in NUMBERS if name in money]
-        bill: dict[str, Any] = {names.get(name, name): self.numbers[name].to_dict() for name in paid}
+        amounts = [name for name in NUMBERS if name in money]
+        bill: dict[str, Any] = {names.get(name, name): self.numbers[name].to_dict() for name in amounts}
         return {
             "answer": self.answer,
             "inputs": dict(self.inputs.rows()),
             "seed": self.seed,
-            "replications": self.evidence.replications,
-            **plain,
+            "replications": self.simulated.replications,
+            **values,
             "bill": {**bill, "currency": "USD", "hours": self.inputs.seconds / 3600},
             "sensitivities": self.sensitivities.to_dict("records"),
             "swarms": self.swarms.to_dict("records"),
@@ -169,32 +169,32 @@ class Plan:
     def _delivered(self, end: str) -> Delivered:
         names = {"origin": "origin_bytes", "p2p": "p2p_bytes", "relayed": "relay_bytes", "p95": "origin_rate_p95"}
         hours = self.inputs.audience.mean * self.inputs.seconds / 3600
-        found = {key: float(getattr(self.numbers[name], end)) for key, name in names.items()}
-        return Delivered(viewer_hours=hours, **found)
+        amounts = {key: float(getattr(self.numbers[name], end)) for key, name in names.items()}
+        return Delivered(viewer_hours=hours, **amounts)
 
 
 class PlanFigures:
-    """Draws a `Plan`; each method gives the axes, and draws on `ax` where one is given."""
+    """Figures of a `Plan`; each method draws on `ax`, or on new axes, and returns the axes."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
 
     def tornado(self, ax: Any = None) -> Any:
-        """What the saving depends on, the widest first."""
+        """Draw the sensitivity of the saving to each input, the largest change first."""
         plan = self._plan
         return _draw("tornado", plan.sensitivities, ax, at=plan.numbers["origin_saving"].mean)
 
     def cost(self, ax: Any = None) -> Any:
-        """The bill against the price of the CDN, with and without sharing."""
+        """Draw the bill against the price of the CDN, with and without sharing."""
         tariff = self._plan.inputs.tariff
         by = "Mbit/s (95th percentile)" if tariff.cdn_mbit else "GB"
-        return _draw("cost", self._plan.costs, ax, asked=tariff.cdn_mbit or tariff.cdn_gb, by=by)
+        return _draw("cost", self._plan.costs, ax, planned=tariff.cdn_mbit or tariff.cdn_gb, by=by)
 
     def load(self, ax: Any = None) -> Any:
-        """The origin's rate over time, with and without sharing."""
+        """Draw the rate of the origin over time, with and without sharing."""
         return _draw("load", self._plan.curve, ax)
 
 
 def _draw(figure: str, table: Any, ax: Any, **options: Any) -> Any:
-    # By name: the analysis knows no figures.
+    # Imported by name, because the analysis must not depend on the plots.
     return getattr(import_module("p2psim.plots"), figure)(table, ax=ax, **options)

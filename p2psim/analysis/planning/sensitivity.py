@@ -1,4 +1,4 @@
-"""What to change first: each input low and high, everything else as it is, the same viewers in all of them."""
+"""Sensitivity of a plan: each input at a low and a high value, all else equal, with the same viewers."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from p2psim.analysis.formatting import say
+from p2psim.analysis.formatting import format_value
 from p2psim.analysis.planning.audience import Audience
-from p2psim.analysis.planning.estimate import Evidence, estimates
+from p2psim.analysis.planning.estimate import SimulatedPlan, estimates
 from p2psim.analysis.planning.inputs import Inputs
-from p2psim.analysis.planning.sampling import Flows, Sampler
+from p2psim.analysis.planning.sampling import Sampler, Traffic
 from p2psim.analysis.planning.tariff import Delivered
 from p2psim.analysis.runs import Job
 from p2psim.analysis.statistics import Interval, ratio_difference
@@ -22,57 +22,61 @@ __all__ = ["Variant", "sensitivity_jobs", "sensitivity_table", "variants"]
 _PRICES = (
     ("price of the CDN", "cdn_gb"),
     ("price of the CDN", "cdn_mbit"),
-    ("fee for a viewer-hour", "fee_hour"),
-    ("fee for a GB from peers", "fee_gb"),
+    ("fee per viewer-hour", "fee_hour"),
+    ("fee per GB from peers", "fee_gb"),
 )
 SIMULATED, RESIZED, PRICED = "simulated", "resized", "priced"
+"""Ways to evaluate a variant: by simulation, by another size of the audience, by other prices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """One input at another value."""
+    """A plan with one input at another value."""
 
     what: str
+    """Name of the input."""
     end: str
     """low or high"""
     setting: str
+    """Value of the input as text."""
     inputs: Inputs
     lever: bool = False
-    """Whether an operator can choose it."""
+    """True if the operator can choose the value."""
     how: str = SIMULATED
+    """`SIMULATED`, `RESIZED` or `PRICED`."""
 
 
 def variants(inputs: Inputs) -> list[Variant]:
-    """List every input at a low and a high value, those that change nothing left out."""
-    found = [variant for make in (_settings, _world, _audience, _prices) for variant in make(inputs)]
-    return [variant for variant in found if variant.inputs != inputs]
+    """Return every input at a low and a high value, without values equal to those of the plan."""
+    candidates = [*_choices(inputs), *_circumstances(inputs), *_audience(inputs), *_prices(inputs)]
+    return [variant for variant in candidates if variant.inputs != inputs]
 
 
 def sensitivity_jobs(sampler: Sampler, inputs: Inputs) -> list[Job]:
-    """List the runs that the table needs."""
-    asked = [inputs, *(each.inputs for each in variants(inputs) if each.how == SIMULATED)]
+    """Return the runs that the sensitivity table needs."""
+    simulated = [inputs, *(variant.inputs for variant in variants(inputs) if variant.how == SIMULATED)]
     size, count = _reference(sampler, inputs), sampler.effort.variants
-    return [job for each in asked for job in sampler.steady_jobs(each, size, count, sampler.effort.reference)]
+    return [job for each in simulated for job in sampler.steady_jobs(each, size, count, sampler.effort.reference)]
 
 
-def sensitivity_table(sampler: Sampler, evidence: Evidence) -> pd.DataFrame:
-    """Give what becomes of saving and bill at both ends of each input, the widest first.
+def sensitivity_table(sampler: Sampler, base_plan: SimulatedPlan) -> pd.DataFrame:
+    """Return saving and bill at the low and high value of each input, the input with the largest change first.
 
-    Columns input, lever, end (low, high), setting, saving, low, high (its 95 % interval over paired differences),
-    change (of the saving), stall_ratio, bill, bill_change (dollars).
+    Columns: input, lever (True if the operator can choose it), end (low, high), setting, saving, low, high (its 95 %
+    interval from paired differences), change (of the saving), stall_ratio, bill, bill_change (dollars).
     """
-    inputs = evidence.inputs
+    inputs = base_plan.inputs
     size, count = _reference(sampler, inputs), sampler.effort.variants
-    plain, now = sampler.steady(inputs, size, count, sampler.effort.reference), estimates(evidence)
+    plain, now = sampler.steady(inputs, size, count, sampler.effort.reference), estimates(base_plan)
     rows = []
     for variant in variants(inputs):
         if variant.how == SIMULATED:
             other = sampler.steady(variant.inputs, size, count, sampler.effort.reference)
-            saving, bill = _shifted(now, evidence, plain, other)
+            saving, bill = _shifted(now, base_plan, plain, other)
             stalls = now["stall_ratio"].mean + _stall_ratio(other) - _stall_ratio(plain)
         else:
-            found = estimates(replace(evidence, inputs=variant.inputs))
-            saving, bill, stalls = found["origin_saving"], found["bill"].mean, now["stall_ratio"].mean
+            numbers = estimates(replace(base_plan, inputs=variant.inputs))
+            saving, bill, stalls = numbers["origin_saving"], numbers["bill"].mean, now["stall_ratio"].mean
         rows.append(
             {
                 "input": variant.what,
@@ -99,45 +103,48 @@ def _reference(sampler: Sampler, inputs: Inputs) -> int:
     return max(2, min(sampler.effort.reference, round(inputs.audience.peak)))
 
 
-def _stall_ratio(flows: Flows) -> float:
-    return float(flows.stalled.sum() / flows.viewer_seconds.sum())
+def _stall_ratio(traffic: Traffic) -> float:
+    return float(traffic.stalled.sum() / traffic.viewer_seconds.sum())
 
 
-def _shifted(now: dict[str, Interval], evidence: Evidence, plain: Flows, other: Flows) -> tuple[Interval, float]:
-    """Move the plan's saving and bill as far as the paired difference in the swarm of reference says."""
-    columns = [getattr(flows, name)[:, 0] for flows in (other, plain) for name in ("origin", "base")]
+def _shifted(
+    now: dict[str, Interval], base_plan: SimulatedPlan, plain: Traffic, other: Traffic
+) -> tuple[Interval, float]:
+    """Return the saving and the bill of the plan, changed by the paired difference in the reference swarm."""
+    columns = [getattr(traffic, name)[:, 0] for traffic in (other, plain) for name in ("origin", "base")]
     difference = ratio_difference(*columns).mapped(-1.0)
-    # what the origin still sends changes by the same factor as in the swarm of reference
+    # the share that the origin sends changes by the same factor as in the reference swarm
     factor = (1 - now["origin_saving"].mean) / (plain.origin.sum() / plain.base.sum())
     saving = difference.mapped(float(factor), now["origin_saving"].mean).clipped(-np.inf, 1.0)
     ratio = {
-        name: [getattr(flows, name).sum() / flows.base.sum() for flows in (plain, other)] for name in ("p2p", "relayed")
+        name: [getattr(traffic, name).sum() / traffic.base.sum() for traffic in (plain, other)]
+        for name in ("p2p", "relayed")
     }
     larger = (other.base.sum() / other.viewer_seconds.sum()) / (plain.base.sum() / plain.viewer_seconds.sum())
-    base, left = now["base_bytes"].mean * larger, 1 - saving.mean
+    base, origin_share = now["base_bytes"].mean * larger, 1 - saving.mean
     moved = {name: (now[key].mean / now["base_bytes"].mean + ratio[name][1] - ratio[name][0]) * base
              for name, key in (("p2p", "p2p_bytes"), ("relayed", "relay_bytes"))}  # fmt: skip
-    left_before = 1 - now["origin_saving"].mean
-    used = Delivered(
-        origin=left * base,
+    share_before = 1 - now["origin_saving"].mean
+    delivered = Delivered(
+        origin=origin_share * base,
         p2p=max(0.0, moved["p2p"]),
         relayed=max(0.0, moved["relayed"]),
-        p95=now["origin_rate_p95"].mean * larger * (left / left_before if left_before else 1.0),
-        viewer_hours=evidence.inputs.audience.mean * evidence.inputs.seconds / 3600,
+        p95=now["origin_rate_p95"].mean * larger * (origin_share / share_before if share_before else 1.0),
+        viewer_hours=base_plan.inputs.audience.mean * base_plan.inputs.seconds / 3600,
     )
-    at = evidence.inputs.tariff
-    return saving, at.cdn(used) + at.sharing(used)
+    tariff = base_plan.inputs.tariff
+    return saving, tariff.cdn(delivered) + tariff.sharing(delivered)
 
 
 def _ends(
     inputs: Inputs, what: str, name: str, values: Sequence[Any], words: Sequence[str], lever: bool = False
 ) -> Iterator[Variant]:
     for end, value, word in zip(("low", "high"), values, words, strict=True):
-        yield Variant(what=what, end=end, setting=word, inputs=inputs.with_(**{name: value}), lever=lever)
+        yield Variant(what=what, end=end, setting=word, inputs=inputs.changed(**{name: value}), lever=lever)
 
 
-def _settings(inputs: Inputs) -> Iterator[Variant]:
-    """What an operator sets."""
+def _choices(inputs: Inputs) -> Iterator[Variant]:
+    """Yield variants of what an operator chooses."""
     latencies = [round(max(2 * inputs.segment, inputs.latency * share)) for share in (2 / 3, 5 / 3)]
     yield from _ends(inputs, "live latency", "latency", latencies, [f"{each} s" for each in latencies], lever=True)
     if not inputs.ladder:
@@ -145,8 +152,8 @@ def _settings(inputs: Inputs) -> Iterator[Variant]:
         words = [format_quantity(round(rate), "rate") for rate in rates]
         yield from _ends(inputs, "bitrate", "bitrate", rates, words, lever=True)
     for what, field, values, unit in (
-        ("neighbours, at most", "policy.maxPeers", (12, 50), ""),
-        ("HTTP-first window", "policy.highDemandTimeWindow", (8.0, 15.0), " s"),
+        ("maximum number of neighbours", "policy.maxPeers", (12, 50), ""),
+        ("high-demand window", "policy.highDemandTimeWindow", (8.0, 15.0), " s"),
     ):
         changed = [_changed(inputs, field, value) for value in values]
         yield from _ends(inputs, what, "changes", changed, [f"{value:g}{unit}" for value in values], lever=True)
@@ -159,23 +166,23 @@ def _changed(inputs: Inputs, field: str, value: Any) -> dict[str, Any]:
     return {**inputs.changes, field: value}
 
 
-def _world(inputs: Inputs) -> Iterator[Variant]:
-    """What viewers bring along."""
-    yield from _ends(inputs, "uplink lent", "lent", (0.25, 1.0), ("25 %", "100 %"))
+def _circumstances(inputs: Inputs) -> Iterator[Variant]:
+    """Yield variants of the viewers' links, NATs and viewing times."""
+    yield from _ends(inputs, "share of the uplink used", "lent", (0.25, 1.0), ("25 %", "100 %"))
     yield from _ends(inputs, "NAT", "nat", ("mobile", "fixed"), ("mobile", "fixed"))
     if not inputs.access:
         shares = [min(1.0, max(0.0, round(inputs.mobile + step, 4))) for step in (-0.2, 0.2)]
-        yield from _ends(inputs, "mobile viewers", "mobile", shares, [say(share, "share") for share in shares])
+        yield from _ends(inputs, "mobile viewers", "mobile", shares, [format_value(share, "share") for share in shares])
     times = [inputs.viewing / 2, inputs.viewing * 2]
     yield from _ends(inputs, "viewing time", "viewing", times, [f"{time / 60:.0f} min" for time in times])
 
 
 def _audience(inputs: Inputs) -> Iterator[Variant]:
-    """How many watch; a smaller audience is a smaller swarm."""
+    """Yield variants of the number of viewers; a smaller audience is a smaller swarm."""
     for end, factor in (("low", 1 / 3), ("high", 3.0)):
         other = _resized(inputs.audience, factor)
         yield Variant(
-            what="viewers", end=end, setting=f"{other.peak:,.0f}", inputs=inputs.with_(audience=other), how=RESIZED
+            what="viewers", end=end, setting=f"{other.peak:,.0f}", inputs=inputs.changed(audience=other), how=RESIZED
         )
 
 
@@ -184,10 +191,11 @@ def _resized(audience: Audience, factor: float) -> Audience:
 
 
 def _prices(inputs: Inputs) -> Iterator[Variant]:
+    """Yield variants of the prices."""
     for what, name in _PRICES:
         price = getattr(inputs.tariff, name)
         for end, factor in (("low", 0.5), ("high", 2.0)):
             tariff = replace(inputs.tariff, **{name: price * factor})
             yield Variant(
-                what=what, end=end, setting=f"${price * factor:g}", inputs=inputs.with_(tariff=tariff), how=PRICED
+                what=what, end=end, setting=f"${price * factor:g}", inputs=inputs.changed(tariff=tariff), how=PRICED
             )

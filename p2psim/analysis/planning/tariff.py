@@ -1,4 +1,4 @@
-"""What delivery is billed by, and the bill."""
+"""Tariffs of delivery, bills, and break-even prices."""
 
 from dataclasses import dataclass
 
@@ -12,23 +12,25 @@ GIGABYTE, MBIT = 1e9, 1e6 / 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tariff:
-    """Dollars: CDN by gigabyte or by Mbit/s and month, P2P by viewer-hour or gigabyte, relays by gigabyte."""
+    """Prices in dollars: of the CDN, of a P2P service, and of relays."""
 
     cdn_gb: float = 0.0
+    """Per gigabyte of the CDN."""
     cdn_mbit: float = 0.0
-    """For each Mbit/s of the 95th percentile of five-minute rates, a month."""
+    """Per month and Mbit/s of the 95th percentile of the CDN's five-minute rates."""
     fee_gb: float = 0.0
-    """For each gigabyte from peers."""
+    """Per gigabyte from peers."""
     fee_hour: float = 0.0
-    """For each hour of a viewer."""
+    """Per viewer-hour."""
     turn_gb: float = 0.0
+    """Per gigabyte through relays."""
 
     @property
     def text(self) -> str:
-        """Say what is paid for."""
+        """List of the prices."""
         parts = [
-            f"${price:g} {what}"
-            for price, what in (
+            f"${price:g} {item}"
+            for price, item in (
                 (self.cdn_gb, "per GB of the CDN"),
                 (self.cdn_mbit, "per Mbit/s (95th percentile) of the CDN"),
                 (self.fee_gb, "per GB from peers"),
@@ -37,14 +39,14 @@ class Tariff:
             )
             if price
         ]
-        return ", ".join(parts) or "nothing costs anything"
+        return ", ".join(parts) or "all prices are 0"
 
     def cdn(self, used: "Delivered") -> float:
-        """Bill of the CDN alone."""
+        """Return the bill of the CDN."""
         return used.origin / GIGABYTE * self.cdn_gb + used.p95 / MBIT * self.cdn_mbit
 
     def sharing(self, used: "Delivered") -> float:
-        """Bill of what sharing needs: fees and relays."""
+        """Return the bill of sharing: fees and relays."""
         return (
             used.p2p / GIGABYTE * self.fee_gb
             + used.viewer_hours * self.fee_hour
@@ -54,7 +56,7 @@ class Tariff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
-    """What is billed: bytes, bytes/s, hours."""
+    """Billed amounts: bytes, the 95th percentile in bytes/s, viewer-hours."""
 
     origin: float
     p2p: float
@@ -64,25 +66,27 @@ class Delivered:
 
 
 def tariff(name: str | None = None, **given: float | None) -> Tariff:
-    """Take the prices of a name (data/presets/prices.toml) and replace those that are given; raises InputError."""
+    """Return the named prices (data/presets/prices.toml), with the given ones replaced; raises InputError."""
     base = prices(name or "cloud-cdn")
     own = {key: price for key, price in given.items() if price is not None}
     if own.get("cdn_gb") and own.get("cdn_mbit"):
-        raise InputError("cdn_price and p95_price: a CDN is billed by the gigabyte or by the 95th percentile; give one")
+        raise InputError(
+            "cdn_price, p95_price: one of them is accepted; a CDN is billed by the gigabyte or by the 95th percentile"
+        )
     by_rate = bool(own.get("cdn_mbit"))
-    # a planner who names a price of the CDN has a tracker of their own and no fee but the one they name
+    # without named prices, the planner is assumed to run a tracker of their own, without a fee
     fee = base.service if name is not None else 0.0
     chosen = {"cdn_gb": 0.0 if by_rate else base.cdn, "fee_gb": fee, "turn_gb": base.turn}
     return Tariff(**{**chosen, **own})
 
 
-def break_even_cdn(at: Tariff, without: Delivered, with_: Delivered) -> float:
-    """Price of the CDN, by what it is billed by, from which on sharing pays; infinite where it saves nothing."""
-    saved = (without.p95 - with_.p95) / MBIT if at.cdn_mbit else (without.origin - with_.origin) / GIGABYTE
-    return at.sharing(with_) / saved if saved > 0 else float("inf")
+def break_even_cdn(prices: Tariff, without: Delivered, shared: Delivered) -> float:
+    """Return the price of the CDN (per GB, or per Mbit/s) above which sharing pays; infinite if it saves nothing."""
+    saved = (without.p95 - shared.p95) / MBIT if prices.cdn_mbit else (without.origin - shared.origin) / GIGABYTE
+    return prices.sharing(shared) / saved if saved > 0 else float("inf")
 
 
-def break_even_fee(at: Tariff, without: Delivered, with_: Delivered) -> float:
-    """Fee for a viewer-hour up to which sharing pays, all other prices as they are."""
-    other = at.sharing(with_) - with_.viewer_hours * at.fee_hour
-    return (at.cdn(without) - at.cdn(with_) - other) / with_.viewer_hours if with_.viewer_hours else 0.0
+def break_even_fee(prices: Tariff, without: Delivered, shared: Delivered) -> float:
+    """Return the fee per viewer-hour up to which sharing pays, with all other prices unchanged."""
+    other = prices.sharing(shared) - shared.viewer_hours * prices.fee_hour
+    return (prices.cdn(without) - prices.cdn(shared) - other) / shared.viewer_hours if shared.viewer_hours else 0.0

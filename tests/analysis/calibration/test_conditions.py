@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from p2psim.analysis.calibration.conditions import NONE, calibrated, conditions
+from p2psim.analysis.calibration.conditions import NONE, conditions, with_calibrated_network
 from p2psim.errors import InputError
 from p2psim.scenario.presets import bundled, section_presets
 from p2psim.simulation import run
@@ -24,23 +24,23 @@ def test_conditions_are_who_watched_and_where(recorded: Trace) -> None:
 
 
 def test_what_ships_is_used_and_keeps_the_round_trip(recorded: Trace) -> None:
-    own, shipped = recorded.scenario, calibrated(recorded.scenario, recorded)
+    own, shipped = recorded.scenario, with_calibrated_network(recorded.scenario, recorded)
     assert shipped.network.handshake != own.network.handshake
     assert shipped == own.replace({"network.preset": "aiortc-loopback"})
     assert shipped.network.rtt == own.network.rtt
-    assert calibrated(own, recorded, NONE) == own
-    assert calibrated(own, recorded, "aiortc").network.window == 1_048_576
+    assert with_calibrated_network(own, recorded, NONE) == own
+    assert with_calibrated_network(own, recorded, "aiortc").network.window == 1_048_576
 
 
 def test_simulated_traces_are_left_alone() -> None:
     trace = run(SMALL.replace({"viewers.count": 3, "duration": "20 s"}), events=True).trace
     assert trace is not None
-    assert calibrated(trace.scenario, trace) == trace.scenario
+    assert with_calibrated_network(trace.scenario, trace) == trace.scenario
 
 
 def test_an_unknown_calibration_is_refused(recorded: Trace) -> None:
     with pytest.raises(InputError, match=r"calibration = .aiortc-lop.*did you mean"):
-        calibrated(recorded.scenario, recorded, "aiortc-lop")
+        with_calibrated_network(recorded.scenario, recorded, "aiortc-lop")
 
 
 def test_every_shipped_calibration_says_where_it_comes_from() -> None:

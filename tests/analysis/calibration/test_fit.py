@@ -6,7 +6,7 @@ import math
 import pytest
 
 from p2psim import Scenario, calibrate
-from p2psim.analysis.calibration.fit import Calibration, Check, kept_out, trace_digest
+from p2psim.analysis.calibration.fit import Calibration, FitCheck, scenarios_to_hold_out, trace_digest
 from p2psim.errors import InputError
 from p2psim.simulation import run
 from p2psim.trace import Manifest, Trace
@@ -64,7 +64,7 @@ def test_another_truth_is_not_what_is_found(recovered) -> None:
     assert not any(holds(recovered, wrong).values())
 
 
-def test_it_carries_to_a_scenario_kept_out(recovered) -> None:
+def test_it_carries_to_a_scenario_scenarios_to_hold_out(recovered) -> None:
     kept = [check for check in recovered.checks if check.held_out]
     assert {check.metric for check in kept} == {"p2p_ratio", "startup", "http_time", "p2p_time"}
     assert {check.scenario for check in kept} == {"kept"}
@@ -82,11 +82,11 @@ def test_a_scenario_of_another_network_is_said_to_disagree(traces) -> None:
     assert all(holds(found, TRUTH).values())  # what is kept out has no part in the fit
 
 
-def test_scenarios_are_kept_out_by_their_names_if_none_is_asked_for(traces) -> None:
-    first, second = (kept_out(each, ()) for each in (traces, traces[::-1]))
+def test_scenarios_are_scenarios_to_hold_out_by_their_names_if_none_is_asked_for(traces) -> None:
+    first, second = (scenarios_to_hold_out(each, ()) for each in (traces, traces[::-1]))
     assert first == second
     assert len(first) == 1
-    assert kept_out(traces[:1], ()) == ()
+    assert scenarios_to_hold_out(traces[:1], ()) == ()
 
 
 def test_what_was_fitted_is_named_with_its_digest(traces, recovered) -> None:
@@ -99,9 +99,9 @@ def test_what_was_fitted_is_named_with_its_digest(traces, recovered) -> None:
 
 
 def test_shares_are_judged_in_points_and_times_relatively() -> None:
-    share = Check("x", "p2p_ratio", 0.5, 0.6, 0.525, held_out=True)
-    time = Check("x", "startup", 0.5, 0.6, 0.56, held_out=True)
-    none = Check("x", "p2p_time", math.nan, 1.0, 1.0, held_out=True)
+    share = FitCheck("x", "p2p_ratio", 0.5, 0.6, 0.525, held_out=True)
+    time = FitCheck("x", "startup", 0.5, 0.6, 0.56, held_out=True)
+    none = FitCheck("x", "p2p_time", math.nan, 1.0, 1.0, held_out=True)
     assert share.error(share.after) == pytest.approx(0.025)
     assert time.error(time.after) == pytest.approx(0.12)
     assert [share.passes, time.passes, none.passes] == [True, False, True]

@@ -63,7 +63,7 @@ def test_other_tables_stay_and_the_same_one_is_replaced(tmp_path) -> None:
 def test_what_is_no_name_or_tells_nothing_is_refused(tmp_path) -> None:
     with pytest.raises(InputError, match="letters"):
         preset_text(calibration(), "a b")
-    with pytest.raises(InputError, match="nothing to write"):
+    with pytest.raises(InputError, match="no preset to write"):
         preset_text(calibration({"window": ESTIMATES["window"]}))
     (tmp_path / "broken.toml").write_text("= 3")
     with pytest.raises(InputError, match="not TOML"):

@@ -12,11 +12,12 @@ from p2psim.analysis.claims.boundaries import (
     boundaries_frame,
     boundary_cases,
     contradictions,
-    stretches,
-    stretches_frame,
+    holding_ranges,
+    holding_ranges_frame,
 )
 from p2psim.analysis.claims.definitions import load_claims, select
-from p2psim.analysis.claims.verdicts import Finding, Judge, status
+from p2psim.analysis.claims.findings import Finding, status
+from p2psim.analysis.claims.verdicts import Judge
 from p2psim.analysis.dimensions import dimensions
 from p2psim.analysis.runs import Runs
 from p2psim.analysis.statistics import Interval
@@ -35,20 +36,20 @@ def _boundary(claim: str, dimension: str, means: list[float]) -> Boundary:
 
 
 def test_crossings_of_a_line() -> None:
-    ((begin, end),) = stretches([0, 10], [0.0, 1.0], 0.25, 0.5)
+    ((begin, end),) = holding_ranges([0, 10], [0.0, 1.0], 0.25, 0.5)
     assert (begin, end) == pytest.approx((2.5, 5.0))
-    assert stretches([0, 10], [0.0, 1.0], 2.0, 3.0) == []
-    assert stretches([0, 10], [0.0, 1.0], -1.0, 2.0) == [(0.0, 10.0)]
-    assert stretches([0, 10], [0.0, 1.0], -math.inf, 0.5) == [(0.0, 5.0)]
+    assert holding_ranges([0, 10], [0.0, 1.0], 2.0, 3.0) == []
+    assert holding_ranges([0, 10], [0.0, 1.0], -1.0, 2.0) == [(0.0, 10.0)]
+    assert holding_ranges([0, 10], [0.0, 1.0], -math.inf, 0.5) == [(0.0, 5.0)]
 
 
 def test_crossings_over_a_logarithm() -> None:
-    ((begin, end),) = stretches([1, 100], [0.0, 1.0], 0.5, 1.0, log=True)
+    ((begin, end),) = holding_ranges([1, 100], [0.0, 1.0], 0.5, 1.0, log=True)
     assert (begin, end) == pytest.approx((10.0, 100.0))
 
 
 def test_a_line_that_leaves_and_comes_back_has_two_stretches() -> None:
-    assert stretches([0, 1, 2], [0.0, 1.0, 0.0], 0.0, 0.5) == [(0.0, 0.5), (1.5, 2.0)]
+    assert holding_ranges([0, 1, 2], [0.0, 1.0, 0.0], 0.0, 0.5) == [(0.0, 0.5), (1.5, 2.0)]
 
 
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=6), st.floats(-1, 1), st.floats(0.01, 1))
@@ -56,7 +57,7 @@ def test_inside_a_stretch_the_line_is_inside(means: list[float], low: float, wid
     import numpy as np
 
     at = list(range(len(means)))
-    found = stretches(at, means, low, low + width)
+    found = holding_ranges(at, means, low, low + width)
     for place in np.linspace(0, len(means) - 1, 41).tolist():
         here = float(np.interp(place, at, means))
         within = any(begin - 1e-6 <= place <= end + 1e-6 for begin, end in found)
@@ -111,7 +112,7 @@ def test_tables_for_figures() -> None:
     frame = boundaries_frame(claimed)
     assert frame["x"].tolist() == [16, 24, 36, 42, 50]
     assert {"value", "low", "high", "status"} <= set(frame.columns)
-    drawn = stretches_frame(claimed).iloc[0]
+    drawn = holding_ranges_frame(claimed).iloc[0]
     assert drawn["begin"] == pytest.approx((33 - 16) / (50 - 16))
     assert (drawn["least"], drawn["most"]) == ("16 s", "50 s")
 
@@ -125,15 +126,17 @@ def test_contradictions_are_computed() -> None:
         ]
         return contradictions(claimed)
 
-    assert "hold in 5 " in all_at(0.6)[-1]
-    assert "hold in none" in all_at(0.65)[-1]
-    assert all_at(0.65)[-1].endswith("at most C1, C7 at once.")
+    assert "hold together in 5 of 5 " in all_at(0.6)[-1]
+    assert "hold together in none of 5 " in all_at(0.65)[-1]
+    assert all_at(0.65)[-1].endswith("the largest set that holds in one scenario: C1, C7.")
     assert "Only a saving of exactly 60 % lies in C1 and C5, C4 and C5, C4 and C7, C5 and C7." in all_at(0.6)
 
 
 def test_claims_that_share_no_saving_exclude_each_other() -> None:
     high = replace(CLAIMS["C7"], saving=(0.8, 0.9))
-    assert contradictions([(CLAIMS["C4"], ()), (high, ())]) == ["C4 and C7 exclude each other: no saving lies in both."]
+    assert contradictions([(CLAIMS["C4"], ()), (high, ())]) == [
+        "C4 and C7 are mutually exclusive: no saving lies in both ranges."
+    ]
 
 
 def test_a_judge_finds_the_boundary_of_a_claim() -> None:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from p2psim.analysis.claims.evidence import growth, sample_interval, staleness, with_bills
+from p2psim.analysis.claims.evidence import growth_exponent, sample_interval, stale_offer_counts, with_bills
 from p2psim.simulation import Run
 from p2psim.trace import totals
 from tests.traces import TraceBuilder, duet
@@ -13,16 +13,16 @@ from tests.traces import TraceBuilder, duet
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
 def test_growth_recovers_its_exponent(exponent: float) -> None:
     sizes = [10, 100, 1000]
-    assert growth([7 * size**exponent for size in sizes], sizes) == pytest.approx(exponent)
+    assert growth_exponent([7 * size**exponent for size in sizes], sizes) == pytest.approx(exponent)
 
 
 def test_growth_of_nothing() -> None:
-    assert math.isnan(growth([0.0, 1.0], [1, 2]))
+    assert math.isnan(growth_exponent([0.0, 1.0], [1, 2]))
 
 
 def test_staleness_is_a_share_of_the_offers_passed_on() -> None:
     run = Run(totals(duet()), None, stale_offers=3, live_offers=9)
-    assert staleness(run) == {"stale_offers": 3.0, "offers": 12.0}
+    assert stale_offer_counts(run) == {"stale_offers": 3.0, "offers": 12.0}
 
 
 def test_sample_interval_is_within_viewers() -> None:

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from p2psim.analysis.claims.definitions import Case, Claim, Vary
-from p2psim.analysis.claims.verdicts import Finding, Verdict, decide, status
+from p2psim.analysis.claims.findings import Finding, status
+from p2psim.analysis.claims.verdicts import ClaimResult, decide
 from p2psim.analysis.statistics import Interval
 from p2psim.scenario import Scenario
 
@@ -18,14 +19,14 @@ VARY = Vary(what="live latency", field="stream.live_latency", values=("8 s", "24
     ("interval", "expected"),
     [
         (Interval(0.6, 0.5, 0.7), "inside"),
-        (Interval(0.6, 0.49, 0.69), "across"),
-        (Interval(0.6, 0.51, 0.71), "across"),
-        (Interval(0.6, 0.4, 0.9), "across"),
+        (Interval(0.6, 0.49, 0.69), "inconclusive"),
+        (Interval(0.6, 0.51, 0.71), "inconclusive"),
+        (Interval(0.6, 0.4, 0.9), "inconclusive"),
         (Interval(0.4, 0.3, 0.49), "below"),
         (Interval(0.8, 0.71, 0.9), "above"),
         (Interval(0.6), "inside"),
         (Interval(0.4), "below"),
-        (Interval(math.nan), "unknown"),
+        (Interval(math.nan), "no data"),
     ],
 )
 def test_status(interval: Interval, expected: str) -> None:
@@ -50,11 +51,11 @@ def test_all_inside_holds_and_all_outside_fails() -> None:
 def test_some_inside_holds_only_there() -> None:
     found = [finding(0.6, "few"), finding(0.1, "many"), finding(0.65, "none")]
     assert decide(claim(), found) == ("holds only if", "few; or none")
-    assert decide(claim(kind="readings"), found) == ("holds only if", "it means: few; or none")
+    assert decide(claim(kind="readings"), found) == ("holds only if", "read as: few; or none")
 
 
 def test_an_interval_across_a_bound_is_not_decided() -> None:
-    assert decide(claim(), [finding(0.5), finding(0.1)]) == ("holds only if", "more runs confirm it: plain")
+    assert decide(claim(), [finding(0.5), finding(0.1)]) == ("holds only if", "more replications confirm it: plain")
 
 
 def test_what_was_not_seen_neither_helps_nor_hurts() -> None:
@@ -95,12 +96,12 @@ def test_a_varied_field_without_any_region_fails() -> None:
 
 
 def test_verdict_says_it_in_words_and_in_json() -> None:
-    verdict = Verdict(claim(), (finding(0.6),), "holds only if", "it rains")
+    verdict = ClaimResult(claim(), (finding(0.6),), "holds only if", "it rains")
     assert verdict.text == "holds only if it rains"
     plain = verdict.to_dict()
     assert plain["verdict"] == "holds only if"
     assert plain["found"]["mean"] == 0.6
-    assert plain["said"] == {"low": 0.5, "high": 0.7}
+    assert plain["claimed"] == {"low": 0.5, "high": 0.7}
     assert [case["status"] for case in plain["cases"]] == ["inside"]
 
 
@@ -108,7 +109,7 @@ def test_verdict_says_it_in_words_and_in_json() -> None:
     ("vary", "at", "condition"),
     [
         (Vary(what="uplink", field="access.uplink", values=("2 Mbit/s", "4 Mbit/s")), (250e3, 5e5), "3.67 Mbit/s"),
-        (Vary(what="crashing", field="viewers.crash", values=("10 %", "40 %")), (0.1, 0.4), "35 %"),
+        (Vary(what="crashing", field="viewers.crash_share", values=("10 %", "40 %")), (0.1, 0.4), "35 %"),
         (Vary(what="spread", field="access.spread", values=(0.0, 3.0)), (0.0, 3.0), "2.5"),
         (Vary(what="window", field="network.window", values=("60 kB", "120 kB")), (60e3, 120e3), "110 kB"),
     ],

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from p2psim import compare
-from p2psim.analysis.comparison.compare import COMPARED, as_it_came, compare_all, compare_scenarios, compare_traces
+from p2psim.analysis.comparison.compare import (
+    COMPARED,
+    CompareOptions,
+    compare_all,
+    compare_scenarios,
+    compare_traces,
+    with_recorded_arrivals,
+)
 from p2psim.analysis.comparison.gate import GATE, LIMITS, check_difference
 from p2psim.analysis.comparison.junit import junit
 from p2psim.analysis.metrics import metrics
@@ -105,7 +112,7 @@ def test_junit_fails_with_figures_where_worlds_differ() -> None:
     ("gaps", "verdict", "text"),
     [
         ([0.01, 0.012, 0.008, 0.01], "agrees", "agrees"),
-        ([0.05, 0.02, 0.06, 0.03], "not shown", "not shown: p2p_ratio"),
+        ([0.05, 0.02, 0.06, 0.03], "inconclusive", "inconclusive: p2p_ratio"),
         ([0.05, 0.051, 0.049, 0.05], "differs", "differs: p2p_ratio"),
     ],
 )
@@ -126,7 +133,7 @@ def test_what_differs_is_named_before_what_is_not_shown(own) -> None:
         check_difference("stall_ratio", gate, 0.0, student([0.05, 0.051, 0.049, 0.05], 0.9)),
     ]
     found = dataclasses.replace(own, checks=tuple(shown))
-    assert (found.verdict, found.verdict_text) == ("differs", "differs: stall_ratio; not shown: p2p_ratio")
+    assert (found.verdict, found.verdict_text) == ("differs", "differs: stall_ratio; inconclusive: p2p_ratio")
 
 
 # -- recordings of one scenario ---------------------------------------------------------------------------------------
@@ -135,12 +142,12 @@ def test_what_differs_is_named_before_what_is_not_shown(own) -> None:
 def test_recordings_of_a_scenario_are_compared_together() -> None:
     traces = [measured(seed=seed) for seed in (90, 91, 92)]
     other = measured(SCENARIO.replace({"stream.live_latency": "20 s"}))
-    found = compare_scenarios([traces[0], other, *traces[1:]], replications=4)
+    found = compare_scenarios([traces[0], other, *traces[1:]], CompareOptions(replications=4))
     assert [each.recordings for each in found] == [3, 1]
     assert found[0].name != found[1].name, "both are called as-measured"
     shares = [metrics(totals(trace))["p2p_ratio"] for trace in traces]
     assert found[0].differences["p2p_ratio"].measured == pytest.approx(np.mean(shares))
-    assert found[0].noise == "spread of 3 recordings"
+    assert found[0].noise == "variance from 3 recordings"
     assert found[1].noise.startswith("one recording")
 
 
@@ -148,7 +155,7 @@ def test_recordings_in_the_lab_stand_for_themselves() -> None:
     traces = [measured(seed=seed) for seed in (90, 91)]
     plain = traces[1].manifest.to_dict() | {"notes": {"network": "lab: a namespace each"}}
     lab = dataclasses.replace(traces[1], manifest=Manifest(**plain))
-    names = [each.name for each in compare_scenarios([traces[0], lab], replications=2)]
+    names = [each.name for each in compare_scenarios([traces[0], lab], CompareOptions(replications=2))]
     assert names == ["as-measured-simulated", "as-measured-simulated-lab"]
 
 
@@ -159,7 +166,7 @@ def test_measured_spread_enters_the_interval() -> None:
     more = rows.assign(bytes=rows["bytes"].where(rows["source"] == "http", 3 * rows["bytes"]))
     odd = dataclasses.replace(trace, tables={**trace.tables, "transfers": more})
     alike, mixed = (
-        compare_scenarios([trace, trace, third], replications=6)[0].differences["p2p_ratio"].interval
+        compare_scenarios([trace, trace, third], CompareOptions(replications=6))[0].differences["p2p_ratio"].interval
         for third in (trace, odd)
     )
     assert mixed.high - mixed.low > 2 * (alike.high - alike.low)
@@ -169,20 +176,20 @@ def test_that_viewers_came_at_other_times_is_no_noise() -> None:
     scenario = SCENARIO.replace({"viewers.arrival_period": "20 s"})
     traces = [measured(scenario, seed=seed) for seed in (90, 91, 92)]
     received = [trace["transfers"]["bytes"].sum() for trace in traces]
-    interval = compare_scenarios(traces, replications=12)[0].differences["media_bytes"].interval
+    interval = compare_scenarios(traces, CompareOptions(replications=12))[0].differences["media_bytes"].interval
     assert interval.high - interval.low < 0.7 * difference(received, received, 0.90).error * 2 * 2.13
     assert interval.low < 0 < interval.high
 
 
 def test_each_recording_is_simulated_at_least_once() -> None:
-    found = compare_scenarios([measured(seed=seed) for seed in (90, 91, 92)], replications=2)
+    found = compare_scenarios([measured(seed=seed) for seed in (90, 91, 92)], CompareOptions(replications=2))
     assert found[0].replications == 3
 
 
 def test_the_viewers_that_came_are_simulated() -> None:
     scenario = SCENARIO.replace({"nat.mix": "mobile"})
     trace = measured(scenario)
-    made = run(as_it_came(trace), seed=5, events=True, viewers=(99, 0)).trace
+    made = run(with_recorded_arrivals(trace), seed=5, events=True, viewers=(99, 0)).trace
     assert made is not None
     assert made["viewers"]["nat"].tolist() == trace["viewers"]["nat"].tolist()
     own = run(scenario, seed=5, events=True).trace
@@ -201,6 +208,6 @@ def test_curves_are_those_of_every_run(own) -> None:
 
 def test_refusals(tmp_path) -> None:
     with pytest.raises(InputError, match="at least 2"):
-        compare_all([duet()], replications=1)
+        compare_all([duet()], CompareOptions(replications=1))
     with pytest.raises(TraceError, match="no such folder"):
         compare(tmp_path / "none")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2psim.analysis.planning.audience import channel_sizes, constant, draw_visits, event, read_csv
+from p2psim.analysis.planning.audience import channel_sizes, constant, draw_stays, event, read_csv
 from p2psim.errors import InputError
 
 
@@ -35,7 +35,7 @@ def test_channels_follow_zipf() -> None:
 @given(st.integers(0, 2**32), st.sampled_from([60.0, 600.0, 5000.0]), st.sampled_from([0.0, 1.4]))
 def test_as_many_are_present_as_the_curve_says(seed: int, viewing: float, spread: float) -> None:
     at, viewers = (0.0, 300.0, 600.0), (20.0, 60.0, 10.0)
-    visits = draw_visits(at, viewers, 600.0, viewing, spread, np.random.default_rng(seed))
+    visits = draw_stays(at, viewers, 600.0, viewing, spread, np.random.default_rng(seed))
     for now in (100.0, 250.0, 300.0, 500.0, 595.0):
         # the curve moves by 0.25 viewers a second and is looked at every five
         assert abs(_present(visits, now) - np.interp(now, at, viewers)) <= 3
@@ -44,7 +44,7 @@ def test_as_many_are_present_as_the_curve_says(seed: int, viewing: float, spread
 def test_viewing_times_have_their_mean() -> None:
     # all who join after the beginning and would leave before the end: the mean of a lognormal, whatever its sigma
     rng = np.random.default_rng(3)
-    joins, stays = map(np.array, draw_visits((0.0,), (200.0,), 50_000.0, 300.0, 0.8, rng))
+    joins, stays = map(np.array, draw_stays((0.0,), (200.0,), 50_000.0, 300.0, 0.8, rng))
     whole = stays[(joins > 60.0) & (joins < 40_000.0)]
     # a visit ends at the next look at the curve at the earliest: half a step of 5 s longer
     assert whole.mean() == pytest.approx(300.0, rel=0.03)
@@ -65,9 +65,9 @@ def test_a_file_of_viewers_over_time(tmp_path: Path) -> None:
         ("0,100\n60,x\n", "line 2.*viewers = 'x': a number is expected"),
         ("0,100\n60,100,3\n", "two columns"),
         ("0,100\n60,-1\n", "at least 0"),
-        ("60,100\n60,100\n", "line 2.*does not come after"),
+        ("60,100\n60,100\n", "line 2.*is not after"),
         ("noon,100\n60,100\n", "line 1.*'noon' is not a time"),
-        ("0,0\n60,0\n", "nobody ever watches"),
+        ("0,0\n60,0\n", "never 1 or more"),
     ],
 )
 def test_a_file_that_makes_no_sense_is_refused_with_its_line(tmp_path: Path, text: str, message: str) -> None:

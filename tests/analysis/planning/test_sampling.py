@@ -2,7 +2,7 @@
 
 import pytest
 
-from p2psim.analysis.planning.inputs import read_inputs
+from p2psim.analysis.planning.inputs import PlanInputs, read_inputs
 from p2psim.analysis.planning.sampling import Effort, Sampler, sizes_for
 from p2psim.analysis.runs import Runs
 
@@ -28,7 +28,7 @@ def test_sizes_reach_from_the_smallest_swarm_to_the_largest(
 
 def test_every_run_has_its_pair_with_the_same_viewers() -> None:
     sampler = Sampler(Runs(1), 1, TINY)
-    jobs = sampler.steady_jobs(read_inputs(viewers=1000), 30, 2, 30)
+    jobs = sampler.steady_jobs(read_inputs(PlanInputs(viewers=1000)), 30, 2, 30)
     assert [job.scenario.policy.name == "http-only" for job in jobs] == [False, True] * 2
     for shared, base in zip(jobs[::2], jobs[1::2], strict=True):
         assert shared.scenario.viewers == base.scenario.viewers
@@ -38,7 +38,7 @@ def test_every_run_has_its_pair_with_the_same_viewers() -> None:
 
 def test_an_event_too_long_for_a_fair_sample_is_not_simulated_whole() -> None:
     sampler = Sampler(Runs(1), 1, TINY)
-    assert sampler.event_jobs(read_inputs(viewers=1000, event="evening")) == []
-    assert sampler.event_jobs(read_inputs(viewers=1000)) == []
+    assert sampler.event_jobs(read_inputs(PlanInputs(viewers=1000, event="evening"))) == []
+    assert sampler.event_jobs(read_inputs(PlanInputs(viewers=1000))) == []
     thorough = Sampler(Runs(1), 1, Effort())
-    assert len(thorough.event_jobs(read_inputs(viewers=1000, event="match"))) == 2 * Effort().replications
+    assert len(thorough.event_jobs(read_inputs(PlanInputs(viewers=1000, event="match")))) == 2 * Effort().replications
