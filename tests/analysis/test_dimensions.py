@@ -105,7 +105,7 @@ def test_units_are_those_of_the_fields(own: dict[str, Dimension]) -> None:
 
 
 def test_every_claim_has_cases_along_them(own: dict[str, Dimension]) -> None:
-    labels = {}
+    labels: dict[str, list[str]] = {}
     for claim in load_claims():
         for dimension in own.values():
             cases = boundary_cases(claim, dimension)
@@ -135,11 +135,11 @@ def test_they_are_judged_printed_and_reported(
     }
     small = replace(claim, around=around, cases=claim.cases[:1])
     asked = [own[name] for name in ("offers", "origin", "matching", "bitrate", "symmetric", "homes", "nat")]
-    verdict = Judge(Runs(1), 1, 2, (), asked).judge(small)
-    assert [each.dimension.name for each in verdict.boundaries] == [each.name for each in asked]
-    _print([verdict], [])
+    result = Judge(Runs(1), 1, 2, (), asked).judge(small)
+    assert [each.dimension.name for each in result.boundaries] == [each.name for each in asked]
+    _print([result], [])
     printed = capsys.readouterr().out
-    path = write_validation(tmp_path / "report", Validation(verdicts=[verdict], comparisons=[], seed=1, replications=2))
+    path = write_validation(tmp_path / "report", Validation(results=[result], comparisons=[], seed=1, replications=2))
     report, table = path.read_text(), pd.read_csv(path.parent / "boundaries.csv")
     for each in asked:
         assert each.what in printed
@@ -155,8 +155,8 @@ def test_the_report_names_the_reference_of_the_file(
     module._bundled.cache_clear()
     (claim,) = select(load_claims(), ["C12"])
     small = replace(claim, around={"duration": "30 s", "warmup": "5 s", "viewers.count": 3}, cases=claim.cases[:1])
-    verdict = Judge(Runs(1), 1, 2, (), [own["offers"]]).judge(small)
-    assert "around stream.live_latency = 40 s, duration = 200 s" in "".join(_boundaries_parts([verdict], tmp_path))
+    result = Judge(Runs(1), 1, 2, (), [own["offers"]]).judge(small)
+    assert "around stream.live_latency = 40 s, duration = 200 s" in "".join(_boundaries_parts([result], tmp_path))
 
 
 ENTRY = {
