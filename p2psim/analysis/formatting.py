@@ -16,8 +16,9 @@ _STEPS = {
     "time": ((3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms")),
     "share": ((0.01, "%"),),
     "points": ((0.01, "points"),),
+    "money": ((1.0, "$"),),
+    "price": ((1.0, "$"),),
 }
-_DOLLARS = ("money", "price")
 NOTHING = "-"
 """Text of a value that does not exist (NaN)."""
 
@@ -31,7 +32,7 @@ def format_value(value: float, unit: str) -> str:
         return NOTHING if math.isnan(value) else "no limit"
     factor, name = _step(abs(value), unit)
     number = _figures(value / factor, unit)
-    if unit in _DOLLARS:
+    if name == "$":
         return f"-${number[1:]}" if number.startswith("-") else f"${number}"
     return f"{number} {name}".strip()
 
