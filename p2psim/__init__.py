@@ -4,8 +4,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from p2psim.scenario import Scenario as Scenario
-    from p2psim.trace import Trace as Trace
+    from p2psim.analysis import calibrate, compare
+    from p2psim.experiment import difference, plan, simulate, sweep
+    from p2psim.scenario import Scenario
+    from p2psim.testbed import measure
+    from p2psim.trace import Trace
 
 __version__ = "0.1.0"
 
@@ -24,7 +27,9 @@ _PLACES = {
 __all__ = ["Scenario", "Trace", "calibrate", "compare", "difference", "measure", "plan", "simulate", "sweep"]
 
 
-def __getattr__(name: str) -> object:
-    if name not in _PLACES:
-        raise AttributeError(f"module 'p2psim' has no attribute {name!r}; it has {', '.join(__all__)}")
-    return getattr(import_module(_PLACES[name]), name)
+if not TYPE_CHECKING:  # a type checker would take any other name for an object
+
+    def __getattr__(name: str) -> object:
+        if name not in _PLACES:
+            raise AttributeError(f"module 'p2psim' has no attribute {name!r}; it has {', '.join(__all__)}")
+        return getattr(import_module(_PLACES[name]), name)

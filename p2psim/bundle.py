@@ -7,27 +7,29 @@ words when it uses a field. It owns nothing: whoever holds the Python object kee
 Fields are fixed when a bundle is made (compiled code takes the table for constant); arrays change in place.
 """
 
-import operator
 from dataclasses import dataclass, fields
 from hashlib import blake2b
+from numbers import Integral, Real
 from typing import Any, dataclass_transform
 
 import numpy as np
 from llvmlite import ir
 from numba import from_dtype, types
 from numba.core import cgutils
-from numba.core.imputils import lower_getattr_generic
-from numba.core.typing.arraydecl import GetItemBuffer, SetItemBuffer
-from numba.core.typing.builtins import Bool
-from numba.core.typing.templates import AttributeTemplate, infer_getattr, infer_global
-from numba.extending import NativeValue, models, register_model, unbox
+from numba.core.typing.templates import AttributeTemplate
+from numba.extending import NativeValue, infer_getattr, lower_getattr_generic, models, register_model, unbox
 from numba.np.arrayobj import make_array, populate_array
+
+from p2psim.numba_internals import try_common_rules_first
 
 __all__ = ["Bundle", "records"]
 
 _WORD = ir.IntType(64)
 _LINE = 64
 """Bytes of a cache line."""
+_TRUTH = (bool, np.bool)
+_NUMBERS: dict[Any, Any] = {bool: _TRUTH, int: Integral, float: Real}
+"""What is accepted for a field of each kind of number."""
 
 
 def records(shape: int | tuple[int, ...], kind: "np.dtype[np.void]") -> Any:
@@ -81,7 +83,10 @@ class Bundle:
         parts: list[tuple[str, Any]] = []
         words: list[int] = []
         for field in fields(self):  # type: ignore[arg-type]
-            kind, entries = _describe(getattr(self, field.name), f"{type(self).__name__}.{field.name}")
+            name = f"{type(self).__name__}.{field.name}"
+            value = _as_declared(field.type, getattr(self, field.name), name)
+            object.__setattr__(self, field.name, value)
+            kind, entries = _describe(value, name)
             parts.append((field.name, kind))
             words += entries
         table = np.array(words, np.int64)
@@ -92,6 +97,15 @@ class Bundle:
 
 def _rebuild(cls: type[Bundle], values: dict[str, Any]) -> Bundle:
     return cls(**values)
+
+
+def _as_declared(declared: Any, value: Any, name: str) -> Any:
+    """Return a number as the kind that its field declares: a whole number for a float would compile all code anew."""
+    if declared not in _NUMBERS:
+        return value
+    if isinstance(value, _NUMBERS[declared]) and isinstance(value, _TRUTH) == (declared is bool):
+        return declared(value)
+    raise TypeError(f"{name} = {value!r}: {'true or false' if declared is bool else declared.__name__} is expected")
 
 
 def _describe(value: Any, name: str) -> tuple[Any, list[int]]:
@@ -131,10 +145,7 @@ class _BundleFields(AttributeTemplate):
         return None if found is None else found[1]
 
 
-# Numba tries its rules for strings, lists and so on before those for arrays and numbers, for every expression: a fifth
-# of the time of compiling. Its own rules, said to be made for this processor, are tried first.
-for _operation, _rule in ((operator.getitem, GetItemBuffer), (operator.setitem, SetItemBuffer), (bool, Bool)):
-    infer_global(_operation)(type(f"{_rule.__name__}First", (_rule,), {"metadata": {"target": "cpu"}}))
+try_common_rules_first()
 
 
 @lower_getattr_generic(BundleType)

@@ -1,7 +1,7 @@
-"""Randomness: one root seed, named streams, and a generator that runs compiled.
+"""Random streams: one root seed, a named stream for each purpose, and a generator for compiled code.
 
-Two scenarios that differ in one thing must see the same viewers (common random numbers), so every purpose has a
-stream of its own, and the draw of entity *i* never depends on how many others there are.
+Two scenarios that differ in one field must have the same viewers (common random numbers). So every purpose has a stream
+of its own, and the draw of entity *i* does not depend on the number of entities.
 """
 
 import math
@@ -31,12 +31,12 @@ def _sequence(seed: int, key: tuple[Hashable, ...]) -> np.random.SeedSequence:
 
 
 def stream(seed: int, *key: Hashable) -> np.random.Generator:
-    """Give the generator of a purpose, for example ``stream(seed, replication, "uplink")``."""
+    """Return the generator of a purpose, for example ``stream(seed, replication, "uplink")``."""
     return np.random.Generator(np.random.PCG64(_sequence(seed, key)))
 
 
 def kernel_streams(seed: int, count: int, *key: Hashable) -> NDArray[np.int64]:
-    """Give the states (count, 6) of independent streams for `uniform`; row i does not depend on `count`."""
+    """Return the states of independent streams for `uniform`, shape (count, 6); row i does not depend on `count`."""
     words = _sequence(seed, key).generate_state(6 * count, np.uint32).astype(np.int64).reshape(count, 6)
     words[:, :3] = words[:, :3] % (_M1 - 1) + 1
     words[:, 3:] = words[:, 3:] % (_M2 - 1) + 1
@@ -44,7 +44,7 @@ def kernel_streams(seed: int, count: int, *key: Hashable) -> NDArray[np.int64]:
 
 
 def constant_streams(value: float, count: int) -> NDArray[np.int64]:
-    """Give streams that always yield `value`: traces of the real loader were made with such a generator."""
+    """Return streams that always yield `value`, as the generator with which traces of the real loader were recorded."""
     states = np.zeros((count, 6), np.int64)
     mantissa, exponent = math.frexp(value)
     states[:, 0] = -1
@@ -55,7 +55,7 @@ def constant_streams(value: float, count: int) -> NDArray[np.int64]:
 
 @entry
 def uniform(states: NDArray[np.int64], row: int) -> float:
-    """Draw from [0, 1) with the stream in `row` (MRG32k3a); a row that begins with -1 is a constant stream."""
+    """Return a draw from [0, 1) by the stream in `row` (MRG32k3a); a row that begins with -1 is a constant stream."""
     if states[row, 0] == -1:
         return math.ldexp(float(states[row, 1]), int(states[row, 2]))
     p1 = (1403580 * states[row, 1] - 810728 * states[row, 0]) % _M1

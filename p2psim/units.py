@@ -1,4 +1,4 @@
-"""Quantities in words ("5 Mbit/s", "4 s") and in the canonical units: seconds, bytes, bytes per second, fractions."""
+"""Conversion of quantities with units ("5 Mbit/s", "4 s") to canonical ones: seconds, bytes, bytes/s, fractions."""
 
 import math
 import re
@@ -6,12 +6,15 @@ from typing import Annotated
 
 from p2psim.errors import UnitError
 
-__all__ = ["UNITS", "Fraction", "Rate", "Seconds", "Size", "format_quantity", "parse_quantity"]
+__all__ = ["UNITS", "UNLIMITED", "Fraction", "Rate", "Seconds", "Size", "format_quantity", "parse_quantity"]
 
 Seconds = Annotated[float, "time"]
 Size = Annotated[float, "size"]
 Rate = Annotated[float, "rate"]
 Fraction = Annotated[float, "fraction"]
+
+UNLIMITED = math.inf
+"""A rate or time without bound; in words "unlimited"."""
 
 _DECIMAL = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _BINARY = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30}
@@ -25,24 +28,31 @@ UNITS: dict[str, dict[str, float]] = {
 }
 """Dimension → unit → factor to the canonical unit."""
 
-_WRITTEN_ALSO = {f"{p}{unit}": f"{p}bit/s" for p in _DECIMAL for unit in ("bps", "b/s")}
-"""Other spellings of rates in bits that are read, and never written."""
+_SPELLINGS = {f"{p}{unit}": f"{p}bit/s" for p in _DECIMAL for unit in ("bps", "b/s")}
+"""Spelling of a rate that is accepted but never written → canonical spelling."""
 _EXAMPLES = {"time": '"4 s", "250 ms" or "10 min"', "size": '"64 KiB" or "2 MB"', "rate": '"5 Mbit/s" or "800 kbit/s"'}
 _EXAMPLES["fraction"] = '"30 %" or 0.3'
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?|inf)\s*([A-Za-z/%]*)\s*")
 
 
 def parse_quantity(text: str, dimension: str) -> float:
-    """Turn a quantity in words into the canonical unit.
+    """Return a quantity with a unit as a number in the canonical unit; "unlimited" is infinite.
 
-    "unlimited" is an infinite rate or time. Raises UnitError for anything that is no quantity of the dimension
-    ("time", "size", "rate" or "fraction").
+    Parameters
+    ----------
+    dimension
+        "time", "size", "rate" or "fraction".
+
+    Raises
+    ------
+    UnitError
+        The text is not a quantity of the dimension.
     """
     if text.strip() == "unlimited" and dimension != "fraction":
         return math.inf
     match = _QUANTITY.fullmatch(text)
     unit = match[2] if match else ""
-    factor = UNITS[dimension].get(_WRITTEN_ALSO.get(unit, unit)) if match else None
+    factor = UNITS[dimension].get(_SPELLINGS.get(unit, unit)) if match else None
     if match is None or factor is None:
         accepted = ", ".join(unit for unit in UNITS[dimension] if unit)
         raise UnitError(f"{text!r} is not a {dimension}: write for example {_EXAMPLES[dimension]} (units: {accepted})")
@@ -50,7 +60,7 @@ def parse_quantity(text: str, dimension: str) -> float:
 
 
 def format_quantity(value: float, dimension: str) -> str:
-    """Say a canonical value in words that `parse_quantity` reads back to the same number."""
+    """Return a canonical value as text with a unit that `parse_quantity` converts back to the same number."""
     if math.isinf(value):
         return "unlimited"
     units = {
@@ -71,5 +81,5 @@ def format_quantity(value: float, dimension: str) -> str:
 
 
 def _scaled(number: float, factor: float) -> float:
-    """Scale by a factor that is a whole number or one over a whole number, correctly rounded: 70 % is 0.7."""
+    """Return number × factor, correctly rounded (70 % is 0.7); the factor or its inverse is a whole number."""
     return number * factor if factor >= 1 else number / round(1 / factor)

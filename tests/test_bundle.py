@@ -95,3 +95,37 @@ def test_fields_do_not_change() -> None:
 def test_what_compiled_code_cannot_read_is_refused(value, why) -> None:
     with pytest.raises(TypeError, match=rf"Inner\.values.*{why}"):
         Inner(values=value, weight=1.0)
+
+
+class Numbers(Bundle):
+    share: float
+    count: int
+    live: bool
+
+
+def test_numbers_are_of_the_kind_that_is_declared() -> None:
+    """A whole number in the place of any other would have all kernels compiled once more, for another type."""
+    usual = Numbers(share=1.0, count=2, live=True)
+    for other in (
+        Numbers(share=1, count=2, live=True),
+        Numbers(share=np.float32(1), count=np.int16(2), live=np.True_),  # type: ignore[arg-type]
+        dataclasses.replace(usual, share=3),
+    ):
+        assert other._numba_type_ == usual._numba_type_
+        assert [type(value) for value in (other.share, other.count, other.live)] == [float, int, bool]
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"share": True}, "Numbers.share = True: float is expected"),
+        ({"share": "1"}, "Numbers.share = '1': float is expected"),
+        ({"count": 2.0}, "Numbers.count = 2.0: int is expected"),
+        ({"count": False}, "Numbers.count = False: int is expected"),
+        ({"live": 1}, "Numbers.live = 1: true or false is expected"),
+    ],
+)
+def test_what_is_no_number_of_the_declared_kind_is_refused(changed: dict[str, object], why: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        Numbers(**{"share": 1.0, "count": 2, "live": True, **changed})  # type: ignore[arg-type]
+    assert str(caught.value) == why

@@ -24,15 +24,18 @@ def results() -> Results:
         (lambda: Scenario().replace(**{"nat.mixx": "open"}), "did you mean 'mix'"),
         (lambda: Scenario().replace(**{"nat.mix": "mobil"}), "did you mean 'mobile'"),
         (lambda: Scenario().replace(viewers=3), "set one of its fields: viewers.count"),
-        (lambda: Scenario().replace({"stream.latency": "8 Mbit/s"}), 'write for example "4 s"'),
+        (lambda: Scenario().replace({"stream.live_latency": "8 Mbit/s"}), 'write for example "4 s"'),
         (lambda: Scenario().replace({"stream.kind": "life"}), "did you mean 'live'"),
         (lambda: Scenario(nat="mobile"), "Scenario().replace({'nat."),  # type: ignore[arg-type]
         (lambda: Scenario(natt="mobile"), "Scenario(natt=…): no such field; did you mean 'nat'"),  # type: ignore[call-arg]
         (lambda: Scenario("live-24s"), "by name, for example Scenario(name=…)"),  # type: ignore[misc]
         (lambda: Scenario(cdn="regional"), "Scenario().replace({'cdn."),  # type: ignore[arg-type]
         (lambda: Scenario(nat=Stream()), "Scenario().replace({'nat."),  # type: ignore[arg-type]
-        (lambda: Stream(latancy=8.0), "Stream(latancy=…): no such field; did you mean 'latency'"),  # type: ignore[call-arg]
-        (lambda: Stream(latency="8 Mbit/s"), "Stream(latency=…): '8 Mbit/s' is not a time: write for example"),  # type: ignore[arg-type]
+        (lambda: Stream(latancy=8.0), "Stream(latancy=…): no such field; did you mean 'live_latency'"),  # type: ignore[call-arg]
+        (
+            lambda: Stream(live_latency="8 Mbit/s"),
+            "Stream(live_latency=…): '8 Mbit/s' is not a time: write for example",
+        ),  # type: ignore[arg-type]
         (lambda: Regions(mixx={}), "did you mean 'mix'"),  # type: ignore[call-arg]
         (lambda: Scenario.load(3), "path or bundled name is expected, not a int"),  # type: ignore[arg-type]
         (lambda: simulate("live-24"), "did you mean 'live-24s'"),
@@ -73,7 +76,7 @@ def test_calls(misuse: Callable[[], object], says: str) -> None:
 
 
 def test_sections_take_quantities_in_words() -> None:
-    assert Stream(latency="8 s") == Stream(latency=8.0)  # type: ignore[arg-type]
+    assert Stream(live_latency="8 s") == Stream(live_latency=8.0)  # type: ignore[arg-type]
     assert Scenario(stream=Stream(bitrate="2 Mbit/s")).stream.bitrate == 250_000.0  # type: ignore[arg-type]
 
 

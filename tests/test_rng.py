@@ -1,4 +1,4 @@
-"""The generator against its golden value, and the independence of its streams."""
+"""Random streams: the golden value of the generator, and the independence of streams."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def test_golden_value_of_mrg32k3a() -> None:
 
 
 def reference(state: list[int], count: int) -> list[float]:
-    """MRG32k3a with Python's integers, straight from the recurrence."""
+    """Return draws of MRG32k3a, computed from its recurrence with Python's integers."""
     m1, m2 = 2**32 - 209, 2**32 - 22853
     s, found = list(state), []
     for _ in range(count):
@@ -38,7 +38,7 @@ def test_draws_are_uniform() -> None:
     assert abs(np.corrcoef(draws[1:], draws[:-1])[0, 1]) < 4 / np.sqrt(20000)
 
 
-def test_a_stream_does_not_depend_on_how_many_there_are() -> None:
+def test_a_stream_does_not_depend_on_the_number_of_streams() -> None:
     few, many = kernel_streams(3, 5, 0, "loader"), kernel_streams(3, 500, 0, "loader")
     assert (few == many[:5]).all()
 
@@ -61,7 +61,7 @@ def test_states_are_valid() -> None:
     assert (states[:, 3:] < 4294944443).all()
 
 
-def test_drawing_moves_one_row_alone() -> None:
+def test_a_draw_changes_one_row_alone() -> None:
     states = kernel_streams(1, 3, "rows")
     before = states.copy()
     uniform(states, 1)
@@ -75,7 +75,7 @@ def test_constant_stream(value: float) -> None:
     assert [uniform(states, 1) for _ in range(3)] == pytest.approx([value] * 3, abs=1e-9)
 
 
-def test_purposes_have_streams_of_their_own() -> None:
+def test_each_purpose_has_its_own_stream() -> None:
     def first(*key: object) -> float:
         return float(stream(1, *key).random())
 

@@ -1,4 +1,4 @@
-"""Quantities in words."""
+"""Conversion of quantities with units."""
 
 import math
 
@@ -52,22 +52,22 @@ def test_quantity(text: str, dimension: str, value: float) -> None:
         ("30 s", "fraction"),
     ],
 )
-def test_refusal_names_the_text_and_the_units(text: str, dimension: str) -> None:
-    with pytest.raises(UnitError) as refusal:
+def test_the_message_about_a_malformed_quantity_names_the_text_and_the_units(text: str, dimension: str) -> None:
+    with pytest.raises(UnitError) as raised:
         parse_quantity(text, dimension)
-    message = str(refusal.value)
+    message = str(raised.value)
     assert repr(text) in message
     assert "\n" not in message
     assert next(unit for unit in UNITS[dimension] if unit) in message
 
 
 @given(st.sampled_from(sorted(UNITS)), st.floats(0, 1e15, allow_nan=False))
-def test_what_is_written_is_read_back_exactly(dimension: str, value: float) -> None:
+def test_a_formatted_quantity_is_parsed_to_the_same_number(dimension: str, value: float) -> None:
     assert parse_quantity(format_quantity(value, dimension), dimension) == value
 
 
 @given(st.sampled_from(["time", "size", "rate"]), st.integers(0, 10**9), st.sampled_from([1, 8, 1000, 3600]))
-def test_the_same_for_quotients(dimension: str, over: int, under: int) -> None:
+def test_a_formatted_quotient_is_parsed_to_the_same_number(dimension: str, over: int, under: int) -> None:
     assert parse_quantity(format_quantity(over / under, dimension), dimension) == over / under
 
 
@@ -84,5 +84,5 @@ def test_the_same_for_quotients(dimension: str, over: int, under: int) -> None:
         (math.inf, "rate", "unlimited"),
     ],
 )
-def test_wording(value: float, dimension: str, text: str) -> None:
+def test_formatted_text(value: float, dimension: str, text: str) -> None:
     assert format_quantity(value, dimension) == text

@@ -1,18 +1,25 @@
-"""Small traces told by hand: every number in them is chosen, so every total can be worked out on paper."""
+"""Small traces made by hand, whose totals are known."""
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal
 
 from p2psim.scenario import Scenario
 from p2psim.trace import Manifest, Recorder, Trace
 
-__all__ = ["Story", "duet"]
+__all__ = ["TraceBuilder", "duet"]
+
+World = Literal["simulated", "measured"]
+NO_CHANGES: Mapping[str, object] = MappingProxyType({})
 
 
-class Story:
-    """Collects what happened; `trace` gives it as a trace whose books balance."""
+class TraceBuilder:
+    """Builder of a trace, event by event; the trace has no discrepancies."""
 
-    def __init__(self, duration: float = 20.0, world: str = "simulated", **changes: object) -> None:
+    def __init__(
+        self, duration: float = 20.0, world: World = "simulated", changes: Mapping[str, object] = NO_CHANGES
+    ) -> None:
         self.scenario = Scenario(name="story").replace({"duration": duration, **changes})
         self.world = world
         self.rows = Recorder()
@@ -82,27 +89,27 @@ class Story:
         return Trace(manifest, self.scenario, self.rows.tables())
 
 
-def duet(world: str = "simulated") -> Trace:
-    """Two viewers: "a" fetches two segments over HTTP, "b" one over HTTP and the other from "a"; it stalls once."""
-    story = Story(world=world)
-    story.viewer("a")
-    story.viewer("b", joined=2.0, left=18.0, departure="clean")
-    story.http("a", 0, 0.0, 2.0, 4000, first=0.5)
-    story.http("a", 1, 2.0, 4.0, 4000, first=2.5)
-    story.http("b", 0, 2.0, 3.0, 4000, first=2.5)
-    story.p2p("b", "a", 1, 4.0, 8.0, 4000, first=4.25)
-    story.http("b", 2, 8.0, 9.0, 1000, outcome="aborted")
+def duet(world: World = "simulated") -> Trace:
+    """Return a trace of two viewers with two segments each: "a" over HTTP, "b" one of them from "a"; "b" stalls."""
+    builder = TraceBuilder(world=world)
+    builder.viewer("a")
+    builder.viewer("b", joined=2.0, left=18.0, departure="clean")
+    builder.http("a", 0, 0.0, 2.0, 4000, first=0.5)
+    builder.http("a", 1, 2.0, 4.0, 4000, first=2.5)
+    builder.http("b", 0, 2.0, 3.0, 4000, first=2.5)
+    builder.p2p("b", "a", 1, 4.0, 8.0, 4000, first=4.25)
+    builder.http("b", 2, 8.0, 9.0, 1000, outcome="aborted")
     for viewer, begin in (("a", 2.0), ("b", 3.0)):
-        story.segment(viewer, 0, 4000, played=begin, http=4000)
-        story.segment(viewer, 1, 4000, played=begin + 4, http=4000 if viewer == "a" else 0)
-    story.state("a", 0.0, "starting")
-    story.state("a", 2.0, "playing", latency=10.0)
-    story.state("a", 10.0, "ended")
-    story.state("b", 2.0, "starting")
-    story.state("b", 3.0, "playing", latency=10.0)
-    story.state("b", 7.0, "stalled")
-    story.state("b", 8.0, "playing", latency=11.0)
-    story.state("b", 12.0, "ended")
-    story.connection("b", "a", 3.0, 18.0)
-    story.connection("a", "b", 3.5, 18.0)
-    return story.trace(name="duet")
+        builder.segment(viewer, 0, 4000, played=begin, http=4000)
+        builder.segment(viewer, 1, 4000, played=begin + 4, http=4000 if viewer == "a" else 0)
+    builder.state("a", 0.0, "starting")
+    builder.state("a", 2.0, "playing", latency=10.0)
+    builder.state("a", 10.0, "ended")
+    builder.state("b", 2.0, "starting")
+    builder.state("b", 3.0, "playing", latency=10.0)
+    builder.state("b", 7.0, "stalled")
+    builder.state("b", 8.0, "playing", latency=11.0)
+    builder.state("b", 12.0, "ended")
+    builder.connection("b", "a", 3.0, 18.0)
+    builder.connection("a", "b", 3.5, 18.0)
+    return builder.trace(name="duet")

@@ -12,6 +12,7 @@ from dataclasses import KW_ONLY, dataclass
 import numpy as np
 import pandas as pd
 
+from p2psim.analysis.formatting import readable_table
 from p2psim.analysis.statistics import Interval, bootstrap_ratio, paired, ratio, ratio_difference, student
 from p2psim.trace import BIN, Totals
 
@@ -19,6 +20,7 @@ __all__ = [
     "METRICS",
     "Metric",
     "Sums",
+    "described",
     "estimate",
     "estimate_difference",
     "jain",
@@ -42,7 +44,7 @@ class Metric:
     """Definition of a metric: ``numerator / denominator``, its complement to 1, or `numerator` itself."""
 
     text: str
-    """Definition in words, understandable alone."""
+    """Description that is understandable alone; fewer than 50 characters, which pandas shows completely."""
     unit: str
     """share, points, rate, size, time, count or number."""
     numerator: str
@@ -54,12 +56,12 @@ class Metric:
 
 
 METRICS: Mapping[str, Metric] = {
-    "p2p_ratio": Metric("share of the media bytes received that came from peers", "share", "p2p_bytes", "media_bytes"),
+    "p2p_ratio": Metric("share of media bytes that came from peers", "share", "p2p_bytes", "media_bytes"),
     "offload": Metric(
         "1 - bytes sent by the origin / bytes played", "share", "origin_bytes", "played_bytes", complement=True
     ),
     "origin_saving": Metric(
-        "origin bytes saved, relative to http-only",
+        "share of origin bytes saved against http-only",
         "share",
         "origin_bytes",
         "base_origin_bytes",
@@ -67,10 +69,10 @@ METRICS: Mapping[str, Metric] = {
         paired=True,
     ),
     "origin_left": Metric(
-        "origin bytes sent, relative to http-only", "share", "origin_bytes", "base_origin_bytes", paired=True
+        "origin bytes as a share of those of http-only", "share", "origin_bytes", "base_origin_bytes", paired=True
     ),
     "origin_saving_p95": Metric(
-        "reduction of the 95th percentile of the origin's rate, relative to http-only",
+        "share of p95 origin rate saved against http-only",
         "share",
         "origin_rate_p95",
         "base_origin_rate_p95",
@@ -78,56 +80,46 @@ METRICS: Mapping[str, Metric] = {
         paired=True,
     ),
     "origin_rate": Metric("mean rate of the origin", "rate", "origin_bytes", "seconds"),
-    "origin_rate_p95": Metric("95th percentile of the origin's rate, as it is billed", "rate", "origin_rate_p95"),
-    "origin_rate_bin": Metric("width of the bins of origin_rate_p95", "time", "origin_rate_bin"),
-    "relay_bytes": Metric("media bytes received through relays", "size", "relay_bytes"),
-    "far_share": Metric(
-        "share of the bytes from peers that came from other regions", "share", "far_bytes", "p2p_bytes"
-    ),
+    "origin_rate_p95": Metric("95th percentile of the origin's rate", "rate", "origin_rate_p95"),
+    "origin_rate_bin": Metric("bin width of the origin's rate for its percentile", "time", "origin_rate_bin"),
+    "relay_bytes": Metric("media bytes received through TURN relays", "size", "relay_bytes"),
+    "far_share": Metric("share of peer-to-peer bytes that crossed regions", "share", "far_bytes", "p2p_bytes"),
     "cache_hits": Metric(
-        "1 - bytes from the origin to edges / bytes sent by edges", "share", "fill_bytes", "edge_bytes", complement=True
+        "share of bytes from CDN edges that were cached", "share", "fill_bytes", "edge_bytes", complement=True
     ),
-    "second_share": Metric(
-        "share of the bytes over HTTP that a second CDN sent", "share", "second_bytes", "http_bytes"
-    ),
+    "second_share": Metric("share of HTTP bytes sent by the second CDN", "share", "second_bytes", "http_bytes"),
     "wasted_bytes": Metric("bytes received and never played", "size", "wasted_bytes"),
     "wasted_http": Metric("bytes received over HTTP and never played", "size", "wasted_http"),
     "wasted_p2p": Metric("bytes received from peers and never played", "size", "wasted_p2p"),
-    "stall_ratio": Metric(
-        "time stalled after the first frame / time watching", "share", "stalled_seconds", "viewer_seconds"
-    ),
+    "stall_ratio": Metric("share of the viewing time spent in stalls", "share", "stalled_seconds", "viewer_seconds"),
     "stalls": Metric("stalls per viewer", "number", "stall_count", "viewer_count"),
-    "poisoned": Metric(
-        "segments played per viewer that differ from the origin's", "number", "poisoned_segments", "viewer_count"
-    ),
-    "started": Metric(
-        "share of the viewers who joined that saw a first frame", "share", "startup_count", "joined_count"
-    ),
-    "startup": Metric("time from joining to the first frame, mean", "time", "startup_sum", "startup_count"),
-    "startup_p95": Metric("time from joining to the first frame, 95th percentile", "time", "startup_p95"),
-    "latency": Metric("live latency while playing, mean", "time", "latency_sum", "latency_weight"),
-    "peers": Metric("connected peers per viewer, mean over time", "number", "peer_seconds", "viewer_seconds"),
-    "swarm": Metric("viewers in the swarm, mean over time", "number", "viewer_seconds", "swarm_seconds"),
-    "bitrate": Metric("bitrate played, mean", "rate", "played_bytes", "played_seconds"),
+    "poisoned": Metric("invalid segments played per viewer", "number", "poisoned_segments", "viewer_count"),
+    "started": Metric("share of viewers who saw a first frame", "share", "startup_count", "joined_count"),
+    "startup": Metric("mean time from joining to the first frame", "time", "startup_sum", "startup_count"),
+    "startup_p95": Metric("p95 of the time from joining to the first frame", "time", "startup_p95"),
+    "latency": Metric("mean distance behind live while playing", "time", "latency_sum", "latency_weight"),
+    "peers": Metric("mean number of connected peers per viewer", "number", "peer_seconds", "viewer_seconds"),
+    "swarm": Metric("mean number of viewers in the swarm", "number", "viewer_seconds", "swarm_seconds"),
+    "bitrate": Metric("mean bitrate of the played media", "rate", "played_bytes", "played_seconds"),
     "switches": Metric("changes of quality per viewer", "number", "switch_count", "viewer_count"),
     "zaps": Metric("changes of channel per viewer", "number", "zap_count", "viewer_count"),
-    "zap_time": Metric("time from a zap to the first frame, mean", "time", "zap_wait_sum", "zap_count"),
-    "wait": Metric("time from request to first byte, mean", "time", "wait_sum", "transfer_count"),
-    "http_wait": Metric("time from request to first byte over HTTP, mean", "time", "http_wait_sum", "http_count"),
-    "p2p_wait": Metric("time from request to first byte from peers, mean", "time", "p2p_wait_sum", "p2p_count"),
-    "http_time": Metric("time from request to last byte over HTTP, mean", "time", "http_time_sum", "http_count"),
-    "p2p_time": Metric("time from request to last byte from peers, mean", "time", "p2p_time_sum", "p2p_count"),
-    "added_wait": Metric("time to the first byte from peers minus that over HTTP", "time", "added_wait"),
-    "added_time": Metric("time to the last byte from peers minus that over HTTP", "time", "added_time"),
-    "fairness": Metric("Jain's fairness index of bytes sent / bytes received", "number", "fairness"),
+    "zap_time": Metric("mean time from a zap to the first frame", "time", "zap_wait_sum", "zap_count"),
+    "wait": Metric("mean time from a request to its first byte", "time", "wait_sum", "transfer_count"),
+    "http_wait": Metric("mean time from an HTTP request to its first byte", "time", "http_wait_sum", "http_count"),
+    "p2p_wait": Metric("mean time from a request to a peer's first byte", "time", "p2p_wait_sum", "p2p_count"),
+    "http_time": Metric("mean time from an HTTP request to its last byte", "time", "http_time_sum", "http_count"),
+    "p2p_time": Metric("mean time from a request to a peer's last byte", "time", "p2p_time_sum", "p2p_count"),
+    "added_wait": Metric("time to first byte, from peers minus over HTTP", "time", "added_wait"),
+    "added_time": Metric("time to last byte, from peers minus over HTTP", "time", "added_time"),
+    "fairness": Metric("Jain's index of bytes uploaded / bytes downloaded", "number", "fairness"),
     "added_startup": Metric("start-up time minus that of http-only", "time", "added_startup", paired=True),
-    "added_latency": Metric("live latency minus that of http-only", "time", "added_latency", paired=True),
-    "added_stall_ratio": Metric("stall ratio minus that of http-only", "points", "added_stall_ratio", paired=True),
-    "added_switches": Metric(
-        "changes of quality per viewer minus those of http-only", "number", "added_switches", paired=True
+    "added_latency": Metric("distance behind live minus that of http-only", "time", "added_latency", paired=True),
+    "added_stall_ratio": Metric(
+        "share of time stalled minus that of http-only", "points", "added_stall_ratio", paired=True
     ),
+    "added_switches": Metric("quality changes per viewer minus http-only's", "number", "added_switches", paired=True),
     "wait_reduction": Metric(
-        "reduction of the time to the first byte, relative to http-only",
+        "share of time to first byte saved vs http-only",
         "share",
         "wait",
         "base_wait",
@@ -135,7 +127,7 @@ METRICS: Mapping[str, Metric] = {
         paired=True,
     ),
     "startup_reduction": Metric(
-        "reduction of the start-up time, relative to http-only",
+        "share of start-up time saved vs http-only",
         "share",
         "startup",
         "base_startup",
@@ -143,7 +135,7 @@ METRICS: Mapping[str, Metric] = {
         paired=True,
     ),
     "latency_reduction": Metric(
-        "reduction of the live latency, relative to http-only",
+        "share of distance behind live saved vs http-only",
         "share",
         "latency",
         "base_latency",
@@ -152,6 +144,12 @@ METRICS: Mapping[str, Metric] = {
     ),
 }
 """Metrics by their stable names, which commands and tables use as keys."""
+
+
+def described(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Return a table of metrics (columns ``metric`` and ``unit``) in units that people read, with descriptions."""
+    texts = [METRICS[name].text for name in table["metric"]]
+    return readable_table(table, columns).assign(description=texts)
 
 
 def metrics(totals: Totals, baseline: Totals | None = None) -> dict[str, float]:

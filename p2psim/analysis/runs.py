@@ -134,4 +134,4 @@ def _run(
 
 def compile_kernels() -> None:
     """Compile all kernels in this process, so that worker processes load the machine code from disk."""
-    run(Scenario().replace({"duration": 10.0, "viewers.count": 2, "viewers.over": 1.0}))
+    run(Scenario().replace({"duration": 10.0, "viewers.count": 2, "viewers.arrival_period": 1.0}))

@@ -73,11 +73,12 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _print(calibration: "Calibration") -> None:
     from p2psim.analysis.calibration.observation import STARTUP_PARTS
+    from p2psim.analysis.dimensions import unit_of
     from p2psim.analysis.formatting import format_interval, format_value
 
     rows = []
     for name, estimate in calibration.estimates.items():
-        unit = _UNITS.get(name, "number")
+        unit = unit_of(f"network.{name}")
         shown = format_interval(estimate.interval, unit) if estimate.identified else "not identified"
         rows.append([f"network.{name}", format_value(estimate.default, unit), shown, estimate.how])
     print_table(["parameter", "default", "estimate (95 % interval)", "basis"], rows, "Fitted parameters")
@@ -101,9 +102,3 @@ def _print(calibration: "Calibration") -> None:
         print(f"Mean absolute error of the P2P share (held out): {format_value(calibration.mean_error, 'points')}")
     else:
         print("No scenario was held out, so the fit is not validated: give traces of several scenarios")
-
-
-_UNITS = {
-    "request": "time", "http_request": "time", "window": "size", "channel_rate": "rate", "gather": "time",
-    "handshake": "time", "relay_setup": "time",
-}  # fmt: skip

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from p2psim.cli.options import add_common, add_replications, file, read_changes, read_points
-from p2psim.cli.output import emit, note, print_table
+from p2psim.cli.options import add_common, add_raw, add_replications, file, read_changes, read_points
+from p2psim.cli.output import emit, note, print_frame, print_table
 from p2psim.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_replications(parser, default=20)
     add_common(parser, out="write a report (HTML), its figures (PNG) and tables (CSV) to this folder")
+    add_raw(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -71,7 +72,7 @@ def execute(arguments: argparse.Namespace) -> int:
         rows = [comparison.to_dict() for comparison in comparisons]
         emit({"seed": arguments.seed, "agrees": agree, "traces": rows})
     else:
-        _print(comparisons)
+        _print(comparisons, arguments.raw)
     return 0 if agree else 1
 
 
@@ -138,9 +139,14 @@ def print_shares(comparisons: "Sequence[Comparison]") -> None:
         print(f"{_INCONCLUSIVE}\n")
 
 
-def _print(comparisons: "Sequence[Comparison]") -> None:
+def _print(comparisons: "Sequence[Comparison]", raw: bool) -> None:
+    from p2psim.analysis.comparison.gate import description
+
     for comparison in comparisons:
-        head = ["metric", "measured", "simulated", "difference (90 % interval)", "limit", "verdict"]
-        print_table(head, comparison.rows(), comparison.name)
+        if raw:
+            print_frame(comparison.table(), comparison.name)
+            continue
+        head = ["metric", "measured", "simulated", "difference (90 % interval)", "limit", "verdict", "description"]
+        print_table(head, [[*row, description(row[0])] for row in comparison.rows()], comparison.name)
         print(f"  interval: {comparison.noise}; {comparison.replications} simulated runs\n")
     print_shares(comparisons)

@@ -11,13 +11,15 @@ import signal
 import sys
 import textwrap
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from p2psim import __version__
-from p2psim.errors import P2PSimError
+from p2psim.cli.output import warn
+from p2psim.errors import P2PSimError, RenamedWarning
 
 __all__ = ["COMMANDS", "main"]
 
@@ -61,6 +63,25 @@ def _ended_politely() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+@contextmanager
+def _renamed_told_once() -> Iterator[None]:
+    """Print each warning about a former name as one line, once."""
+    told: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if not issubclass(category, RenamedWarning):
+            usual(message, category, *place, **more)
+        elif str(message) not in told:
+            told.add(str(message))
+            warn(str(message))
+
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+        warnings.simplefilter("always", RenamedWarning)
+        warnings.showwarning = show
+        yield
+
+
 def _terminate(number: int, frame: object) -> NoReturn:
     del number, frame
     raise _TerminatedError
@@ -72,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.set_threshold(200_000, 20, 50)
     try:
         arguments = _parser().parse_args(argv)
-        with _ended_politely():
+        with _ended_politely(), _renamed_told_once():
             status = int(arguments.execute(arguments))
         sys.stdout.flush()
     except P2PSimError as error:

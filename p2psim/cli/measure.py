@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from p2psim.cli.options import add_common, add_scenario, port, read_scenarios, whole
+from p2psim.cli.options import add_common, add_raw, add_scenario, port, read_scenarios, whole
 from p2psim.cli.output import emit, note, print_table, warn
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ EXAMPLES = """\
   p2psim measure live-24s --set viewers.count=4 --set duration="60 s"
   p2psim measure measured-pair measured-churn --repeat 3 --out traces    # resumable: repeat the command
   p2psim measure live-24s --tracker ws://127.0.0.1:8000/    # use a running tracker
-  sudo p2psim measure live-24s --lab --set nat.mix=average --set relay.share=1"""
+  sudo p2psim measure live-24s --lab --set nat.mix=average --set relay.availability=1"""
 
 IN_FLIGHT = 0.02
 """Share of the bytes by which sent and received amounts may differ, because of aborted transfers."""
@@ -35,6 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to the parser."""
     add_scenario(parser, several=True)
     add_common(parser, out="write the trace to this folder (default: p2psim-NAME in the current folder)")
+    add_raw(parser)
     parser.add_argument(
         "--repeat", metavar="N", type=whole(1), default=1,
         help="measure each scenario N times, with consecutive seeds from --seed; with several scenarios or repetitions "
@@ -51,7 +52,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Measure, save, print."""
-    from p2psim.analysis.formatting import format_value
     from p2psim.analysis.metrics import METRICS
     from p2psim.experiment import Bar
     from p2psim.report import write_measurement
@@ -69,14 +69,14 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.json:
         emit(_summary(trace, folder, values))
     else:
-        rows = [[name, format_value(number, METRICS[name].unit)] for name, number in values.items()]
-        print_table(["metric", "measured"], rows, f"{scenario.name}: measured for {scenario.duration:g} s")
+        rows = [[name, _cell(name, values, arguments.raw), METRICS[name].text] for name in values]
+        title = f"{scenario.name}: measured for {scenario.duration:g} s"
+        print_table(["metric", "measured", "description"], rows, title)
     return 0
 
 
 def _record_series(arguments: argparse.Namespace, scenarios: "list[Scenario]") -> int:
     """Measure the recordings that do not exist yet, and print one line for each recording."""
-    from p2psim.analysis.formatting import format_value
     from p2psim.analysis.metrics import METRICS
     from p2psim.experiment import Bar
     from p2psim.testbed.series import plan_series
@@ -96,14 +96,25 @@ def _record_series(arguments: argparse.Namespace, scenarios: "list[Scenario]") -
             bar(number + 1, len(recordings))
             values = _metrics(trace)
             summaries.append(_summary(trace, recording.folder, values))
-            shown = [format_value(values[name], METRICS[name].unit) for name in SHOWN]
-            rows.append([recording.folder.name, *shown, f"{trace.manifest.notes['cpu']['busy']:.0%}"])
+            cells = [_cell(name, values, arguments.raw) for name in SHOWN]
+            rows.append([recording.folder.name, *cells, f"{trace.manifest.notes['cpu']['busy']:.0%}"])
     note(f"saved in {folder}", arguments.quiet)
     if arguments.json:
         emit({"traces": summaries})
     else:
         print_table(["trace", *SHOWN, "CPU busy"], rows, f"{len(recordings)} measurements")
+        descriptions = [[name, METRICS[name].text] for name in SHOWN]
+        print_table(
+            ["column", "description"], [*descriptions, ["CPU busy", "share of the processor time that was used"]]
+        )
     return 0
+
+
+def _cell(name: str, values: dict[str, float], raw: bool) -> str:
+    from p2psim.analysis.formatting import format_value
+    from p2psim.analysis.metrics import METRICS
+
+    return str(values[name]) if raw else format_value(values[name], METRICS[name].unit)
 
 
 def _show(bar: "Bar", before: int, total: int, done: float) -> None:
@@ -120,7 +131,7 @@ def _record(
 ) -> "Trace":
     """Measure once, save the trace, and warn of inconsistent data and a busy processor."""
     from p2psim.testbed import measure
-    from p2psim.testbed.cpu_meter import complaints
+    from p2psim.testbed.cpu_meter import load_warnings
     from p2psim.trace import discrepancies
 
     trace = measure(
@@ -134,7 +145,7 @@ def _record(
         keep_logs=logs,
         lab=arguments.lab,
     )
-    for line in (*discrepancies(trace, IN_FLIGHT), *complaints(trace.manifest.notes["cpu"])):
+    for line in (*discrepancies(trace, IN_FLIGHT), *load_warnings(trace.manifest.notes["cpu"])):
         warn(f"{Path(folder).name}: {line}")
     return trace
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "add_common",
     "add_output",
+    "add_raw",
     "add_replications",
     "add_scenario",
     "file",
@@ -37,7 +38,7 @@ def add_scenario(parser: argparse.ArgumentParser, several: bool = False) -> None
     )  # fmt: skip
     parser.add_argument(
         "--set", metavar="NAME=VALUE", action="append", default=[], dest="changes",
-        help='change a field of the scenario, for example --set stream.latency="8 s" (may be repeated)',
+        help='change a field of the scenario, for example --set stream.live_latency="8 s" (may be repeated)',
     )  # fmt: skip
 
 
@@ -52,6 +53,15 @@ def add_output(parser: argparse.ArgumentParser, out: str) -> None:
     parser.add_argument("--out", metavar="FOLDER", type=folder, help=out)
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output, nothing else")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def add_raw(parser: argparse.ArgumentParser) -> None:
+    """Add the option for raw numbers in tables."""
+    parser.add_argument(
+        "--raw",
+        action="store_true",
+        help="tables with unrounded numbers in bytes, bytes/s, seconds, shares from 0 to 1",
+    )
 
 
 def add_replications(parser: argparse.ArgumentParser, default: int) -> None:

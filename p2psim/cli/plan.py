@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from p2psim.cli.options import add_common, read_changes, whole
-from p2psim.cli.output import emit, note, print_table
+from p2psim.cli.options import add_common, add_raw, read_changes, whole
+from p2psim.cli.output import emit, note, print_frame, print_table
 
 if TYPE_CHECKING:
     from p2psim.analysis.planning import Plan
@@ -69,6 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--replications", metavar="N", type=whole(2), help="replications of every simulation (8)")
     parser.add_argument("--jobs", metavar="N", type=whole(1), help="processes (default: one per processor)")
     add_common(parser, out="write a report (HTML) and its tables (CSV) to this folder")
+    add_raw(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -92,6 +93,9 @@ def execute(arguments: argparse.Namespace) -> int:
         note(f"saved in {write_plan(arguments.out, result)}", arguments.quiet)
     if arguments.json:
         emit(result.to_dict())
+    elif arguments.raw:
+        print_frame(result.summary(raw=True), "Numbers of the plan")
+        print_frame(result.sensitivities, "Each input at a low and a high value")
     else:
         _print(result)
     return 0
@@ -102,8 +106,9 @@ def _print(result: "Plan") -> None:
 
     print(f"{result.answer}\n")
     _table(["input", "value"], [list(row) for row in result.inputs.rows()])
-    _table(["", "without sharing", "with sharing", "95 % interval"], number_rows(result))
-    _table(["input", "kind", "saving (95 % interval)", "bill", "time stalled"], sensitivity_rows(result))
+    _table(["number", "without sharing", "with sharing", "95 % interval"], number_rows(result))
+    head = ["input at this value", "kind", "origin's bytes saved (95 % interval)", "bill", "time stalled"]
+    _table(head, sensitivity_rows(result))
     print(f"{result.advice}\n{result.basis}")
 
 

@@ -6,8 +6,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from p2psim.cli.options import add_common, add_replications, add_scenario, folder, read_scenario, share, whole
-from p2psim.cli.output import emit, note, print_table, warn
+from p2psim.cli.options import add_common, add_raw, add_replications, add_scenario, folder, read_scenario, share, whole
+from p2psim.cli.output import emit, note, print_frame, print_table, warn
 from p2psim.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ SUMMARY = "simulate replications of a scenario, print metrics with their interva
 EXAMPLES = """\
   p2psim simulate live-24s
   p2psim simulate mine.toml --replications 20 --out results
-  p2psim simulate live-24s --set stream.latency="40 s" --set viewers.count=200 --json
+  p2psim simulate live-24s --set stream.live_latency="40 s" --set viewers.count=200 --json
   p2psim simulate live-24s --events --out results    # with the full trace of each replication
   p2psim simulate live-24s --precision "2 %"         # as many replications as needed
   p2psim simulate thousand-for-an-hour --checkpoint long --every "10 min"
@@ -34,6 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_scenario(parser)
     add_replications(parser, default=10)
     add_common(parser, out="write a report, tables (CSV, Parquet), scenario and provenance to this folder")
+    add_raw(parser)
     parser.add_argument("--events", action="store_true", help="record every event; saves a trace of each replication")
     parser.add_argument(
         "--no-baseline", action="store_false", dest="baseline",
@@ -101,7 +102,7 @@ def _simulated(scenario: "Scenario", arguments: argparse.Namespace) -> "tuple[Re
         )  # fmt: skip
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the same warning is printed by _remark
-            return results, results.summary(arguments.baseline, arguments.intervals)
+            return results, results.summary(arguments.baseline, arguments.intervals, raw=True)
     except KeyboardInterrupt as interrupt:
         if arguments.checkpoint is None:
             raise
@@ -151,6 +152,10 @@ def _print(scenario: "Scenario", summary: "pd.DataFrame", count: int, arguments:
     from p2psim.analysis.metrics import METRICS
     from p2psim.analysis.statistics import Interval
 
+    title = f"{scenario.name}: {count} replications from seed {arguments.seed}"
+    if arguments.raw:
+        print_frame(summary, title)
+        return
     rows = []
     for row in summary.to_dict("records"):
         interval = Interval(row["mean"], row["low"], row["high"])
@@ -158,5 +163,4 @@ def _print(scenario: "Scenario", summary: "pd.DataFrame", count: int, arguments:
         rows.append(
             [row["metric"], format_value(row["mean"], row["unit"]), ends.rstrip(")"), METRICS[row["metric"]].text]
         )
-    title = f"{scenario.name}: {count} replications from seed {arguments.seed}"
-    print_table(["metric", "mean", "95 % interval", "definition"], rows, title)
+    print_table(["metric", "mean", "95 % interval", "description"], rows, title)

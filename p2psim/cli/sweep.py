@@ -4,8 +4,8 @@ import argparse
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from p2psim.cli.options import add_output, whole
-from p2psim.cli.output import emit, note, print_table, warn
+from p2psim.cli.options import add_output, add_raw, whole
+from p2psim.cli.output import emit, note, print_frame, print_table, warn
 
 if TYPE_CHECKING:
     from p2psim.experiment import Sweep
@@ -25,9 +25,13 @@ a design:
   replications = 5
   metrics = ["p2p_ratio", "origin_saving"]
   [grid]
-  "stream.latency" = ["8 s", "16 s", "24 s"]
+  "stream.live_latency" = ["8 s", "16 s", "24 s"]
   "access.uplink" = ["2 Mbit/s", "5 Mbit/s"]
 (also [set], [[points]] and [sample]: see p2psim/experiment/design.py)"""
+
+
+_SHOWN = 4
+"""Maximum number of metrics in the printed table."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=whole(0), help="seed (default: that of the design)")
     add_output(parser, out="keep runs and tables in this folder (default: sweep-NAME)")
+    add_raw(parser)
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--jobs", metavar="N", type=whole(1), help="processes (default: one per processor)")
     place.add_argument("--dask", metavar="ADDRESS", help="simulate on this running Dask cluster")
@@ -84,7 +89,7 @@ def _report(swept: "Sweep", folder: str, arguments: argparse.Namespace) -> None:
         emit(_plain(swept, folder))
         return
     if swept.is_complete and not arguments.status:
-        _print(swept)
+        _print(swept, arguments.raw)
     note(f"{_counts(swept)}; in {folder}")
 
 
@@ -113,13 +118,17 @@ def _plain(swept: "Sweep", folder: str) -> dict[str, Any]:
     }
 
 
-def _print(swept: "Sweep") -> None:
+def _print(swept: "Sweep", raw: bool) -> None:
     from p2psim.analysis.formatting import format_interval
     from p2psim.analysis.metrics import METRICS
     from p2psim.analysis.statistics import Interval
     from p2psim.experiment.design_points import say_value
 
-    design, shown = swept.design, swept.design.metrics[:4]
+    design, shown = swept.design, swept.design.metrics[:_SHOWN]
+    title = f"{design.name}: {design.replications} replications, 95 % intervals"
+    if raw:
+        print_frame(swept.table, title)
+        return
     rows = []
     for row in swept.table.to_dict("records"):
         cells = [say_value(name, row[name]) for name in design.factors]
@@ -127,4 +136,7 @@ def _print(swept: "Sweep") -> None:
             interval = Interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
             cells.append(format_interval(interval, METRICS[name].unit))
         rows.append(cells)
-    print_table([*design.factors, *shown], rows, f"{design.name}: {design.replications} replications, 95 % intervals")
+    print_table([*design.factors, *shown], rows, title)
+    print_table(["metric", "description"], [[name, METRICS[name].text] for name in shown])
+    if len(design.metrics) > _SHOWN:
+        print(f"{len(design.metrics) - _SHOWN} more metrics are in table.csv: {', '.join(design.metrics[_SHOWN:])}")

@@ -79,9 +79,9 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _tested(arguments: argparse.Namespace, runs: "Runs", traces: "Sequence[Trace]") -> "list[ClaimResult]":
-    from p2psim.analysis.claims.boundaries import dimensions
     from p2psim.analysis.claims.definitions import load_claims, select
     from p2psim.analysis.claims.verdicts import Judge
+    from p2psim.analysis.dimensions import dimensions
 
     ids = [text.strip().upper() for text in arguments.claims.split(",") if text.strip()]
     claims = select(load_claims(), ids)
@@ -106,6 +106,7 @@ def _compared(
 
 
 def _print(results: "Sequence[ClaimResult]", comparisons: "Sequence[Comparison]") -> None:
+    from p2psim.analysis.claims.evidence import CLAIM_METRICS
     from p2psim.analysis.formatting import format_interval, format_range
     from p2psim.report.validation import contradictions_texts
 
@@ -113,8 +114,10 @@ def _print(results: "Sequence[ClaimResult]", comparisons: "Sequence[Comparison]"
     for result in results:
         case = result.base.case
         claimed, found = format_range(case.low, case.high, case.unit), format_interval(result.base.interval, case.unit)
-        rows.append([result.claim.id, case.metric, claimed, found, result.text])
-    print_table(["claim", "metric", "claimed", "found (95 % interval)", "verdict"], rows, "The claims")
+        description = CLAIM_METRICS[case.metric].text
+        rows.append([result.claim.id, case.metric, claimed, found, result.text, description])
+    head = ["claim", "metric", "claimed", "found (95 % interval)", "verdict", "description of the metric"]
+    print_table(head, rows, "The claims")
     for result in results:
         print(f"{result.claim.id} holds for")
         print("".join(f"  {boundary.text}\n" for boundary in result.boundaries))

@@ -1,4 +1,4 @@
-"""Questions asked of the simulator: replications, sweeps, and their results."""
+"""Experiments with the simulator: replications, sweeps, paired differences, plans, and their results."""
 
 from p2psim.experiment.design import Design
 from p2psim.experiment.difference import difference, differences

@@ -1,4 +1,4 @@
-"""What a sweep asks: a base scenario, changes to it, and how often each is run.
+"""Design of a sweep: a base scenario, changes of it, and the number of replications of each.
 
 A design file is TOML::
 
@@ -7,19 +7,19 @@ A design file is TOML::
     scenario = "live-24s"                 # a bundled scenario, or a file beside this one
     replications = 5
     seed = 1
-    metrics = ["p2p_ratio", "origin_saving"]   # default: all that need no http-only run
+    metrics = ["p2p_ratio", "origin_saving"]   # default: all that do not compare with http-only
 
-    [set]                                 # changes made everywhere
+    [set]                                 # changes at all points
     "viewers.count" = 30
 
-    [grid]                                # every combination
-    "stream.latency" = ["8 s", "24 s"]
+    [grid]                                # all combinations
+    "stream.live_latency" = ["8 s", "24 s"]
     "nat.mix" = ["open", "average"]
 
-    [[points]]                            # or one by one
+    [[points]]                            # or single points
     "access.uplink" = "2 Mbit/s"
 
-    [sample]                              # or drawn
+    [sample]                              # or random points
     method = "latin-hypercube"            # random, latin-hypercube, sobol, halton
     count = 16
     [sample.factors]
@@ -27,8 +27,8 @@ A design file is TOML::
     "policy.maxPeers" = { low = 2, high = 50 }
     "nat.mix" = ["open", "average"]
 
-Kinds that are given together are crossed. All points see the same viewers (common random numbers): replication *i*
-of each has the same seed.
+If several of these are given, all their combinations are points. All points see the same viewers (common random
+numbers): replication *i* of each has the same seed.
 """
 
 import itertools
@@ -54,7 +54,7 @@ _MOST_RUNS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One scenario of a design; `changes` tells it from the base, in canonical units."""
+    """One scenario of a design; `changes` are its differences from the base, in canonical units."""
 
     changes: Mapping[str, Any]
     scenario: Scenario
@@ -62,7 +62,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
-    """Points, and how each is run."""
+    """Points of a sweep, and how each is run."""
 
     points: Sequence[Point]
     replications: int = 5
@@ -70,11 +70,11 @@ class Design:
     metrics: Sequence[str] = field(default_factory=lambda: [name for name, each in METRICS.items() if not each.paired])
     name: str = "sweep"
     text: str = ""
-    """The file it was read from."""
+    """Text of the file that the design was read from."""
 
     def __post_init__(self) -> None:
         if not self.points:
-            raise DesignError("a design without points: give [grid], [[points]] or [sample]")
+            raise DesignError("the design has no points: give [grid], [[points]] or [sample]")
         for name, least in (("replications", 1), ("seed", 0)):
             number = getattr(self, name)
             if isinstance(number, bool) or not isinstance(number, int) or number < least:
@@ -89,20 +89,20 @@ class Design:
 
     @property
     def factors(self) -> list[str]:
-        """Names of what differs between points, in the order of the design."""
+        """Names of the fields that differ between points, in the order of the design."""
         return list(dict.fromkeys(name for point in self.points for name in point.changes))
 
     @property
     def is_paired(self) -> bool:
-        """Whether a metric needs the same viewers without peer-to-peer."""
+        """True if a metric needs the same viewers with http-only."""
         return any(METRICS[name].paired for name in self.metrics)
 
     def jobs(self) -> list[Job]:
-        """List all runs once, those that will take longest first, so that workers end together."""
-        asked = [point.scenario for point in self.points]
+        """Return all different runs, those that take longest first, so that workers end together."""
+        scenarios = [point.scenario for point in self.points]
         if self.is_paired:
-            asked += [baseline(scenario) for scenario in asked]
-        every = [Job(scenario, self.seed, i) for scenario in asked for i in range(self.replications)]
+            scenarios += [baseline(scenario) for scenario in scenarios]
+        every = [Job(scenario, self.seed, i) for scenario in scenarios for i in range(self.replications)]
         return sorted({job.key: job for job in every}.values(), key=_cost, reverse=True)
 
     @staticmethod
@@ -115,9 +115,9 @@ class Design:
         canonical: bool = True,
         **more: Any,
     ) -> "Design":
-        """Make a design; the arguments are the parts of a file, `more` the fields of this class.
+        """Return a design; the arguments are the parts of a file, `more` the fields of this class.
 
-        With `canonical`, bare numbers are in canonical units (seconds, bytes, bytes/s), else units are due.
+        With `canonical`, numbers without unit are in canonical units (seconds, bytes, bytes/s), otherwise refused.
         """
         base = scenario if isinstance(scenario, Scenario) else Scenario.load(str(scenario))
         seed = more.get("seed", 1)
@@ -128,12 +128,12 @@ class Design:
 
     @staticmethod
     def load(path: str | Path) -> "Design":
-        """Read a design file, or a bundled design by its name; raises DesignError or ScenarioError in one line."""
+        """Read a design file, or a bundled design by name; raises DesignError or ScenarioError in one line."""
         if not isinstance(path, str | Path):
             raise DesignError(f"a Design, the path of one or a bundled name is expected, not a {type(path).__name__}")
         file = Path(path)
         if not file.exists() and not file.suffix and len(file.parts) == 1:
-            known = {found.stem: found for found in bundled("designs")}
+            known = {path.stem: path for path in bundled("designs")}
             if file.name not in known:
                 raise DesignError(f"{path}: {no_such('file and no bundled design', file.name, known)}")
             file = known[file.name]
@@ -152,7 +152,7 @@ class Design:
 
 
 def baseline(scenario: Scenario) -> Scenario:
-    """Give the scenario without peer-to-peer."""
+    """Return the scenario with the policy http-only."""
     return scenario.replace({"policy.name": BASELINE})
 
 
@@ -165,7 +165,7 @@ def _parsed(data: dict[str, Any], file: Path, text: str) -> Design:
         if key not in _KEYS:
             raise DesignError(f"{key}: not known; accepted: {', '.join(_KEYS)}")
     if data.pop("schema", SCHEMA) != SCHEMA:
-        raise DesignError(f"schema: another version; this one reads {SCHEMA}")
+        raise DesignError(f"schema: this version of p2psim reads {SCHEMA} only")
     metrics = data.get("metrics", [])
     if not isinstance(metrics, list):
         raise DesignError(f"metrics = {metrics!r}: a list of names is expected")

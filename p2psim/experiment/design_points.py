@@ -1,4 +1,4 @@
-"""Points of a design: every combination, one by one, or drawn."""
+"""Points of a design: a grid of all combinations, a list, or a random sample."""
 
 import dataclasses
 import itertools
@@ -25,12 +25,12 @@ Changes = dict[str, Any]
 
 
 def say_changes(changes: Mapping[str, Any]) -> str:
-    """Word a point."""
+    """Return the changes of a point as text."""
     return ", ".join(f"{name} = {value}" for name, value in changes.items()) or "as it is"
 
 
 def say_value(name: str, value: Any) -> str:
-    """Word a value with its unit."""
+    """Return a field's value as text with its unit."""
     kind = kind_of(name)
     if typing.get_origin(kind) is typing.Annotated and isinstance(value, float):
         dimension = typing.get_args(kind)[1]
@@ -39,20 +39,20 @@ def say_value(name: str, value: Any) -> str:
 
 
 def flat(table: object, where: str) -> dict[str, Any]:
-    """Give dotted names for what stands in nested tables (``stream.latency = …`` with or without quotes)."""
+    """Return dotted name → value, also for nested tables (``stream.live_latency = …`` without quotes in TOML)."""
     if not isinstance(table, Mapping):
         raise DesignError(f"{where} = {table!r}: a table of a scenario's fields is expected")
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for name, value in table.items():
         if isinstance(value, Mapping) and dataclasses.is_dataclass(kind_of(name)):
-            found |= {f"{name}.{inner}": each for inner, each in value.items()}
+            fields |= {f"{name}.{inner}": each for inner, each in value.items()}
         else:
-            found[name] = value
-    return found
+            fields[name] = value
+    return fields
 
 
 def grid_points(grid: object, canonical: bool) -> list[Changes]:
-    """List every combination; the last factor changes fastest."""
+    """Return all combinations of the values; the last factor changes fastest."""
     choices = {name: _choices(name, values, canonical) for name, values in flat(grid, "grid").items()}
     if math.prod(len(values) for values in choices.values()) > _MOST:
         raise DesignError(f"grid: at most {_MOST:,} combinations are accepted")
@@ -62,7 +62,7 @@ def grid_points(grid: object, canonical: bool) -> list[Changes]:
 
 
 def listed_points(points: object, canonical: bool) -> list[Changes]:
-    """List the points as they are given."""
+    """Return the points of a list, their values in canonical units."""
     if not isinstance(points, Sequence) or isinstance(points, str):
         raise DesignError(f"points = {points!r}: a list of tables [[points]] is expected")
     return [
@@ -72,7 +72,7 @@ def listed_points(points: object, canonical: bool) -> list[Changes]:
 
 
 def sampled_points(sample: object, seed: int, canonical: bool) -> list[Changes]:
-    """Draw points: factors with ``low`` and ``high`` (and ``scale``, linear or log), or lists to choose from."""
+    """Draw points; a factor is a range ``low`` to ``high`` (on a ``scale``, linear or log) or a list of values."""
     if not isinstance(sample, Mapping) or not sample.keys() <= {"method", "count", "factors"}:
         raise DesignError(f"sample = {sample!r}: a table with method, count and factors is expected")
     method, count = sample.get("method", "latin-hypercube"), sample.get("count")
@@ -95,7 +95,7 @@ def _choices(name: str, values: object, canonical: bool) -> list[Any]:
 
 
 def _cube(method: str, count: int, factors: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw points of the unit cube, shape (count, factors)."""
+    """Draw points of the unit cube; shape (count, factors)."""
     if method == "random":
         return rng.random((count, factors))
     from scipy.stats import qmc  # takes a second to load
@@ -124,7 +124,7 @@ def _spread(name: str, spec: object, shares: NDArray[np.float64], canonical: boo
         raise DesignError(f"{name}: low = {spec['low']!r}, high = {spec['high']!r}: low must be less than high"
                           f"{', and above 0 on a log scale' if scale == 'log' else ''}")  # fmt: skip
     if _is_whole(name):
-        # every whole number of the range gets an equal part of it
+        # each whole number of the range has the same probability
         low, high = low - (0.5 if scale == "log" else 0.0), high + (0.5 if scale == "log" else 1.0)
         reached = low * (high / low) ** shares if scale == "log" else low + (high - low) * shares
         return [round(each) if scale == "log" else int(each) for each in reached.tolist()]

@@ -1,10 +1,10 @@
-"""Two scenarios compared, viewer by viewer the same (common random numbers)."""
+"""Paired differences of two scenarios, with the same viewers in both (common random numbers)."""
 
 from pathlib import Path
 
 import pandas as pd
 
-from p2psim.analysis.metrics import METRICS, estimate_difference
+from p2psim.analysis.metrics import METRICS, described, estimate_difference
 from p2psim.analysis.statistics import Interval
 from p2psim.errors import InputError, one_of
 from p2psim.experiment.results import Results, simulate
@@ -18,10 +18,10 @@ Compared = Results | Scenario | str | Path
 def difference(
     a: Compared, b: Compared, metric: str = "p2p_ratio", *, replications: int = 10, seed: int = 1
 ) -> Interval:
-    """Estimate ``a - b`` of a metric with its 95 % interval.
+    """Return ``a - b`` of a metric with its 95 % interval, in canonical units.
 
-    Replication *i* of both has the same seed, so both see the same viewers as far as the scenarios agree, and what
-    chance does to both alike cancels.
+    Replication *i* of both has the same seed, so both see the same viewers as far as the scenarios agree, and their
+    common randomness cancels.
 
     Parameters
     ----------
@@ -40,9 +40,13 @@ def difference(
 
 
 def differences(
-    a: Compared, b: Compared, *, replications: int = 10, seed: int = 1, baseline: bool = False
+    a: Compared, b: Compared, *, replications: int = 10, seed: int = 1, baseline: bool = False, raw: bool = False
 ) -> pd.DataFrame:
-    """Give the difference of every metric; columns metric, a, b, difference, low, high, unit."""
+    """Return the difference of every metric with its 95 % interval.
+
+    Columns metric, a, b, difference, low, high, unit, description, as in `Results.summary`; differences of shares (%)
+    are percentage points. With `raw`: unrounded numbers in canonical units, without description.
+    """
     one, other = _paired(a, b, replications, seed)
     sums, others = one.sums(baseline), other.sums(baseline)
     rows = []
@@ -51,7 +55,8 @@ def differences(
             found = estimate_difference(metric, sums, others)
             values = {"a": one.interval(name).mean, "b": other.interval(name).mean, "difference": found.mean}
             rows.append({"metric": name, **values, "low": found.low, "high": found.high, "unit": metric.unit})
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table if raw else described(table, ["a", "b", "difference", "low", "high"])
 
 
 def _paired(a: Compared, b: Compared, replications: int, seed: int) -> tuple[Results, Results]:

@@ -1,6 +1,6 @@
-"""Where the runs of a sweep are made: in this process, in processes of this machine, or wherever an executor is.
+"""Execution of a sweep's runs: in this process, in processes of this machine, or on any executor.
 
-Whatever the place and the order, a run gives the same bits: it depends on its scenario, seed and replication alone.
+A run gives the same bits everywhere and in any order: it depends on its scenario, seed and replication alone.
 """
 
 import multiprocessing
@@ -14,6 +14,7 @@ from typing import Any
 
 from p2psim.analysis.metrics import sums
 from p2psim.analysis.runs import Job, compile_kernels
+from p2psim.compiled import kept_in
 from p2psim.errors import InputError
 from p2psim.experiment.result_store import Outcome
 from p2psim.simulation import run
@@ -24,14 +25,14 @@ __all__ = ["Made", "cluster", "in_processes", "in_turn", "on_executor", "simulat
 Made = Generator[tuple[Job, Outcome], None, None]
 Futures = dict[Future[Outcome], Job]
 _ORPHANED = 1.0
-"""Seconds between a worker's looks at whether its parent lives."""
+"""Seconds between a worker's checks that its parent is alive."""
 
 
 def simulate_one(job: Job) -> Outcome:
-    """Make one run; an error in it is its outcome."""
+    """Simulate one run; an exception is its outcome too."""
     try:
-        made = run(job.scenario, seed=job.seed, replication=job.replication)
-        return Outcome(sums(made.totals))
+        finished = run(job.scenario, seed=job.seed, replication=job.replication)
+        return Outcome(sums(finished.totals))
     except Exception as error:
         return _failure(error)
 
@@ -42,21 +43,22 @@ def _failure(error: BaseException) -> Outcome:
 
 
 def in_turn(jobs: Iterable[Job]) -> Made:
-    """Make runs one after another in this process."""
+    """Simulate runs one after another in this process."""
     for job in jobs:
         yield job, simulate_one(job)
 
 
 def in_processes(jobs: Sequence[Job], processes: int) -> Made:
-    """Make runs in processes of this machine.
+    """Simulate runs in processes of this machine.
 
-    A run that kills its process (too little memory, say) fails alone: those under way with it are made again.
+    A run whose process dies, for lack of memory for example, fails alone: the runs of the other processes, which the
+    pool loses with it, are repeated.
     """
-    compile_kernels()  # here, so that workers find the machine code and do not all make it at once
+    compile_kernels()  # here, so that the workers find the machine code instead of all compiling it at once
     lost: list[Job] = []
     with _pool(min(processes, len(jobs))) as pool:
         yield from _collected(pool, jobs, lost)
-    # somebody among the lost is dangerous: first as many at once as there are processes, then each alone
+    # one of the lost runs kills its process: repeat them in groups of as many as there are processes, then one by one
     for width in (processes, 1):
         suspects, lost = sorted(lost, key=jobs.index), []
         for first in range(0, len(suspects), width):
@@ -64,11 +66,11 @@ def in_processes(jobs: Sequence[Job], processes: int) -> Made:
             with _pool(len(wave)) as pool:
                 yield from _collected(pool, wave, lost)
     for job in lost:
-        yield job, Outcome(None, "its process died (killed, or out of memory)")
+        yield job, Outcome(None, "the process of this run died (killed, or out of memory)")
 
 
 def on_executor(jobs: Sequence[Job], executor: Executor) -> Made:
-    """Make runs on any executor; raises InputError when it breaks."""
+    """Simulate runs on any executor; raises InputError if it breaks."""
     lost: list[Job] = []
     futures: Futures = {}
     try:
@@ -77,12 +79,12 @@ def on_executor(jobs: Sequence[Job], executor: Executor) -> Made:
         for future in futures:
             future.cancel()
     if lost:
-        raise InputError(f"the executor broke with {len(lost)} runs to do; what is done is kept")
+        raise InputError(f"the executor broke; {len(lost)} runs are not done, finished runs are kept")
 
 
 @contextmanager
 def cluster(address: str) -> Iterator[Executor]:
-    """Give an executor on a running Dask cluster; raises InputError where there is none, or its code differs."""
+    """Executor on a running Dask cluster; raises InputError if there is none, or if its code differs."""
     try:
         from distributed import Client
     except ImportError:
@@ -103,7 +105,7 @@ def _check_workers(client: Any, address: str) -> None:
     try:
         found = client.run(fingerprint)
         one_per_host = {worker["host"]: name for name, worker in workers.items()}
-        client.run(compile_kernels, workers=list(one_per_host.values()))
+        _compile_in_turns(client, list(one_per_host.values()))
     except ModuleNotFoundError as error:
         raise InputError(f"{address}: a worker cannot import {error.name}; install p2psim there") from None
     for worker, code in found.items():
@@ -111,12 +113,25 @@ def _check_workers(client: Any, address: str) -> None:
             raise InputError(f"{address}: worker {worker} has another version of p2psim or its packages than this one")
 
 
+def _compile_in_turns(client: Any, workers: Sequence[str]) -> None:
+    """Compile the kernels on one host for each folder that they are kept in, then on the other hosts.
+
+    Hosts whose folders have one name may share a disk: the others then find there what the first has compiled. Where
+    each has a disk of its own, the others compile together.
+    """
+    folders: dict[str, str] = client.run(kept_in, workers=list(workers))
+    first = {folder: worker for worker, folder in folders.items()}.values()
+    for turn in (list(first), [worker for worker in folders if worker not in first]):
+        if turn:
+            client.run(compile_kernels, workers=turn)
+
+
 @contextmanager
 def _pool(processes: int) -> Iterator[Executor]:
-    """Give joblib's executor.
+    """Executor of joblib.
 
-    Workers are forked where nothing but this thread runs, which spares them two seconds of imports; in a notebook,
-    where other threads may hold locks, they are started afresh.
+    Workers are forked if this is the only thread, which saves two seconds of imports; in a notebook, where other
+    threads may hold locks, new processes are started.
     """
     from joblib.externals.loky import ProcessPoolExecutor
 
@@ -126,14 +141,14 @@ def _pool(processes: int) -> Iterator[Executor]:
     try:
         yield pool
     except BaseException:
-        # not cancelling what waits before this: joblib's executor takes a cancelled future for an error of its own
+        # without cancelling futures first: joblib's executor treats a cancelled future as an internal error
         pool.shutdown(wait=True, kill_workers=True)
         raise
     pool.shutdown(wait=True)
 
 
 def _begin_work(parent: int) -> None:
-    """Leave Ctrl-C to the parent, and end with it."""
+    """Ignore Ctrl-C, which the parent handles, and end when the parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
@@ -147,7 +162,7 @@ def _watch(parent: int) -> None:
 
 
 def _collected(executor: Executor, jobs: Iterable[Job], lost: list[Job], futures: Futures | None = None) -> Made:
-    """Hand back outcomes as they come; jobs of a broken executor are added to `lost`."""
+    """Yield outcomes as they are finished; jobs of a broken executor are added to `lost`."""
     work: Callable[[Job], Outcome] = simulate_one
     waiting = futures if futures is not None else {}
     for job in jobs:

@@ -1,4 +1,4 @@
-"""Figures of results by name; matplotlib is loaded when the first one is drawn."""
+"""Figures of results; matplotlib is imported when the first one is drawn."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -14,17 +14,17 @@ __all__ = ["Figures"]
 
 
 class Figures:
-    """Draws `Results`; each method gives the axes, and draws on `ax` where one is given."""
+    """Figures of `Results`; each method returns the axes, and draws on `ax` if it is given."""
 
     def __init__(self, results: "Results") -> None:
         self._results = results
 
     def timeline(self, ax: Any = None) -> Any:
-        """Where bytes came from over time, mean of the replications."""
+        """Rates of the origin and of peers over time, averaged over replications."""
         return _draw("timeline", self._results.timeline, ax)
 
     def raster(self, ax: Any = None, replication: int = 0) -> Any:
-        """Which source each viewer got each segment from; needs ``events=True``."""
+        """Source of each segment of each viewer; needs ``events=True``."""
         return _draw("raster", self._one(self._results.segments, replication), ax)
 
     def distribution(self, column: str = "startup", ax: Any = None) -> Any:
@@ -32,18 +32,18 @@ class Figures:
         return _draw("distribution", self._results.viewers, ax, column=column)
 
     def shares(self, ax: Any = None) -> Any:
-        """Cumulative distribution of the P2P share of each viewer."""
+        """Cumulative distribution of the viewers' P2P shares."""
         viewers = self._results.viewers
         received = viewers["bytes_http"] + viewers["bytes_p2p"]
         table = viewers.assign(p2p_share=viewers["bytes_p2p"] / received.where(received > 0))
         return _draw("distribution", table, ax, column="p2p_share")
 
     def graph(self, at: float, by: str = "nat", ax: Any = None, replication: int = 0) -> Any:
-        """The swarm at a time, viewers coloured by an attribute; needs ``events=True``."""
+        """Graph of the swarm at a time, viewers coloured by an attribute; needs ``events=True``."""
         return _draw("graph", self._results.graph(at, replication), ax, by=by)
 
     def welch(self, quantity: str = "p2p_ratio", window: float = 60.0, ax: Any = None) -> Any:
-        """Where the warm-up ends: a quantity smoothed over seconds, and what MSER-5 would cut."""
+        """Welch's plot for the end of the warm-up: a smoothed quantity over time, with the cut of MSER-5."""
         table = welch(self._results.timeline, quantity, window)
         cut = self._results.scenario.warmup
         return _draw("welch", table, ax, name=quantity, detected=self._results.warmup(quantity), cut=cut)
@@ -54,5 +54,5 @@ class Figures:
 
 
 def _draw(figure: str, table: Any, ax: Any, **options: Any) -> Any:
-    # By name: figures and experiments are siblings, neither imports the other.
+    # imported by name, because plots and experiments are layers beside each other
     return getattr(import_module("p2psim.plots"), figure)(table, ax=ax, **options)

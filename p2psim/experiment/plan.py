@@ -1,4 +1,4 @@
-"""A plan in one call."""
+"""Capacity plan in one call."""
 
 import dataclasses
 from typing import Any
@@ -24,24 +24,24 @@ def plan(
     session: Runs | None = None,
     **inputs: Any,
 ) -> Plan:
-    """Plan what sharing saves for an audience: rates of the origin, saving, bill, each with its 95 % interval.
+    """Plan the capacity for an audience: rates of the origin, saving and bill, each with its 95 % interval.
 
     Parameters
     ----------
     viewers
-        How many watch at once (with an event: at its peak).
+        Number of concurrent viewers (of an event: at its peak).
     replications
-        Of everything that is simulated; None: 8 (when `quick`, 4 of each changed input).
+        Replications of everything that is simulated; None: 8 (with `quick`, 4 of each changed input).
     quick
-        Smaller swarms, shorter runs: an answer in seconds.
+        Smaller swarms and shorter runs, for an answer in seconds.
     session
-        What makes the runs and keeps them, in place of `jobs`: a later plan with the same session simulates only what
-        is new, nothing for other prices.
+        Simulates the runs and keeps them, instead of `jobs`: a later plan with the same session simulates only what is
+        new, nothing if only prices change.
     inputs
-        Quantities in words or canonical units (bytes/s, seconds, shares from 0 to 1). Audience: ``event`` (a name of
-        data/presets/events.toml) or ``csv`` (time and viewers), ``channels``, ``zipf``, ``viewing``. Stream:
+        Quantities with units, or in canonical units (bytes/s, seconds, shares from 0 to 1). Audience: ``event`` (a name
+        of data/presets/events.toml) or ``csv`` (time and viewers), ``channels``, ``zipf``, ``viewing``. Stream:
         ``bitrate`` or ``ladder``, ``latency``, ``segment``. Network: ``country`` or ``access``, ``nat``, ``mobile``,
-        ``lent``, ``relay``. ``changes``: any other field of a scenario by its dotted name, ``policy.maxPeers`` say.
+        ``lent``, ``relay``. ``changes``: other fields of a scenario by dotted name, for example ``policy.maxPeers``.
         Prices in dollars: ``prices`` (a name of data/presets/prices.toml), ``cdn_price`` (a gigabyte), ``p95_price``
         (a Mbit/s and month), ``fee_hour``, ``fee_gb``, ``turn_price``; ``hours`` (of a constant audience) and
         ``times`` (of one over time) say what is billed.
@@ -49,7 +49,7 @@ def plan(
     Raises
     ------
     InputError
-        Before any work, with the value and what is accepted.
+        Before anything is simulated, with the value and what is accepted.
     """
     for name in inputs:
         one_of("input", name, _KNOWN)

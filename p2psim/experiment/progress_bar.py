@@ -1,4 +1,4 @@
-"""A progress bar in a terminal (on standard error) or a notebook, for work that is counted in runs."""
+"""Progress bar of runs, in a terminal (on standard error) or a notebook."""
 
 from types import TracebackType
 
@@ -6,18 +6,18 @@ from tqdm.auto import tqdm
 
 __all__ = ["Bar"]
 
-tqdm.monitor_interval = 0  # no thread that watches slow bars: a process with threads cannot be forked safely
+tqdm.monitor_interval = 0  # no monitor thread, because a process with threads cannot be forked safely
 
 
 class Bar:
-    """Follows runs as `p2psim.analysis.runs.Progress` reports them; `quiet` shows nothing."""
+    """Progress bar that is called as a `p2psim.analysis.runs.Progress`; `quiet` shows nothing."""
 
     def __init__(self, label: str, quiet: bool = False) -> None:
         self._label, self._quiet = label, quiet
         self._bar: tqdm[None] | None = None
 
     def __call__(self, done: float, total: int) -> None:
-        """Show that so many runs are done."""
+        """Show how many of `total` runs are done."""
         if self._quiet:
             return
         if self._bar is None or self._bar.total != total or done < self._bar.n:
@@ -28,7 +28,7 @@ class Bar:
         self._bar.update(done - self._bar.n)
 
     def close(self) -> None:
-        """Take the bar off the screen."""
+        """Remove the bar from the screen."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

@@ -1,8 +1,8 @@
 """Finished runs of a sweep in a folder, one small file each.
 
-A run is filed under what decides it (scenario, seed, replication), so a sweep that was stopped, or a design that has
-grown, finds what is there and makes the rest. Each file appears whole or not at all, and is on disk before it counts.
-Several processes may work on one folder when each does another part.
+The name of a file is what determines the run (scenario, seed, replication), so that a sweep that was stopped, or a
+design that has grown, continues with the missing runs. Files are written atomically, and are on disk before a run
+counts as finished. Several processes may share a folder if each works on another part of the design.
 """
 
 import fcntl
@@ -17,7 +17,7 @@ from p2psim.analysis.runs import Job, Key
 from p2psim.errors import DesignError
 from p2psim.simulation.checkpoint import fingerprint
 from p2psim.trace import versions
-from p2psim.trace.atomic_files import SCRATCH, replacing
+from p2psim.trace.atomic_files import PARTIAL_SUFFIX, atomic_write
 
 __all__ = ["Outcome", "Store"]
 
@@ -27,19 +27,19 @@ _FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a run: its sums, or why there are none."""
+    """Outcome of a run: its sums, or the reason of its failure."""
 
     sums: Mapping[str, float] | None
     reason: str = ""
 
     @property
     def status(self) -> str:
-        """Ok or failed."""
+        """``ok`` or ``failed``."""
         return "failed" if self.sums is None else "ok"
 
 
 class Store:
-    """Outcomes by run; kept in memory where there is no folder."""
+    """Outcomes by run, in a folder, or in memory if there is none."""
 
     def __init__(self, folder: str | Path | None = None) -> None:
         self.folder = None if folder is None else Path(folder)
@@ -47,47 +47,49 @@ class Store:
         self._lock: IO[bytes] | None = None
 
     def open(self, part: str = "all") -> None:
-        """Claim a part of the folder for this process; raises DesignError where another has it, or it is no store."""
+        """Lock a part of the folder for this process; raises DesignError if it is locked, or the folder is no store."""
         if self.folder is None:
             return
         self._check()
         (self.folder / "runs").mkdir(parents=True, exist_ok=True)
         self._lock = (self.folder / f".lock-{part}").open("wb")
         try:
-            # given back by the system when this process ends, however it ends; not passed on to forked workers
+            # the system unlocks it when this process ends, however it ends; forked workers do not inherit the lock
             fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self.close()
-            raise DesignError(f"{self.folder}: another process is at work there; wait for it or end it") from None
+            raise DesignError(f"{self.folder}: another process is using it; wait for it or end it") from None
         if not (self.folder / "manifest.json").exists():
             head = {"kind": _KIND, "format": _FORMAT, "fingerprint": fingerprint(), "versions": versions()}
             self.write("manifest.json", json.dumps(head, indent=2) + "\n")
 
     def close(self) -> None:
-        """Give the folder back."""
+        """Unlock the folder."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
 
     def get(self, job: Job) -> Outcome | None:
-        """Give the outcome of a run, None where it has none yet."""
+        """Return the outcome of a run, None if it is not finished."""
         if job.key not in self._known and self.folder is not None:
-            found = _read(self._path(job))
-            if found is not None:
-                self._known[job.key] = found
+            outcome = _read(self._path(job))
+            if outcome is not None:
+                self._known[job.key] = outcome
         return self._known.get(job.key)
 
     def put(self, job: Job, outcome: Outcome) -> None:
-        """File an outcome."""
+        """Store an outcome."""
         self._known[job.key] = outcome
         if self.folder is not None:
-            sums = None if outcome.sums is None else {name: _told(number) for name, number in outcome.sums.items()}
+            sums = (
+                None if outcome.sums is None else {name: _json_number(number) for name, number in outcome.sums.items()}
+            )
             record = {"status": outcome.status, "reason": outcome.reason, "sums": sums}
-            with replacing(self._path(job)) as file:
+            with atomic_write(self._path(job)) as file:
                 file.write(json.dumps(record).encode() + b"\n")
 
     def forget(self, job: Job) -> None:
-        """Drop an outcome, so that the run is made again."""
+        """Delete an outcome, so that the run is repeated."""
         self._known.pop(job.key, None)
         if self.folder is not None:
             self._path(job).unlink(missing_ok=True)
@@ -95,14 +97,14 @@ class Store:
     def write(self, name: str, text: str) -> None:
         """Write a file beside the runs."""
         if self.folder is not None:
-            with replacing(self.folder / name) as file:
+            with atomic_write(self.folder / name) as file:
                 file.write(text.encode())
 
     def tidy(self) -> None:
-        """Remove what a killed process left half written; only for who holds all of the folder."""
+        """Remove partial files of killed processes; only while the whole folder is locked."""
         if self.folder is not None:
-            for left in (*self.folder.glob(f".*{SCRATCH}"), *self.folder.glob(f"runs/.*{SCRATCH}")):
-                left.unlink(missing_ok=True)
+            for partial in (*self.folder.glob(f".*{PARTIAL_SUFFIX}"), *self.folder.glob(f"runs/.*{PARTIAL_SUFFIX}")):
+                partial.unlink(missing_ok=True)
 
     def _path(self, job: Job) -> Path:
         assert self.folder is not None
@@ -113,17 +115,19 @@ class Store:
         try:
             head = json.loads((self.folder / "manifest.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
-            there = [path.name for path in self.folder.iterdir()] if self.folder.exists() else []
-            if any(not name.startswith(".") and name != "runs" for name in there):
-                raise DesignError(f"{self.folder}: not empty and not a sweep; give a new folder") from None
+            names = [path.name for path in self.folder.iterdir()] if self.folder.exists() else []
+            if any(not name.startswith(".") and name != "runs" for name in names):
+                raise DesignError(
+                    f"{self.folder}: not empty and not the folder of a sweep; give a new folder"
+                ) from None
             return
         except (OSError, ValueError):
             head = {}
         if not isinstance(head, dict) or head.get("kind") != _KIND:
-            raise DesignError(f"{self.folder}: not a sweep; give a new folder")
+            raise DesignError(f"{self.folder}: not the folder of a sweep; give a new folder")
         if (head.get("format"), head.get("fingerprint")) != (_FORMAT, fingerprint()):
             raise DesignError(
-                f"{self.folder}: begun with another version of p2psim; finish it with that, or give a new folder"
+                f"{self.folder}: begun with another version of p2psim; finish it with that one, or give a new folder"
             )
 
 
@@ -136,8 +140,8 @@ def _read(path: Path) -> Outcome | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError):
-        return None  # damaged by other hands: to be made again
+        return None  # a damaged file: the run is repeated
 
 
-def _told(number: float) -> float | None:
+def _json_number(number: float) -> float | None:
     return None if math.isnan(number) else float(number)

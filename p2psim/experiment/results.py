@@ -1,4 +1,4 @@
-"""Replications of a scenario, and plain tables of what came out."""
+"""Replications of a scenario, and tables of their results."""
 
 import json
 import warnings
@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from p2psim.analysis.metrics import METRICS, estimate, metric_value, sums
+from p2psim.analysis.metrics import METRICS, described, estimate, metric_value, sums
 from p2psim.analysis.runs import BASELINE, Prepare, RunFolder, Runs, jobs_for
 from p2psim.analysis.statistics import FEW, FewReplicationsWarning, Interval, is_precise, replications_for
 from p2psim.analysis.steady_state import Batches, batch_means, mser5, series
@@ -22,7 +22,7 @@ from p2psim.rng import stream
 from p2psim.scenario import Scenario
 from p2psim.simulation import Run
 from p2psim.trace import BIN, Trace, versions
-from p2psim.trace.atomic_files import replacing
+from p2psim.trace.atomic_files import atomic_write
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -50,26 +50,26 @@ def simulate(
     Parameters
     ----------
     scenario
-        A scenario, the path of one, or the name of a bundled one.
+        A scenario, its path, or the name of a bundled scenario.
     jobs
         Processes; None: one per processor. Results do not depend on it.
     events
-        Keep every event (`Results.segments`, `Results.connections`, `Results.traces`); costs memory.
+        Keep all events, for `Results.segments`, `Results.connections` and `Results.traces`; takes memory.
     precision, metric, most
-        Go on until half the width of the 95 % interval of `metric` is at most this share of its value (0.02, say),
-        or there are `most` replications; begins with `replications`. Such an interval covers the truth a little less
-        often than it says (93 instead of 95 % where replications are normal), more so after a start with few.
+        Add replications until half the width of the 95 % interval of `metric` is at most this share of its value (for
+        example 0.02), or until there are `most`; begins with `replications`. Such an interval covers the true value
+        less often than 95 % (93 % if replications are normally distributed), even less after a start with few.
     checkpoint, every
-        Folder in which finished replications are kept, and those under way are saved after so many simulated seconds;
-        the same call goes on from there.
+        Folder for finished replications and, every so many simulated seconds, the state of unfinished ones; the same
+        call continues from there.
     prepare
-        Called with the `Control` of each run before its clock starts, to add SimPy processes of your own
-        (`p2psim.simulation.control.control`); the baseline's runs get them too. Such runs are not kept in a folder.
+        Function that is called with the `Control` of each run before its clock starts, to add SimPy processes of your
+        own (`p2psim.simulation.control.control`), in runs of the baseline too. Such runs cannot be checkpointed.
 
     Raises
     ------
     InputError
-        For a scenario that cannot be read, or numbers that make no sense.
+        For a scenario that cannot be read, or numbers out of range.
     """
     if replications.__class__ is not int or replications < 1:
         raise InputError(
@@ -79,22 +79,22 @@ def simulate(
     if precision is not None:
         _check_precision(precision, metric, most)
     if prepare is not None and checkpoint is not None:
-        raise InputError("checkpoint, prepare: one of them is accepted; a process of your own cannot be saved")
-    asked = scenario if isinstance(scenario, Scenario) else _loaded(scenario)
+        raise InputError("checkpoint, prepare: pass only one of them; a process of your own cannot be saved")
+    base = scenario if isinstance(scenario, Scenario) else _loaded(scenario)
     folder = None if checkpoint is None else RunFolder(Path(checkpoint), every)
     session = Runs(jobs, folder=folder, prepare=prepare)
     count = replications
     while True:
         with Bar("simulating", quiet=not progress) as bar:
             session.progress = bar
-            runs = session.make(jobs_for(asked, seed, count, events))
-        results = Results(asked, seed, tuple(runs), session=session, progress=progress)
+            runs = session.make(jobs_for(base, seed, count, events))
+        results = Results(base, seed, tuple(runs), session=session, progress=progress)
         if precision is None or count >= most:
             return results
-        found = results.interval(metric)
-        if is_precise(found, precision):
+        interval = results.interval(metric)
+        if is_precise(interval, precision):
             return results
-        count = min(most, replications_for(found, count, precision))
+        count = min(most, replications_for(interval, count, precision))
 
 
 def _loaded(scenario: object) -> Scenario:
@@ -116,18 +116,18 @@ def _check_precision(precision: Any, metric: str, most: int) -> None:
 
 @dataclass(frozen=True)
 class Results:
-    """What the replications of one scenario gave; tables carry a column `replication`."""
+    """Results of the replications of one scenario; tables have a column `replication`."""
 
     scenario: Scenario
     seed: int
     runs: tuple[Run, ...] = field(repr=False)
     session: Runs = field(default_factory=Runs, repr=False)
-    """What makes further runs."""
+    """Simulates further runs, such as those of the baseline."""
     progress: bool = field(default=True, repr=False)
 
     @cached_property
     def baseline(self) -> "Results":
-        """The same viewers without peer-to-peer: same seeds, policy `http-only`. Simulated when first asked for."""
+        """Results of the same viewers and seeds with the policy `http-only`; simulated at the first access."""
         changed = self.scenario.replace({"policy.name": BASELINE})
         with Bar("http-only", quiet=not self.progress) as bar:
             self.session.progress = bar
@@ -135,17 +135,24 @@ class Results:
         return Results(changed, self.seed, tuple(runs), session=self.session, progress=self.progress)
 
     def interval(self, metric: str, method: str = "student", level: float = 0.95) -> Interval:
-        """Estimate one metric over replications; see `summary`."""
+        """Mean and interval of one metric over replications, in canonical units; see `summary`."""
         one_of("metric", metric, METRICS)
         return estimate(metric, self.sums(METRICS[metric].paired), level, self._resampling(method))
 
-    def summary(self, baseline: bool = False, method: str = "student") -> pd.DataFrame:
-        """Give metric, mean and 95 % interval over replications; with `baseline`, also what it is measured against.
+    def summary(self, baseline: bool = False, method: str = "student", raw: bool = False) -> pd.DataFrame:
+        """Return every metric with its mean and 95 % interval over replications.
+
+        Columns metric, mean, low, high, unit (%, Mbit/s, s …), description; numbers have four figures.
 
         Parameters
         ----------
+        baseline
+            Also the metrics that compare with http-only, which is simulated for them.
         method
             ``student``: Student's t, of the jackknife's pseudo-values for a ratio of totals; ``bootstrap``: BCa.
+        raw
+            Unrounded numbers in canonical units (shares from 0 to 1, bytes/s, bytes, seconds), for programs; unit is
+            the kind of quantity (share, rate, size, time, number), and there is no description.
         """
         if len(self.runs) < FEW:
             text = f"{len(self.runs)} replications: intervals rest on very little; {FEW} or more are advised"
@@ -156,7 +163,8 @@ class Results:
             for name, metric in METRICS.items()
             if baseline or not metric.paired
         ]
-        return pd.DataFrame(rows, columns=["metric", "mean", "low", "high", "unit"])
+        table = pd.DataFrame(rows, columns=["metric", "mean", "low", "high", "unit"])
+        return table if raw else described(table, ["mean", "low", "high"])
 
     def _resampling(self, method: str) -> np.random.Generator | None:
         if method not in ("student", "bootstrap"):
@@ -164,25 +172,25 @@ class Results:
         return stream(self.seed, "bootstrap") if method == "bootstrap" else None
 
     def warmup(self, quantity: str = "p2p_ratio") -> float:
-        """Seconds from the start to cut in a study of the steady state (MSER-5); NaN: the run is too short to tell."""
+        """Warm-up to cut in a study of the steady state, seconds (MSER-5); NaN if the run is too short."""
         over, under = series(self.timeline, quantity)
         return mser5((over / under.where(under > 0)).ffill().bfill().to_numpy(float)) * BIN
 
     def batches(self, quantity: str = "p2p_ratio", replication: int = 0, batches: int = 20) -> Batches:
-        """Estimate a quantity of the steady state from one long run, after its warm-up."""
+        """Estimate a quantity of the steady state by batch means of one long run, after its warm-up."""
         line = self.timeline
         line = line[(line["replication"] == replication) & (line["at"] >= self.scenario.warmup)]
         over, under = series(line, quantity)
         return batch_means(over.to_list(), under.to_list(), batches)
 
     def sums(self, baseline: bool = False) -> list[dict[str, float]]:
-        """Give what every metric is computed from, one mapping per replication (`p2psim.analysis.metrics`)."""
+        """Return the sums that metrics are computed from, per replication (`p2psim.analysis.metrics`)."""
         bases = [run.totals for run in self.baseline.runs] if baseline else [None] * len(self.runs)
         return [sums(run.totals, base) for run, base in zip(self.runs, bases, strict=True)]
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
-        """One row per replication, one column per metric."""
+        """One row per replication, one column per metric, in canonical units."""
         return self._metrics(baseline=False)
 
     @cached_property
@@ -208,13 +216,13 @@ class Results:
     @property
     def traces(self) -> list[Trace]:
         """Traces of all replications; needs ``events=True``."""
-        found = [run.trace for run in self.runs if run.trace is not None]
-        if len(found) != len(self.runs):
+        traces = [run.trace for run in self.runs if run.trace is not None]
+        if len(traces) != len(self.runs):
             raise InputError("these runs kept no events: simulate with events=True")
-        return found
+        return traces
 
     def graph(self, at: float, replication: int = 0) -> "nx.Graph[str]":
-        """The swarm at a time as a graph of networkx (`p2psim.analysis.swarm_graph`); needs ``events=True``."""
+        """Graph of the swarm at a time, of networkx (`p2psim.analysis.swarm_graph`); needs ``events=True``."""
         from p2psim.analysis.swarm_graph import swarm_graph
 
         return swarm_graph(self.traces[replication], at)
@@ -225,12 +233,15 @@ class Results:
         return Figures(self)
 
     def save(self, folder: str | Path, baseline: bool = False) -> Path:
-        """Write scenario, tables, summary and provenance into a folder, and the traces where there are any."""
+        """Write scenario, tables, summary and provenance into a folder, and traces if events were kept.
+
+        Numbers are in canonical units and unrounded.
+        """
         target = Path(folder)
         for run in self.runs:
             if run.trace is not None:
                 run.trace.write(target / f"trace-{run.totals.replication}")
-        origin = {
+        provenance = {
             "scenario_digest": self.scenario.digest,
             "seed": self.seed,
             "replications": len(self.runs),
@@ -238,14 +249,14 @@ class Results:
         }
         written: dict[str, Callable[[IO[bytes]], object]] = {
             "scenario.toml": lambda file: file.write(self.scenario.to_toml().encode()),
-            "summary.csv": lambda file: self.summary(baseline).to_csv(file, index=False),
+            "summary.csv": lambda file: self.summary(baseline, raw=True).to_csv(file, index=False),
             "metrics.csv": lambda file: self._metrics(baseline).to_csv(file, index=False),
             "viewers.parquet": lambda file: self.viewers.to_parquet(file, index=False),
             "timeline.parquet": lambda file: self.timeline.to_parquet(file, index=False),
-            "provenance.json": lambda file: file.write(json.dumps(origin, indent=2).encode() + b"\n"),
+            "provenance.json": lambda file: file.write(json.dumps(provenance, indent=2).encode() + b"\n"),
         }
         for name, write in written.items():  # provenance last: where it is, all is
-            with replacing(target / name) as file:
+            with atomic_write(target / name) as file:
                 write(file)
         return target
 

@@ -1,4 +1,4 @@
-"""Many scenarios × replications, made anywhere, in any order, and gathered into one table."""
+"""Sweeps: many scenarios × replications, simulated anywhere and in any order, gathered into one table."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,11 +12,12 @@ from typing import Any
 import joblib
 import pandas as pd
 
-from p2psim.analysis.metrics import METRICS, estimate, metric_value, with_baseline
+from p2psim.analysis.metrics import METRICS, described, estimate, metric_value, with_baseline
 from p2psim.analysis.runs import Job, Key, compile_kernels
 from p2psim.analysis.statistics import Interval
 from p2psim.errors import InputError
 from p2psim.experiment.design import Design, Point, baseline
+from p2psim.experiment.design_points import say_value
 from p2psim.experiment.executors import Made, cluster, in_processes, in_turn, on_executor
 from p2psim.experiment.progress_bar import Bar
 from p2psim.experiment.result_store import Outcome, Store
@@ -35,37 +36,37 @@ def sweep(
     retry: bool = False,
     progress: bool = True,
 ) -> "Sweep":
-    """Make all runs of a design that are not made yet.
+    """Simulate all runs of a design that are not finished yet.
 
     Parameters
     ----------
     design
-        A design, or the path of one in TOML (`p2psim.experiment.design`).
+        A design, its path (TOML, see `p2psim.experiment.design`), or the name of a bundled design.
     out
-        Folder that keeps each run once it is finished; None: nothing is kept on disk. A sweep that was stopped, even
-        killed, goes on from there.
+        Folder in which each finished run is kept; None: nothing is written. A sweep that was stopped, even killed,
+        continues from there.
     jobs
         Processes of this machine; None: one per processor.
     executor
-        Any `concurrent.futures.Executor`, in place of processes of joblib's.
+        Any `concurrent.futures.Executor`, instead of local processes.
     dask
-        Address of the scheduler of a running Dask cluster, in their place.
+        Address of the scheduler of a running Dask cluster, instead of local processes.
     task
-        ``"k/n"``: only the k-th of n parts, for job arrays; all parts share `out`.
+        ``"k/n"``: only the k-th of n parts of the design, for job arrays; all parts share the folder `out`.
     retry
-        Make failed runs again.
+        Repeat failed runs.
 
-    Results do not depend on any of these. A run that fails is reported and ends nothing.
+    Results do not depend on where runs are simulated. A run that fails is reported, and the others continue.
 
     Raises
     ------
     InputError
-        Before any run is made: a design that cannot be understood, a folder that is no sweep's or in use, a cluster
-        that does not answer.
+        Before any run: for a design that cannot be read, a folder that is not of a sweep or in use, a cluster that
+        does not answer.
     """
-    asked = design if isinstance(design, Design) else Design.load(design)
-    if sum(place is not None for place in (jobs, executor, dask)) > 1:
-        raise InputError("jobs, executor, dask: one place to work is accepted")
+    plan = design if isinstance(design, Design) else Design.load(design)
+    if sum(choice is not None for choice in (jobs, executor, dask)) > 1:
+        raise InputError("pass only one of jobs, executor, dask")
     if jobs is not None and jobs < 1:
         raise InputError(f"jobs = {jobs}: at least 1 is needed")
     k, n = (1, 1) if task is None else _part(task)
@@ -76,38 +77,38 @@ def sweep(
         store.open("all" if task is None else f"{k}-of-{n}")
         if task is None:
             store.tidy()
-        store.write("design.toml", asked.text)
-        own = asked.jobs()[k - 1 :: n]
+        store.write("design.toml", plan.text)
+        own = plan.jobs()[k - 1 :: n]
         todo = [job for job in own if _is_open(store, job, retry)]
-        with Bar("sweep", quiet=not progress) as bar, _place(todo, jobs, executor, dask) as made:
+        with Bar("sweep", quiet=not progress) as bar, _outcomes(todo, jobs, executor, dask) as outcomes:
             done = len(own) - len(todo)
             bar(done, len(own))
-            for job, outcome in made:
+            for job, outcome in outcomes:
                 store.put(job, outcome)
                 done += 1
                 bar(done, len(own))
-        result = gathered(asked, store)
+        result = gathered(plan, store)
         if result.is_complete:
             result.write(store)
     return result
 
 
 def gathered(design: Design, store: Store) -> "Sweep":
-    """Gather what is there, making nothing."""
-    found = ((job.key, store.get(job)) for job in design.jobs())
-    return Sweep(design, {key: outcome for key, outcome in found if outcome is not None})
+    """Return the finished runs of a design; nothing is simulated."""
+    outcomes = ((job.key, store.get(job)) for job in design.jobs())
+    return Sweep(design, {key: outcome for key, outcome in outcomes if outcome is not None})
 
 
 def _is_open(store: Store, job: Job, retry: bool) -> bool:
-    found = store.get(job)
-    if found is not None and found.sums is None and retry:
+    outcome = store.get(job)
+    if outcome is not None and outcome.sums is None and retry:
         store.forget(job)
-        found = None
-    return found is None
+        outcome = None
+    return outcome is None
 
 
 @contextmanager
-def _place(todo: Sequence[Job], jobs: int | None, executor: Executor | None, dask: str | None) -> Iterator[Made]:
+def _outcomes(todo: Sequence[Job], jobs: int | None, executor: Executor | None, dask: str | None) -> Iterator[Made]:
     if dask is not None:
         with cluster(dask) as pool, closing(on_executor(todo, pool)) as made:
             yield made
@@ -115,7 +116,7 @@ def _place(todo: Sequence[Job], jobs: int | None, executor: Executor | None, das
     processes = int(joblib.cpu_count()) if jobs is None else jobs
     if executor is not None:
         if todo:
-            compile_kernels()  # its workers may be of this machine, and would all do it
+            compile_kernels()  # its workers may be on this machine, and would all compile
         made = on_executor(todo, executor)
     else:
         made = in_turn(todo) if processes == 1 or len(todo) < 2 else in_processes(todo, processes)
@@ -135,14 +136,36 @@ def _part(task: str | tuple[int, int]) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Sweep:
-    """What the runs of a design gave, as far as they are made."""
+    """Results of the runs of a design, as far as they are finished."""
 
     design: Design
     outcomes: Mapping[Key, Outcome] = field(repr=False)
 
+    def summary(self, raw: bool = False) -> pd.DataFrame:
+        """Return one row per point and metric.
+
+        Columns: the factors as text with units, replications, metric, mean, low, high (its 95 % interval), unit,
+        description; numbers have four figures. With `raw`: factors and numbers in canonical units, unrounded, and no
+        description.
+        """
+        rows = []
+        for point, row in zip(self.design.points, self.table.to_dict("records"), strict=True):
+            factors = {
+                name: row[name] if raw else _factor_text(name, point.changes.get(name)) for name in self.design.factors
+            }
+            for name in self.design.metrics:
+                ends = {"mean": row[name], "low": row[f"{name}_low"], "high": row[f"{name}_high"]}
+                unit = METRICS[name].unit
+                rows.append({**factors, "replications": row["replications"], "metric": name, **ends, "unit": unit})
+        table = pd.DataFrame(rows)
+        return table if raw else described(table, ["mean", "low", "high"])
+
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row per point: its factors, how many replications there are, each metric with its 95 % interval."""
+        """One row per point, in canonical units: its factors, number of replications, metrics with 95 % intervals.
+
+        Each metric has three columns: its name, name_low and name_high.
+        """
         rows = []
         for point in self.design.points:
             found = list(self._sums(point).values())
@@ -155,7 +178,7 @@ class Sweep:
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """One row per point, replication and metric: the factors, replication, metric, value."""
+        """One row per point, replication and metric, in canonical units: the factors, replication, metric, value."""
         rows = []
         for point in self.design.points:
             factors = {name: _cell(point.changes.get(name)) for name in self.design.factors}
@@ -176,12 +199,12 @@ class Sweep:
         return pd.DataFrame(rows, columns=["scenario", "policy", "replication", "status", "reason"])
 
     def count(self, status: str) -> int:
-        """Count runs that are pending, ok or failed."""
+        """Number of runs that are ``pending``, ``ok`` or ``failed``."""
         return int((self.status["status"] == status).sum())
 
     @property
     def is_complete(self) -> bool:
-        """Whether no run is pending."""
+        """True if no run is pending."""
         return self.count("pending") == 0
 
     def write(self, store: Store) -> None:
@@ -191,19 +214,23 @@ class Sweep:
         store.write("status.csv", self.status.to_csv(index=False))
 
     def _sums(self, point: Point) -> dict[int, Mapping[str, float]]:
-        """Sums of the replications that are there."""
-        found = {}
+        """Sums of the finished replications of a point."""
+        finished = {}
         other = baseline(point.scenario) if self.design.is_paired else None
         for replication in range(self.design.replications):
-            own = self._made(point.scenario.digest, replication)
-            base = None if other is None else self._made(other.digest, replication)
+            own = self._finished(point.scenario.digest, replication)
+            base = None if other is None else self._finished(other.digest, replication)
             if own is not None and (other is None or base is not None):
-                found[replication] = own if base is None else with_baseline(own, base)
-        return found
+                finished[replication] = own if base is None else with_baseline(own, base)
+        return finished
 
-    def _made(self, digest: str, replication: int) -> Mapping[str, float] | None:
+    def _finished(self, digest: str, replication: int) -> Mapping[str, float] | None:
         outcome = self.outcomes.get((digest, self.design.seed, replication, False))
         return None if outcome is None else outcome.sums
+
+
+def _factor_text(name: str, value: Any) -> str:
+    return "" if value is None else say_value(name, value)
 
 
 def _cell(value: Any) -> Any:

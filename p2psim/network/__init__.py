@@ -1,1 +1,1 @@
-"""Pure kernels of the network: sharing of links, NAT traversal, latency of pairs."""
+"""Network models in compiled code: sharing of links among flows, NAT traversal, round trips of pairs."""

@@ -1,4 +1,4 @@
-"""Links and flows in arrays that are allocated once: a flow is a row, and each link has a list of its flows."""
+"""Preallocated arrays of links and flows, with a linked list of the flows on each link."""
 
 from typing import Any
 
@@ -8,62 +8,91 @@ from numpy.typing import NDArray
 from p2psim.bundle import Bundle, records
 from p2psim.compiled import tiny
 
-__all__ = ["NONE", "PLACE", "PLACES", "Network", "allocate", "delist", "enlist"]
+__all__ = [
+    "HOP_BITS",
+    "HOP_MASK",
+    "NONE",
+    "OPEN",
+    "RATE_CHANGES",
+    "STAGED",
+    "Network",
+    "add_to_link",
+    "allocate",
+    "remove_from_link",
+]
 
 NONE = -1
-"""No link, no node."""
-PLACE = 4
-PLACES = 2**PLACE - 1
-"""A node is named by its flow, and its place on the path in the lowest bits."""
+"""Stands for no link and for the end of a list."""
+HOP_BITS = 4
+HOP_MASK = 2**HOP_BITS - 1
+"""A node of a list is a flow on one hop of its path; its number is the flow's, then the hop's in the lowest bits."""
+
+OPEN, STAGED, RATE_CHANGES = range(3)
+"""Places in `Network.counts`: open flows, free flows that wait for `settle`, rates changed since the start."""
 
 LINK = np.dtype(
     [
         ("capacity", "f8"),  # bytes/s
         ("load", "f8"),
-        ("residual", "f8"),  # scratch of the filling
-        ("fastest", "f8"),  # scratch of the check
-        ("head", "i4"),  # first node of the list of its flows
-        ("flows", "i4"),
-        ("unfixed", "i4"),  # scratch of the filling
-        ("touched", "i2"),
-        ("scanned", "i2"),
+        ("residual", "f8"),  # scratch: capacity that fixed flows leave, bytes/s
+        ("fastest", "f8"),  # scratch: greatest rate of its flows
+        ("head", "i4"),  # first node of its list of flows
+        ("flows", "i4"),  # number of its flows
+        ("unfixed", "i4"),  # scratch: number of its free flows without a new rate
+        ("touched", "i2"),  # scratch: 1 if a free flow crosses it
+        ("scanned", "i2"),  # scratch: 1 if `fastest` is up to date
     ]
 )
 FLOW = np.dtype(
     [
         ("rate", "f8"),
-        ("left", "f8"),  # bytes left at `since`
-        ("since", "f8"),
-        ("cap", "f8"),
-        ("found", "f8"),  # scratch: rate found by the filling, -1 while unfixed
-        ("bottleneck", "i4"),
-        ("place", "i4"),  # place in the heap of finish times
-        ("owner", "i4"),  # whose flow it is, for the caller to say
-        ("rank", "i2"),  # among its owner's
-        ("free", "i2"),
+        ("remaining", "f8"),  # bytes that were not carried yet at `since`
+        ("since", "f8"),  # time of the last change of the rate
+        ("cap", "f8"),  # rate that it never exceeds
+        ("new_rate", "f8"),  # scratch: rate found by the filling, -1 before
+        ("bottleneck", "i4"),  # link, NONE or CAPPED
+        ("heap_index", "i4"),  # place in the heap of finish times
+        ("owner", "i4"),  # number of its owner, set by the caller
+        ("rank", "i2"),  # number among the flows of its owner, set by the caller
+        ("free", "i2"),  # 1 if its rate is to be found anew
     ]
 )
 NODE = np.dtype([("link", "i4"), ("next", "i4"), ("prev", "i4"), ("unused", "i4")])
-ENTRY = np.dtype([("key", "f8"), ("who", "i8")])
+ENTRY = np.dtype([("key", "f8"), ("who", "i8")])  # of a heap: sort key, flow or link
 
 
 class Network(Bundle):
     """Links, flows and scratch space; all rates in bytes/s, times in seconds."""
 
-    link: Any  # (links,)
-    flow: Any  # (flows,)
-    node: Any  # (flows, path)
+    link: Any  # LINK, (links,)
+    flow: Any  # FLOW, (flows,)
+    node: Any  # NODE, (flows, hops)
     finish: Any  # heap of finish times
     shares: Any  # scratch: heap of fair shares
     members: NDArray[np.int64]  # scratch: the free flows
     links: NDArray[np.int64]  # scratch: the touched links
-    counts: NDArray[np.int64]  # open flows; staged free flows; rates set since the start
+    counts: NDArray[np.int64]  # at OPEN, STAGED, RATE_CHANGES
 
 
 def allocate(capacity: NDArray[np.float64], flows: int, path: int = 2) -> Network:
-    """Make an idle network of links with the given capacities (links,), for at most `flows` flows at once."""
-    if path > PLACES + 1:
-        raise ValueError(f"path = {path}: at most {PLACES + 1}")
+    """Return a network without open flows.
+
+    Parameters
+    ----------
+    capacity : array (links,)
+        bytes/s.
+    flows
+        Greatest number of open flows.
+    path
+        Greatest number of links that a flow crosses.
+
+    Raises
+    ------
+    ValueError
+        `path` is too large.
+    """
+    if path > HOP_MASK + 1:
+        raise ValueError(f"path = {path}: a flow crosses at most {HOP_MASK + 1} links")
     links = len(capacity)
     network = Network(
         link=records(links, LINK),
@@ -81,25 +110,25 @@ def allocate(capacity: NDArray[np.float64], flows: int, path: int = 2) -> Networ
 
 
 @tiny
-def enlist(N: Network, f: int, p: int, link: int) -> None:
-    """Enter a flow, at a place of its path, in the list of a link."""
+def add_to_link(N: Network, f: int, p: int, link: int) -> None:
+    """Add hop `p` of a flow to the list of a link."""
     head = N.link[link].head
     N.node[f, p].next = head
     N.node[f, p].prev = NONE
     if head != NONE:
-        N.node[head >> PLACE, head & PLACES].prev = f << PLACE | p
-    N.link[link].head = f << PLACE | p
+        N.node[head >> HOP_BITS, head & HOP_MASK].prev = f << HOP_BITS | p
+    N.link[link].head = f << HOP_BITS | p
     N.link[link].flows += 1
 
 
 @tiny
-def delist(N: Network, f: int, p: int, link: int) -> None:
-    """Strike a flow from the list of a link."""
+def remove_from_link(N: Network, f: int, p: int, link: int) -> None:
+    """Remove hop `p` of a flow from the list of a link."""
     after, before = N.node[f, p].next, N.node[f, p].prev
     if after != NONE:
-        N.node[after >> PLACE, after & PLACES].prev = before
+        N.node[after >> HOP_BITS, after & HOP_MASK].prev = before
     if before != NONE:
-        N.node[before >> PLACE, before & PLACES].next = after
+        N.node[before >> HOP_BITS, before & HOP_MASK].next = after
     else:
         N.link[link].head = after
     N.link[link].flows -= 1

@@ -1,18 +1,18 @@
-"""Heaps: of the times at which flows end, and of the shares that links can give."""
+"""Binary heaps of the finish times of flows and of the fair shares of links."""
 
 import numpy as np
 
 from p2psim.compiled import inner, tiny
-from p2psim.network.flows import Network
+from p2psim.network.flows import OPEN, Network
 
-__all__ = ["build_shares", "drop_finish", "move_finish", "pop_share", "push_finish", "sink_share"]
+__all__ = ["build_shares", "pop_share", "push_finish", "remove_finish", "sift_down_share", "update_finish"]
 
 
 @tiny
 def _put_finish(N: Network, i: int, key: float, f: int) -> None:
     N.finish[i].key = key
     N.finish[i].who = f
-    N.flow[f].place = i
+    N.flow[f].heap_index = i
 
 
 @inner
@@ -26,7 +26,7 @@ def _before(N: Network, key: float, f: int, other_key: float, other: int) -> boo
 
 
 @inner
-def _rise_finish(N: Network, i: int) -> int:
+def _sift_up_finish(N: Network, i: int) -> int:
     key, f = N.finish[i].key, N.finish[i].who
     while i > 0:
         parent = (i - 1) >> 1
@@ -39,8 +39,8 @@ def _rise_finish(N: Network, i: int) -> int:
 
 
 @inner
-def _sink_finish(N: Network, i: int) -> None:
-    size = N.counts[0]
+def _sift_down_finish(N: Network, i: int) -> None:
+    size = N.counts[OPEN]
     key, f = N.finish[i].key, N.finish[i].who
     while True:
         child = 2 * i + 1
@@ -60,35 +60,35 @@ def _sink_finish(N: Network, i: int) -> None:
 
 @tiny
 def push_finish(N: Network, f: int) -> None:
-    """Let a flow that never ends enter the heap."""
-    n = N.counts[0]
-    N.counts[0] = n + 1
+    """Add a flow to the heap of finish times; it has none yet."""
+    n = N.counts[OPEN]
+    N.counts[OPEN] = n + 1
     _put_finish(N, n, np.inf, f)
-    _rise_finish(N, n)
+    _sift_up_finish(N, n)
 
 
 @tiny
-def drop_finish(N: Network, f: int) -> None:
-    """Take a flow out of the heap."""
-    i = N.flow[f].place
-    last = N.counts[0] - 1
-    N.counts[0] = last
+def remove_finish(N: Network, f: int) -> None:
+    """Remove a flow from the heap of finish times."""
+    i = N.flow[f].heap_index
+    last = N.counts[OPEN] - 1
+    N.counts[OPEN] = last
     if i != last:
         _put_finish(N, i, N.finish[last].key, N.finish[last].who)
-        _sink_finish(N, _rise_finish(N, i))
+        _sift_down_finish(N, _sift_up_finish(N, i))
 
 
 @tiny
-def move_finish(N: Network, f: int, key: float) -> None:
-    """Let a flow end at another time."""
-    i = N.flow[f].place
+def update_finish(N: Network, f: int, key: float) -> None:
+    """Change the finish time of a flow."""
+    i = N.flow[f].heap_index
     N.finish[i].key = key
-    _sink_finish(N, _rise_finish(N, i))
+    _sift_down_finish(N, _sift_up_finish(N, i))
 
 
 @tiny
 def build_shares(N: Network, touched: int) -> int:
-    """Make the heap of what each touched link can give each of its flows without a rate; gives its size."""
+    """Build the heap of fair shares of the touched links: residual capacity by unfixed flow; return its size."""
     size = 0
     for i in range(touched):
         row = N.link[N.links[i]]
@@ -97,23 +97,23 @@ def build_shares(N: Network, touched: int) -> int:
             N.shares[size].who = N.links[i]
             size += 1
     for i in range(size // 2 - 1, -1, -1):
-        sink_share(N, i, size)
+        sift_down_share(N, i, size)
     return size
 
 
 @tiny
 def pop_share(N: Network, size: int) -> int:
-    """Take out the least share; gives the new size."""
+    """Remove the least share; return the new size of the heap."""
     size -= 1
     if size > 0:
         N.shares[0].key, N.shares[0].who = N.shares[size].key, N.shares[size].who
-        sink_share(N, 0, size)
+        sift_down_share(N, 0, size)
     return size
 
 
 @inner
-def sink_share(N: Network, i: int, size: int) -> None:
-    """Put an entry that has grown in its place."""
+def sift_down_share(N: Network, i: int, size: int) -> None:
+    """Restore the heap after the share at `i` has grown."""
     key, item = N.shares[i].key, N.shares[i].who
     while True:
         child = 2 * i + 1

@@ -1,6 +1,6 @@
-"""Round trips between two viewers: by their regions, and a property of the pair.
+"""Round-trip times between two viewers: a median by their regions, and a random factor of each pair.
 
-What is the pair's own is drawn from the pair itself, so that it needs no memory.
+The factor is computed from the numbers of the two viewers, so that no table of pairs is needed.
 """
 
 import math
@@ -21,7 +21,7 @@ _LIGHT_IN_FIBRE = 200_000.0
 
 @entry
 def pair_rtt(median: float, sigma: float, key: int, a: int, b: int) -> float:
-    """Round-trip time of a pair, seconds: lognormal around `median`; the same for (a, b) and (b, a) under one key."""
+    """Return the round-trip time of a pair, seconds: lognormal around `median`; equal for (a, b) and (b, a)."""
     if sigma == 0.0:
         return median
     low, high = min(a, b), max(a, b)
@@ -38,15 +38,16 @@ def pair_rtt(median: float, sigma: float, key: int, a: int, b: int) -> float:
 def regional_rtt(
     own: float, latitude: NDArray[np.float64], longitude: NDArray[np.float64], stretch: float
 ) -> NDArray[np.float64]:
-    """Median round trips between regions, seconds; shape (regions, regions).
-
-    Two viewers of one region are `own` apart; the way between two places, `stretch` great-circle distances of fibre,
-    comes on top.
+    """Return the median round-trip times between regions, seconds, shape (regions, regions).
 
     Parameters
     ----------
+    own
+        Round-trip time within a region, to which the fibre between two regions adds.
     latitude, longitude : array (regions,)
         Degrees.
+    stretch
+        Length of the fibre between two regions, in great-circle distances.
     """
     phi, theta = np.radians(latitude), np.radians(longitude)
     across = (1 - np.cos(phi[:, None] - phi)) / 2

@@ -4,16 +4,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from scipy.special import stdtrit
 
-from p2psim.plots.style import COLOURS, axes_for, styled
+from p2psim.plots.style import COLOURS, MBIT, RATES, axes_for, styled
 
 __all__ = ["over_time"]
 
-_MBIT = 8e-6
-_RATES = {
-    "http": "received over HTTP (Mbit/s)",
-    "p2p": "received from peers (Mbit/s)",
-    "origin": "sent by the origin (Mbit/s)",
-}
 _DASHES = ("-", "--", ":", "-.")
 
 
@@ -29,7 +23,7 @@ def over_time(table: pd.DataFrame, ax: Axes | None = None, column: str = "origin
         Seconds over which values are averaged.
     """
     ax = axes_for(ax)
-    colour, scale = COLOURS.get(column, COLOURS["simulated"]), _MBIT if column in _RATES else 1.0
+    colour, scale = COLOURS.get(column, COLOURS["simulated"]), MBIT if column in RATES else 1.0
     coarse = table.assign(at=(table["at"] // bins + 0.5) * bins, value=scale * table[column])
     rates = coarse.groupby(["case", "at", "replication"])["value"].mean()
     for number, case in enumerate(table["case"].unique()):
@@ -39,7 +33,7 @@ def over_time(table: pd.DataFrame, ax: Axes | None = None, column: str = "origin
             reach = float(stdtrit(count - 1, 0.975)) * lines.std(axis=1) / count**0.5
             ax.fill_between(lines.index, mean - reach, mean + reach, color=colour, alpha=0.2, linewidth=0)
         ax.plot(lines.index, mean, color=colour, linestyle=_DASHES[number % len(_DASHES)], label=case)
-    ax.set(xlabel="time (s)", ylabel=_RATES.get(column, column), title="Mean over runs, with its 95 % interval")
+    ax.set(xlabel="time (s)", ylabel=RATES.get(column, column), title="Mean over runs, with its 95 % interval")
     ax.set_ylim(bottom=0)
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax

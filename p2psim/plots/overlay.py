@@ -3,14 +3,12 @@
 import pandas as pd
 from matplotlib.axes import Axes
 
-from p2psim.plots.style import COLOURS, axes_for, styled
+from p2psim.plots.style import COLOURS, MBIT, RATES, axes_for, styled
 
 __all__ = ["overlay"]
 
-_MBIT = 8e-6
 _LABELS = {
-    "http": "received over HTTP (Mbit/s)",
-    "p2p": "received from peers (Mbit/s)",
+    **RATES,
     "p2p_share": "P2P share of the bytes received",
     "peers": "connected peers per viewer",
     "viewers": "viewers",
@@ -29,7 +27,7 @@ def overlay(table: pd.DataFrame, ax: Axes | None = None, column: str = "p2p", bi
         Seconds over which values are averaged.
     """
     ax = axes_for(ax)
-    scale = _MBIT if column in ("http", "p2p") else 1.0
+    scale = MBIT if column in RATES else 1.0
     coarse = table.assign(at=(table["at"] // bins + 0.5) * bins, value=scale * table[column])
     rates = coarse.groupby(["world", "at", "replication"])["value"].mean()
     for world in ("simulated", "measured"):

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from p2psim.errors import InputError
 
-__all__ = ["COLOURS", "DRAWN", "STYLE", "axes_for", "sheet", "styled"]
+__all__ = ["COLOURS", "DRAWN", "MBIT", "RATES", "STYLE", "axes_for", "sheet", "styled"]
 
 P = ParamSpec("P")
 
@@ -42,6 +42,17 @@ COLOURS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Meaning → colour."""
+
+MBIT = 8e-6
+"""Megabits in a byte."""
+RATES: Mapping[str, str] = MappingProxyType(
+    {
+        "http": "received over HTTP (Mbit/s)",
+        "p2p": "received from peers (Mbit/s)",
+        "origin": "sent by the origin (Mbit/s)",
+    }
+)
+"""Column of a time line in bytes/s → its label on an axis in Mbit/s."""
 
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # is part of matplotlib, so that figures look the same everywhere

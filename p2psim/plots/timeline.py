@@ -5,11 +5,10 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from p2psim.plots.style import COLOURS, axes_for, styled
+from p2psim.plots.style import COLOURS, MBIT, axes_for, styled
 
 __all__ = ["timeline"]
 
-_MBIT = 8e-6
 _POINTS = 30
 
 
@@ -35,7 +34,7 @@ def timeline(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     for source, label in (("http", "HTTP"), ("p2p", "peers"), ("relay", "peers, by relay")):
         if source == "relay" and not relayed.any():
             continue
-        above = below + bands[source] * _MBIT
+        above = below + bands[source] * MBIT
         ax.fill_between(
             at, np.append(below, below[-1]), np.append(above, above[-1]), step="post", color=COLOURS[source],
             linewidth=0, label=label,

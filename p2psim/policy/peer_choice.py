@@ -4,7 +4,7 @@ Where viewers remember how often a neighbour failed them (`Policy.reputation`), 
 """
 
 from p2psim.compiled import entry, inner, tiny
-from p2psim.policy.state import NOBODY, STORED, Loaders
+from p2psim.policy.state.records import NOBODY, STORED, Loaders
 from p2psim.rng import uniform
 
 __all__ = ["choose_holder", "pick_weighted"]

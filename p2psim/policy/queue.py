@@ -6,7 +6,8 @@ Windows are closed at both ends and measured from the playhead at the current ra
 from typing import NamedTuple
 
 from p2psim.compiled import entry, inner, tiny
-from p2psim.policy.state import NOBODY, Loaders, Options, Timeline
+from p2psim.policy.state.options import Options
+from p2psim.policy.state.records import NOBODY, Loaders, Timeline
 
 __all__ = ["Windows", "in_window", "is_offered", "queue_span", "windows"]
 

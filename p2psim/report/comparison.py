@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from p2psim import plots
+from p2psim.analysis.comparison.gate import description
 from p2psim.analysis.comparison.result import Comparison
 from p2psim.analysis.formatting import format_interval, format_value
 from p2psim.report.html import answer, figure, heading, page, paragraph, provenance, table
@@ -41,12 +42,12 @@ def _parts(comparisons: Sequence[Comparison], seed: int, folder: Path) -> list[s
         *comparison_parts(comparisons, folder),
     ]
     for comparison in comparisons:
-        head = ["metric", "measured", "simulated", "difference (90 % interval)", "limit", "verdict"]
+        head = ["metric", "description", "measured", "simulated", "difference (90 % interval)", "limit", "verdict"]
         basis = f"Interval: {comparison.noise}; {comparison.replications} simulated runs."
         parts += [
             heading(comparison.name),
             paragraph(f"{basis} Verdicts in brackets are of metrics that are not part of the gate.", quiet=True),
-            table(head, comparison.rows()),
+            table(head, [[row[0], description(row[0]), *row[1:]] for row in comparison.rows()]),
             *_overlays(comparison, folder),
         ]
     return [*parts, *provenance(None, seed)]

@@ -30,7 +30,7 @@ def write_measurement(path: str | Path, trace: Trace, in_flight: float) -> Path:
         paragraph(f"Measured with real viewers for {trace.scenario.duration:g} s. {trace.scenario.description}", True),
         *(paragraph(f"Inconsistent data: {line}") for line in problems),
         heading("Summary"),
-        table(["metric", "definition", "measured"], rows),
+        table(["metric", "description", "measured"], rows),
         figure(drawn, "Sources of the media bytes over time"),
         figure(spread, "Distribution of the time from joining to the first frame"),
         *provenance(trace.scenario, trace.manifest.seed, 1),

@@ -14,7 +14,7 @@ def write_plan(folder: str | Path, plan: Plan) -> Path:
     """Write report.html and the tables as CSV files, and return the path of the report."""
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    tables = {"plan": plan.summary(), "curve": plan.curve, "sensitivities": plan.sensitivities}
+    tables = {"plan": plan.summary(raw=True), "curve": plan.curve, "sensitivities": plan.sensitivities}
     for name, frame in {**tables, "swarms": plan.swarms, "costs": plan.costs}.items():
         frame.to_csv(target / f"{name}.csv", index=False)
     (target / "scenario.toml").write_text(plan.scenario.to_toml(), encoding="utf-8")
@@ -31,10 +31,13 @@ def _parts(plan: Plan) -> list[str]:
     parts = [
         answer(plan.answer),
         paragraph(plan.advice),
-        table(["", "without sharing", "with sharing", "95 % interval"], number_rows(plan)),
+        table(["number", "without sharing", "with sharing", "95 % interval"], number_rows(plan)),
         heading("What to change first"),
         figure(tornado, "Saving if one input is lower or higher, all else equal; thin lines are 95 % intervals"),
-        table(["input", "kind", "saving (95 % interval)", "bill", "time stalled"], sensitivity_rows(plan)),
+        table(
+            ["input at this value", "kind", "origin's bytes saved (95 % interval)", "bill", "time stalled"],
+            sensitivity_rows(plan),
+        ),
         heading("Cost"),
         figure(cost, "Bill against the price of the CDN"),
     ]

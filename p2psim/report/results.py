@@ -17,7 +17,7 @@ def write_results(path: str | Path, results: Results, baseline: bool = False) ->
     """Write the HTML document and return its path; with `baseline` it includes the metrics relative to http-only."""
     scenario = results.scenario
     rows = []
-    for row in results.summary(baseline).to_dict("records"):
+    for row in results.summary(baseline, raw=True).to_dict("records"):
         if math.isnan(row["mean"]):  # undefined in this scenario
             continue
         interval = Interval(row["mean"], row["low"], row["high"])
@@ -32,7 +32,7 @@ def write_results(path: str | Path, results: Results, baseline: bool = False) ->
         figure(drawn, "Sources of the media bytes over time, mean of the replications"),
         figure(spread, "Distribution of the time from joining to the first frame, all replications"),
         heading("Summary"),
-        table(["metric", "definition", "mean (95 % interval)"], rows),
+        table(["metric", "description", "mean (95 % interval)"], rows),
         *provenance(scenario, results.seed, len(results.runs)),
     ]
     target = Path(path)

@@ -13,7 +13,9 @@ from p2psim.analysis.claims.definitions import Claim, agreement
 from p2psim.analysis.claims.findings import Finding
 from p2psim.analysis.claims.verdicts import ClaimResult
 from p2psim.analysis.comparison.result import Comparison
+from p2psim.analysis.dimensions import reference_changes
 from p2psim.analysis.formatting import format_interval, format_range, format_value
+from p2psim.experiment.design_points import say_changes
 from p2psim.report.comparison import comparison_parts
 from p2psim.report.html import answer, figure, heading, page, paragraph, provenance, table
 
@@ -149,9 +151,9 @@ def _boundaries_parts(results: Sequence[ClaimResult], folder: Path) -> list[str]
     ranges = holding_ranges_frame(_boundaries(results))
     if ranges.empty:
         return []
-    drawn, ax = plots.sheet(7.4, 0.34 * ranges["claim"].nunique() + 1.3)
-    plots.boundaries(ranges, ax=ax)
     whats = list(dict.fromkeys(ranges["what"]))
+    drawn, ax = plots.sheet(max(7.4, 1.2 * len(whats)), 0.34 * ranges["claim"].nunique() + 1.3)
+    plots.boundaries(ranges, ax=ax)
     rows = []
     for result in results:
         held = {each.dimension.what: each.text.partition(": ")[2] for each in result.boundaries}
@@ -159,8 +161,8 @@ def _boundaries_parts(results: Sequence[ClaimResult], folder: Path) -> list[str]
     return [
         heading("Boundaries of the claims"),
         paragraph(
-            "One dimension is varied at a time, with the same viewers, around a stream 36 s behind live "
-            "(data/dimensions.toml).",
+            "One dimension is varied at a time, with the same viewers. The scenario of a claim is changed to "
+            f"{say_changes(reference_changes())}, unless the claim states other changes (data/dimensions.toml).",
             quiet=True,
         ),
         figure(
@@ -176,7 +178,7 @@ def _curve_parts(results: Sequence[ClaimResult], folder: Path) -> list[str]:
     """Return the section with the P2P share over the live latency, if a claim varied it."""
     for result in results:
         vary = result.claim.vary
-        if vary is not None and vary.field == "stream.latency" and result.base.case.metric == "p2p_ratio":
+        if vary is not None and vary.field == "stream.live_latency" and result.base.case.metric == "p2p_ratio":
             drawn, ax = plots.sheet(6.4, 3.6)
             claim_range = (result.base.case.low, result.base.case.high)
             plots.curve(curve_frame(result.findings), ax=ax, claim=claim_range)

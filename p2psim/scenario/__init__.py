@@ -1,4 +1,4 @@
-"""What is asked: scenarios, their presets, and the viewers they make."""
+"""Scenarios, their presets, and the viewers that a scenario and a seed make."""
 
 from p2psim.scenario.model import (
     Access,
@@ -22,8 +22,9 @@ from p2psim.scenario.model import (
     Tracker,
     Viewers,
 )
+from p2psim.scenario.nat_kinds import NAT_KINDS
 from p2psim.scenario.population import Population, populate
-from p2psim.scenario.presets import DATA, NAT_KINDS, bundled
+from p2psim.scenario.presets import DATA, bundled
 
 __all__ = [
     "DATA",

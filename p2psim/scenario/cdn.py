@@ -1,87 +1,87 @@
-"""What serves viewers beside the origin and each other: CDN edges, a second CDN, relays; and when peers may help."""
+"""Scenario records of CDN edges, TURN relays, device classes, and the times at which peer-to-peer is on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from p2psim.scenario.records import by_name
-from p2psim.units import Fraction, Rate, Seconds, Size
+from p2psim.scenario.records import by_name, setting
+from p2psim.units import UNLIMITED, Fraction, Rate, Seconds, Size
 
 __all__ = ["Cdn", "Devices", "Hybrid", "Relay"]
-
-UNLIMITED = float("inf")
 
 
 @by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cdn:
-    """Edges with caches between viewers and the origin.
+    """CDN edges with caches between viewers and the origin.
 
-    A viewer asks the edge of its region. What the edge lacks it fetches from the origin, which serves such fills one
-    after another at its `origin.rate`; the request waits for the whole object, as nginx does under a cache lock.
+    A viewer requests segments from the edge of its region. A miss is fetched from the origin, which serves misses one
+    after another at `origin.rate`; the request waits for the whole segment, as in nginx with a cache lock.
     """
 
     edges: Literal["none", "one", "regions"] = "none"
-    """`none`: viewers fetch from the origin; `one` edge for all; or one in each of the `regions`."""
-    rate: Rate = UNLIMITED
+    """`none`: viewers fetch from the origin; `one`: one edge for all; `regions`: one edge in each region."""
+    rate: Rate = setting(UNLIMITED, positive=True, unlimited=True)
     """Capacity of each edge."""
-    latency: Seconds = 0.02
-    """Request to first byte at the edge, for what is cached."""
-    origin_latency: Seconds = 0.1
-    """Added by a miss: the edge's request to the origin."""
-    cache: Size = UNLIMITED
-    """Room for objects at each edge; the one that was not asked for longest makes room."""
+    time_to_first_byte: Seconds = setting(0.02, former="latency")
+    """Time from the request to the first byte of a segment that an idle edge holds."""
+    miss_delay: Seconds = setting(0.1, former="origin_latency")
+    """Additional time to the first byte of a segment that the edge has to fetch from the origin."""
+    cache: Size = setting(UNLIMITED, positive=True, unlimited=True)
+    """Size of each edge's cache; the least recently requested segment is evicted first."""
     coalesce: bool = True
-    """Requests for what is being fetched wait for it; otherwise each fetches its own copy."""
-    overflow: Fraction = 0.0
-    """A second CDN takes new requests while the first is used to more than this share of `rate`; 0: there is none."""
-    overflow_rate: Rate = UNLIMITED
+    """Requests for a segment that is being fetched wait for it; otherwise each fetches its own copy."""
+    overflow_threshold: Fraction = setting(0.0, former="overflow")
+    """A second CDN takes new requests while the first one uses more than this share of `rate`; 0: no second CDN."""
+    overflow_rate: Rate = setting(UNLIMITED, positive=True, unlimited=True)
     """Capacity of the second CDN."""
-    overflow_latency: Seconds = 0.05
-    """Request to first byte at the second CDN."""
+    overflow_time_to_first_byte: Seconds = setting(0.05, former="overflow_latency")
+    """Time from the request to the first byte at the idle second CDN."""
 
 
 @by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relay:
-    """TURN: what connects viewers whose NATs do not let them."""
+    """TURN relays, which connect viewers whose NATs allow no direct connection."""
 
-    share: Fraction = 0.0
-    """Share of such pairs for which a relay is there."""
-    rate: Rate = UNLIMITED
-    """Capacity of the relay, shared by all."""
-    latency: Seconds = 0.03
-    """Added to a round trip; 20-50 ms."""
-    blocked: bool = True
-    """Whether viewers whose UDP is blocked get through over TCP and TLS."""
+    availability: Fraction = setting(0.0, former="share")
+    """Share of the pairs in need of a relay for which one is available."""
+    rate: Rate = setting(UNLIMITED, positive=True, unlimited=True)
+    """Capacity of the relay, shared by all connections."""
+    added_rtt: Seconds = setting(0.03, former="latency")
+    """Round-trip time that the detour through the relay adds; 20-50 ms."""
+    over_tcp: bool = setting(True, former="blocked")
+    """Viewers whose UDP is blocked reach the relay over TCP or TLS."""
 
 
 @by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Devices:
-    """What viewers watch with. Classes and what they can are listed in data/presets/devices.toml."""
+    """Devices of the viewers. Device classes are listed in data/presets/devices.toml."""
 
     mix: Mapping[str, float] = field(default_factory=dict)
-    """Class → share; empty: the device of the access profile."""
+    """Device class → share of the viewers; empty: the device of the access profile."""
     upload_off: tuple[str, ...] = ("mobile",)
-    """Classes that fetch from peers but do not serve them."""
+    """Device classes that download from peers but do not upload."""
     p2p_off: tuple[str, ...] = ()
-    """Classes that only use HTTP."""
-    encryption: bool = False
-    """Whether a device's processor limits what it can send and receive encrypted (DTLS)."""
+    """Device classes that use HTTP alone."""
+    limited_by_encryption: bool = setting(False, former="encryption")
+    """The rate at which the device's processor encrypts and decrypts (DTLS) limits its peer-to-peer traffic."""
 
 
 @by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hybrid:
-    """When peer-to-peer is on. Off, there are no announces and no connections."""
+    """The conditions under which peer-to-peer is on. While it is off, nobody announces or connects."""
 
     begins: Seconds = 0.0
-    ends: Seconds = UNLIMITED
-    """On from `begins` until `ends`, in time of the run."""
-    viewers: int = 0
-    """Only while at least so many watch: CDN alone below, peers at the peaks."""
-    load: Fraction = 0.0
-    """Only while viewers fetch, from peers too, at least this share of what origin or edges can carry."""
-    check: Seconds = 10.0
-    """How often audience and load are looked at."""
+    """Peer-to-peer is off before this time of the run."""
+    ends: Seconds = setting(UNLIMITED, unlimited=True)
+    """Peer-to-peer is off from this time of the run on."""
+    min_viewers: int = setting(0, former="viewers")
+    """Peer-to-peer is on only while at least this many viewers watch."""
+    min_load: Fraction = setting(0.0, former="load")
+    """Peer-to-peer is on only while viewers download, over HTTP and from peers, at least this share of the capacity of
+    origin or edges."""
+    check_interval: Seconds = setting(10.0, former="check", positive=True)
+    """Time between checks of audience and load."""

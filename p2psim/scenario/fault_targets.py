@@ -1,4 +1,4 @@
-"""Whom a fault hits: both worlds, simulated and measured, draw it here."""
+"""Viewers that a fault hits; simulations and measurements draw the same ones."""
 
 import numpy as np
 
@@ -10,8 +10,8 @@ __all__ = ["victims"]
 
 
 def victims(scenario: Scenario, people: Population, number: int, seed: int, replication: int = 0) -> list[int]:
-    """List one viewer of each home whose uplink is hit by the scenario's fault of that number."""
-    luck = stream(seed, replication, "fault", number).random(len(people))
+    """Return one viewer of each home whose uplink the scenario's fault of that number hits."""
+    draws = stream(seed, replication, "fault", number).random(len(people))
     homes, first = np.unique(people.home, return_index=True)
-    found: list[int] = first[luck[homes] < scenario.faults[number].share].tolist()
-    return found
+    hit: list[int] = first[draws[homes] < scenario.faults[number].home_share].tolist()
+    return hit

@@ -1,9 +1,9 @@
-"""What goes wrong, and when."""
+"""Scenario record of a fault: what fails, when, and by how much."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from p2psim.scenario.records import by_name
+from p2psim.scenario.records import by_name, setting
 from p2psim.units import Fraction, Seconds
 
 __all__ = ["Fault", "FaultKind"]
@@ -14,18 +14,20 @@ FaultKind = Literal["origin", "edges", "relay", "uplinks", "partition", "tracker
 @by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A disturbance that begins at `at` and is over after `lasts`."""
+    """A fault that begins at `at` and ends after `duration`."""
 
-    what: FaultKind = "origin"
-    """`origin`, `edges`, `relay`: carries only the share `left`; `uplinks`: those of a `share` of the homes do;
-    `partition`: nobody in `region` reaches a peer outside of it; `tracker`: gone, its memory too. An origin behind
-    edges still serves through them what they have cached.
+    kind: FaultKind = setting("origin", former="what")
+    """`origin`, `edges`, `relay`: its capacity falls to `capacity_left`; `uplinks`: those of `home_share` of the homes
+    fall to it; `partition`: viewers in `region` cannot reach peers outside of it; `tracker`: it stops, and starts again
+    without memory. Edges still serve what they have cached while the origin fails.
     """
     at: Seconds = 0.0
-    lasts: Seconds = 30.0
-    left: Fraction = 0.0
-    """Share of the capacity that is left."""
-    share: Fraction = 1.0
-    """Uplinks: share of the homes that are hit."""
+    """Start of the fault, seconds from the start of the run."""
+    duration: Seconds = setting(30.0, former="lasts", positive=True, unlimited=True)
+    """Time from the start to the end of the fault."""
+    capacity_left: Fraction = setting(0.0, former="left")
+    """Share of the capacity that is left during the fault."""
+    home_share: Fraction = setting(1.0, former="share")
+    """Uplinks: share of the homes whose uplink the fault hits."""
     region: str = ""
     """Partition: the place that is cut off."""

@@ -1,69 +1,72 @@
-"""Where viewers are: regions, homes, shared parts of the access network, carriers."""
+"""Scenario records of regions, homes, shared parts of the access network, and carriers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from p2psim.scenario.records import by_name
-from p2psim.units import Fraction, Rate, Seconds
+from p2psim.scenario.records import by_name, setting
+from p2psim.units import UNLIMITED, Fraction, Rate, Seconds
 
 __all__ = ["Carrier", "Household", "Neighbourhood", "Regions"]
-
-UNLIMITED = float("inf")
 
 
 @by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regions:
-    """Where on earth viewers are; the round trip of two in one region is that of [network]."""
+    """Places of the audience; two viewers of one place have the round-trip time of [network]."""
 
     mix: Mapping[str, float] = field(default_factory=dict)
-    """Place → share of the homes there; places are listed in data/presets/places.toml. Empty: one region."""
-    stretch: float = 2.0
-    """Length of the path between two places, in great-circle distances."""
-    between: Mapping[str, Seconds] = field(default_factory=dict)
-    """"place | place" → what the way between them adds to a round trip, where it is known better than by distance."""
+    """Place → share of the homes; places are listed in data/presets/places.toml. Empty: a single place."""
+    stretch: float = setting(2.0, least=1)
+    """Length of the network path between two places over their great-circle distance."""
+    added_rtt: Mapping[str, Seconds] = setting(factory=dict, former="between")
+    """"place | place" → round-trip time that is added between them, instead of the one estimated from the distance."""
 
 
 @by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Household:
-    """Viewers behind one home router: one NAT, one uplink, one downlink for all of them."""
+    """Homes: the viewers behind one router share its NAT, uplink and downlink."""
 
-    shares: tuple[float, ...] = (1.0,)
+    size_shares: tuple[float, ...] = setting((1.0,), former="shares")
     """Share of the homes with one, two, three … viewers."""
-    lan: Rate = 12_500_000.0
-    """Between two viewers of a home; 100 Mbit/s, an ordinary Wi-Fi."""
+    lan_rate: Rate = setting(12_500_000.0, former="lan", positive=True)
+    """Rate between two viewers of a home; 100 Mbit/s is an ordinary Wi-Fi."""
     rtt: Seconds = 0.005
-    host: Fraction = 1.0
-    """Share of the homes whose viewers reach each other directly; in the others the router would have to hairpin."""
+    """Round-trip time between two viewers of a home."""
+    direct_share: Fraction = setting(1.0, former="host")
+    """Share of the homes whose viewers connect over the local network; in the others the router has to hairpin."""
     hairpin: Fraction = 0.24
-    """Share of routers that send packets back in (Ford et al. 2005: 80 of 335 NATs)."""
+    """Share of home routers that hairpin, that is, send packets back to their own network (Ford et al. 2005: 80 of 335
+    NATs)."""
 
 
 @by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbourhood:
-    """A part of the access network that neighbours share: a street cabinet, a cable node, a passive optical tree.
+    """A link of the access network that neighbours share: of a street cabinet, a cable node, a passive optical tree.
 
-    What two neighbours send each other passes it both ways: such equipment does not turn traffic back.
+    Traffic between two neighbours crosses the link twice, up and down.
     """
 
     viewers: int = 0
-    """Viewers behind each; 0: never the bottleneck."""
-    uplink: Rate = UNLIMITED
-    downlink: Rate = UNLIMITED
+    """Viewers behind each shared link; 0: there is none."""
+    uplink: Rate = setting(UNLIMITED, positive=True, unlimited=True)
+    """Rate of the shared link from the viewers."""
+    downlink: Rate = setting(UNLIMITED, positive=True, unlimited=True)
+    """Rate of the shared link to the viewers."""
 
 
 @by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carrier:
-    """Carrier-grade NAT: a second layer of translation that many homes share."""
+    """Carrier-grade NAT: a second layer of address translation that many homes share."""
 
-    share: Fraction = 0.0
-    """Share of the homes behind one."""
-    count: int = 1
-    """How many separate ones there are."""
+    home_share: Fraction = setting(0.0, former="share")
+    """Share of the homes behind a carrier-grade NAT."""
+    count: int = setting(1, least=1)
+    """Number of separate carrier-grade NATs."""
     kinds: Mapping[str, float] = field(default_factory=lambda: {"port-restricted": 1.0})
-    """Kind of NAT → share of the carriers."""
+    """NAT kind → share of the carriers."""
     hairpin: Fraction = 0.0
-    """Share of carriers that connect two of their own homes; a cautious default, as RFC 6888 demands it of all."""
+    """Share of the carriers that hairpin between two of their homes; RFC 6888 requires it of all, so this default is
+    cautious."""

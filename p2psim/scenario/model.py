@@ -1,7 +1,7 @@
-"""What is asked: frozen records, canonical units inside, each field with the reason of its default.
+"""Scenario records: frozen dataclasses in canonical units, each field with its rules and the reason of its default.
 
-Presets (access profiles, NAT mixes) are named here and resolved in `p2psim.scenario.presets`; which viewers a
-scenario and a seed make is decided in `p2psim.scenario.population`.
+Presets (access profiles, NAT mixes) are named here and resolved in `p2psim.scenario.presets`. The viewers of a scenario
+and a seed are drawn in `p2psim.scenario.population`.
 """
 
 import dataclasses
@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from p2p_tracker.config.options import TrackerOptions
+
 from p2psim.errors import ScenarioError
 from p2psim.scenario.cdn import Cdn, Devices, Hybrid, Relay
 from p2psim.scenario.faults import Fault
 from p2psim.scenario.geography import Carrier, Household, Neighbourhood, Regions
 from p2psim.scenario.policy import Policy
-from p2psim.scenario.records import by_name
-from p2psim.units import Fraction, Rate, Seconds, Size
+from p2psim.scenario.records import by_name, setting
+from p2psim.units import UNLIMITED, Fraction, Rate, Seconds, Size
 
 __all__ = [
     "SCHEMA",
@@ -43,124 +45,137 @@ __all__ = [
 ]
 
 SCHEMA = 1
-UNLIMITED = float("inf")
+_TRACKER = TrackerOptions()
+MAX_CHANNELS = 10_000
 
 
 @by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """The video: live channels or recordings, at one bitrate or with a ladder of them."""
+    """The video: live channels or recordings (VOD), at one bitrate or with a ladder of bitrates."""
 
     kind: Literal["live", "vod"] = "live"
+    """`live`: a live stream; `vod`: a recording, video on demand."""
     encrypted: bool = False
-    """Measuring only: segments are encrypted (HLS AES-128) and shared as they are; simulated, they are as large."""
-    bitrate: Rate = 625_000.0
-    """Media bytes per second of play; 5 Mbit/s, the bitrate of the claims. Not used where there is a ladder."""
-    ladder: tuple[Rate, ...] = ()
-    """Bitrates to choose from, ascending; segments of different levels are different objects. Empty: no choice."""
-    segment: Seconds = 4.0
-    """Length of a segment; 3-4 s is what peer-assisted CDNs recommend."""
-    window: int = 15
-    """Live: segments in the playlist."""
-    latency: Seconds = 24.0
-    """Live: how far behind the end of the playlist a player starts (hls.js liveSyncDuration)."""
-    length: Seconds = 600.0
-    """VOD: length of the recording."""
+    """Measurements only: segments are encrypted (HLS AES-128), and shared encrypted. Their size is the same, so a
+    simulation ignores it."""
+    bitrate: Rate = setting(625_000.0, positive=True)
+    """Media bytes per second of playback; 5 Mbit/s is the bitrate of the claims. Ignored if there is a ladder."""
+    ladder: tuple[Rate, ...] = setting((), positive=True, example='["1 Mbit/s", "3 Mbit/s"]')
+    """Bitrates that the player chooses from, ascending; segments of different levels are different objects. Empty: the
+    one `bitrate`."""
+    segment: Seconds = setting(4.0, positive=True)
+    """Duration of a segment; peer-assisted CDNs recommend 3-4 s."""
+    playlist_segments: int = setting(15, former="window", least=3)
+    """Live: how many segments the playlist lists."""
+    live_latency: Seconds = setting(24.0, former="latency")
+    """Live: distance from the end of the playlist at which a player starts (hls.js liveSyncDuration)."""
+    length: Seconds = setting(600.0, positive=True)
+    """VOD: duration of the recording."""
 
 
 @by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Viewers:
-    """Who watches, when they come and how they leave."""
+    """The audience: how many viewers, when they arrive, how long they stay, how they leave and behave."""
 
-    count: int = 100
-    """How many come during the run; with `poisson`, `flash` and `diurnal` arrivals, how many watch at once, if nothing
-    happens or on average over a day."""
+    count: int = setting(100, least=1)
+    """Viewers that arrive during the run. With `poisson`, `flash` and `diurnal` arrivals: viewers that watch at the
+    same time, in the steady state or averaged over a day."""
     arrivals: Literal["uniform", "poisson", "flash", "diurnal", "recorded"] = "uniform"
-    """`uniform`: spread over `over`; `poisson`: steady state with `viewing` on average, the first ones spread over
-    `over`; `flash`: the same with a surge; `diurnal`: with the swing of a day; `recorded`: at the times in `joins`."""
-    over: Seconds = 10.0
-    joins: tuple[float, ...] = ()
+    """`uniform`: uniformly over `arrival_period`; `poisson`: a steady state with `mean_viewing_time`, whose first
+    viewers arrive over `arrival_period`; `flash`: the same with a surge; `diurnal`: the same with a daily swing;
+    `recorded`: at `arrival_times`."""
+    arrival_period: Seconds = setting(10.0, former="over")
+    """Time from the start of the run over which the (first) viewers arrive."""
+    arrival_times: tuple[float, ...] = setting((), former="joins", example="[0.0, 2.5]")
     """Recorded arrival times, seconds from the start of the run."""
-    stays: tuple[float, ...] = ()
-    """Recorded viewing times, in the order of `joins`; empty: drawn."""
-    surge: float = 10.0
-    """Flash crowd: factor of the arrival rate at its peak (kick-off and goals bring ten- to twentyfold)."""
+    viewing_times: tuple[float, ...] = setting((), former="stays")
+    """Recorded viewing times in seconds, in the order of `arrival_times`; empty: drawn at random."""
+    surge_factor: float = setting(10.0, former="surge", positive=True)
+    """Flash crowd: arrival rate at its peak, in ordinary rates (kick-off and goals bring ten- to twentyfold)."""
     surge_at: Seconds = 60.0
+    """Flash crowd: when the arrival rate begins to rise."""
     surge_rise: Seconds = 60.0
-    """From the ordinary rate to the peak."""
-    surge_decay: Seconds = 300.0
-    """Time constant of the way back; 5-10 min."""
-    day: Seconds = 86400.0
-    """Diurnal: length of a day; shorter ones make for shorter runs."""
-    begins: Seconds = 64800.0
+    """Flash crowd: time from the ordinary arrival rate to its peak."""
+    surge_decay: Seconds = setting(300.0, positive=True)
+    """Flash crowd: time constant of the exponential decay after the peak; 5-10 min."""
+    day_length: Seconds = setting(86400.0, former="day", positive=True)
+    """Diurnal: length of a day; a shorter one allows shorter runs."""
+    start_time_of_day: Seconds = setting(64800.0, former="begins")
     """Diurnal: time of day at the start of the run."""
-    peak: Seconds = 75600.0
-    """Diurnal: time of day of the maximum; evenings, 20 to 22 h."""
-    swing: Fraction = 1.0
-    """Diurnal: peak over mean, less one; published ratios are 2-3, a cosine reaches 2."""
-    viewing: Seconds = UNLIMITED
-    """Mean viewing time; unlimited: everybody stays to the end."""
-    spread: float = 0.0
-    """Sigma of lognormal viewing times; 0: exponential."""
-    fixed: bool = False
-    """Everybody watches exactly as long as the mean."""
-    crash: Fraction = 0.2
-    """Share of departures without a goodbye: the tracker lists such viewers until their heartbeat expires."""
+    peak_time_of_day: Seconds = setting(75600.0, former="peak")
+    """Diurnal: time of day at which most viewers arrive; in the evening, 20 to 22 h."""
+    daily_swing: Fraction = setting(1.0, former="swing")
+    """Diurnal: arrival rate at the peak over its mean, minus 1; published ratios are 2-3, a cosine reaches 2."""
+    mean_viewing_time: Seconds = setting(UNLIMITED, former="viewing", positive=True, unlimited=True)
+    """Mean time that a viewer stays; unlimited: every viewer stays to the end of the run."""
+    viewing_time_spread: float = setting(0.0, former="spread")
+    """Sigma of lognormally distributed viewing times; 0: exponentially distributed."""
+    fixed_viewing_time: bool = setting(False, former="fixed")
+    """Every viewer stays exactly `mean_viewing_time`."""
+    crash_share: Fraction = setting(0.2, former="crash")
+    """Share of departures without a `stopped` announce; the tracker lists such viewers until their heartbeat
+    expires."""
     sharing: Fraction = 1.0
     """Share of viewers that upload; the others only download (isP2PUploadDisabled)."""
     polluters: Fraction = 0.0
-    """Share of viewers that send rubbish of the right size in answer to requests."""
+    """Share of viewers that answer requests with invalid bytes of the right size."""
     liars: Fraction = 0.0
-    """Share that announces every segment of the playlist, and has to answer that it lacks most."""
+    """Share of viewers that announce every segment of the playlist, and answer most requests with "absent"."""
     stallers: Fraction = 0.0
-    """Share that never answers a request."""
+    """Share of viewers that never answer a request."""
     free_riders: Fraction = 0.0
-    """Share that only downloads, beside those that do not share."""
+    """Share of viewers that only download, in addition to those that `sharing` leaves out."""
     browsers: int = 0
-    """Measuring only: how many of them watch in Chromium, with the real p2p-media-loader; the others are of aiortc."""
+    """Measurements only: number of viewers that watch in Chromium with the real p2p-media-loader; the others are aiortc
+    peers."""
 
 
 @by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channels:
-    """What there is to watch: every channel has a swarm of its own."""
+    """The channels that viewers choose from; each channel has its own swarm."""
 
-    count: int = 1
+    count: int = setting(1, least=1, most=MAX_CHANNELS)
+    """Number of channels."""
     zipf: float = 1.0
-    """Popularity of the k-th channel is proportional to 1/k to this power; published exponents are 0.8-1.2."""
-    dwell: Seconds = UNLIMITED
-    """Mean time (exponential) on a channel before a viewer zaps to another, chosen by popularity."""
+    """Exponent of Zipf's law: the popularity of the k-th channel is proportional to 1/k to this power; published
+    exponents are 0.8-1.2."""
+    mean_time_on_channel: Seconds = setting(UNLIMITED, former="dwell", positive=True, unlimited=True)
+    """Mean time (exponential) before a viewer zaps to another channel, which is chosen by popularity."""
 
 
 @by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Access links, as a mixture of profiles; `custom` is described by the fields below."""
+    """Access links, drawn from a mixture of profiles; `custom` is the profile that the fields below describe."""
 
     mix: Mapping[str, float] = field(default_factory=lambda: {"custom": 1.0})
-    """Profile → weight; profiles are listed in data/presets/access.toml."""
-    uplink: Rate = 1_250_000.0
-    downlink: Rate = 6_250_000.0
+    """Profile → share of the homes; profiles are listed in data/presets/access.toml."""
+    uplink: Rate = setting(1_250_000.0, unlimited=True)
+    """Uplink of a home in the custom profile."""
+    downlink: Rate = setting(6_250_000.0, positive=True, unlimited=True)
+    """Downlink of a home in the custom profile."""
     spread: float = 0.0
-    """Sigma of the lognormal spread of both links around their medians, in the custom profile."""
+    """Sigma of the lognormal distribution of uplink and downlink around their medians, in the custom profile."""
     lent: Fraction = 1.0
-    """Share of the uplink that may be used for others."""
+    """Share of the uplink that may be used to upload to peers."""
 
 
 @by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nat:
-    """Who can reach whom."""
+    """The NATs between viewers, which decide who can connect to whom."""
 
-    mix: str = "average"
-    """A mix listed in data/presets/nat.toml."""
+    mix: str = setting("average", example='"mobile" (shares of your own are [nat.shares])')
+    """Name of a mix of NAT kinds, listed in data/presets/nat.toml."""
     shares: Mapping[str, float] = field(default_factory=dict)
-    """A mix of one's own, in place of `mix`: kind → share of the homes."""
+    """NAT kind → share of the homes: a mix of your own, used instead of `mix`."""
     ipv6: Fraction = 0.0
-    """Share of the homes with native IPv6: two of them need no NAT, and their firewalls let answers in."""
+    """Share of the homes with native IPv6: two of them connect without NAT, and their firewalls let answers in."""
     failure: Fraction = 0.0
-    """Share of attempts that fail although both NATs would allow them."""
+    """Share of connection attempts that fail although both NATs allow them."""
 
 
 @by_name
@@ -168,98 +183,105 @@ class Nat:
 class Tracker:
     """The tracker and its clients."""
 
-    interval: Seconds = 120.0
-    """Between announces; what public trackers send."""
+    interval: Seconds = setting(_TRACKER.interval, positive=True)
+    """Time between announces of a viewer; the value that public trackers send."""
     offers: int = 5
-    """Offers with each announce (p2p-media-loader 2.3)."""
-    heartbeat: Seconds = 60.0
-    """A viewer silent for so long is dropped from the list."""
-    latency: Seconds = 0.02
-    """One way, viewer to tracker."""
-    matching: Literal["random", "least-recently-offered", "locality"] = "random"
-    """How receivers of offers are chosen (`p2p_tracker.core.matching`); `locality`: same home, then same region."""
+    """WebRTC offers in each announce (p2p-media-loader 2.3)."""
+    heartbeat: Seconds = setting(_TRACKER.heartbeat_timeout, positive=True)
+    """The tracker drops a viewer from its list after this time without an announce."""
+    one_way_delay: Seconds = setting(0.02, former="latency")
+    """One-way network delay between a viewer and the tracker."""
+    matching: str = _TRACKER.matching
+    """How the tracker chooses the receivers of offers (`p2p_tracker.core.matching`); `locality`: viewers of the same
+    home first, then of the same region."""
 
 
 @by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """The HTTP server or CDN edge that fills the gaps."""
+    """The HTTP server that holds every segment."""
 
-    rate: Rate = UNLIMITED
-    """Of all responses together."""
-    per_connection: Rate = UNLIMITED
-    latency: Seconds = 0.02
-    """Request to first byte: the median of cached objects at CDNs."""
+    rate: Rate = setting(UNLIMITED, positive=True, unlimited=True)
+    """Capacity for all responses together."""
+    rate_per_connection: Rate = setting(UNLIMITED, former="per_connection", positive=True, unlimited=True)
+    """Limit of the rate of one response."""
+    time_to_first_byte: Seconds = setting(0.02, former="latency")
+    """Time from the request to the first byte of an idle server (network and server together); the median of cached
+    objects at CDNs."""
 
 
 @by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """What lies between viewers; these few numbers are calibrated against measured traces."""
+    """The network between viewers; these few parameters are calibrated against measured traces."""
 
     rtt: Seconds = 0.04
-    """Median round trip between two viewers (models: same region < 50 ms)."""
+    """Median round-trip time between two viewers (same region: below 50 ms)."""
     rtt_spread: float = 0.0
-    """Sigma of its lognormal spread over pairs."""
+    """Sigma of the lognormal distribution of round-trip times over pairs."""
     loss: Fraction = 0.0
-    """Share of packets lost between two viewers, which caps a channel at √1.5 packets of 1200 bytes per round trip and
-    root of the loss (Mathis et al. 1997). HTTP is taken not to suffer."""
-    window: Size = 262_144.0
-    """Bytes in flight on one data channel (usrsctp); a channel carries at most window/rtt."""
-    channel_rate: Rate = UNLIMITED
-    """Cap of one data channel whatever its round trip."""
+    """Share of packets lost between two viewers. It limits the rate of a data channel to 1200 bytes × √1.5 /
+    (round-trip time × √loss) (Mathis et al. 1997); HTTP is not affected."""
+    window: Size = setting(262_144.0, positive=True, unlimited=True)
+    """SCTP window: bytes in flight on one data channel (usrsctp), whose rate is at most window / round-trip time."""
+    channel_rate: Rate = setting(UNLIMITED, positive=True, unlimited=True)
+    """Limit of the rate of one data channel, whatever its round-trip time."""
     backlog: Size = 65_536.0
-    """Bytes waiting in a data channel up to which its sender adds one more message (64 KiB in simple-peer): all of them
-    still come when a request is cancelled, count as received, and hold up what is asked for next."""
-    goodput: float = 0.97
-    """Media bytes per byte on the link (headers of SCTP, DTLS, UDP and IP; TCP likewise)."""
+    """Bytes queued in a data channel up to which the sender adds another message (64 KiB in simple-peer). After a
+    request is cancelled they are still delivered: they count as received and delay the next request."""
+    goodput: float = setting(0.97, positive=True, most=1)
+    """Media bytes per byte on the link; the rest are headers of SCTP, DTLS, UDP and IP, or of TCP."""
     gather: Seconds = 0.2
-    """To make the offers of an announce: 0.1-0.4 s in Chromium."""
+    """Time to create the offers of an announce (ICE gathering): 0.1-0.4 s in Chromium."""
     handshake_trips: float = 6.0
-    """Round trips between answer and open channel (ICE 1, DTLS 2, SCTP 2, check 1)."""
+    """Round trips between the answer and the open data channel (ICE 1, DTLS 2, SCTP 2, check 1)."""
     handshake: Seconds = 0.0
-    """Fixed part of the same: computing keys, pacing of checks."""
+    """Time between the answer and the open data channel beside those round trips: computing keys, pacing of checks."""
     relay_setup: Seconds = 0.0
-    """How much longer a connection through a relay takes to open than a direct one: direct ways are tried first."""
+    """Additional time to open a connection through a relay: direct candidates are tried first."""
     request: Seconds = 0.0
-    """Time a peer takes to serve a request before its first byte, beside the round trip."""
+    """Time that a peer takes before it sends the first byte of a requested segment, beside the round trip."""
     http_request: Seconds = 0.0
-    """Time that both ends spend on an HTTP request before its first byte, beside the latency of the server."""
+    """Time that client and server spend on an HTTP request before its first byte, beside `time_to_first_byte`."""
 
 
 @by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Player:
-    """The part of hls.js that decides when a segment is asked for."""
+    """The part of hls.js that decides when to request a segment, and in which quality."""
 
-    buffer: Seconds = 15.0
-    """Asked for ahead (maxBufferLength as p2p-media-loader sets it)."""
-    tick: Seconds = 0.1
-    """Period of the player's own checks."""
-    update: Seconds = 0.25
-    """Period of the media element's time updates."""
-    estimate: Rate = 62_500.0
-    """Ladder: bandwidth assumed before the first segment, 500 kbit/s (abrEwmaDefaultEstimate)."""
-    fast: Seconds = 3.0
-    """Ladder: half-lives, in seconds of loading, of the two averages of which the lower counts (abrEwmaFastLive)."""
-    slow: Seconds = 9.0
-    """The same, of the slower one (abrEwmaSlowLive)."""
-    margin: Fraction = 0.95
-    """Ladder: share of the estimate that a level may need if the player is there or above (abrBandWidthFactor)."""
-    margin_up: Fraction = 0.7
-    """The same, to go up (abrBandWidthUpFactor)."""
+    buffer: Seconds = setting(15.0, positive=True)
+    """Media that the player requests ahead of playback (maxBufferLength, as p2p-media-loader sets it)."""
+    tick_interval: Seconds = setting(0.1, former="tick", positive=True)
+    """Time between checks of the player's buffer."""
+    update_interval: Seconds = setting(0.25, former="update", positive=True)
+    """Time between `timeupdate` events of the media element."""
+    initial_estimate: Rate = setting(62_500.0, former="estimate", positive=True)
+    """Ladder: bandwidth assumed before the first segment (abrEwmaDefaultEstimate)."""
+    fast_half_life: Seconds = setting(3.0, former="fast", positive=True)
+    """Ladder: half-life, in seconds of loading, of the fast average of the bandwidth (abrEwmaFastLive); the lower of
+    the fast and the slow average counts."""
+    slow_half_life: Seconds = setting(9.0, former="slow", positive=True)
+    """Ladder: half-life of the slow average of the bandwidth (abrEwmaSlowLive)."""
+    margin: Fraction = setting(0.95, positive=True)
+    """Ladder: share of the estimated bandwidth that a level may need to stay or to go down (abrBandWidthFactor)."""
+    margin_up: Fraction = setting(0.7, positive=True)
+    """Ladder: share of the estimated bandwidth that a level may need to go up (abrBandWidthUpFactor)."""
 
 
 @by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """Everything that a run depends on, but for its seed."""
+    """Everything that a run depends on, except its seed."""
 
     name: str = "unnamed"
+    """Name of the scenario, in tables and reports."""
     description: str = ""
-    duration: Seconds = 120.0
+    """What the scenario is for, in one line."""
+    duration: Seconds = setting(120.0, positive=True)
+    """Length of a run."""
     warmup: Seconds = 0.0
-    """Cut from the start of every metric."""
+    """Time at the start of the run that metrics leave out."""
     stream: Stream = Stream()
     viewers: Viewers = Viewers()
     access: Access = Access()
@@ -279,6 +301,7 @@ class Scenario:
     relay: Relay = field(default_factory=Relay)
     hybrid: Hybrid = field(default_factory=Hybrid)
     faults: tuple[Fault, ...] = ()
+    """Faults during the run, in TOML tables [[faults]]."""
 
     def __post_init__(self) -> None:
         for entry in dataclasses.fields(self):
@@ -292,7 +315,7 @@ class Scenario:
                 raise ScenarioError(f"{name} = {value!r}: a section is expected; {instead}")
 
     def replace(self, changes: Mapping[str, object] | None = None, /, **more: object) -> "Scenario":
-        """Give a changed copy; names are dotted (``"nat.mix"``), values canonical numbers or quantities in words."""
+        """Return a changed copy; names are dotted (``"nat.mix"``), values in canonical units or texts with a unit."""
         from p2psim.scenario.toml_io import replaced
 
         return replaced(self, {**(changes or {}), **more})
@@ -305,14 +328,14 @@ class Scenario:
         return load(path)
 
     def to_toml(self) -> str:
-        """Write it as TOML that `load` reads back to an equal scenario."""
+        """Return TOML text that `load` reads back to an equal scenario."""
         from p2psim.scenario.toml_io import to_toml
 
         return to_toml(self)
 
     @property
     def digest(self) -> str:
-        """Hash of everything that changes results (not of name and description)."""
+        """Hash of everything that changes results, so not of name and description."""
         from p2psim.scenario.toml_io import digest
 
         return digest(self)

@@ -1,12 +1,13 @@
-"""Which viewers a scenario and a seed make: both worlds, simulated and measured, draw them here.
+"""Viewers that a scenario and a seed make; simulations and measurements draw the same ones.
 
-Every property of a viewer comes from the stream of that property, by inversion of one uniform draw: change one
-property of the scenario and the others stay as they were (common random numbers). What a home has (link, NAT, place,
-carrier) is drawn once for all its viewers; with homes of one, home and viewer are the same number.
+Each property of a viewer has its own random stream, and is drawn by inversion of one uniform number: if one property of
+the scenario changes, the others stay as they were (common random numbers). Properties of a home (link, NAT, place,
+carrier) are drawn once for all its viewers; in homes of one, home and viewer have the same number.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,33 +16,37 @@ from scipy.special import ndtri
 from p2psim.rng import stream
 from p2psim.scenario.arrivals import arrival_times, viewing_times
 from p2psim.scenario.model import Scenario, Viewers
-from p2psim.scenario.presets import NAT_KINDS, access_profiles, crypto_rates, nat_mixes
+from p2psim.scenario.nat_kinds import NAT_KINDS
+from p2psim.scenario.presets import DESKTOP, MOBILE, access_profiles, crypto_rates, nat_mixes
+from p2psim.scenario.roles import FREE_RIDER, ROLES, SHARES
 
 __all__ = [
     "CLEAN",
     "CRASH",
+    "DEPARTURES",
     "END",
     "HAIRPIN",
     "HOST",
     "NOWHERE",
     "NO_WAY",
-    "ROLES",
+    "Departure",
     "Population",
     "channel_shares",
     "device_names",
+    "nat_shares",
     "populate",
     "region_names",
     "viewer_name",
 ]
 
-ROLES = ("honest", "polluter", "liar", "staller", "free-rider")
-"""How viewers treat their peers."""
-CLEAN, CRASH, END = 0, 1, 2
-"""Departures: with a goodbye, without, and not before the end of the run."""
+Departure = Literal["clean", "crash", "end"]
+DEPARTURES = get_args(Departure)
+CLEAN, CRASH, END = range(len(DEPARTURES))
+"""Numbers of the departures: with a `stopped` announce, without one, and at the end of the run."""
 NOWHERE = -1
-"""Instead of the number of a neighbourhood or carrier: behind none."""
+"""Number of the neighbourhood or carrier of viewers who are behind none."""
 NO_WAY, HAIRPIN, HOST = 0, 1, 2
-"""How two viewers of one home reach each other: not at all, through their router, directly."""
+"""How two viewers of one home connect: not at all, through their router, over the local network."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
@@ -51,18 +56,18 @@ Draw = Callable[[str], Floats]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Population:
-    """Viewers of one replication, in order of arrival; arrays have shape (viewers,) unless it is said otherwise."""
+    """Viewers of one replication, in order of arrival; arrays have shape (viewers,), except where a field says so."""
 
     joined_at: Floats
     left_at: Floats
-    """Capped at the end of the run."""
+    """Departure times, at most the end of the run."""
     departure: NDArray[np.int8]
     uplink: Floats
-    """Lent part of the home's, bytes/s."""
+    """Part of the home's uplink that may be used to upload, bytes/s."""
     downlink: Floats
-    """Of the home."""
+    """Downlink of the home, bytes/s."""
     nat: NDArray[np.int8]
-    """NAT of the home, index into NAT_KINDS."""
+    """NAT kind of the home, index into NAT_KINDS."""
     ipv6: Bools
     device: NDArray[np.int8]
     """Index into `device_names`."""
@@ -70,67 +75,73 @@ class Population:
     role: NDArray[np.int8]
     """Index into ROLES."""
     p2p: Bools
-    """Whether the device takes part in peer-to-peer at all."""
+    """True if the device takes part in peer-to-peer at all."""
     home: Ints
     within: NDArray[np.int8]
-    """How viewers of the home reach each other: HOST, HAIRPIN or not at all."""
+    """How viewers of the home connect to each other: HOST, HAIRPIN or NO_WAY."""
     neighbourhood: Ints
-    """Shared part of the access network, or NOWHERE."""
+    """Shared link of the access network, or NOWHERE."""
     region: NDArray[np.int16]
     """Index into `region_names`."""
     carrier: NDArray[np.int16]
     """Carrier-grade NAT, or NOWHERE."""
     carrier_nat: NDArray[np.int8]
-    """Kind of NAT of each carrier; shape (carriers,)."""
+    """NAT kind of each carrier; shape (carriers,)."""
     carrier_hairpin: Bools
-    """Whether a carrier connects two of its homes; shape (carriers,)."""
+    """True if the carrier hairpins between two of its homes; shape (carriers,)."""
     channel: Ints
-    """Watched first."""
+    """First channel of the viewer."""
 
     def __len__(self) -> int:
         return len(self.joined_at)
 
     @property
     def mobile(self) -> Bools:
-        """Whose device is a phone."""
-        phone: Bools = self.device == device_names().index("mobile")
+        """True for viewers whose device is a phone."""
+        phone: Bools = self.device == device_names().index(MOBILE)
         return phone
 
     @property
     def nat_names(self) -> list[str]:
-        """Names of the NAT kinds, viewer by viewer."""
+        """Name of each viewer's NAT kind."""
         return [NAT_KINDS[kind] for kind in self.nat]
 
     @property
-    def departures(self) -> list[str]:
-        """Names of the departures, viewer by viewer."""
-        return [("clean", "crash", "end")[kind] for kind in self.departure]
+    def departures(self) -> list[Departure]:
+        """Name of each viewer's departure."""
+        return [DEPARTURES[kind] for kind in self.departure]
 
 
 def viewer_name(index: int) -> str:
-    """Name of a viewer in every table, of both worlds."""
+    """Name of a viewer in all tables, simulated and measured."""
     return f"v{index:04d}"
 
 
 def device_names() -> list[str]:
-    """Classes of devices, in the order of their numbers."""
+    """Names of the device classes, in the order of their numbers."""
     return list(crypto_rates())
 
 
 def region_names(scenario: Scenario) -> list[str]:
-    """Places of an audience, in the order of their numbers; one without a name if the scenario has none."""
+    """Names of the audience's places, in the order of their numbers; a single empty one if the scenario has none."""
     return list(scenario.regions.mix) or [""]
 
 
 def channel_shares(scenario: Scenario) -> Floats:
-    """Popularity of the channels, adding up to 1 (Zipf's law); shape (channels,)."""
+    """Share of the viewers on each channel by Zipf's law, adding up to 1; shape (channels,)."""
     weights = np.arange(1, scenario.channels.count + 1, dtype=float) ** -scenario.channels.zipf
     shares: Floats = weights / weights.sum()
     return shares
 
 
+def nat_shares(scenario: Scenario) -> tuple[float, ...]:
+    """Return the shares of the homes behind each of `NAT_KINDS`."""
+    own = scenario.nat.shares
+    return tuple(own.get(kind, 0.0) for kind in NAT_KINDS) if own else nat_mixes()[scenario.nat.mix]
+
+
 def populate(scenario: Scenario, seed: int, replication: int = 0) -> Population:
-    """Draw the viewers of a replication."""
+    """Draw the viewers of one replication."""
     joined = arrival_times(scenario, seed, replication)
     count = len(joined)
 
@@ -145,13 +156,13 @@ def populate(scenario: Scenario, seed: int, replication: int = 0) -> Population:
     role = _roles(scenario.viewers, draw("role"))
     left = joined + viewing_times(scenario.viewers, draw("viewing"))
     end = left >= scenario.duration
-    departure = np.where(draw("crash") < scenario.viewers.crash, CRASH, CLEAN)
+    departure = np.where(draw("crash") < scenario.viewers.crash_share, CRASH, CLEAN)
     uplink, downlink, device = _links(scenario, draw_home)
     if scenario.devices.mix:
         device = _numbered(scenario.devices.mix, device_names())[_pick(scenario.devices.mix, draw("device"))]
     region = _pick(scenario.regions.mix, draw_home("region")) if scenario.regions.mix else np.zeros(count, int)
     carriers = scenario.carrier.count
-    layered = draw_home("carrier") < scenario.carrier.share
+    layered = draw_home("carrier") < scenario.carrier.home_share
     return Population(
         joined_at=joined,
         left_at=np.minimum(left, scenario.duration),
@@ -163,7 +174,7 @@ def populate(scenario: Scenario, seed: int, replication: int = 0) -> Population:
         device=device.astype(np.int8),
         uploads=~_is_one_of(device, scenario.devices.upload_off)
         & (draw("sharing") < scenario.viewers.sharing)
-        & (role != ROLES.index("free-rider")),
+        & (role != ROLES.index(FREE_RIDER)),
         role=role,
         p2p=~_is_one_of(device, scenario.devices.p2p_off),
         home=home,
@@ -178,7 +189,7 @@ def populate(scenario: Scenario, seed: int, replication: int = 0) -> Population:
 
 
 def _choose(shares: Sequence[float] | Floats, u: Floats) -> NDArray[np.int64]:
-    """Numbers drawn with the given shares, by inversion of the uniform draws `u`."""
+    """Indices drawn with the given shares, by inversion of the uniform draws `u`."""
     edges = np.cumsum(shares)
     return np.asarray(np.minimum(np.searchsorted(edges, u * edges[-1], side="right"), len(edges) - 1), np.int64)
 
@@ -192,8 +203,8 @@ def _numbered(mix: Mapping[str, float], names: Sequence[str]) -> NDArray[np.int6
 
 
 def _homes(scenario: Scenario, count: int, seed: int, replication: int) -> Ints:
-    """Which home each viewer belongs to: homes of the asked sizes, filled with viewers in random order."""
-    shares = scenario.household.shares
+    """Home of each viewer: homes of random sizes are filled with viewers in random order."""
+    shares = scenario.household.size_shares
     if len(shares) == 1:
         return np.arange(count, dtype=np.int32)
     rng = stream(seed, replication, "household")
@@ -204,14 +215,14 @@ def _homes(scenario: Scenario, count: int, seed: int, replication: int) -> Ints:
 
 
 def _ways_within(scenario: Scenario, u: Floats) -> NDArray[np.int8]:
-    """Directly with one probability; else through the router with another."""
+    """How viewers of each home connect: HOST with one probability, otherwise HAIRPIN with another."""
     household = scenario.household
-    hairpin = household.host + (1 - household.host) * household.hairpin
-    return np.where(u < household.host, HOST, np.where(u < hairpin, HAIRPIN, NO_WAY)).astype(np.int8)
+    hairpin = household.direct_share + (1 - household.direct_share) * household.hairpin
+    return np.where(u < household.direct_share, HOST, np.where(u < hairpin, HAIRPIN, NO_WAY)).astype(np.int8)
 
 
 def _neighbourhoods(scenario: Scenario, home: Ints, region: NDArray[np.int64]) -> Ints:
-    """Neighbouring homes together, region by region; a home is never split."""
+    """Neighbourhood of each viewer: homes of a region in their order; a home is never split."""
     if scenario.neighbourhood.viewers == 0:
         return np.full(len(home), NOWHERE, np.int32)
     order = np.lexsort((home, region))
@@ -223,9 +234,7 @@ def _neighbourhoods(scenario: Scenario, home: Ints, region: NDArray[np.int64]) -
 
 
 def _nat_kinds(scenario: Scenario, u: Floats) -> NDArray[np.int8]:
-    own = scenario.nat.shares
-    mix = [own.get(kind, 0.0) for kind in NAT_KINDS] if own else nat_mixes()[scenario.nat.mix]
-    return _choose(mix, u).astype(np.int8)
+    return _choose(nat_shares(scenario), u).astype(np.int8)
 
 
 def _carrier_kinds(scenario: Scenario, u: Floats) -> NDArray[np.int8]:
@@ -235,9 +244,9 @@ def _carrier_kinds(scenario: Scenario, u: Floats) -> NDArray[np.int8]:
 
 
 def _roles(viewers: Viewers, u: Floats) -> NDArray[np.int8]:
-    shares = np.cumsum([viewers.polluters, viewers.liars, viewers.stallers, viewers.free_riders])
-    place = np.searchsorted(shares, u, side="right")
-    return np.where(place < len(shares), place + 1, 0).astype(np.int8)
+    shares = np.cumsum([getattr(viewers, field) for field in SHARES.values()])
+    number = np.searchsorted(shares, u, side="right")
+    return np.where(number < len(shares), number + 1, 0).astype(np.int8)
 
 
 def _is_one_of(device: NDArray[np.int64], names: Sequence[str]) -> Bools:
@@ -260,5 +269,5 @@ def _links(scenario: Scenario, draw: Draw) -> tuple[Floats, Floats, NDArray[np.i
         )
         uplink[here] = up * np.exp(sigma * normal[here])
         downlink[here] = down * np.exp(sigma * normal[here])
-        device[here] = device_names().index(profile.device if profile is not None else "desktop")
+        device[here] = device_names().index(profile.device if profile is not None else DESKTOP)
     return uplink, downlink, device

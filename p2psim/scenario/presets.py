@@ -1,4 +1,4 @@
-"""Presets: names → explicit records, each with its source, read from data/presets."""
+"""Presets by name, each with its source, read from data/presets."""
 
 import tomllib
 from collections.abc import Mapping
@@ -6,16 +6,21 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from p2psim.errors import ScenarioError, no_such
+from p2psim.scenario.nat_kinds import NAT_KINDS
 from p2psim.units import parse_quantity
 
 __all__ = [
+    "ABOUT_PRESET",
     "DATA",
-    "NAT_KINDS",
+    "DESKTOP",
+    "MOBILE",
     "AccessProfile",
     "Place",
     "access_profiles",
     "bundled",
     "crypto_rates",
+    "former_preset_names",
     "nat_mixes",
     "nat_sources",
     "places",
@@ -24,28 +29,17 @@ __all__ = [
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 DATA = _PACKAGE / "data" if (_PACKAGE / "data").is_dir() else _PACKAGE.parent / "data"
-"""The bundled data: inside an installed package, or beside it in a checkout."""
+"""Folder of the bundled data: in an installed package inside of it, in a checkout beside it."""
 
-NAT_KINDS = (
-    "public",
-    "full-cone",
-    "restricted",
-    "port-restricted",
-    "symmetric",
-    "blocked",
-    "AD/EI",
-    "AD/AD",
-    "AD/APD",
-    "APD/EI",
-    "APD/AD",
-)
-"""Kinds of NAT: in the words of RFC 3489 where it has one, else as mapping/filtering of RFC 4787: EI independent of the
-endpoint, AD dependent on the address, APD on address and port. `p2psim.network.nat` knows the rules."""
+
+DESKTOP, MOBILE = "desktop", "mobile"
+"""Classes of devices (data/presets/devices.toml) that more than their processor tells apart: the first watches behind
+an access link of the custom profile, the second keeps fewer segments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessProfile:
-    """Medians of an access link (bytes/s), the sigma of their lognormal spread, the device and the source."""
+    """Access link: medians of its rates (bytes/s), sigma of their lognormal distribution, device and source."""
 
     uplink: float
     downlink: float
@@ -56,7 +50,7 @@ class AccessProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A place on earth, degrees."""
+    """Coordinates of a place, degrees."""
 
     latitude: float
     longitude: float
@@ -65,7 +59,7 @@ class Place:
 
 @cache
 def access_profiles() -> Mapping[str, AccessProfile | None]:
-    """Profiles by name; `custom` is None: the scenario describes it."""
+    """Access profiles by name; `custom` is None, as the scenario describes it."""
     profiles: dict[str, AccessProfile | None] = {}
     for name, row in _read("access").items():
         profiles[name] = (
@@ -84,19 +78,23 @@ def access_profiles() -> Mapping[str, AccessProfile | None]:
 
 @cache
 def nat_mixes() -> Mapping[str, tuple[float, ...]]:
-    """Shares of NAT_KINDS by the name of the mix."""
-    return {name: tuple(float(str(row.get(kind, 0.0))) for kind in NAT_KINDS) for name, row in _read("nat").items()}
+    """NAT mixes by name: the share of each of NAT_KINDS; raises ScenarioError for a kind that does not exist."""
+    mixes = _read("nat")
+    for name, row in mixes.items():
+        for kind in row.keys() - {"source", *NAT_KINDS}:
+            raise ScenarioError(f"data/presets/nat.toml: {name}.{kind}: {no_such('kind of NAT', kind, NAT_KINDS)}")
+    return {name: tuple(float(str(row.get(kind, 0.0))) for kind in NAT_KINDS) for name, row in mixes.items()}
 
 
 @cache
 def nat_sources() -> Mapping[str, str]:
-    """Where the mixes of NATs come from, by their names."""
+    """Sources of the NAT mixes by name."""
     return {name: str(row.get("source", "")) for name, row in _read("nat").items()}
 
 
 @cache
 def crypto_rates() -> Mapping[str, float]:
-    """What the processor of a class of devices can encrypt and decrypt, bytes/s."""
+    """Rates at which the processors of the device classes encrypt and decrypt, bytes/s."""
     return {name: parse_quantity(str(row["crypto"]), "rate") for name, row in _read("devices").items()}
 
 
@@ -113,13 +111,23 @@ def places() -> Mapping[str, Place]:
 
 @cache
 def section_presets(section: str) -> Mapping[str, Mapping[str, object]]:
-    """Presets of a section of the scenario: name → fields as in TOML, and `source`; none for most sections."""
+    """Return the presets of a scenario's section: name → fields as in TOML, and keys of ABOUT_PRESET."""
     path = DATA / "presets" / "sections" / f"{section}.toml"
     return _read(f"sections/{section}") if path.exists() else {}
 
 
+ABOUT_PRESET = ("source", "former")
+"""Keys of a preset that are no fields: where its values are from, and the name that it had in the version before."""
+
+
+@cache
+def former_preset_names(section: str) -> Mapping[str, str]:
+    """Return former name → present name of the presets of a scenario's section."""
+    return {str(row["former"]): name for name, row in section_presets(section).items() if "former" in row}
+
+
 def bundled(kind: str) -> list[Path]:
-    """List bundled ``scenarios``, ``designs`` of sweeps, or measured ``traces``, sorted by name."""
+    """Return the paths of the bundled ``scenarios``, ``designs`` of sweeps, or measured ``traces``, sorted by name."""
     folder = DATA / kind
     if kind == "traces":
         return [path.parent for path in sorted(folder.glob("*/manifest.json"))]

@@ -1,4 +1,4 @@
-"""Scenarios as text: TOML in and out, dotted changes, digest. Everything is checked here, once."""
+"""Scenarios as TOML text, dotted changes of scenarios, and their digest. Every value is checked here, once."""
 
 import dataclasses
 import difflib
@@ -12,18 +12,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from p2psim.errors import ScenarioError, UnitError, no_such, one_of
+from p2psim.errors import ScenarioError, UnitError, no_such, one_of, warn_renamed
+from p2psim.scenario.former_names import present_name, present_names
 from p2psim.scenario.model import SCHEMA, Scenario
 from p2psim.scenario.policy import COMMON_OPTIONS, Policy
-from p2psim.scenario.presets import bundled, section_presets
+from p2psim.scenario.presets import ABOUT_PRESET, bundled, former_preset_names, section_presets
+from p2psim.scenario.records import field_rules, former_names
 from p2psim.scenario.validation import check
 from p2psim.units import format_quantity, parse_quantity
 
 __all__ = ["canonical_value", "digest", "kind_of", "load", "parse", "replaced", "spelled_default", "to_toml"]
 
 
-def load(path: object) -> Scenario:
-    """Read a scenario file, or a bundled scenario by its name."""
+def load(path: object, recorded: bool = False) -> Scenario:
+    """Read a scenario file, or a bundled scenario by its name; `recorded` as for `parse`."""
     if not isinstance(path, str | Path):
         raise ScenarioError(f"a scenario's path or bundled name is expected, not a {type(path).__name__}")
     file = _located(path)
@@ -32,11 +34,19 @@ def load(path: object) -> Scenario:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise ScenarioError(f"{path}: cannot be read ({reason}); give the path of a scenario in TOML") from None
-    return parse(text, origin=str(path))
+    return parse(text, str(path), recorded)
 
 
-def parse(text: str, origin: str = "scenario") -> Scenario:
-    """Read a scenario from TOML text; `origin` names it in messages."""
+def parse(text: str, origin: str = "scenario", recorded: bool = False) -> Scenario:
+    """Read a scenario from TOML text.
+
+    Parameters
+    ----------
+    origin
+        Name of the text in messages.
+    recorded
+        The text was written by p2psim beside a recording: former names of fields are accepted without a warning.
+    """
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -45,7 +55,7 @@ def parse(text: str, origin: str = "scenario") -> Scenario:
     if schema != SCHEMA:
         raise ScenarioError(f"{origin}: schema = {schema!r} is not known; this version reads {SCHEMA}")
     try:
-        return check(_build(Scenario, data, ""))
+        return check(_build(Scenario, present_names(Scenario, data, quiet=recorded), ""))
     except ScenarioError as error:
         raise ScenarioError(f"{origin}: {error}") from None
 
@@ -63,30 +73,32 @@ def _located(path: str | Path) -> Path:
 
 
 def replaced(scenario: Scenario, changes: Mapping[str, object], canonical: bool = True) -> Scenario:
-    """Apply dotted changes to a scenario; with `canonical` bare numbers are in canonical units, else units are due."""
-    for dotted, value in changes.items():
+    """Return a changed scenario; with `canonical`, numbers without unit are in canonical units, otherwise refused."""
+    for given, value in changes.items():
+        dotted = present_name(Scenario, given)
         scenario = _replace(scenario, dotted.split("."), value, dotted, canonical)
     return check(scenario)
 
 
 def kind_of(dotted: str) -> Any:
-    """Type of a field; raises ScenarioError for a name that is none."""
+    """Type of a field; raises ScenarioError for an unknown name."""
     kind: Any = Scenario
-    for name in dotted.split("."):
+    for name in present_name(Scenario, dotted).split("."):
         hints = typing.get_type_hints(kind, include_extras=True) if dataclasses.is_dataclass(kind) else {}
         if name not in hints:
-            raise ScenarioError(_unknown(dotted, hints))
+            raise ScenarioError(_unknown(dotted, hints, kind if hints else None))
         kind = hints[name]
     return kind
 
 
 def canonical_value(dotted: str, value: object, canonical: bool = False) -> Any:
-    """Read a value of a field; with `canonical` bare numbers are in canonical units, else units are due."""
-    return _convert(kind_of(dotted), value, dotted, canonical)
+    """Value of a field in canonical units; with `canonical`, a number without unit is already in them, else refused."""
+    kind = kind_of(dotted)
+    return _convert(kind, present_names(kind, value, dotted), dotted, canonical)
 
 
 def to_toml(scenario: Scenario) -> str:
-    """Write a scenario; fields at their defaults are left out, but for the section's first reason to be there."""
+    """Return a scenario as TOML, without the fields that are at their defaults."""
     lines = [f"schema = {SCHEMA}"]
     sections: list[str] = []
     for name, kind, value in _fields(scenario):
@@ -103,27 +115,37 @@ def to_toml(scenario: Scenario) -> str:
 
 
 def spelled_default(record: Any, name: str) -> str:
-    """Write the default of a field as in TOML."""
+    """Default of a field as it is written in TOML."""
     return _spell(_hints(record)[name], _default(record(), name))
 
 
 def digest(scenario: Scenario) -> str:
-    """Hash what changes results: every field that is not at its default, but for name and description.
+    """Hash of what changes results: every field that is not at its default, except name and description.
 
-    So a scenario keeps its digest when later versions add fields.
+    So a scenario keeps its digest when later versions add fields; renamed fields are hashed by their former names.
     """
     chosen = dict(_choices(scenario, ""))
     chosen.pop("name", None)
     chosen.pop("description", None)
-    return hashlib.sha256(json.dumps(chosen, sort_keys=True, default=dataclasses.asdict).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(chosen, sort_keys=True, default=_hashed).encode()).hexdigest()[:16]
 
 
 def _choices(record: Any, prefix: str) -> Iterator[tuple[str, object]]:
-    for name, _, value in _fields(record):
+    for field in dataclasses.fields(record):
+        value, name = getattr(record, field.name), prefix + _hashed_name(field)
         if dataclasses.is_dataclass(value):
-            yield from _choices(value, f"{prefix}{name}.")
-        elif value != _default(record, name):
-            yield prefix + name, dict(value) if isinstance(value, Mapping) else value
+            yield from _choices(value, f"{name}.")
+        elif value != _default(record, field.name):
+            yield name, dict(value) if isinstance(value, Mapping) else value
+
+
+def _hashed_name(field: "dataclasses.Field[Any]") -> str:
+    """Name of a field in digests: the first that it had."""
+    return field_rules(field).former or field.name
+
+
+def _hashed(record: Any) -> dict[str, object]:
+    return {_hashed_name(field): getattr(record, field.name) for field in dataclasses.fields(record)}
 
 
 def _changed(record: Any) -> list[str]:
@@ -133,7 +155,7 @@ def _changed(record: Any) -> list[str]:
 
 
 def _is_records(kind: Any) -> bool:
-    """Whether a field is a list of records, in TOML an array of tables."""
+    """Return whether a field is a list of records, in TOML an array of tables."""
     inner = typing.get_args(kind)[0] if typing.get_origin(kind) is tuple else None
     return isinstance(inner, type) and dataclasses.is_dataclass(inner)
 
@@ -165,12 +187,15 @@ def _build(cls: type[Any], data: Mapping[str, object], prefix: str, canonical: b
         data = {**_preset(prefix.rstrip("."), data["preset"]), **own}
     for key in data:
         if key not in hints:
-            raise ScenarioError(_unknown(prefix + key, hints))
-    return cls(**{key: _convert(hints[key], value, prefix + key, canonical) for key, value in data.items()})
+            raise ScenarioError(_unknown(prefix + key, hints, cls))
+    examples = {field.name: field_rules(field).example for field in dataclasses.fields(cls)}
+    return cls(
+        **{key: _convert(hints[key], value, prefix + key, canonical, examples[key]) for key, value in data.items()}
+    )
 
 
 def _of_section(kind: type[Any], where: str) -> str:
-    """Name fields of a section, for those who give it a bare value."""
+    """Hint at a section's fields, for a section that was given a plain value."""
     names = [f"{where}.{entry.name}" for entry in dataclasses.fields(kind)]
     return f"; set one of its fields: {', '.join(names[:4])}{' …' if len(names) > 4 else ''}"
 
@@ -180,14 +205,17 @@ def _preset(section: str, name: object) -> Mapping[str, object]:
         return _own_preset(section, name)
     known = section_presets(section)
     if not known:
-        raise ScenarioError(f"{section}.preset: this section has no presets")
-    if name not in known:
-        one_of(f"{section}.preset", name, known, ScenarioError)
-    return {key: value for key, value in known[str(name)].items() if key != "source"}
+        raise ScenarioError(f"{section}.preset = {name!r}: section [{section}] has no presets; set its fields")
+    former = former_preset_names(section)
+    if name in former:
+        warn_renamed(f"{section}.preset={name}", f"{section}.preset={former[str(name)]}")
+        name = former[str(name)]
+    one_of(f"{section}.preset", name, known, ScenarioError)
+    return {key: value for key, value in known[str(name)].items() if key not in ABOUT_PRESET}
 
 
 def _own_preset(section: str, path: str) -> Mapping[str, object]:
-    """Read a file that holds one preset of this section."""
+    """Read a user's file that holds one preset of this section."""
     try:
         tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -196,30 +224,36 @@ def _own_preset(section: str, path: str) -> Mapping[str, object]:
         raise ScenarioError(f"{section}.preset = {path!r}: not TOML: {error}") from None
     if len(tables) != 1 or not isinstance(next(iter(tables.values())), dict):
         raise ScenarioError(f"{section}.preset = {path!r}: {len(tables)} entries; a file with one table is expected")
-    return {key: value for key, value in next(iter(tables.values())).items() if key != "source"}
+    table = {key: value for key, value in next(iter(tables.values())).items() if key not in ABOUT_PRESET}
+    fields: Mapping[str, object] = present_names(kind_of(section), table, section)
+    return fields
 
 
 def _replace(record: Any, path: list[str], value: object, dotted: str, canonical: bool) -> Any:
     hints = typing.get_type_hints(type(record), include_extras=True)
     if path[0] not in hints:
-        raise ScenarioError(_unknown(dotted, hints))
+        raise ScenarioError(_unknown(dotted, hints, type(record)))
     if len(path) > 1:
         inner = getattr(record, path[0])
         if not dataclasses.is_dataclass(inner):
-            raise ScenarioError(f"{dotted}: {path[0]} has no fields of its own")
+            raise ScenarioError(f"{dotted}: {path[0]} has no fields")
         if path[1:] == ["preset"]:
             for key, preset in _preset(path[0], value).items():
                 record = _replace(record, [path[0], key], preset, f"{path[0]}.{key}", canonical)
             return record
         return dataclasses.replace(record, **{path[0]: _replace(inner, path[1:], value, dotted, canonical)})
-    return dataclasses.replace(record, **{path[0]: _convert(hints[path[0]], value, dotted, canonical)})
+    kind, example = hints[path[0]], field_rules(type(record).__dataclass_fields__[path[0]]).example
+    found = _convert(kind, present_names(kind, value, dotted), dotted, canonical, example)
+    return dataclasses.replace(record, **{path[0]: found})
 
 
-def _unknown(dotted: str, known: Mapping[str, object]) -> str:
-    return f"{dotted}: {no_such('field', dotted.rsplit('.', 1)[-1], known)}"
+def _unknown(dotted: str, known: Mapping[str, object], record: Any = None) -> str:
+    former = {} if record is None else former_names(record)
+    return f"{dotted}: {no_such('field', dotted.rsplit('.', 1)[-1], known, former)}"
 
 
-def _convert(kind: Any, value: object, where: str, canonical: bool = False) -> object:
+def _convert(kind: Any, value: object, where: str, canonical: bool = False, example: str = "") -> object:
+    instead = f", for example {example}" if example else ""
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         if isinstance(value, kind):
             return value
@@ -240,7 +274,7 @@ def _convert(kind: Any, value: object, where: str, canonical: bool = False) -> o
     if origin is tuple:
         inner = typing.get_args(kind)[0]
         if not isinstance(value, list | tuple):
-            raise ScenarioError(f"{where} = {value!r}: a list of {_plural(inner)} is expected{_INSTEAD.get(where, '')}")
+            raise ScenarioError(f"{where} = {value!r}: a list of {_plural(inner)} is expected{instead}")
         return tuple(_convert(inner, item, f"{where}[{i}]", canonical) for i, item in enumerate(value))
     if isinstance(origin, type) and issubclass(origin, Mapping):
         inner = typing.get_args(kind)[1]
@@ -253,17 +287,9 @@ def _convert(kind: Any, value: object, where: str, canonical: bool = False) -> o
         return value
     if kind is str:
         if not isinstance(value, str):
-            raise ScenarioError(f"{where} = {value!r}: a text is expected{_INSTEAD.get(where, '')}")
+            raise ScenarioError(f"{where} = {value!r}: a text is expected{instead}")
         return value
     return _number(kind, value, where)
-
-
-_INSTEAD = {
-    "stream.ladder": ', for example ["1 Mbit/s", "3 Mbit/s"]',
-    "viewers.joins": ', for example ["0 s", "2.5 s"]',
-    "nat.mix": "; shares of your own are [nat.shares]",
-}
-"""What to write, where a value of another kind is a likely mistake."""
 
 
 def _plural(kind: Any) -> str:

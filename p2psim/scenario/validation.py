@@ -1,4 +1,8 @@
-"""Which scenarios make sense: every refusal is one line with the value and what is accepted."""
+"""Checks of a scenario; every refusal is one line with the value and what is accepted.
+
+What holds for one field stands beside the field (`p2psim.scenario.records.FieldRules`); here are the checks of several
+fields together.
+"""
 
 import dataclasses
 import math
@@ -8,45 +12,30 @@ from itertools import pairwise
 from typing import Any
 
 import psutil
+from p2p_tracker.core.matching import STRATEGIES
 
 from p2psim.errors import ScenarioError, one_of
 from p2psim.scenario.model import Scenario
+from p2psim.scenario.nat_kinds import NAT_KINDS
 from p2psim.scenario.policy_validation import check_policy
-from p2psim.scenario.presets import NAT_KINDS, access_profiles, crypto_rates, nat_mixes, places
+from p2psim.scenario.presets import access_profiles, crypto_rates, nat_mixes, places
+from p2psim.scenario.records import FieldRules, field_rules
+from p2psim.scenario.roles import SHARES
 from p2psim.units import format_quantity
 
-__all__ = ["BYTES_PER_VIEWER", "MAX_CHANNELS", "MAX_DOWNLOADS", "MAX_LEVELS", "check"]
+__all__ = ["BYTES_PER_VIEWER", "MAX_LEVELS", "check"]
 
 BYTES_PER_VIEWER = 4200
-"""Memory that a simulated viewer takes, about."""
-MAX_CHANNELS = 10_000
-MAX_DOWNLOADS = 60
-"""Downloads that a viewer may have at once."""
+"""Approximate memory of a simulated viewer."""
 MAX_LEVELS = 32
 LONGEST = 31 * 86400.0
-"""Seconds that a run may last."""
+"""Longest run, seconds."""
 _STEADY = ("poisson", "flash", "diurnal")
-"""Arrivals around a steady state, for which a viewing time is needed."""
-
-_POSITIVE = {
-    "duration", "stream.bitrate", "stream.segment", "stream.length", "stream.ladder", "access.downlink",
-    "tracker.interval", "tracker.heartbeat", "origin.rate", "origin.per_connection", "network.window",
-    "network.channel_rate", "player.buffer", "player.tick", "player.update", "player.estimate", "player.fast",
-    "player.slow", "player.margin", "player.margin_up", "viewers.viewing", "viewers.surge", "viewers.surge_decay",
-    "viewers.day", "policy.p2pNotReceivingBytesTimeoutMs",
-    "policy.httpNotReceivingBytesTimeoutMs", "network.goodput", "channels.dwell", "household.lan",
-    "neighbourhood.uplink", "neighbourhood.downlink", "cdn.rate", "cdn.cache", "cdn.overflow_rate", "relay.rate",
-    "hybrid.check", "faults.lasts",
-}  # fmt: skip
-_MAY_BE_UNLIMITED = {
-    "origin.rate", "origin.per_connection", "network.window", "network.channel_rate", "viewers.viewing",
-    "access.uplink", "access.downlink", "channels.dwell", "neighbourhood.uplink", "neighbourhood.downlink", "cdn.rate",
-    "cdn.cache", "cdn.overflow_rate", "relay.rate", "hybrid.ends", "faults.lasts",
-}  # fmt: skip
+"""Arrivals around a steady state, which need a finite mean viewing time."""
 
 
 def check(scenario: Scenario) -> Scenario:
-    """Give the scenario back, or raise ScenarioError."""
+    """Return the scenario, or raise ScenarioError."""
     _check_numbers(scenario, "")
     for refused, why in _refusals(scenario):
         if refused:
@@ -61,128 +50,116 @@ def check(scenario: Scenario) -> Scenario:
 
 def _check_numbers(record: Any, prefix: str) -> None:
     hints = typing.get_type_hints(type(record), include_extras=True)
-    for entry in dataclasses.fields(record):
-        name, value = prefix + entry.name, getattr(record, entry.name)
-        _check_value(name, value, hints[entry.name])
+    for field in dataclasses.fields(record):
+        _check_value(prefix + field.name, getattr(record, field.name), hints[field.name], field_rules(field))
 
 
-def _check_value(name: str, value: Any, kind: Any) -> None:
-    """Check a field's numbers, wherever in it they are."""
+def _check_value(name: str, value: Any, kind: Any, rules: FieldRules) -> None:
+    """Check a field's numbers, wherever in it they are; a table's numbers need only be finite and not negative."""
     if dataclasses.is_dataclass(value):
         _check_numbers(value, f"{name}.")
     elif isinstance(value, tuple):
         for item in value:
-            _check_value(name, item, typing.get_args(kind)[0])
+            _check_value(name, item, typing.get_args(kind)[0], rules)
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            _check_value(f"{name}.{key}", item, typing.get_args(kind)[1])
+            _check_value(f"{name}.{key}", item, typing.get_args(kind)[1], FieldRules())
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        _check_number(name, value, kind)
+        _check_number(name, value, kind, rules)
 
 
-def _check_number(name: str, value: float, kind: Any) -> None:
+def _check_number(name: str, value: float, kind: Any, rules: FieldRules) -> None:
+    least, most = rules.least or 0, rules.most
     if math.isnan(value):
         raise ScenarioError(f"{name} = nan: a number is expected")
-    if math.isinf(value) and name not in _MAY_BE_UNLIMITED:
+    if math.isinf(value) and not rules.unlimited:
         raise ScenarioError(f"{name} = {value}: a finite number is expected")
-    if value < 0 or (value == 0 and name in _POSITIVE):
-        raise ScenarioError(f"{name} = {value:g}: must be {'greater than' if name in _POSITIVE else 'at least'} 0")
+    if rules.positive and value <= 0:
+        raise ScenarioError(f"{name} = {value:g}: must be greater than 0")
+    if most is not None and not least <= value <= most:
+        raise ScenarioError(f"{name} = {value:g}: must be {least:g} to {most:g}")
+    if value < least:
+        raise ScenarioError(f"{name} = {value:g}: must be at least {least:g}")
     if typing.get_origin(kind) is typing.Annotated and typing.get_args(kind)[1] == "fraction" and value > 1:
         raise ScenarioError(f"{name} = {value:g}: a share between 0 and 1 is expected")
 
 
 def _refusals(scenario: Scenario) -> list[tuple[bool, str]]:
-    stream, viewers, policy = scenario.stream, scenario.viewers, scenario.policy
-    held = stream.window * stream.segment
+    stream, viewers = scenario.stream, scenario.viewers
+    held = stream.playlist_segments * stream.segment
     return [
-        (viewers.count < 1, f"viewers.count = {viewers.count}: at least 1"),
         (
             viewers.browsers > viewers.count,
             f"viewers.browsers = {viewers.browsers}: at most all viewers (viewers.count = {viewers.count})",
         ),
-        (scenario.duration > LONGEST, f"duration = {scenario.duration:g} s: at most 31 days can be simulated"),
+        (scenario.duration > LONGEST, f"duration = {scenario.duration:g} s: at most 31 days are accepted"),
         (scenario.warmup >= scenario.duration, f"warmup = {scenario.warmup:g} s: must be less than the duration"),
-        (scenario.network.goodput > 1, f"network.goodput = {scenario.network.goodput:g}: at most 1"),
         (
-            policy.simultaneousHttpDownloads + policy.simultaneousP2PDownloads > MAX_DOWNLOADS,
-            f"policy.simultaneousP2PDownloads = {policy.simultaneousP2PDownloads}: together with "
-            f"simultaneousHttpDownloads ({policy.simultaneousHttpDownloads}) at most {MAX_DOWNLOADS}",
-        ),
-        (stream.window < 3, f"stream.window = {stream.window}: a live playlist holds at least 3 segments"),
-        (
-            stream.kind == "live" and stream.latency > held,
-            f"stream.latency = {stream.latency:g} s: the playlist holds only {held:g} s "
-            f"(window {stream.window} x segment {stream.segment:g} s)",
+            stream.kind == "live" and stream.live_latency > held,
+            f"stream.live_latency = {stream.live_latency:g} s: the playlist holds only {held:g} s "
+            f"({stream.playlist_segments} segments of {stream.segment:g} s)",
         ),
         (
-            stream.kind == "live" and stream.latency < stream.segment,
-            f"stream.latency = {stream.latency:g} s: at least one segment ({stream.segment:g} s)",
+            stream.kind == "live" and stream.live_latency < stream.segment,
+            f"stream.live_latency = {stream.live_latency:g} s: at least one segment ({stream.segment:g} s)",
         ),
         (
             stream.segment > max(scenario.duration, 60),
             f"stream.segment = {stream.segment:g} s: longer than the run of {scenario.duration:g} s",
         ),
         (
-            viewers.arrivals == "recorded" and len(viewers.joins) != viewers.count,
-            f"viewers.joins has {len(viewers.joins)} times for viewers.count = {viewers.count}: give one for each",
+            viewers.arrivals == "recorded" and len(viewers.arrival_times) != viewers.count,
+            f"viewers.arrival_times has {len(viewers.arrival_times)} entries for viewers.count = {viewers.count}: "
+            "give one for each viewer",
         ),
         (
-            viewers.arrivals != "recorded" and len(viewers.joins) > 0,
-            f'viewers.joins: times of coming are for viewers.arrivals = "recorded", not "{viewers.arrivals}"',
+            viewers.arrivals != "recorded" and len(viewers.arrival_times) > 0,
+            f'viewers.arrival_times: accepted with viewers.arrivals = "recorded" only, not with "{viewers.arrivals}"',
         ),
         (
-            viewers.polluters + viewers.liars + viewers.stallers + viewers.free_riders > 1,
-            "viewers.polluters, liars, stallers and free_riders add up to more than 1: each viewer is one of them",
+            sum(getattr(viewers, field) for field in SHARES.values()) > 1,
+            f"viewers.{', '.join(SHARES.values())} add up to more than 1: each viewer is one of them",
         ),
         (
-            viewers.arrivals in _STEADY and math.isinf(viewers.viewing),
-            f"viewers.viewing = unlimited: {viewers.arrivals} arrivals need a finite mean viewing time",
+            viewers.arrivals in _STEADY and math.isinf(viewers.mean_viewing_time),
+            f"viewers.mean_viewing_time = unlimited: {viewers.arrivals} arrivals need a finite one",
         ),
         (
-            len(viewers.stays) not in (0, len(viewers.joins)),
-            f"viewers.stays has {len(viewers.stays)} times for {len(viewers.joins)} joins: give one for each, or none",
+            len(viewers.viewing_times) not in (0, len(viewers.arrival_times)),
+            f"viewers.viewing_times has {len(viewers.viewing_times)} entries for {len(viewers.arrival_times)} in "
+            "viewers.arrival_times: give one for each, or none",
         ),
         (
-            viewers.arrivals == "flash" and viewers.surge < 1,
-            f"viewers.surge = {viewers.surge:g}: a surge multiplies the arrival rate by 1 or more",
+            viewers.arrivals == "flash" and viewers.surge_factor < 1,
+            f"viewers.surge_factor = {viewers.surge_factor:g}: a surge multiplies the arrival rate by 1 or more",
         ),
         (
-            not 1 <= scenario.channels.count <= MAX_CHANNELS,
-            f"channels.count = {scenario.channels.count}: 1 to {MAX_CHANNELS} are accepted",
-        ),
-        (
-            scenario.channels.count == 1 and not math.isinf(scenario.channels.dwell),
-            f"channels.dwell = {scenario.channels.dwell:g} s: with a single channel there is nothing to zap to",
-        ),
-        (
-            scenario.regions.stretch < 1,
-            f"regions.stretch = {scenario.regions.stretch:g}: no path is shorter than the great circle; 1 or more",
+            scenario.channels.count == 1 and not math.isinf(scenario.channels.mean_time_on_channel),
+            f"channels.mean_time_on_channel = {scenario.channels.mean_time_on_channel:g} s: needs two channels or more "
+            "(channels.count)",
         ),
         (
             scenario.cdn.edges == "regions" and not scenario.regions.mix,
-            "cdn.edges = 'regions': regions.mix is empty; name places there, or use 'one'",
+            "cdn.edges = 'regions': needs regions.mix, which is empty; or use 'one'",
         ),
         (
-            scenario.cdn.overflow > 0 and (scenario.cdn.edges == "none" or math.isinf(scenario.cdn.rate)),
-            "cdn.overflow: a second CDN helps a first one (cdn.edges) whose cdn.rate is limited",
+            scenario.cdn.overflow_threshold > 0 and (scenario.cdn.edges == "none" or math.isinf(scenario.cdn.rate)),
+            f"cdn.overflow_threshold = {scenario.cdn.overflow_threshold:g}: a second CDN needs a first one (cdn.edges) "
+            "with a limited cdn.rate",
         ),
         (
-            scenario.hybrid.load > 0 and math.isinf(_served_by(scenario)),
-            f"hybrid.load = {scenario.hybrid.load:g}: a load needs a limited "
+            scenario.hybrid.min_load > 0 and math.isinf(_capacity(scenario)),
+            f"hybrid.min_load = {scenario.hybrid.min_load:g}: needs a limited "
             f"{'origin.rate' if scenario.cdn.edges == 'none' else 'cdn.rate'}",
         ),
         (
             scenario.hybrid.ends <= scenario.hybrid.begins,
             f"hybrid.ends = {scenario.hybrid.ends:g} s: must be after hybrid.begins = {scenario.hybrid.begins:g} s",
         ),
-        (
-            scenario.carrier.count < 1,
-            f"carrier.count = {scenario.carrier.count}: at least 1 (carrier.share = 0 switches carriers off)",
-        ),
     ]
 
 
-def _served_by(scenario: Scenario) -> float:
+def _capacity(scenario: Scenario) -> float:
     return scenario.origin.rate if scenario.cdn.edges == "none" else scenario.cdn.rate
 
 
@@ -190,7 +167,7 @@ def _check_memory(scenario: Scenario) -> None:
     viewers = scenario.viewers
     expected = float(viewers.count)
     if viewers.arrivals in _STEADY:
-        expected *= 1 + scenario.duration / viewers.viewing
+        expected *= 1 + scenario.duration / viewers.mean_viewing_time
     needed, free = expected * BYTES_PER_VIEWER, psutil.virtual_memory().available
     if needed > free:
         raise ScenarioError(
@@ -200,9 +177,11 @@ def _check_memory(scenario: Scenario) -> None:
 
 
 def _check_mixtures(scenario: Scenario) -> None:
-    """Check every mixture: known names, shares that add up to 1."""
+    """Check every name that data or the tracker list, and that mixtures have known names and add up to 1."""
     if scenario.nat.mix not in nat_mixes():
         one_of("nat.mix", scenario.nat.mix, nat_mixes(), ScenarioError)
+    if scenario.tracker.matching not in STRATEGIES:
+        one_of("tracker.matching", scenario.tracker.matching, STRATEGIES, ScenarioError)
     _check_shares("access.mix", scenario.access.mix, "profile", list(access_profiles()))
     if scenario.nat.shares:
         _check_shares("nat.shares", scenario.nat.shares, "kind of NAT", NAT_KINDS)
@@ -211,21 +190,23 @@ def _check_mixtures(scenario: Scenario) -> None:
     if scenario.regions.mix:
         _check_shares("regions.mix", scenario.regions.mix, "place", list(places()))
     _check_shares("carrier.kinds", scenario.carrier.kinds, "kind of NAT", NAT_KINDS)
-    _check_sum("household.shares", scenario.household.shares)
+    _check_sum("household.size_shares", scenario.household.size_shares)
     for field in ("upload_off", "p2p_off"):
         for name in getattr(scenario.devices, field):
             if name not in crypto_rates():
                 raise ScenarioError(f"devices.{field}: no device {name!r}; accepted: {', '.join(crypto_rates())}")
-    for pair in scenario.regions.between:
+    for pair in scenario.regions.added_rtt:
         ends = [end.strip() for end in pair.split("|")]
         if len(ends) != 2 or any(end not in scenario.regions.mix for end in ends):
-            raise ScenarioError(f'regions.between: {pair!r} is no pair of places of regions.mix; write "one | other"')
+            raise ScenarioError(
+                f'regions.added_rtt: {pair!r} is no pair of places of regions.mix; write "place | place"'
+            )
 
 
-def _check_shares(where: str, mix: Mapping[str, float], what: str, known: Sequence[str]) -> None:
+def _check_shares(where: str, mix: Mapping[str, float], entry: str, known: Sequence[str]) -> None:
     for name in mix:
         if name not in known:
-            raise ScenarioError(f"{where}: no {what} {name!r}; accepted: {', '.join(known)}")
+            raise ScenarioError(f"{where}: no {entry} {name!r}; accepted: {', '.join(known)}")
     _check_sum(where, list(mix.values()))
 
 
@@ -238,8 +219,8 @@ def _check_ladder(scenario: Scenario) -> None:
     ladder = scenario.stream.ladder
     for lower, higher in pairwise(ladder):
         if higher <= lower:
-            said = [format_quantity(rate, "rate") for rate in (lower, higher)]
-            raise ScenarioError(f"stream.ladder: {said[1]} after {said[0]}: bitrates must ascend, none twice")
+            first, second = (format_quantity(rate, "rate") for rate in (lower, higher))
+            raise ScenarioError(f"stream.ladder: {second} after {first}: bitrates must ascend, none twice")
     if len(ladder) > MAX_LEVELS:
         raise ScenarioError(f"stream.ladder has {len(ladder)} bitrates: at most {MAX_LEVELS}")
 
@@ -247,12 +228,22 @@ def _check_ladder(scenario: Scenario) -> None:
 def _check_faults(scenario: Scenario) -> None:
     for i, fault in enumerate(scenario.faults):
         if fault.at >= scenario.duration:
-            raise ScenarioError(f"faults[{i}].at = {fault.at:g} s: the run of {scenario.duration:g} s is over by then")
-        carried = {"origin": scenario.origin.rate, "edges": scenario.cdn.rate, "relay": scenario.relay.rate}
-        if fault.left > 0 and math.isinf(carried.get(fault.what, 0.0)):
-            raise ScenarioError(f"faults[{i}].left = {fault.left:g}: what is left of an unlimited rate is unlimited; 0")
-        if fault.what == "edges" and scenario.cdn.edges == "none":
-            raise ScenarioError(f"faults[{i}].what = 'edges': there are none (cdn.edges = 'none')")
-        if fault.what == "partition" and fault.region not in scenario.regions.mix:
+            raise ScenarioError(
+                f"faults[{i}].at = {fault.at:g} s: must be before the end of the run ({scenario.duration:g} s)"
+            )
+        needed = {"origin": "origin.rate", "edges": "cdn.rate", "relay": "relay.rate"}.get(fault.kind, "")
+        if fault.capacity_left > 0 and needed and math.isinf(_field(scenario, needed)):
+            raise ScenarioError(
+                f"faults[{i}].capacity_left = {fault.capacity_left:g}: needs a finite {needed}; 0 is a full outage"
+            )
+        if fault.kind == "edges" and scenario.cdn.edges == "none":
+            raise ScenarioError(f"faults[{i}].kind = 'edges': there are none (cdn.edges = 'none')")
+        if fault.kind == "partition" and fault.region not in scenario.regions.mix:
             known = ", ".join(scenario.regions.mix) or "none, as regions.mix is empty"
             raise ScenarioError(f"faults[{i}].region = {fault.region!r}: no place of the audience; accepted: {known}")
+
+
+def _field(scenario: Scenario, dotted: str) -> float:
+    section, name = dotted.split(".")
+    number: float = getattr(getattr(scenario, section), name)
+    return number

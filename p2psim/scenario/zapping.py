@@ -1,4 +1,4 @@
-"""From channel to channel: their names, and who turns to which when, in a simulation as for real."""
+"""Zapping: names of the channels, and when a viewer changes to which; the same in simulations and measurements."""
 
 import math
 from collections.abc import Iterator
@@ -13,17 +13,17 @@ __all__ = ["channel_names", "itinerary", "next_channel", "zapping_stream"]
 
 
 def channel_names(scenario: Scenario) -> list[str]:
-    """Names of the channels: the first has the name of an only one."""
+    """Names of the channels; the first has the name of a single channel."""
     return ["main", *(f"channel-{k}" for k in range(2, scenario.channels.count + 1))]
 
 
 def zapping_stream(seed: int, replication: int, viewer: int) -> np.random.Generator:
-    """Give the randomness of a viewer's zapping: a dwell time, then by turns a channel and a dwell time."""
+    """Return the random stream of a viewer's zapping: a time on the channel, then alternately a channel and a time."""
     return stream(seed, replication, "zapping", viewer)
 
 
 def next_channel(scenario: Scenario, current: int, rng: np.random.Generator) -> int:
-    """Draw the channel that a viewer turns to, by popularity among the others."""
+    """Draw the next channel by popularity among the channels other than `current`."""
     shares = np.where(np.arange(scenario.channels.count) == current, 0.0, channel_shares(scenario))
     weights = np.cumsum(shares)
     return int(np.searchsorted(weights, rng.random() * weights[-1], side="right"))
@@ -32,19 +32,19 @@ def next_channel(scenario: Scenario, current: int, rng: np.random.Generator) -> 
 def itinerary(
     scenario: Scenario, channel: int, joined_at: float, rng: np.random.Generator
 ) -> Iterator[tuple[float, int]]:
-    """Yield when a viewer zaps and whereto, again and again; nothing where nobody does.
+    """Yield the time and channel of each of a viewer's zaps, without end; nothing in scenarios without zapping.
 
     Parameters
     ----------
     channel
-        Where the viewer begins.
+        First channel of the viewer.
     joined_at
-        When, seconds of the run.
+        Time of joining, seconds from the start of the run.
     rng
-        As `zapping_stream` gives it.
+        Random stream from `zapping_stream`.
     """
-    dwell, at = scenario.channels.dwell, joined_at
-    while math.isfinite(dwell):
-        at += rng.exponential(dwell)
+    mean, at = scenario.channels.mean_time_on_channel, joined_at
+    while math.isfinite(mean):
+        at += rng.exponential(mean)
         channel = next_channel(scenario, channel, rng)
         yield at, channel

@@ -1,7 +1,7 @@
 """A running simulation in a file, to be continued in another process with the same result, bit for bit.
 
 The file is a line of JSON that says what it is, then the state, compressed. Everything that a run consists of is data:
-the arrays of the data plane, the tracker's brain, random streams, and what is still to come on the clock. Arrays that
+the arrays of the data plane, the tracker's core, random streams, and what is still to come on the clock. Arrays that
 are windows into others (a column of a table, say) come back as windows into the restored ones. A SimPy process is a
 generator, which cannot be saved: a run with one of its own (`prepare`) is refused, unless it uses `Clock.after`.
 
@@ -27,7 +27,7 @@ import pyarrow as pa
 
 from p2psim.errors import CheckpointError
 from p2psim.simulation.control.clock import Clock
-from p2psim.trace.atomic_files import SCRATCH, replacing
+from p2psim.trace.atomic_files import PARTIAL_SUFFIX, atomic_write
 
 if TYPE_CHECKING:
     from p2psim.simulation.run import Run, Simulation
@@ -61,7 +61,7 @@ def fingerprint() -> str:
     for folder in (*(package / name for name in ("policy", "network", "simulation", "scenario", "trace")), tracker):
         for path in sorted(folder.rglob("*.py")):
             found.update(path.read_bytes())
-    for name in ("rng.py", "bundle.py", "compiled.py"):
+    for name in ("rng.py", "bundle.py", "compiled.py", "numba_internals.py"):
         found.update((package / name).read_bytes())
     return found.hexdigest()[:16]
 
@@ -93,9 +93,9 @@ def read_run(path: str | Path) -> "Run":
 
 def _write(content: object, target: Path, pickler: Callable[[IO[bytes]], Any], **more: object) -> None:
     head = {"kind": _KIND, "format": _FORMAT, "fingerprint": fingerprint(), "holds": type(content).__name__, **more}
-    for left in target.parent.glob(f".{target.name}-*{SCRATCH}"):
+    for left in target.parent.glob(f".{target.name}-*{PARTIAL_SUFFIX}"):
         left.unlink()  # by a process that was killed while it saved
-    with replacing(target) as file:
+    with atomic_write(target) as file:
         file.write(json.dumps(head).encode() + b"\n")
         body = _Checked(file)
         with pa.CompressedOutputStream(pa.PythonFile(body, "w"), "zstd") as packed:

@@ -9,10 +9,9 @@ import numpy as np
 from p2psim.bundle import records
 from p2psim.errors import CheckpointError
 from p2psim.network import max_min_sharing
-from p2psim.policy.election import peer_hash
-from p2psim.policy.loader import command_buffer
-from p2psim.policy.quality_choice import best_level
-from p2psim.policy.state import allocate, options, timeline
+from p2psim.player.quality_choice import best_level
+from p2psim.policy.interface import command_buffer, options, peer_hash
+from p2psim.policy.state import allocate, timeline
 from p2psim.rng import kernel_streams
 from p2psim.scenario import Population, Scenario, populate
 from p2psim.scenario.population import viewer_name
@@ -216,7 +215,7 @@ class Simulation:
         control = self.control
         scenario, people, plane = control.scenario, control.population, control.plane
         closed = 0
-        while (closed := close_run(control.plane, closed, scenario.duration)) < len(people):
+        while (closed := close_run(control.plane, closed, float(scenario.duration))) < len(people):
             self._drain()
         plane.seat["left_at"] = np.where(plane.seat["left_at"] > 0, plane.seat["left_at"], np.nan)
         self._give_back()
@@ -258,7 +257,7 @@ class Simulation:
 def _plane(scenario: Scenario, people: Population, seed: int, replication: int, events: bool) -> Plane:
     stream, policy, count = scenario.stream, scenario.policy.of_stream("main"), len(people)
     live = stream.kind == "live"
-    chosen = options(scenario.policy, live, stream.segment, stream.latency)
+    chosen = options(scenario.policy, live, stream.segment, stream.live_latency)
     segments = _segment_count(scenario)
     slots = _slots(scenario, segments)
     rows = chosen.http_slots + 2 * chosen.p2p_slots + 1  # the second half: late bytes of what was given up
@@ -269,18 +268,18 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
     loaders.size[0, 0] = size[-1]
     loaders.random[:count] = kernel_streams(seed, count, replication, "loader")
     loaders.viewer["uploads"][:count] = people.uploads & (not policy.isP2PUploadDisabled)
-    if chosen.election:
-        loaders.identity[:count] = [peer_hash(viewer_name(v)) for v in range(count)]
+    loaders.identity[:count] = [peer_hash(viewer_name(v)) for v in range(count)]
     storage = np.where(people.mobile, policy.storage_limit(True), policy.storage_limit(False))
     loaders.storage[:count] = storage
     seat = records(count, SEAT)
-    for name in ("border", "border_at", "urgent_at", "check_at"):
+    for name in ("border", "border_at", "urgent_at", "check_at", "wake_at"):
         seat[name] = np.inf
     seat["first_frame"] = np.nan
     seat["role"][:count] = people.role
     seat["passed"] = -np.inf
     seat["channel"] = people.channel
-    seat["level"] = best_level(bitrate, 0, scenario.player.estimate, 1.0, 1.0, 0.0, np.inf) if len(bitrate) > 1 else 0
+    guess = float(scenario.player.initial_estimate)
+    seat["level"] = best_level(bitrate, 0, guess, 1.0, 1.0, 0.0, np.inf) if len(bitrate) > 1 else 0
     fetch = np.full((count, slots) if events else (1, 1), np.nan, FETCH).view(np.recarray)
     fetch["p2p"] = 0.0
     logged = _LOG_ROWS if events else 1
@@ -314,7 +313,6 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
         dirty=np.zeros(2 * count + 64, np.int64),
         bins=np.zeros((int(np.ceil(scenario.duration)) + 1, BINS)),
         out=command_buffer(max(_REQUESTS, 2 * rows), slots),
-        scratch=np.zeros(2 * slots + 16, np.int64),
         path=np.full(links.longest, -1, np.int64),
         transfers=records(logged, TRANSFER),
         played=records(logged, PLAYED),
@@ -333,7 +331,7 @@ def _segment_count(scenario: Scenario) -> int:
     stream = scenario.stream
     if stream.kind == "vod":
         return max(1, int(np.ceil(stream.length / stream.segment - 1e-9)))
-    return stream.window + int(np.ceil(scenario.duration / stream.segment)) + 2
+    return stream.playlist_segments + int(np.ceil(scenario.duration / stream.segment)) + 2
 
 
 def _slots(scenario: Scenario, segments: int) -> int:
@@ -345,7 +343,7 @@ def _slots(scenario: Scenario, segments: int) -> int:
         # behind the playlist: what is stored back to the window behind the playhead, and what a vanished neighbour
         # is still believed to have until its connection is given up
         behind = (scenario.policy.of_stream("main").highDemandTimeWindow + CONSENT_EXPIRES) / stream.segment
-        needed = stream.window + int(np.ceil(behind)) + 4
+        needed = stream.playlist_segments + int(np.ceil(behind)) + 4
     return max(16, 1 << int(np.ceil(np.log2(needed))))
 
 
@@ -363,29 +361,29 @@ def _settings(
     return Settings(
         live=stream.kind == "live",
         segment=float(stream.segment),
-        window=stream.window,
-        latency=float(stream.latency),
-        origin_latency=float(scenario.origin.latency + network.http_request),
-        origin_rate=float(scenario.origin.per_connection) if links.edges == 0 else float("inf"),
-        fill_rate=float(scenario.origin.per_connection),
+        window=stream.playlist_segments,
+        latency=float(stream.live_latency),
+        origin_latency=float(scenario.origin.time_to_first_byte + network.http_request),
+        origin_rate=float(scenario.origin.rate_per_connection) if links.edges == 0 else float("inf"),
+        fill_rate=float(scenario.origin.rate_per_connection),
         edges=links.edges,
         first_edge=links.first_edge,
-        edge_latency=float(cdn.latency + network.http_request),
-        miss_latency=float(cdn.origin_latency),
+        edge_latency=float(cdn.time_to_first_byte + network.http_request),
+        miss_latency=float(cdn.miss_delay),
         cache=float(cdn.cache),
         coalesce=cdn.coalesce,
-        overflow=float(cdn.overflow),
-        overflow_latency=float(cdn.overflow_latency),
+        overflow=float(cdn.overflow_threshold),
+        overflow_latency=float(cdn.overflow_time_to_first_byte),
         relay=links.relay,
-        relay_latency=float(scenario.relay.latency),
-        lan_rate=float(scenario.household.lan),
+        relay_latency=float(scenario.relay.added_rtt),
+        lan_rate=float(scenario.household.lan_rate),
         lan_rtt=float(scenario.household.rtt),
         homes=len(np.unique(people.home)) < len(people),
         dead=links.dead,
         levels=max(1, len(stream.ladder)),
-        estimate=float(player.estimate),
-        fast=float(player.fast),
-        slow=float(player.slow),
+        estimate=float(player.initial_estimate),
+        fast=float(player.fast_half_life),
+        slow=float(player.slow_half_life),
         margin=float(player.margin),
         margin_up=float(player.margin_up),
         rtt_spread=float(network.rtt_spread),
@@ -398,13 +396,14 @@ def _settings(
         chunk=float(scenario.policy.of_stream("main").webRtcMaxMessageSize),
         backlog=scenario.network.backlog,
         buffer=float(player.buffer),
-        tick=float(player.tick),
-        update=float(player.update),
+        tick=float(player.tick_interval),
+        update=float(player.update_interval),
         warmup=float(scenario.warmup),
         rows=rows,
         day=_DAY / max(1, len(people)),
         origin=0,
         events=events,
+        shortcuts=True,
         validates=scenario.policy.of_stream("main").validateP2PSegment,
         mutes=_may_mute(scenario),
     )

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from p2psim.scenario import Population, Scenario
-from p2psim.scenario.population import ROLES, device_names, region_names, viewer_name
+from p2psim.scenario.population import device_names, region_names, viewer_name
+from p2psim.scenario.roles import ROLES
 from p2psim.scenario.zapping import channel_names
 from p2psim.simulation.control.signalling import Announcement, Attempt
 from p2psim.simulation.kernel.state import (
@@ -27,13 +28,13 @@ from p2psim.simulation.kernel.state import (
 )
 from p2psim.simulation.kernel.transfers import LATE
 from p2psim.trace import table
+from p2psim.trace.schema import OUTCOMES, SAMPLE_PERIOD, STATES
 from p2psim.trace.totals import Totals
 
 __all__ = ["names", "tables", "totals"]
 
-_STATES = {1: "starting", 2: "playing", 3: "stalled", 4: "ended"}
-_OUTCOMES = np.array(["completed", "aborted", "stalled", "failed", "invalid"])
-_SAMPLE = 2.0
+_STATES = dict(enumerate(STATES, STARTING))
+_OUTCOMES = np.array(OUTCOMES)
 
 
 def names(count: int) -> np.ndarray[Any, Any]:
@@ -213,7 +214,9 @@ def _segments(
 ) -> pd.DataFrame:
     length = scenario.stream.segment
     live = scenario.stream.kind == "live"
-    available = (log["segment"] + 1 - scenario.stream.window) * length if live else np.full(len(log), -np.inf)
+    available = (
+        (log["segment"] + 1 - scenario.stream.playlist_segments) * length if live else np.full(len(log), -np.inf)
+    )
     shown = (log["played_at"] <= left[log["viewer"]]) & (log["played_at"] <= _next_start(log, states))
     size = plane.size[log["level"]]
     http = np.minimum(log["http"], size)
@@ -325,7 +328,7 @@ def _samples(
     ends = dict(iter(transfers.groupby("viewer")))
     served = dict(iter(transfers[transfers["source"] == "p2p"].groupby("from_viewer")))
     for v in range(len(people)):
-        at = np.arange(people.joined_at[v] + _SAMPLE, left[v] + 1e-9, _SAMPLE)
+        at = np.arange(people.joined_at[v] + SAMPLE_PERIOD, left[v] + 1e-9, SAMPLE_PERIOD)
         down, mine = _cumulated(ends.get(who[v]), at)
         up, _ = _cumulated(served.get(who[v]), at)
         peers = _degree(v, connections, at)
@@ -336,8 +339,8 @@ def _samples(
                     who[v],
                     t,
                     peers[i],
-                    (down[i] - (down[last] if i else 0)) / _SAMPLE,
-                    (up[i] - (up[last] if i else 0)) / _SAMPLE,
+                    (down[i] - (down[last] if i else 0)) / SAMPLE_PERIOD,
+                    (up[i] - (up[last] if i else 0)) / SAMPLE_PERIOD,
                     mine[i] / down[i] if down[i] else 0.0,
                     int(down[i]),
                     int(up[i]),

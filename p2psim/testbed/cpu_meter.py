@@ -1,4 +1,4 @@
-"""How busy the cores of a run are while it lasts: those that its processes may use, all of the machine unless bound."""
+"""CPU load of a measured run: of the cores that its processes may use, and of each process."""
 
 import time
 from collections.abc import Mapping
@@ -6,23 +6,23 @@ from typing import Any, Final
 
 import psutil
 
-from p2psim.testbed.processes import Child
+from p2psim.testbed.processes import ChildProcess
 
-__all__ = ["BUSY", "OTHERS", "Meter", "complaints"]
+__all__ = ["MAX_BUSY", "MAX_OTHER_CORES", "CpuMeter", "load_warnings"]
 
-BUSY: Final = 0.8
-"""Share of the cores above which real peers are late, and what is measured is the machine."""
-OTHERS: Final = 0.25
-"""Cores used by what is not of the run that are too many; a kernel's own work and a shell stay below."""
+MAX_BUSY: Final = 0.8
+"""Load of the cores above which real peers are late: then the run measures the machine, not the swarm."""
+MAX_OTHER_CORES: Final = 0.25
+"""Cores that other programs may use; the kernel's own work and a shell stay below."""
 
 
-class Meter:
-    """CPU of the run's cores and of each process while the run lasts."""
+class CpuMeter:
+    """Meter of the CPU of the run's cores and of each process, from its construction to the last `read`."""
 
-    def __init__(self, children: Mapping[str, Child]) -> None:
+    def __init__(self, children: Mapping[str, ChildProcess]) -> None:
         self._children = children
         self._cores = psutil.Process().cpu_affinity()
-        self._before_all, self._spent = self._times(), _spent()
+        self._times_before, self._own_before = self._times(), _own_cpu()
         self._before = {}
         for name, child in children.items():
             child.check()
@@ -31,21 +31,21 @@ class Meter:
         self._busy = 0.0
         self._used: dict[str, float] = {}
         self.errors = 0
-        """Errors in workers that nobody handled."""
+        """Exceptions in workers that nothing handled."""
 
     def read(self) -> None:
-        """Note what has been used so far."""
+        """Update the load and the CPU of each process."""
         self._read_at = time.monotonic()
-        total, idle = (now - before for now, before in zip(self._times(), self._before_all, strict=True))
+        total, idle = (now - before for now, before in zip(self._times(), self._times_before, strict=True))
         self._busy = 1.0 - idle / total if total > 0 else 0.0
-        # who is gone keeps what it used, and who came later began with nothing
+        # a process that has ended keeps what it used; one that started later began at 0
         self._used |= {name: child.cpu - self._before.get(name, 0.0) for name, child in self._children.items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """Share of the cores that was busy, cores used by each process, and by all that is not of the run."""
+        """Return the load of the cores, the cores used by each process, and those used by other programs."""
         lasted = max(self._read_at - self._began_at, 1e-9)
         cores = len(self._cores)
-        own = sum(self._used.values()) + _spent() - self._spent
+        own = sum(self._used.values()) + _own_cpu() - self._own_before
         return {
             "cores": cores,
             "busy": round(self._busy, 3),
@@ -54,7 +54,7 @@ class Meter:
         }
 
     def _times(self) -> tuple[float, float]:
-        """Seconds that the cores have been there, and of these idle; time of guests is in that of users."""
+        """Return the seconds since the cores were started, and the idle ones; guest time is part of user time."""
         times = psutil.cpu_times(percpu=True)
         cores = [times[core] for core in self._cores]
         return sum(sum(core) - core.guest - core.guest_nice for core in cores), sum(
@@ -62,17 +62,21 @@ class Meter:
         )
 
 
-def _spent() -> float:
-    """Seconds of CPU that this process has used."""
+def _own_cpu() -> float:
+    """Return the seconds of CPU that this process has used."""
     times = psutil.Process().cpu_times()
     return float(times.user + times.system)
 
 
-def complaints(cpu: Mapping[str, Any]) -> list[str]:
-    """Say in lines why a measurement may show the machine rather than the swarm; `cpu` is the manifest's."""
-    found = []
-    if cpu["busy"] > BUSY:
-        found.append(f"the machine was busy to {cpu['busy']:.0%}, more than {BUSY:.0%}: measure fewer viewers, or less")
-    if cpu.get("others", 0.0) > OTHERS:
-        found.append(f"something else used {cpu['others']:.2f} cores meanwhile; more than {OTHERS:g} disturb")
-    return found
+def load_warnings(cpu: Mapping[str, Any]) -> list[str]:
+    """Return a line for each reason why a run may have measured the machine; `cpu` is the manifest's."""
+    warnings = []
+    if cpu["busy"] > MAX_BUSY:
+        warnings.append(
+            f"the machine was busy to {cpu['busy']:.0%}, more than {MAX_BUSY:.0%}: measure fewer viewers, or less"
+        )
+    if cpu.get("others", 0.0) > MAX_OTHER_CORES:
+        warnings.append(
+            f"other programs used {cpu['others']:.2f} cores during the run, more than {MAX_OTHER_CORES:g}: stop them"
+        )
+    return warnings

@@ -1,6 +1,6 @@
-"""What goes wrong in a run, and when: a scenario's faults as changes of what its parts can carry.
+"""Fault schedule of a measured run: times at which the origin, the tracker or uplinks lose or regain capacity.
 
-As in a simulation, where faults overlap the last beginning or end counts.
+As in a simulation, where faults overlap, the last beginning or end holds.
 """
 
 import math
@@ -11,47 +11,47 @@ from p2psim.scenario import Population, Scenario
 from p2psim.scenario.fault_targets import victims
 from p2psim.scenario.faults import FaultKind
 
-__all__ = ["MADE", "Change", "origin_changes", "tracker_changes", "uplink_changes"]
+__all__ = ["MEASURABLE_FAULTS", "Change", "origin_changes", "tracker_changes", "uplink_changes"]
 
-MADE: Final[tuple[FaultKind, ...]] = ("origin", "uplinks", "tracker")
-"""Kinds of faults that a run on one machine can make."""
+MEASURABLE_FAULTS: Final[tuple[FaultKind, ...]] = ("origin", "uplinks", "tracker")
+"""Kinds of faults that a run on one machine can have."""
 
 Change = tuple[float, float]
-"""Second of the run, and the share of the capacity that is left from then on."""
+"""Second of the run, and the share of the capacity that remains from then on."""
 
 
 def origin_changes(scenario: Scenario) -> list[Change]:
-    """When the origin fails and recovers, in order."""
-    return sorted(_changes(scenario, "origin"), key=_moment)
+    """Return the changes of the origin's rate, in the order of time."""
+    return sorted(_changes(scenario, "origin"), key=_time)
 
 
 def tracker_changes(scenario: Scenario) -> list[Change]:
-    """When the tracker goes (0) and comes back (1), in order."""
-    return sorted(((at, float(left == 1)) for at, left in _changes(scenario, "tracker")), key=_moment)
+    """Return the times at which the tracker stops (0) and starts again (1), in order."""
+    return sorted(((at, float(share == 1)) for at, share in _changes(scenario, "tracker")), key=_time)
 
 
 def uplink_changes(scenario: Scenario, people: Population, seed: int) -> dict[int, list[Change]]:
-    """When the uplinks of which viewers fail and recover, in order, by viewer."""
-    found: dict[int, list[Change]] = defaultdict(list)
+    """Return, for each viewer whose uplink fails, the changes of its rate, in the order of time."""
+    by_viewer: dict[int, list[Change]] = defaultdict(list)
     for number, fault in enumerate(scenario.faults):
-        if fault.what == "uplinks":
+        if fault.kind == "uplinks":
             for viewer in victims(scenario, people, number, seed):
-                found[viewer] += _pair(scenario, number)
-    return {viewer: sorted(changes, key=_moment) for viewer, changes in found.items()}
+                by_viewer[viewer] += _pair(scenario, number)
+    return {viewer: sorted(changes, key=_time) for viewer, changes in by_viewer.items()}
 
 
-def _changes(scenario: Scenario, what: FaultKind) -> list[Change]:
-    numbers = [number for number, fault in enumerate(scenario.faults) if fault.what == what]
+def _changes(scenario: Scenario, kind: FaultKind) -> list[Change]:
+    numbers = [number for number, fault in enumerate(scenario.faults) if fault.kind == kind]
     return [change for number in numbers for change in _pair(scenario, number)]
 
 
 def _pair(scenario: Scenario, number: int) -> list[Change]:
-    """Beginning and end of a fault, as far as they lie within the run."""
+    """Return the changes at the beginning and at the end of a fault, if they lie within the run."""
     fault = scenario.faults[number]
-    left = 0.0 if fault.what == "tracker" else fault.left
-    pair = [(fault.at, left), (fault.at + fault.lasts, 1.0)]
+    share = 0.0 if fault.kind == "tracker" else fault.capacity_left
+    pair = [(fault.at, share), (fault.at + fault.duration, 1.0)]
     return [(at, share) for at, share in pair if math.isfinite(at) and at < scenario.duration]
 
 
-def _moment(change: Change) -> float:
+def _time(change: Change) -> float:
     return change[0]

@@ -1,4 +1,4 @@
-"""Where the processes of a run are started, and which addresses they have there: this machine's loopback, or a lab."""
+"""Hosts on which the processes of a run are started: this machine and its loopback, or those of a lab."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -8,27 +8,27 @@ from typing import Any, Final, Self
 from p2psim.scenario import Scenario
 from p2psim.testbed.feasibility import ENFORCED, NOT_ENFORCED
 
-__all__ = ["ORIGIN", "TRACKER", "Place"]
+__all__ = ["ORIGIN", "TRACKER", "Hosts"]
 
 ORIGIN: Final = "origin"
 TRACKER: Final = "tracker"
 
 
-class Place:
-    """The loopback: everybody at one address, and the processes themselves hold back to rates and delays.
+class Hosts:
+    """Hosts on the loopback: all processes share one address, and limit rates and add delays themselves.
 
-    `p2psim.testbed.lab.environment.LabPlace` gives everybody a machine with a network that does it.
+    In `p2psim.testbed.lab.environment.LabHosts` each has a host of its own, and the network does it.
     """
 
     network = "loopback of one machine"
     enforced: Mapping[str, str] = ENFORCED
     not_enforced: Mapping[str, str] = NOT_ENFORCED
-    shapes = False
-    """Whether the network enforces rates and delays, so that origin and viewers do not."""
+    enforces_rates = False
+    """True if the network enforces rates and delays, so that origin and viewers do not."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
-        """As viewers are told it: without what the network does already."""
+        """Scenario that the viewers get: without delays that the network adds already."""
 
     def __enter__(self) -> Self:
         return self
@@ -38,34 +38,34 @@ class Place:
     ) -> None:
         pass
 
-    def server(self, name: str) -> AbstractContextManager[object]:
-        """Be at a server: what is started or opened here is there."""
+    def at_server(self, name: str) -> AbstractContextManager[object]:
+        """Context in which processes and sockets are on the host of a server."""
         del name
         return nullcontext()
 
-    def viewer(self, index: int) -> AbstractContextManager[object]:
-        """Be at a viewer's machine."""
+    def at_viewer(self, index: int) -> AbstractContextManager[object]:
+        """Context in which processes and sockets are on the host of a viewer."""
         del index
         return nullcontext()
 
     def address(self, name: str) -> str:
-        """Give the address at which a server listens."""
+        """Return the address at which a server listens."""
         del name
         return "127.0.0.1"
 
-    def shares(self, viewers: Sequence[int], count: int) -> list[list[int]]:
-        """Divide viewers among `count` processes."""
+    def divide(self, viewers: Sequence[int], count: int) -> list[list[int]]:
+        """Return the viewers of each of `count` processes."""
         return [list(viewers[number::count]) for number in range(count)]
 
     @property
     def tracker_arguments(self) -> list[str]:
-        """Options of the tracker: which STUN and TURN servers it tells viewers of."""
+        """Command-line options of the tracker: STUN and TURN servers that it lists for viewers."""
         return []
 
-    def changes(self) -> list[tuple[float, Callable[[], None]]]:
-        """List what the network itself does to links in a scenario's faults: second of the run, and how, in order."""
+    def link_changes(self) -> list[tuple[float, Callable[[], None]]]:
+        """Return the faults that the network itself carries out: second of the run, and the change, in order."""
         return []
 
-    def notes(self) -> dict[str, Any]:
-        """What instruments of the network say, for the manifest."""
+    def readings(self) -> dict[str, Any]:
+        """Return readings of the network's own counters, for the manifest."""
         return {}

@@ -1,4 +1,4 @@
-"""The processes of a run: each in its own group, with its messages read line by line, and gone when the run is."""
+"""Child processes of a run: each in its own process group, with messages as lines of JSON, ended with the run."""
 
 import contextlib
 import ctypes
@@ -10,17 +10,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self
 
-import p2p_tracker
 import psutil
 
-import p2psim
 from p2psim.errors import TestbedError
 
-__all__ = ["Child", "ChildFailedError"]
+__all__ = ["ChildFailedError", "ChildProcess"]
 
 _SET_PARENT_DEATH_SIGNAL: Final = 1
 _TERM_TIMEOUT: Final = 3.0
@@ -28,14 +27,14 @@ _TAIL: Final = 600
 
 
 class ChildFailedError(TestbedError):
-    """A process of the testbed has ended too early."""
+    """Process of the testbed that ended too early or did not answer."""
 
 
-class Child:
-    """A Python module run as a process: ``with Child("tracker", ["-m", "p2p_tracker"], logs) as child``.
+class ChildProcess:
+    """Python module as a process: ``with ChildProcess("tracker", ["-m", "p2p_tracker"], logs) as child``.
 
-    What it says on standard error goes to ``NAME.log`` in the folder `logs`. With `has_family` the CPU of the processes
-    that it starts counts as its own; `files` are open in it under the same numbers; `program` is run instead of Python.
+    Its standard error goes to ``NAME.log`` in the folder `logs`. With `has_family` the CPU of the processes that it
+    starts counts as its own; `files` are open in it under the same numbers; `program` is run instead of Python.
     """
 
     def __init__(
@@ -57,12 +56,12 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = b""
         self.cpu = 0.0
-        """Seconds of CPU that it has used, as last seen."""
+        """Seconds of CPU that it had used at the last `check`."""
 
     def __enter__(self) -> Self:
         self._log = self._log_path.open("wb")
-        roots = {str(Path(package.__path__[0]).resolve().parent): None for package in (p2psim, p2p_tracker)}
-        paths = [*roots, *filter(None, [os.environ.get("PYTHONPATH")])]
+        roots = [str(Path(str(files(package))).resolve().parent) for package in ("p2psim", "p2p_tracker")]
+        paths = [*dict.fromkeys(roots), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
             [self._program, *self._arguments],
             stdin=subprocess.PIPE,
@@ -70,7 +69,7 @@ class Child:
             stderr=self._log,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             pass_fds=self._files,
-            start_new_session=True,  # Ctrl-C reaches only us, and we end the others in order
+            start_new_session=True,  # Ctrl-C reaches this process alone, which ends the others in order
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
         return self
@@ -82,7 +81,7 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """Process id."""
         return self._running.pid
 
     @property
@@ -91,31 +90,31 @@ class Child:
             raise RuntimeError(f"{self.name} has not been started")
         return self._process
 
-    def say(self, words: bytes) -> None:
+    def send(self, line: bytes) -> None:
         """Write a line to its standard input."""
         pipe = self._running.stdin
         try:
             if pipe is not None:
-                pipe.write(words + b"\n")
+                pipe.write(line + b"\n")
                 pipe.flush()
         except BrokenPipeError:
             raise self.failure() from None
 
-    def hear(self, timeout: float) -> Mapping[str, Any]:
-        """Wait for a line of JSON on its standard output.
+    def receive(self, timeout: float) -> Mapping[str, Any]:
+        """Return the next line of JSON on its standard output.
 
         Raises
         ------
         ChildFailedError
-            It ended, or said nothing in time.
+            It ended, or wrote no line in time.
         """
-        words = self.listen(timeout)
-        if words is None:
-            raise ChildFailedError(f"{self.name} said nothing for {timeout:g} s{self._last_words()}")
-        return words
+        message = self.poll(timeout)
+        if message is None:
+            raise ChildFailedError(f"{self.name} wrote no line for {timeout:g} s{self._log_tail()}")
+        return message
 
-    def listen(self, timeout: float) -> Mapping[str, Any] | None:
-        """Wait for a line of JSON; None if there is none yet."""
+    def poll(self, timeout: float) -> Mapping[str, Any] | None:
+        """Return the next line of JSON, or None if there is none within `timeout` seconds."""
         pipe = self._running.stdout
         if pipe is None:
             return None
@@ -130,11 +129,17 @@ class Child:
                     raise self.failure()
                 self._buffer += data
         line, _, self._buffer = self._buffer.partition(b"\n")
-        words: Mapping[str, Any] = json.loads(line)
-        return words
+        message: Mapping[str, Any] = json.loads(line)
+        return message
 
     def check(self) -> None:
-        """Note its CPU; raise ChildFailedError if it has ended."""
+        """Update its CPU.
+
+        Raises
+        ------
+        ChildFailedError
+            It has ended.
+        """
         if self._running.poll() is not None:
             raise self.failure()
         with contextlib.suppress(psutil.Error):
@@ -143,27 +148,27 @@ class Child:
             self.cpu = max(self.cpu, sum(_cpu(member) for member in family))
 
     def failure(self) -> ChildFailedError:
-        """Say how it ended."""
+        """Return the error with its exit status and the last line of its log."""
         status = self._running.wait(_TERM_TIMEOUT)
-        return ChildFailedError(f"{self.name} ended with status {status}{self._last_words()}")
+        return ChildFailedError(f"{self.name} ended with status {status}{self._log_tail()}")
 
     @property
     def status(self) -> int | None:
         """Exit status; None while it runs."""
         return self._running.poll()
 
-    def _last_words(self) -> str:
+    def _log_tail(self) -> str:
         text = self._log_path.read_text("utf-8", errors="replace").strip()[-_TAIL:]
         return f": {text.splitlines()[-1]}" if text else ""
 
     def kill(self) -> None:
-        """End it at once, without a word; its whole group goes."""
+        """Kill its process group at once (SIGKILL)."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self.stop()
 
     def stop(self) -> None:
-        """End it: asked first, then made to; its whole group goes."""
+        """End it by SIGTERM, then kill what is left of its process group."""
         process = self._process
         if process is None:
             return
@@ -184,11 +189,11 @@ class Child:
 def _cpu(process: psutil.Process) -> float:
     try:
         times = process.cpu_times()
-    except psutil.Error:  # gone by now
+    except psutil.Error:  # it has ended meanwhile
         return 0.0
     return float(times.user + times.system)
 
 
 def _die_with_parent() -> None:
-    """Run in the new process: a parent that is killed takes it along (Linux)."""
+    """Have the kernel kill the new process when its parent dies (Linux); runs in the new process."""
     ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)

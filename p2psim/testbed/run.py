@@ -1,31 +1,30 @@
-"""Run a scenario for real on this machine: tracker, origin and viewers as processes, one trace in the end."""
+"""Measured run of a scenario on this machine: tracker, origin and viewers as processes, recorded as one trace."""
 
 import json
 import math
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from itertools import takewhile
 from pathlib import Path
 from shutil import copytree
-from typing import Any, Final
+from typing import Any, Final, TypedDict, Unpack
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from p2psim.errors import TestbedError
-from p2psim.scenario import Population, Scenario, populate
+from p2psim.errors import TestbedError, no_such
+from p2psim.scenario import Scenario, populate
 from p2psim.scenario.policy import PUBLIC_TRACKERS
-from p2psim.scenario.population import ROLES, viewer_name
-from p2psim.scenario.zapping import channel_names, itinerary, zapping_stream
+from p2psim.scenario.roles import HONEST
+from p2psim.scenario.zapping import channel_names
 from p2psim.testbed.browser.chromium import browser_versions, check_browser, find_libraries
-from p2psim.testbed.browser.page import check_for_browsers, in_browsers
-from p2psim.testbed.cpu_meter import Meter
-from p2psim.testbed.faults import Change, origin_changes, tracker_changes, uplink_changes
+from p2psim.testbed.browser.page import browser_viewers, check_for_browsers
+from p2psim.testbed.cpu_meter import CpuMeter
+from p2psim.testbed.faults import origin_changes, tracker_changes, uplink_changes
 from p2psim.testbed.feasibility import (
     NOT_ENFORCED_IN_BROWSERS,
     check_feasible,
@@ -33,30 +32,51 @@ from p2psim.testbed.feasibility import (
     check_port,
     check_tracker,
 )
-from p2psim.testbed.hosts import ORIGIN, TRACKER, Place
+from p2psim.testbed.hosts import ORIGIN, TRACKER, Hosts
 from p2psim.testbed.lab.capabilities import check_lab, check_relay
-from p2psim.testbed.lab.environment import LabPlace
-from p2psim.testbed.origin.media import ClipOptions, ladder, make_clip
-from p2psim.testbed.origin.schedule import OriginOptions
-from p2psim.testbed.peer.config import ViewerPlan
+from p2psim.testbed.lab.environment import LabHosts
+from p2psim.testbed.origin.media import make_clip
 from p2psim.testbed.peer.worker import Task, prepare
-from p2psim.testbed.processes import Child
+from p2psim.testbed.plans import clip_options, origin_options, viewer_plans
+from p2psim.testbed.processes import ChildProcess
 from p2psim.testbed.recording.event_log import digest
-from p2psim.testbed.recording.trace_builder import Facts, Ledger, read_events, tabulate
+from p2psim.testbed.recording.trace_builder import ByteBalance, RunFacts, build_tables, read_events
 from p2psim.trace import Manifest, Trace, versions
 from p2psim.wire.protection import default_iv, encrypt_segment
 
 __all__ = ["measure"]
 
 CACHE: Final = Path.home() / ".cache" / "p2psim" / "media"
+"""Folder of encoded clips."""
 _START_TIMEOUT: Final = 60.0
 _READY_TIMEOUT: Final = 120.0
 _END_TIMEOUT: Final = 20.0
 _LEAD: Final = 1.0
+"""Seconds from the last `ready` of a worker to the start of the run, at least."""
 _POLL: Final = 0.25
-_CLIP_SEGMENTS: Final = 8
 
 Progress = Callable[[float], object]
+
+
+class MeasureOptions(TypedDict, total=False):
+    """Further keyword arguments of `measure`."""
+
+    tracker_url: str | None
+    origin_port: int
+    tracker_port: int
+    processes: int | None
+    keep_logs: str | Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    """The same, with their defaults."""
+
+    tracker_url: str | None = None
+    origin_port: int = 0
+    tracker_port: int = 0
+    processes: int | None = None
+    keep_logs: str | Path | None = None
 
 
 def measure(
@@ -65,14 +85,10 @@ def measure(
     seed: int = 1,
     out: str | Path | None = None,
     progress: Progress | None = None,
-    tracker_url: str | None = None,
-    origin_port: int = 0,
-    tracker_port: int = 0,
-    processes: int | None = None,
-    keep_logs: str | Path | None = None,
     lab: bool = False,
+    **options: Unpack[MeasureOptions],
 ) -> Trace:
-    """Run a scenario for real, in real time, and give its trace.
+    """Run a scenario on this machine, in real time, and return its trace.
 
     Parameters
     ----------
@@ -81,158 +97,177 @@ def measure(
     out
         Folder to write the trace to.
     progress
-        Called with the share of the run that is over, 0 to 1.
-    tracker_url
-        Use this tracker; without it those of the scenario that are not the public ones, else one is started.
-    origin_port, tracker_port
-        Ports to listen on; 0 takes free ones.
-    processes
-        How many processes share the viewers; two by default. In a lab each viewer has one.
-    keep_logs
-        Folder for a copy of what the processes wrote down.
+        Called with the completed share of the run, 0 to 1.
     lab
-        Give every viewer a machine of its own (`p2psim.testbed.lab`), with the scenario's NATs, links and delays.
+        Give every viewer a host of its own (`p2psim.testbed.lab`), with the scenario's NATs, links and delays.
+    tracker_url
+        Use this tracker; by default those of the scenario unless they are the public ones, else one is started.
+    origin_port, tracker_port
+        Ports to listen on; 0, the default, takes free ones.
+    processes
+        Number of processes that share the viewers; two by default. In a lab each viewer has one.
+    keep_logs
+        Folder for a copy of the logs of all processes.
 
     Raises
     ------
     ScenarioError
-        The scenario asks for what a loopback, or a lab, cannot give.
+        The scenario cannot be measured on a loopback, or in a lab.
     TestbedError
         A port is taken (PortInUseError), the tracker does not answer (TrackerUnreachableError), or a process failed;
-        nothing is left running.
+        no process is left running.
     """
     scenario = scenario if isinstance(scenario, Scenario) else Scenario.load(scenario)
-    check_feasible(scenario, in_lab=lab)
-    if lab:
-        _check_for_lab(tracker_url)
-    named = scenario.policy.announceTrackers
-    trackers = named if named != PUBLIC_TRACKERS and not lab else ()
-    if tracker_url is not None:
-        trackers = (tracker_url,)
-    check_own_tracker(scenario, trackers)
-    if scenario.viewers.browsers:
-        check_for_browsers(scenario)
-        check_browser()
-    for port in (origin_port, tracker_port):
-        check_port(port)
-    for url in trackers:
-        check_tracker(url)
-    if processes is not None and processes < 1:
-        raise TestbedError(f"processes = {processes}: 1 or more are accepted")
+    chosen = _options(options)
+    trackers = _check(scenario, chosen, in_lab=lab)
     with tempfile.TemporaryDirectory(prefix="p2psim-") as name:
         folder = Path(name)
         run = _Run(scenario, seed, folder, progress or (lambda _: None), in_lab=lab)
         try:
-            trace = run.carry_out(trackers, origin_port, tracker_port, processes or 2)
+            trace = run.execute(trackers, chosen)
         finally:
-            if keep_logs is not None:
-                copytree(folder, keep_logs, dirs_exist_ok=True)
+            if chosen.keep_logs is not None:
+                copytree(folder, chosen.keep_logs, dirs_exist_ok=True)
     if out is not None:
         trace.write(out)
     return trace
 
 
+def _options(given: MeasureOptions) -> _Options:
+    accepted = MeasureOptions.__annotations__
+    for name in given:
+        if name not in accepted:
+            raise TypeError(f"measure(): {no_such('argument', name, accepted)}")
+    return _Options(**given)
+
+
+def _check(scenario: Scenario, options: _Options, *, in_lab: bool) -> tuple[str, ...]:
+    """Raise an error for what cannot be measured here; return the URLs of the trackers that the run does not start."""
+    check_feasible(scenario, in_lab=in_lab)
+    if in_lab:
+        _check_for_lab(options.tracker_url)
+    named = scenario.policy.announceTrackers
+    trackers = named if named != PUBLIC_TRACKERS and not in_lab else ()
+    if options.tracker_url is not None:
+        trackers = (options.tracker_url,)
+    check_own_tracker(scenario, trackers)
+    if scenario.viewers.browsers:
+        check_for_browsers(scenario)
+        check_browser()
+    for port in (options.origin_port, options.tracker_port):
+        check_port(port)
+    for url in trackers:
+        check_tracker(url)
+    if options.processes is not None and options.processes < 1:
+        raise TestbedError(f"processes = {options.processes}: 1 or more are accepted")
+    return trackers
+
+
 def _check_for_lab(tracker_url: str | None) -> None:
-    """Raise MissingToolError for what a lab lacks here, TestbedError for a tracker that would be outside of it."""
+    """Raise MissingToolError if this machine cannot have a lab, TestbedError for a tracker outside of the lab."""
     if tracker_url is not None:
-        raise TestbedError(f"tracker {tracker_url}: a lab has no way out of itself; its own tracker is accepted")
+        raise TestbedError(
+            f"tracker {tracker_url}: a lab has no route to other networks; only its own tracker is accepted"
+        )
     check_lab()
     check_relay()
 
 
 @dataclass(slots=True)
-class _Address:
-    """What the origin says of itself."""
+class _OriginProcess:
+    """What the origin wrote when it had started."""
 
     master: str
+    """URL of the master playlist."""
     first_segment_at: float
+    """Monotonic time at which segment 0 appears."""
 
 
 class _Run:
-    """One run; every process it starts ends with `carry_out`."""
+    """One run; all processes that it starts end with `execute`."""
 
     def __init__(self, scenario: Scenario, seed: int, folder: Path, progress: Progress, *, in_lab: bool) -> None:
         self._scenario, self._seed, self._folder, self._progress = scenario, seed, folder, progress
         self._population = populate(scenario, seed)
-        self._place = LabPlace(scenario, self._population, seed, folder) if in_lab else Place(scenario)
-        self._children: dict[str, Child] = {}
+        self._hosts = LabHosts(scenario, self._population, seed, folder) if in_lab else Hosts(scenario)
+        self._children: dict[str, ChildProcess] = {}
         self._stack = ExitStack()
         self._trackers = 0
         self._outages: list[tuple[float, float]] = []
-        """When the tracker went, and when it was back (NaN: not before the end)."""
+        """Seconds at which the tracker was stopped and started again (NaN: not before the end)."""
 
-    def carry_out(self, trackers: tuple[str, ...], origin_port: int, tracker_port: int, processes: int) -> Trace:
+    def execute(self, trackers: tuple[str, ...], options: _Options) -> Trace:
         scenario = self._scenario
         prepare(scenario)
-        clip = make_clip(_clip_options(scenario), CACHE)
+        clip = make_clip(clip_options(scenario), CACHE)
         with self._stack:
-            self._stack.enter_context(self._place)
-            origin = self._start_origin(origin_port)
-            with self._place.server(ORIGIN):
+            self._stack.enter_context(self._hosts)
+            origin = self._start_origin(options.origin_port)
+            with self._hosts.at_server(ORIGIN):
                 keys = _keys(scenario, origin.master)
-            own = () if trackers else (self._start_tracker(tracker_port),)
-            workers = self._start_workers(origin.master, trackers or own, processes)
+            own = () if trackers else (self._start_tracker(options.tracker_port),)
+            workers = self._start_workers(origin.master, trackers or own, options.processes or 2)
             started_at = self._begin(workers, origin)
-            meter = Meter(self._children)
+            meter = CpuMeter(self._children)
             self._watch(workers, started_at, meter, own[0] if own else "")
-            with self._place.server(TRACKER):
+            with self._hosts.at_server(TRACKER):
                 statistics = _tracker_statistics(own[0]) if own else None
-            seen = self._place.notes()
-        options = _origin_options(scenario, origin_port, self._place)
-        facts = Facts(
+            readings = self._hosts.readings()
+        origin_plan = origin_options(scenario, options.origin_port, self._hosts)
+        facts = RunFacts(
             scenario=scenario,
             started_at=started_at,
             first_segment_at=origin.first_segment_at - started_at,
-            true_digests=lambda channel, number: _digests(
-                clip.segment(0, options.clip_segment(channel, number)), number, keys.get(channel)
+            expected_digests=lambda channel, number: _digests(
+                clip.segment(0, origin_plan.clip_segment(channel, number)), number, keys.get(channel)
             ),
         )
-        return self._trace(facts, meter, statistics, seen, [child.name for child in workers])
+        return self._trace(facts, meter, statistics, readings, [child.name for child in workers])
 
     # -- starting -----------------------------------------------------------------------------------------------
 
-    def _start(self, name: str, *arguments: str) -> Child:
-        child = self._stack.enter_context(Child(name, arguments, self._folder, has_family=name == "browser"))
+    def _start(self, name: str, *arguments: str) -> ChildProcess:
+        child = self._stack.enter_context(ChildProcess(name, arguments, self._folder, has_family=name == "browser"))
         self._children[name] = child
         return child
 
-    def _start_origin(self, port: int) -> _Address:
+    def _start_origin(self, port: int) -> _OriginProcess:
         options = {
-            **asdict(_origin_options(self._scenario, port, self._place)),
-            "clip": asdict(_clip_options(self._scenario)),
+            **asdict(origin_options(self._scenario, port, self._hosts)),
+            "clip": asdict(clip_options(self._scenario)),
         }
         events = self._folder / "origin.jsonl"
-        with self._place.server(ORIGIN):
+        with self._hosts.at_server(ORIGIN):
             child = self._start(
                 "origin", "-m", "p2psim.testbed.origin.server", "--options", json.dumps(options), "--events",
                 str(events), "--cache", str(CACHE), "--run-started-at", "0", "--obey",
             )  # fmt: skip
-        said = child.hear(_START_TIMEOUT)
-        return _Address(said["master"], said["first_segment_at"])
+        started = child.receive(_START_TIMEOUT)
+        return _OriginProcess(started["master"], started["first_segment_at"])
 
     def _start_tracker(self, port: int) -> str:
         tracker = self._scenario.tracker
         libraries = str(find_libraries()) if self._scenario.viewers.browsers else ""
         self._trackers += 1
         name = "tracker" if self._trackers == 1 else f"tracker-{self._trackers}"
-        host = self._place.address(TRACKER)
-        with self._place.server(TRACKER):
+        host = self._hosts.address(TRACKER)
+        with self._hosts.at_server(TRACKER):
             child = self._start(
                 name, "-m", "p2p_tracker", "--host", host, "--port", str(port), "--json", "--log-level", "warning",
                 "--interval", repr(tracker.interval), "--heartbeat-timeout", repr(tracker.heartbeat),
-                "--matching", tracker.matching, "--libraries", libraries, *self._place.tracker_arguments,
+                "--matching", tracker.matching, "--libraries", libraries, *self._hosts.tracker_arguments,
             )  # fmt: skip
-        return str(child.hear(_START_TIMEOUT)["url"])
+        return str(child.receive(_START_TIMEOUT)["url"])
 
-    def _start_workers(self, master: str, trackers: tuple[str, ...], count: int) -> list[Child]:
+    def _start_workers(self, master: str, trackers: tuple[str, ...], count: int) -> list[ChildProcess]:
         path = self._folder / "scenario.toml"
-        path.write_text(self._place.scenario.to_toml(), encoding="utf-8")
-        shapes = self._place.shapes
-        changes = {} if shapes else uplink_changes(self._scenario, self._population, self._seed)
-        plans = _plans(self._scenario, self._population, changes, self._seed, is_paced=not shapes)
-        honest = [plan.index for plan in plans if plan.role == ROLES[0]]  # a browser plays no other part
-        pages = {honest[place] for place in in_browsers(len(honest), self._scenario.viewers.browsers)}
-        others = self._place.shares([plan.index for plan in plans if plan.index not in pages], count)
+        path.write_text(self._hosts.scenario.to_toml(), encoding="utf-8")
+        enforces_rates = self._hosts.enforces_rates
+        changes = {} if enforces_rates else uplink_changes(self._scenario, self._population, self._seed)
+        plans = viewer_plans(self._scenario, self._population, changes, self._seed, is_paced=not enforces_rates)
+        honest = [plan.index for plan in plans if plan.role == HONEST]  # browsers do not misbehave
+        pages = {honest[place] for place in browser_viewers(len(honest), self._scenario.viewers.browsers)}
+        others = self._hosts.divide([plan.index for plan in plans if plan.index not in pages], count)
         shares = [
             (f"worker-{number}", "p2psim.testbed.peer.worker", [plans[index] for index in share])
             for number, share in enumerate(others)
@@ -245,63 +280,62 @@ class _Run:
                 continue
             task = Task(
                 scenario=str(path), seed=self._seed, viewers=viewers, master=master, trackers=trackers,
-                journal=str(self._folder / f"{name}.jsonl"), ice=ice, is_confined=not shapes,
+                journal=str(self._folder / f"{name}.jsonl"), ice=ice, is_confined=not enforces_rates,
             )  # fmt: skip
-            with self._place.viewer(viewers[0].index):
+            with self._hosts.at_viewer(viewers[0].index):
                 child = self._start(name, "-m", module)
-            child.say(msgspec.json.encode(task))
+            child.send(msgspec.json.encode(task))
             workers.append(child)
         return workers
 
     def _ice(self, tracker: str) -> str:
-        """Where the tracker lists STUN and TURN servers, if the place has any."""
-        return f"{_http(tracker)}/tracker/ice" if self._place.tracker_arguments else ""
+        """Return the URL at which the tracker lists STUN and TURN servers, if there are any."""
+        return f"{_http(tracker)}/tracker/ice" if self._hosts.tracker_arguments else ""
 
-    def _begin(self, workers: list[Child], origin: _Address) -> float:
-        """Agree on the start: the moment at which a live segment appears, as in a simulation."""
+    def _begin(self, workers: list[ChildProcess], origin: _OriginProcess) -> float:
+        """Send all processes the start of the run and return it: a live segment appears then, as in a simulation."""
         for child in workers:
-            child.hear(_READY_TIMEOUT)
+            child.receive(_READY_TIMEOUT)
         length = self._scenario.stream.segment
-        passed = (time.monotonic() + _LEAD - origin.first_segment_at) / length
-        started_at = origin.first_segment_at + math.ceil(passed) * length
+        segments = math.ceil((time.monotonic() + _LEAD - origin.first_segment_at) / length)
+        started_at = origin.first_segment_at + segments * length
         for child in workers:
-            child.say(json.dumps({"start": started_at}).encode())
-        changes = [] if self._place.shapes else origin_changes(self._scenario)
-        weakened = [(started_at + at, left) for at, left in changes]
-        self._children["origin"].say(json.dumps(weakened).encode())
+            child.send(json.dumps({"start": started_at}).encode())
+        changes = [] if self._hosts.enforces_rates else origin_changes(self._scenario)
+        schedule = [(started_at + at, share) for at, share in changes]
+        self._children["origin"].send(json.dumps(schedule).encode())
         return started_at
 
     # -- running ------------------------------------------------------------------------------------------------
 
-    def _watch(self, workers: list[Child], started_at: float, meter: Meter, tracker: str) -> None:
-        """Wait for the workers' end, as long as nobody fails that should not."""
+    def _watch(self, workers: list[ChildProcess], started_at: float, meter: CpuMeter, tracker: str) -> None:
+        """Wait until all workers have ended; meanwhile carry out faults, and check that no other process has ended."""
         duration = self._scenario.duration
-        left = {child.name: child for child in workers}
-        links = self._place.changes()
-        ahead = tracker_changes(self._scenario)
-        while left:
-            passed = time.monotonic() - started_at
-            if passed > duration + _END_TIMEOUT:
-                raise TestbedError(f"{', '.join(left)}: still running {_END_TIMEOUT:g} s after the end")
-            while links and links[0][0] <= passed:
-                links.pop(0)[1]()
-            while ahead and ahead[0][0] <= passed:
-                self._switch_tracker(tracker, ahead.pop(0)[1] > 0, started_at)
-            pause = min([_POLL, *(max(0.0, changes[0][0] - passed) for changes in (links, ahead) if changes)])
-            for name, child in list(left.items()):
-                done = child.listen(pause / len(left))
-                if done is not None:
-                    meter.errors += int(done["errors"])
-                    del left[name]
+        running = {child.name: child for child in workers}
+        link_changes, outages = self._hosts.link_changes(), tracker_changes(self._scenario)
+        while running:
+            elapsed = time.monotonic() - started_at
+            if elapsed > duration + _END_TIMEOUT:
+                raise TestbedError(f"{', '.join(running)}: still running {_END_TIMEOUT:g} s after the end")
+            while link_changes and link_changes[0][0] <= elapsed:
+                link_changes.pop(0)[1]()
+            while outages and outages[0][0] <= elapsed:
+                self._switch_tracker(tracker, outages.pop(0)[1] > 0, started_at)
+            pause = min([_POLL, *(max(0.0, due[0][0] - elapsed) for due in (link_changes, outages) if due)])
+            for name, child in list(running.items()):
+                result = child.poll(pause / len(running))
+                if result is not None:
+                    meter.errors += int(result["errors"])
+                    del running[name]
             for name, child in self._children.items():
-                if name in left or child not in workers:
+                if name in running or child not in workers:
                     child.check()
-            if passed <= duration:
+            if elapsed <= duration:
                 meter.read()
-            self._progress(min(1.0, max(0.0, passed / duration)))
+            self._progress(min(1.0, max(0.0, elapsed / duration)))
 
     def _switch_tracker(self, url: str, on: bool, started_at: float) -> None:
-        """Kill the tracker, or start another at its address."""
+        """Kill the tracker, or start another one at the same address."""
         name = next((name for name in self._children if name.startswith("tracker")), "")
         if on and not name:
             self._start_tracker(urlsplit(url).port or 0)
@@ -312,11 +346,16 @@ class _Run:
 
     # -- the trace ----------------------------------------------------------------------------------------------
 
-    def _trace(self, facts: Facts, meter: Meter, statistics: Any, seen: dict[str, Any], workers: list[str]) -> Trace:
+    def _trace(
+        self, facts: RunFacts, meter: CpuMeter, statistics: Any, readings: dict[str, Any], workers: list[str]
+    ) -> Trace:
         origin_events = read_events([self._folder / "origin.jsonl"])
         events = read_events(self._folder / f"{name}.jsonl" for name in workers)
-        rows, ledger = tabulate(facts, events, origin_events)
+        rows, balance = build_tables(facts, events, origin_events)
         scenario = self._scenario
+        notes = _notes(self._hosts, balance, meter, statistics, workers, scenario.viewers.browsers) | readings
+        if self._outages:
+            notes["tracker_outages"] = [[_rounded(at) for at in outage] for outage in self._outages]
         manifest = Manifest(
             world="measured",
             scenario_digest=scenario.digest,
@@ -326,64 +365,30 @@ class _Run:
             name=scenario.name,
             recorded_on=datetime.now(UTC).date().isoformat(),
             versions=versions(),
-            notes=_notes(self._place, ledger, meter, statistics, workers, scenario.viewers.browsers)
-            | seen
-            | (
-                {"tracker_outages": [[_rounded(at) for at in outage] for outage in self._outages]}
-                if self._outages
-                else {}
-            ),
+            notes=notes,
         )
         self._progress(1.0)
         return Trace(manifest, scenario, rows.tables())
 
 
 def _notes(
-    place: Place, ledger: Ledger, meter: Meter, statistics: Any, workers: list[str], browsers: int
+    hosts: Hosts, balance: ByteBalance, meter: CpuMeter, statistics: Any, workers: list[str], browsers: int
 ) -> dict[str, Any]:
     return {
-        "network": place.network,
+        "network": hosts.network,
         "processes": len(workers),
         "cpu": meter.to_dict(),
-        "enforced": dict(place.enforced),
-        "not_enforced": {**place.not_enforced, **(NOT_ENFORCED_IN_BROWSERS if browsers else {})},
+        "enforced": dict(hosts.enforced),
+        "not_enforced": {**hosts.not_enforced, **(NOT_ENFORCED_IN_BROWSERS if browsers else {})},
         **({"browser": browser_versions()} if browsers else {}),
         "tracker": statistics,
-        "bytes": ledger.to_dict(),
+        "bytes": balance.to_dict(),
         "unhandled_errors": meter.errors,
     }
 
 
-def _clip_options(scenario: Scenario) -> ClipOptions:
-    return ClipOptions(
-        rungs=ladder(scenario.stream.bitrate),
-        segment_duration=scenario.stream.segment,
-        segment_count=_CLIP_SEGMENTS,
-    )
-
-
-def _origin_options(scenario: Scenario, port: int, place: Place) -> OriginOptions:
-    stream, origin = scenario.stream, scenario.origin
-    return OriginOptions(
-        host=place.address(ORIGIN),
-        port=port,
-        kind=stream.kind,
-        channels=tuple(channel_names(scenario)),
-        window=stream.window,
-        segment_count=math.ceil(stream.length / stream.segment),
-        encrypted=stream.encrypted,
-        rate=None if place.shapes else _limit(origin.rate),
-        connection_rate=_limit(origin.per_connection),
-        latency=0.0 if place.shapes else origin.latency,
-    )
-
-
 def _rounded(at: float) -> float | None:
     return None if math.isnan(at) else round(at, 3)
-
-
-def _limit(rate: float) -> float | None:
-    return None if math.isinf(rate) else rate
 
 
 def _digests(data: bytes, number: int, key: bytes | None) -> set[str]:
@@ -391,7 +396,7 @@ def _digests(data: bytes, number: int, key: bytes | None) -> set[str]:
 
 
 def _keys(scenario: Scenario, master: str) -> dict[str, bytes]:
-    """Keys of the channels, if they are encrypted."""
+    """Return the key of each channel, if segments are encrypted."""
     channels = channel_names(scenario) if scenario.stream.encrypted else []
     return {channel: _read(urljoin(master, f"../{channel}/key.bin")) for channel in channels}
 
@@ -402,46 +407,13 @@ def _read(url: str) -> bytes:
         return body
 
 
-def _plans(
-    scenario: Scenario, population: Population, uplinks: Mapping[int, list[Change]], seed: int, *, is_paced: bool
-) -> list[ViewerPlan]:
-    channels = channel_names(scenario)
-    return [
-        ViewerPlan(
-            index=index,
-            name=viewer_name(index),
-            joined_at=float(population.joined_at[index]),
-            left_at=float(population.left_at[index]),
-            departure=departure,  # type: ignore[arg-type]
-            uplink=_limit(float(population.uplink[index])),
-            downlink=_limit(float(population.downlink[index])),
-            device="mobile" if population.mobile[index] else "desktop",
-            uploads=bool(population.uploads[index]),
-            channel=channels[population.channel[index]],
-            zaps=[(at, channels[channel]) for at, channel in _zaps(scenario, population, seed, index)],
-            role=ROLES[population.role[index]],
-            uplink_changes=uplinks.get(index, []),
-            nat=population.nat_names[index],
-            is_paced=is_paced,
-        )
-        for index, departure in enumerate(population.departures)
-    ]
-
-
-def _zaps(scenario: Scenario, population: Population, seed: int, index: int) -> list[tuple[float, int]]:
-    """When a viewer zaps while it is there, and whereto."""
-    channel, joined_at = int(population.channel[index]), float(population.joined_at[index])
-    zaps = itinerary(scenario, channel, joined_at, zapping_stream(seed, 0, index))
-    return list(takewhile(lambda zap: zap[0] < population.left_at[index], zaps))
-
-
 def _tracker_statistics(url: str) -> Any:
-    """What the tracker counted; nothing if it does not say."""
+    """Return the counters of the tracker, or None if they cannot be had."""
     with suppress(OSError, ValueError), urllib.request.urlopen(f"{_http(url)}/tracker/stats", timeout=2.0) as response:
         return json.load(response)
     return None
 
 
 def _http(tracker: str) -> str:
-    """Where a tracker's pages are."""
+    """Return the URL of a tracker's pages."""
     return tracker.replace("ws", "http", 1).rstrip("/").partition("/tracker/ws")[0]

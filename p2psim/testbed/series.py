@@ -1,4 +1,4 @@
-"""Several measurements in one go: scenarios, each repeated with other seeds; what is there is not done again."""
+"""Series of measurements: scenarios, each repeated with other seeds; finished ones are not repeated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,15 +21,21 @@ class Recording:
     folder: Path
 
     def finished(self) -> Trace | None:
-        """Give the trace if it has been recorded; raises TraceError if there is another one in its place."""
+        """Return the trace, or None if it has not been recorded.
+
+        Raises
+        ------
+        TraceError
+            The folder holds another trace.
+        """
         if not (self.folder / "manifest.json").exists():
             return None
         trace = Trace.read(self.folder)
-        found = trace.manifest
-        if (found.world, found.scenario_digest, found.seed) != ("measured", self.scenario.digest, self.seed):
+        manifest = trace.manifest
+        if (manifest.world, manifest.scenario_digest, manifest.seed) != ("measured", self.scenario.digest, self.seed):
             raise TraceError(
-                f"{self.folder}: there is a trace of scenario {found.scenario_digest} with seed {found.seed}, "
-                f"not of {self.scenario.digest} with seed {self.seed}; give another folder, or remove it"
+                f"{self.folder}: there is a trace of scenario {manifest.scenario_digest} with seed {manifest.seed}, "
+                f"not of {self.scenario.digest} with seed {self.seed}; give another folder, or remove this one"
             )
         return trace
 
@@ -37,20 +43,20 @@ class Recording:
 def plan_series(
     scenarios: Sequence[Scenario], repeat: int, seed: int, folder: str | Path, *, in_lab: bool = False
 ) -> list[Recording]:
-    """List the recordings of each scenario, `repeat` times with consecutive seeds: folder/NAME-SEED.
+    """Return the recordings of each scenario, `repeat` times with consecutive seeds: folder/NAME-SEED.
 
-    Repetitions come one after the other, scenario by scenario, so that a series that ends early has all of them once.
+    All scenarios are recorded once before any is repeated, so that a series that ends early has each of them.
 
     Raises
     ------
     ScenarioError, TraceError
-        A scenario cannot be measured, two have the same name, or a folder holds another trace: nothing is begun.
+        A scenario cannot be measured, two have the same name, or a folder holds another trace.
     """
     names = [scenario.name for scenario in scenarios]
     for name in names:
         if names.count(name) > 1:
             raise ScenarioError(
-                f"{name!r} is the name of {names.count(name)} scenarios of the series; each needs its own"
+                f"{name!r} is the name of {names.count(name)} scenarios of the series; each needs a name of its own"
             )
     for scenario in scenarios:
         check_feasible(scenario, in_lab=in_lab)

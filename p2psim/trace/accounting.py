@@ -1,8 +1,8 @@
-"""From a trace to what it comes to, and the books that must balance in every trace of either world.
+"""Totals of a trace, and checks that its bytes are conserved.
 
 Bytes of a transfer are spread evenly between its first byte and its end; a state of the player lasts until the next
-one; a connection counts once for each of its two ends, whichever of them wrote it down. Totals of viewers begin with
-the scenario's warm-up: what came before is not in them, but for the time to the first frame. The timeline is whole.
+one; a connection counts once for each of its two ends, whichever of them recorded it. Totals of viewers exclude the
+scenario's warm-up, except for the time to the first frame. The timeline covers the whole run.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ _NO_MEDIA = (".m3u8", ".key", ".bin", ".json")
 
 
 def totals(trace: Trace) -> Totals:
-    """Compute the totals of a trace."""
+    """Return the totals of a trace."""
     manifest = trace.manifest
     states = _states(trace)
     links = _links(trace)
@@ -37,22 +37,25 @@ def totals(trace: Trace) -> Totals:
 
 
 def media_responses(trace: Trace) -> pd.DataFrame:
-    """Rows of the origin's table that carried media: no playlists, no keys, no errors."""
+    """Return the rows of the table `origin` that carried media: no playlists, no keys, no errors."""
     origin = trace["origin"]
     media = ~origin["path"].str.split("?").str[0].str.endswith(_NO_MEDIA)
     return origin[media & origin["status"].isin([200, 206])]
 
 
 def discrepancies(trace: Trace, tolerance: float = 0.0) -> list[str]:
-    """Name what does not add up, one line each; `tolerance` is relative (bytes in flight of an aborted transfer)."""
+    """Return a line for each sum of bytes that two columns disagree on by more than a relative tolerance.
+
+    Bytes in flight when a transfer is aborted need a tolerance above 0 in measured traces.
+    """
     return list(_imbalances(trace, tolerance))
 
 
 def _imbalances(trace: Trace, tolerance: float) -> Iterator[str]:
-    transfers, known = trace["transfers"], set(trace["viewers"]["viewer"])
+    transfers, viewers = trace["transfers"], set(trace["viewers"]["viewer"])
     p2p = transfers[transfers["source"] == "p2p"]
     for column, rows in (("viewer", transfers), ("from_viewer", p2p)):
-        for stranger in sorted(set(rows[column]) - known):
+        for stranger in sorted(set(rows[column]) - viewers):
             yield f"transfers.{column}: {stranger!r} is no viewer of the run"
     if len(trace["origin"]):
         sent = float(media_responses(trace)["bytes"].sum())
@@ -64,7 +67,7 @@ def _imbalances(trace: Trace, tolerance: float) -> Iterator[str]:
 
 
 def _upload_imbalances(trace: Trace, p2p: pd.DataFrame, tolerance: float) -> Iterator[str]:
-    """Compare what uploaders counted themselves, at their last sample, with what downloaders had got by then."""
+    """Compare what uploaders counted, at their last sample, with what downloaders had received by then."""
     if not len(trace["samples"]):
         return
     last = trace["samples"].sort_values("at").groupby("viewer").last()
@@ -74,7 +77,7 @@ def _upload_imbalances(trace: Trace, p2p: pd.DataFrame, tolerance: float) -> Ite
     for viewer, row in last.iterrows():
         counted, least, most = float(row["uploaded"]), float(before.get(viewer, 0)), float(out.get(viewer, 0))
         if not least * (1 - tolerance) <= counted <= most * (1 + tolerance):
-            yield f"p2p: {viewer} counted {counted:.0f} bytes uploaded, the others received {least:.0f} to {most:.0f}"
+            yield f"p2p: {viewer} counted {counted:.0f} bytes uploaded, its peers received {least:.0f} to {most:.0f}"
 
 
 def _segment_imbalances(trace: Trace, tolerance: float) -> Iterator[str]:
@@ -82,19 +85,17 @@ def _segment_imbalances(trace: Trace, tolerance: float) -> Iterator[str]:
     held = played["bytes_http"] + played["bytes_p2p"]
     short = int((held < played["size"] * (1 - tolerance)).sum())
     if short:
-        yield f"segments: {short} of {len(played)} played with fewer bytes than their size"
+        yield f"segments: {short} of {len(played)} segments were played with fewer bytes than their size"
     received = float(trace["transfers"]["bytes"].sum())
     kept = float((trace["segments"]["bytes_http"] + trace["segments"]["bytes_p2p"]).sum())
     if kept > received * (1 + tolerance):
-        yield f"segments: {kept:.0f} bytes held, only {received:.0f} received"
+        yield f"segments: viewers held {kept:.0f} bytes, but received only {received:.0f}"
 
 
 def _viewers(trace: Trace, states: pd.DataFrame, links: pd.DataFrame) -> pd.DataFrame:
-    base = trace["viewers"].set_index("viewer")
-    out = base[["joined_at", "departure", "nat", "uplink", "downlink", "device", "actor"]].copy()
-    out["region"] = base.get("region", "")
-    out["home"] = base["home"] if "home" in base else np.arange(len(base))
-    out["role"] = base.get("role", "honest")
+    base = trace.with_defaults("viewers").set_index("viewer")
+    kept = ["joined_at", "departure", "nat", "uplink", "downlink", "device", "actor", "region", "home", "role"]
+    out = base[kept].copy()
     out["left_at"] = base["left_at"].fillna(trace.manifest.duration)
     out["watched"] = (out["left_at"] - out["joined_at"].clip(lower=trace.scenario.warmup)).clip(lower=0.0)
     transfers, warmup = _counted(trace), trace.scenario.warmup
@@ -126,7 +127,7 @@ def _viewers(trace: Trace, states: pd.DataFrame, links: pd.DataFrame) -> pd.Data
 
 
 def _counted(trace: Trace) -> pd.DataFrame:
-    """Give the transfers with a column `counted`: their bytes after the warm-up."""
+    """Return the transfers with a column `counted`: their bytes after the warm-up."""
     rows, warmup = _marked(trace), trace.scenario.warmup
     begin = rows["first_byte_at"].fillna(rows["started_at"])
     end = np.maximum(rows["ended_at"].fillna(trace.manifest.duration), begin)
@@ -154,25 +155,21 @@ def _received(transfers: pd.DataFrame, warmup: float) -> Iterator[pd.DataFrame]:
 
 def _uploaded(transfers: pd.DataFrame) -> pd.DataFrame:
     p2p = transfers[transfers["source"] == "p2p"]
-    found = {"bytes_uploaded": p2p.groupby("from_viewer")["counted"].sum()}
+    sums = {"bytes_uploaded": p2p.groupby("from_viewer")["counted"].sum()}
     for name in ("relayed", "far"):
-        found[f"bytes_{name}"] = p2p[p2p[name]].groupby("viewer")["counted"].sum()
-    return pd.DataFrame(found)
+        sums[f"bytes_{name}"] = p2p[p2p[name]].groupby("viewer")["counted"].sum()
+    return pd.DataFrame(sums)
 
 
 def _marked(trace: Trace) -> pd.DataFrame:
-    """Give the transfers with columns that say whether one came from another region, or from a second CDN."""
-    rows = trace["transfers"]
-    far = pd.Series(False, index=rows.index)
-    if "region" in trace["viewers"]:
-        region = trace["viewers"].set_index("viewer")["region"]
-        far = (rows["source"] == "p2p") & (rows["viewer"].map(region) != rows["from_viewer"].map(region))
-    second = rows["server"] == "second" if "server" in rows else pd.Series(False, index=rows.index)
-    return rows.assign(far=far, second=second)
+    """Return the transfers with flags: `far` if one came from another region, `second` if from a second CDN."""
+    rows, region = trace.with_defaults("transfers"), trace.with_defaults("viewers").set_index("viewer")["region"]
+    here, there = rows["viewer"].map(region), rows["from_viewer"].map(region)
+    return rows.assign(far=there.notna() & (here != there), second=rows["server"] == "second")
 
 
 def _switches(trace: Trace) -> pd.DataFrame:
-    """Count the changes of quality between segments that were played one after another."""
+    """Return the changes of quality between segments that a viewer played one after another."""
     rows = trace["segments"]
     rows = rows[rows["played_at"] >= trace.scenario.warmup].sort_values(["viewer", "played_at"], kind="stable")
     groups = rows.groupby("viewer")
@@ -182,18 +179,18 @@ def _switches(trace: Trace) -> pd.DataFrame:
 
 
 def _played(trace: Trace, viewers: pd.DataFrame) -> pd.DataFrame:
-    """Bytes played, and of these the ones kept from each source; what came twice counts once."""
-    played = trace["segments"][trace["segments"]["played_at"] >= trace.scenario.warmup]
+    """Return the bytes played, and those of each source among them; bytes received twice count once."""
+    segments = trace.with_defaults("segments")
+    played = segments[segments["played_at"] >= trace.scenario.warmup]
     came = (played["bytes_http"] + played["bytes_p2p"]).clip(lower=1)
     share = (played["size"] / came).clip(upper=1.0)
     rows = played.assign(kept_http=played["bytes_http"] * share, kept_p2p=played["bytes_p2p"] * share)
-    sums = rows.groupby("viewer")[["size", "kept_http", "kept_p2p"]].sum()
-    sums["poisoned"] = rows.groupby("viewer")["poisoned"].sum() if "poisoned" in rows else 0
+    sums = rows.groupby("viewer")[["size", "kept_http", "kept_p2p", "poisoned"]].sum()
     return sums.rename(columns={"size": "bytes_played"}).reindex(viewers.index)
 
 
 def _states(trace: Trace) -> pd.DataFrame:
-    """Intervals (viewer, state, begin, end, latency, fresh) of the players; `fresh`: the state before was another."""
+    """Return intervals of the players (viewer, state, begin, end, latency, fresh); `fresh`: the last state differs."""
     rows = trace["playback"].sort_values(["viewer", "at"], kind="stable")
     left = trace["viewers"].set_index("viewer")["left_at"].fillna(trace.manifest.duration)
     groups = rows.groupby("viewer")
@@ -229,19 +226,19 @@ def _watching(states: pd.DataFrame, viewers: pd.DataFrame, warmup: float) -> pd.
 
 
 def _zaps(trace: Trace) -> pd.DataFrame:
-    """Count how often a viewer began anew, on another channel, and the seconds until it showed something there."""
+    """Return how often each viewer changed channels, and the sum of the seconds to the first frame there."""
     rows = trace["playback"].sort_values(["viewer", "at"], kind="stable")
-    visit = (rows["state"] == "starting").groupby(rows["viewer"]).cumsum()
-    rows = rows.assign(visit=visit)[visit > 1]
-    begun = rows[rows["state"] == "starting"].groupby(["viewer", "visit"])["at"].min()
-    shown = rows[rows["state"] == "playing"].groupby(["viewer", "visit"])["at"].min()
+    session = (rows["state"] == "starting").groupby(rows["viewer"]).cumsum()
+    rows = rows.assign(session=session)[session > 1]
+    begun = rows[rows["state"] == "starting"].groupby(["viewer", "session"])["at"].min()
+    shown = rows[rows["state"] == "playing"].groupby(["viewer", "session"])["at"].min()
     begun = begun[begun >= trace.scenario.warmup]
     waits = (shown.reindex(begun.index) - begun).groupby("viewer")
     return pd.DataFrame({"zaps": waits.size(), "zap_wait": waits.sum()})
 
 
 def _links(trace: Trace) -> pd.DataFrame:
-    """Give the times (a, b, begin, end) of connections, each pair's own overlaps merged."""
+    """Return the intervals (a, b, begin, end) of connections; those of one pair that overlap are merged."""
     rows = trace["connections"]
     rows = rows[(rows["outcome"] == "open") & rows["opened_at"].notna()]
     ends = np.sort(rows[["viewer", "other"]].to_numpy(dtype=str), axis=1) if len(rows) else np.empty((0, 2), str)
@@ -256,7 +253,7 @@ def _links(trace: Trace) -> pd.DataFrame:
 
 
 def _peers(trace: Trace, links: pd.DataFrame, viewers: pd.DataFrame) -> pd.DataFrame:
-    """Mean number of connected peers: from connections, or where a viewer wrote none of them, from its samples."""
+    """Return the mean number of connected peers: from connections, or from the samples of a viewer without any."""
     lasts = (links["end"] - links["begin"].clip(lower=trace.scenario.warmup)).clip(lower=0.0)
     held = lasts.groupby(links["a"]).sum().add(lasts.groupby(links["b"]).sum(), fill_value=0.0)
     mean = held.reindex(viewers.index) / viewers["watched"].where(viewers["watched"] > 0)
@@ -283,14 +280,14 @@ def _timeline(trace: Trace, states: pd.DataFrame, links: pd.DataFrame) -> pd.Dat
         "origin": _sent(trace, bins, duration) if len(trace["origin"]) else flows["http"],
         "relayed": flows["relayed"],
         "far": flows["far"],
-        "filled": np.zeros(bins),  # what edges fetch is no event of a trace
+        "filled": np.zeros(bins),  # a trace has no events of what edges fetch
         "second": flows["second"],
     }
     return _typed(pd.DataFrame(columns), TIMELINE)
 
 
 def _present(at: Floats, begin: pd.Series, end: pd.Series) -> NDArray[np.int64]:
-    """Count the intervals [begin, end) that hold each time."""
+    """Return the number of intervals [begin, end) that contain each time."""
     begun = np.searchsorted(np.sort(begin.to_numpy(float)), at, side="right")
     over = np.searchsorted(np.sort(end.to_numpy(float)), at, side="right")
     return (begun - over).astype(np.int64)
@@ -309,7 +306,7 @@ def _sent(trace: Trace, bins: int, duration: float) -> Floats:
 
 
 def _binned(begin: Floats, end: Floats, amount: Floats, bins: int) -> Floats:
-    """Share amounts, flowing evenly from begin to end, among bins; nothing is lost at the edges of the run."""
+    """Return the sums per bin of amounts that flow evenly from begin to end; the outermost bins take the rest."""
     some = amount > 0
     limit = bins * BIN
     begin = np.clip(begin[some], 0.0, np.nextafter(limit, 0.0))

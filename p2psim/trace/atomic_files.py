@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic file writes: a file or a folder is complete or absent, even after a crash."""
 
 import os
 import shutil
@@ -8,48 +8,48 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-__all__ = ["SCRATCH", "replace_folder", "replacing", "sync"]
+__all__ = ["PARTIAL_SUFFIX", "atomic_write", "replace_folder"]
 
-SCRATCH = ".part"
-"""How the names of files end that a killed program may leave behind; they begin with a dot."""
+PARTIAL_SUFFIX = ".part"
+"""Suffix of incomplete files that a killed program may leave behind; their names begin with a dot."""
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Write a file that takes the place of `path` once it is whole and on disk; after an error the old one stays."""
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+    """Context of a file that replaces `path` once it is complete and on disk; after an error the old file stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    number, name = tempfile.mkstemp(prefix=f".{path.name}-", suffix=SCRATCH, dir=path.parent)
-    scratch = Path(name)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", suffix=PARTIAL_SUFFIX, dir=path.parent)
+    partial = Path(name)
     try:
-        with os.fdopen(number, "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        scratch.chmod(0o644)
-        scratch.replace(path)
+        partial.chmod(0o644)
+        partial.replace(path)
     except BaseException:
-        scratch.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise
-    sync(path.parent)
+    _sync(path.parent)
 
 
 def replace_folder(new: Path, target: Path) -> None:
-    """Put a folder in the place of another, which may be there; a kill leaves one of them whole, or none."""
+    """Rename a folder to `target`, whose old content is removed; a kill leaves one of the two, complete, or none."""
     for path in new.iterdir():
-        sync(path)
-    sync(new)
+        _sync(path)
+    _sync(new)
     old = new.with_name(f"{new.name}-old")
     if target.exists():
         target.rename(old)
     new.replace(target)
-    sync(target.parent)
+    _sync(target.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
-def sync(path: Path) -> None:
-    """Have a folder's names, or a file's content, on disk."""
-    number = os.open(path, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Wait until the names in a folder, or the content of a file, are on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(number)
+        os.fsync(descriptor)
     finally:
-        os.close(number)
+        os.close(descriptor)

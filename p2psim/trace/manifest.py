@@ -1,4 +1,4 @@
-"""Where a trace comes from: scenario, seed, world, versions."""
+"""Provenance of a trace: scenario, seed, replication, versions of the packages."""
 
 import platform
 from dataclasses import asdict, dataclass, field
@@ -20,25 +20,27 @@ class Manifest:
     seed: int
     replication: int
     duration: float
+    """Seconds."""
     name: str = ""
+    """Name of the run; empty: that of its scenario."""
     recorded_on: str = ""
-    """Date of a measurement; empty for a simulation, which must not depend on the day."""
+    """Date of a measurement; empty for a simulation, whose result does not depend on the day."""
     versions: dict[str, str] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
-    """What the world says of itself: CPU load, what was enforced, checks that were made."""
+    """Facts of a measurement: CPU load, enforced fields of the scenario, bytes by who counted them."""
     format: int = FORMAT
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values for JSON."""
+        """Return plain values for JSON."""
         return asdict(self)
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that a result depends on."""
-    found = {"python": platform.python_version()}
+    """Return the versions of Python and of the packages on which a result depends."""
+    installed = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return installed

@@ -1,10 +1,10 @@
-"""Rows collected one by one, turned into tables at the end."""
+"""Collector of rows that become the tables of a trace."""
 
 from typing import Any
 
 import pandas as pd
 
-from p2psim.trace.schema import TABLES
+from p2psim.trace.schema import TABLES, required_columns
 from p2psim.trace.store import table
 
 __all__ = ["Recorder"]
@@ -17,14 +17,20 @@ class Recorder:
         self._rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
 
     def add(self, name: str, **row: Any) -> None:
-        """Append a row; raises ValueError where a column is missing, so that no row is half written."""
-        missing = TABLES[name].keys() - row.keys()
+        """Append a row to a table.
+
+        Raises
+        ------
+        ValueError
+            A required column is missing; nothing is appended.
+        """
+        missing = set(required_columns(name)) - row.keys()
         if missing:
             raise ValueError(f"table {name}: no column {sorted(missing)[0]!r}")
         self._rows[name].append(row)
 
     def tables(self, sort: bool = True) -> dict[str, pd.DataFrame]:
-        """Give all tables; rows in order of their first time column, where `sort` is asked."""
+        """Return all tables; with `sort`, rows are in the order of their first time column."""
         return {name: _frame(name, rows, sort) for name, rows in self._rows.items()}
 
 

@@ -1,6 +1,6 @@
-"""What a run comes to: one row per viewer and one per second; every metric is computed from these two tables.
+"""Totals of a run: a table with a row per viewer and one with a row per second, from which every metric is computed.
 
-A simulation without an event trace fills them in its kernel; `totals` computes them from a trace of either world.
+The kernel of a simulation counts them as it runs; `p2psim.trace.accounting.totals` computes them from a trace.
 """
 
 from collections.abc import Mapping
@@ -27,9 +27,9 @@ VIEWER_TOTALS: Mapping[str, str] = MappingProxyType(
         "downlink": "float",
         "device": "str",
         "actor": "str",
-        "region": "str",  # empty where there is but one
+        "region": "str",  # empty where there is only one
         "home": "int",
-        "role": "str",  # honest, or how it treats others
+        "role": "str",  # honest, or how it treats its peers
         "bytes_http": "float",  # media bytes received over HTTP, waste included
         "bytes_p2p": "float",  # media bytes received from peers, waste included
         "bytes_uploaded": "float",
@@ -40,13 +40,13 @@ VIEWER_TOTALS: Mapping[str, str] = MappingProxyType(
         "bytes_played": "float",  # size of the segments whose play began
         "watched": "float",  # seconds from joining to leaving
         "played": "float",  # seconds of media played
-        "startup": "float",  # seconds from joining to the first frame; NaN: it never came
+        "startup": "float",  # seconds from joining to the first frame; NaN: none was shown
         "stalls": "int",
-        "poisoned": "int",  # segments played that were not the origin's
+        "poisoned": "int",  # segments played whose bytes were not the origin's
         "stalled": "float",  # seconds stalled after the start
-        "latency": "float",  # live: mean distance to the newest segment while playing; NaN for VOD
+        "latency": "float",  # seconds to the live edge, mean while playing; NaN for VOD
         "peers": "float",  # connected peers, mean over the time watched
-        "http_transfers": "int",  # completed ones
+        "http_transfers": "int",  # completed transfers
         "p2p_transfers": "int",
         "http_wait": "float",  # sum over completed transfers of request → first byte
         "p2p_wait": "float",
@@ -77,7 +77,7 @@ TIMELINE: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Totals of one run: `viewers` has the columns of VIEWER_TOTALS, `timeline` those of TIMELINE."""
+    """Totals of a run: `viewers` has the columns of VIEWER_TOTALS, `timeline` those of TIMELINE."""
 
     scenario: Scenario
     seed: int

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 
 from p2psim.analysis.metrics import METRICS, estimate, jain, metrics, percentile_rate, sums
 from p2psim.trace import Totals, totals
-from tests.traces import Story, duet
+from tests.traces import TraceBuilder, duet
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,7 @@ def test_stalls_before_the_warmup_do_not_count() -> None:
 
 
 def test_ratio_over_replications_is_of_totals(run: Totals) -> None:
-    small = Story()
+    small = TraceBuilder()
     small.viewer("a")
     small.http("a", 0, 0.0, 1.0, 1000)
     found = estimate("p2p_ratio", [sums(run), sums(totals(small.trace()))])
@@ -119,9 +120,17 @@ def test_jain() -> None:
 
 
 def test_empty_run_has_no_ratio() -> None:
-    story = Story()
+    story = TraceBuilder()
     story.viewer("a")
     found = metrics(totals(story.trace()))
     assert math.isnan(found["p2p_ratio"])
     assert math.isnan(found["startup"])
     assert found["stalls"] == 0
+
+
+def test_descriptions_are_understandable_alone_and_fit_into_tables() -> None:
+    texts = [metric.text for metric in METRICS.values()]
+    assert len(set(texts)) == len(texts)
+    for text in texts:
+        assert len(text) < 50, text
+        assert re.search(r"\b(these|the same|its 95th)\b", text) is None, text

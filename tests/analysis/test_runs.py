@@ -5,7 +5,7 @@ import pandas as pd
 from p2psim.analysis.runs import Runs, jobs_for
 from p2psim.scenario import Scenario
 
-SCENARIO = Scenario.load("live-24s").replace({"duration": "30 s", "viewers.count": 3, "viewers.over": "2 s"})
+SCENARIO = Scenario.load("live-24s").replace({"duration": "30 s", "viewers.count": 3, "viewers.arrival_period": "2 s"})
 
 
 def test_a_run_is_simulated_once_whatever_its_name() -> None:

@@ -9,13 +9,13 @@ import pytest
 from p2psim.analysis.swarm_graph import describe, locality, swarm_graph
 from p2psim.errors import InputError
 from p2psim.trace import Trace
-from tests.traces import Story
+from tests.traces import TraceBuilder
 
 
 @pytest.fixture
 def trace() -> Trace:
     """Ana, Bo and Cy; Bo leaves at 15 and Cy comes at 5."""
-    story = Story()
+    story = TraceBuilder()
     story.viewer("ana")
     story.viewer("bo", left=15.0, departure="clean")
     story.viewer("cy", joined=5.0)

@@ -16,6 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from p2psim.network.flows import RATE_CHANGES
 from p2psim.network.max_min_sharing import allocate, close_flow, next_finish, open_flow
 
 __all__ = ["Outcome", "Transfers", "by_external", "by_full_solution", "by_kernel", "transfers"]
@@ -63,7 +64,7 @@ def by_kernel(work: Transfers) -> Outcome:
     _drive(
         network, work.at, work.source, work.sink + len(work.uplink), work.size, rows, np.zeros(_ROWS, np.int64), ended
     )
-    return Outcome(ended, network.counts[2] / (2 * len(ended)))
+    return Outcome(ended, network.counts[RATE_CHANGES] / (2 * len(ended)))
 
 
 @njit  # type: ignore[untyped-decorator]

@@ -16,7 +16,7 @@ from p2psim.simulation import run
 
 __all__ = ["main"]
 
-_WARM = {"viewers.count": 20, "duration": "30 s", "warmup": "0 s", "viewers.over": "2 s"}
+_WARM = {"viewers.count": 20, "duration": "30 s", "warmup": "0 s", "viewers.arrival_period": "2 s"}
 
 
 def main(arguments: list[str]) -> None:

@@ -23,7 +23,7 @@ metrics = ["p2p_ratio"]
 [set]
 "viewers.count" = 1000
 [grid]
-"stream.latency" = ["20 s", "24 s", "28 s"]
+"stream.live_latency" = ["20 s", "24 s", "28 s"]
 """
 
 

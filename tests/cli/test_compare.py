@@ -9,7 +9,7 @@ from p2psim.cli import main
 
 pytestmark = pytest.mark.testbed
 
-SHORT = ["vod-staggered", "--set", "duration=30 s", "--set", "viewers.count=4", "--set", "viewers.over=8 s"]
+SHORT = ["vod-staggered", "--set", "duration=30 s", "--set", "viewers.count=4", "--set", "viewers.arrival_period=8 s"]
 GATE = ["--margin", "10", "--gate", "p2p_ratio,media_bytes=15,p2p_times=60,peers_over_time=15"]
 """Wide: four viewers exchange few segments in half a minute, and three such recordings on a busy machine had shares of
 62.9, 67.1 and 67.1 %. Either fault is further off: 58 points of the share, and transfers of twice the length."""

@@ -15,7 +15,17 @@ from p2psim.cli import main
 from p2psim.cli.main import COMMANDS
 from p2psim.scenario import bundled
 
-SMALL = ["live-24s", "--set", "duration=40 s", "--set", "viewers.count=4", "--set", "viewers.over=3 s", "--jobs", "1"]
+SMALL = [
+    "live-24s",
+    "--set",
+    "duration=40 s",
+    "--set",
+    "viewers.count=4",
+    "--set",
+    "viewers.arrival_period=3 s",
+    "--jobs",
+    "1",
+]
 
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +57,19 @@ def test_simulate_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.search(r"^p2p_ratio +[\d.]+ %", shown.out, re.MULTILINE)
     assert re.search(r"^origin_saving ", shown.out, re.MULTILINE)
     assert shown.err == "p2psim: warning: 2 replications: intervals are unreliable; use 5 or more\n"
+
+
+def test_tables_describe_their_metrics_and_raw_ones_have_the_numbers_of_json(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["simulate", *SMALL, "--replications", "2", "--quiet", "--no-baseline"]
+    assert main(arguments) == 0
+    assert re.search(r"^startup .* mean time from joining to the first frame$", capsys.readouterr().out, re.MULTILINE)
+    assert main([*arguments, "--raw"]) == 0
+    raw = capsys.readouterr().out
+    assert main([*arguments, "--json"]) == 0
+    exact = json.loads(capsys.readouterr().out)["origin_rate"]
+    assert re.search(rf"^origin_rate +{exact['mean']} +{exact['low']} +{exact['high']} +rate$", raw, re.MULTILINE)
 
 
 def test_simulate_json_is_one_object_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,7 +107,7 @@ def test_simulate_saves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         (["simulate", "live-24s", "--set", "x"], "NAME=VALUE is expected"),
         (["simulate", "live-24s", "--set", "viewers.cout=3"], "did you mean 'count'"),
         (["simulate", "live-24s", "--set", "viewers.count=many"], "a whole number"),
-        (["simulate", "live-24s", "--set", "stream.latency=8"], "needs its unit"),
+        (["simulate", "live-24s", "--set", "stream.live_latency=8"], "needs its unit"),
         (["simulate", "live-24s", "--set", "nat.mix=bad"], "accepted: open"),
         (["simulate", "live-24s", "--replications", "0"], "at least 1"),
         (["simulate", "live-24s", "--replications", "x"], "whole number"),
@@ -124,7 +147,7 @@ def test_bad_input_is_one_line_and_status_2(
 
 
 def test_values_of_set_may_be_words_numbers_and_tables(capsys: pytest.CaptureFixture[str]) -> None:
-    more = ["--set", "nat.mix=open", "--set", "access.mix={ us-cable = 1.0 }", "--set", "viewers.crash=50 %"]
+    more = ["--set", "nat.mix=open", "--set", "access.mix={ us-cable = 1.0 }", "--set", "viewers.crash_share=50 %"]
     assert main(["simulate", *SMALL, *more, "--replications", "1", "--no-baseline", "--json"]) == 0
 
 
@@ -263,7 +286,15 @@ def test_what_makes_no_sense_for_long_runs_is_refused(
 
 def test_precision_and_warmup_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["simulate", "live-24s", "--set", "duration=60 s", "--set", "viewers.count=8", "--quiet"]
-    arguments += ["--set", "viewers.arrivals=poisson", "--set", "viewers.viewing=30 s", "--no-baseline", "--jobs", "1"]
+    arguments += [
+        "--set",
+        "viewers.arrivals=poisson",
+        "--set",
+        "viewers.mean_viewing_time=30 s",
+        "--no-baseline",
+        "--jobs",
+        "1",
+    ]
     assert main([*arguments, "--replications", "2", "--precision", "0.1 %", "--most", "3"]) == 0
     said = capsys.readouterr()
     assert "3 replications from seed 1" in said.out

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.testbed
 
 def test_what_is_measured_can_be_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "trace"
-    changes = ["--set", "duration=18 s", "--set", "viewers.count=3", "--set", "viewers.over=2 s"]
+    changes = ["--set", "duration=18 s", "--set", "viewers.count=3", "--set", "viewers.arrival_period=2 s"]
     assert main(["measure", "live-24s", *changes, "--out", str(folder), "--json", "--quiet"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert 0 <= found["p2p_ratio"] <= 1
@@ -34,7 +34,7 @@ def test_what_cannot_be_measured_is_refused_in_one_line(capsys: pytest.CaptureFi
 
 
 def test_a_series_goes_on_where_it_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    changes = ["--set", "duration=8 s", "--set", "viewers.over=1 s", "--set", "viewers.count=2"]
+    changes = ["--set", "duration=8 s", "--set", "viewers.arrival_period=1 s", "--set", "viewers.count=2"]
     asked = ["measure", "measured-pair", "live-24s", *changes, "--out", str(tmp_path), "--json", "--quiet"]
     assert main(asked) == 0
     first = json.loads(capsys.readouterr().out)["traces"]

@@ -16,7 +16,7 @@ metrics = ["p2p_ratio", "origin_saving"]
 "duration" = "60 s"
 "viewers.count" = 5
 [grid]
-"stream.latency" = ["8 s", "24 s"]
+"stream.live_latency" = ["8 s", "24 s"]
 """
 
 
@@ -31,11 +31,14 @@ def test_a_sweep_prints_a_table_and_keeps_it(design: str, tmp_path: Path, capsys
     out = tmp_path / "out"
     assert main(["sweep", design, "--out", str(out), "--jobs", "1", "--quiet"]) == 0
     shown = capsys.readouterr()
-    assert "stream.latency" in shown.out
+    assert "stream.live_latency" in shown.out
     assert "24 s" in shown.out
     assert shown.err == f"8 runs finished, 0 failed, 0 pending; in {out}\n"
+    assert "p2p_ratio      share of media bytes that came from peers" in shown.out
     table = pd.read_csv(out / "table.csv")
-    assert list(table["stream.latency"]) == [8.0, 24.0]
+    assert main(["sweep", design, "--out", str(out), "--quiet", "--raw"]) == 0
+    assert str(table["p2p_ratio_low"].iloc[-1]) in capsys.readouterr().out
+    assert list(table["stream.live_latency"]) == [8.0, 24.0]
     assert {"p2p_ratio", "p2p_ratio_low", "p2p_ratio_high", "origin_saving"} <= set(table.columns)
     assert (out / "design.toml").read_text() == DESIGN
     assert len(pd.read_csv(out / "runs.csv")) == 2 * 2 * 2
@@ -54,7 +57,10 @@ def test_json_has_points_runs_and_nothing_else_is_printed(
     assert main([*arguments, "--jobs", "1"]) == 0
     whole = json.loads(capsys.readouterr().out)
     assert whole["runs"] == {"ok": 8, "failed": 0, "pending": 0}
-    assert [point["changes"] for point in whole["points"]] == [{"stream.latency": 8.0}, {"stream.latency": 24.0}]
+    assert [point["changes"] for point in whole["points"]] == [
+        {"stream.live_latency": 8.0},
+        {"stream.live_latency": 24.0},
+    ]
     assert set(whole["points"][0]["p2p_ratio"]) == {"mean", "low", "high"}
     assert whole["seed"] == 1
 
@@ -64,7 +70,7 @@ def test_json_has_points_runs_and_nothing_else_is_printed(
     [
         (["{}/none.toml"], "none.toml: cannot be read"),
         (["{}/pair.toml", "--task", "5/2"], "task 5/2"),
-        (["{}/pair.toml", "--out", "{}"], "not empty and not a sweep"),
+        (["{}/pair.toml", "--out", "{}"], "not empty and not the folder of a sweep"),
         (["{}/pair.toml", "--jobs", "0"], "'0'"),
         (["{}/pair.toml", "--dask", "nowhere", "--jobs", "2"], "not allowed with"),
     ],

@@ -20,7 +20,7 @@ metrics = ["p2p_ratio", "origin_saving"]
 [set]
 "viewers.count" = 5
 [grid]
-stream.latency = ["8 s", "24 s"]
+stream.live_latency = ["8 s", "24 s"]
 "nat.mix" = ["open", "average"]
 [[points]]
 "access.uplink" = "2 Mbit/s"
@@ -38,17 +38,17 @@ def load(tmp_path: Path, text: str) -> Design:
 def test_a_file_is_read_with_units_and_kinds_are_crossed(tmp_path: Path) -> None:
     design = load(tmp_path, FILE)
     assert (design.name, design.replications, design.seed) == ("design", 2, 7)
-    assert design.factors == ["stream.latency", "nat.mix", "access.uplink"]
+    assert design.factors == ["stream.live_latency", "nat.mix", "access.uplink"]
     assert len(design.points) == 8
-    assert dict(design.points[0].changes) == {"stream.latency": 8.0, "nat.mix": "open", "access.uplink": 250_000.0}
+    assert dict(design.points[0].changes) == {"stream.live_latency": 8.0, "nat.mix": "open", "access.uplink": 250_000.0}
     for point in design.points:
         assert point.scenario.viewers.count == 5
-        assert point.scenario.stream.latency == point.changes["stream.latency"]
+        assert point.scenario.stream.live_latency == point.changes["stream.live_latency"]
         assert point.scenario.access.uplink == point.changes["access.uplink"]
 
 
 def test_jobs_are_listed_once_with_their_baselines() -> None:
-    grid = {"stream.latency": [8.0, 24.0, 8.0]}
+    grid = {"stream.live_latency": [8.0, 24.0, 8.0]}
     alone = Design.of(BASE, grid=grid, replications=3, metrics=["p2p_ratio"])
     paired = Design.of(BASE, grid=grid, replications=3, metrics=["origin_saving"])
     assert len(alone.jobs()) == 2 * 3
@@ -85,7 +85,7 @@ def test_drawn_points_stay_in_range_and_come_again(method: str) -> None:
 
 
 def test_a_latin_hypercube_has_one_point_in_every_row() -> None:
-    factors = {name: {"low": 0.0, "high": 1.0} for name in ("nat.failure", "viewers.crash")}
+    factors = {name: {"low": 0.0, "high": 1.0} for name in ("nat.failure", "viewers.crash_share")}
     design = Design.of(BASE, sample={"count": 10, "factors": factors})
     for name in factors:
         assert sorted(int(point.changes[name] * 10) for point in design.points) == list(range(10))
@@ -94,15 +94,15 @@ def test_a_latin_hypercube_has_one_point_in_every_row() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ('[grid]\nstream.latency = ["8 s", "24"]', "stream.latency"),
-        ('[grid]\nstream.latencyy = ["8 s"]', "did you mean 'latency'"),
-        ('[grid]\nstream.latency = "8 s"', "a list of values"),
+        ('[grid]\nstream.live_latency = ["8 s", "24"]', "stream.live_latency"),
+        ('[grid]\nstream.latencyy = ["8 s"]', "did you mean 'live_latency'"),
+        ('[grid]\nstream.live_latency = "8 s"', "a list of values"),
         ('[grid]\nviewers.count = [5, 2.5]', "viewers.count = 2.5"),
         ('[grid]\nnat.mix = ["nowhere"]', "the point nat.mix = nowhere"),
         ("replications = 0\n[grid]\nviewers.count = [5]", "replications = 0"),
         ('metrics = ["speed"]\n[grid]\nviewers.count = [5]', "'speed' is not known"),
         ("colour = 1", "colour: not known"),
-        ("", "a design without points"),
+        ("", "the design has no points"),
         ('[sample]\ncount = 3\n[sample.factors]\nviewers.count = { low = 9, high = 2 }', "low must be less"),
         ('[sample]\ncount = 3\nmethod = "magic"\n[sample.factors]\nviewers.count = [1]', "sample.method = 'magic'"),
         ('[sample]\ncount = 0\n[sample.factors]\nviewers.count = [1]', "sample.count = 0"),

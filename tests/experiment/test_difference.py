@@ -1,5 +1,7 @@
 """Differences under common random numbers."""
 
+from typing import Any
+
 import pytest
 
 from p2psim import difference
@@ -12,8 +14,8 @@ BASE = Scenario(name="base").replace(
     {
         "duration": "60 s",
         "viewers.count": 12,
-        "viewers.over": "20 s",
-        "viewers.viewing": "40 s",
+        "viewers.arrival_period": "20 s",
+        "viewers.mean_viewing_time": "40 s",
         "stream.bitrate": "1 Mbit/s",
         "stream.segment": "2 s",
         "access.spread": 0.5,
@@ -61,9 +63,18 @@ def test_a_metric_that_is_no_ratio_is_paired_by_student(fast: Results, slow: Res
 def test_scenarios_are_simulated_as_their_partner_was(fast: Results, slow: Results) -> None:
     found = difference(fast, slow.scenario, "origin_saving")
     assert found == difference(fast, slow, "origin_saving")
-    table = differences(fast, slow, baseline=True).set_index("metric")
+    table = differences(fast, slow, baseline=True, raw=True).set_index("metric")
     assert table.loc["origin_saving", "difference"] == found.mean
     assert table.loc["p2p_ratio", "a"] == fast.interval("p2p_ratio").mean
+
+
+def test_differences_are_shown_in_units_that_people_read(fast: Results, slow: Results) -> None:
+    shown: Any = differences(fast, slow).set_index("metric")
+    raw: Any = differences(fast, slow, raw=True).set_index("metric")
+    assert list(shown.columns) == ["a", "b", "difference", "low", "high", "unit", "description"]
+    assert list(raw.columns) == ["a", "b", "difference", "low", "high", "unit"]
+    assert shown.loc["p2p_ratio", "unit"] == "%"
+    assert shown.loc["p2p_ratio", "difference"] == pytest.approx(100 * raw.loc["p2p_ratio", "difference"], abs=0.01)
 
 
 def test_what_cannot_be_paired_is_refused(fast: Results) -> None:

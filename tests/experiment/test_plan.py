@@ -3,6 +3,7 @@
 import json
 from dataclasses import FrozenInstanceError
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,6 +61,12 @@ def test_rates_bills_and_tables_agree(made: Plan) -> None:
     assert made["bill"].mean == pytest.approx(rate * 720 * 3600 / 1e9 * 0.02)
     assert made.costs["with"].iloc[10] == pytest.approx(made["bill"].mean)
     assert set(made.summary()["number"]) == set(made.numbers)
+    shown: Any = made.summary().set_index("number")
+    raw: Any = made.summary(raw=True).set_index("number")
+    assert list(shown.columns) == ["mean", "low", "high", "unit", "description"]
+    assert shown.loc["origin_rate", "unit"] == "Mbit/s"
+    assert shown.loc["origin_rate", "mean"] == pytest.approx(8e-6 * raw.loc["origin_rate", "mean"], rel=1e-3)
+    assert raw.loc["origin_rate", "mean"] == rate
     assert len(made.swarms) == len(made.simulated.sizes)
 
 

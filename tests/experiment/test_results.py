@@ -19,7 +19,7 @@ from p2psim.trace import TIMELINE, VIEWER_TOTALS, discrepancies
 
 
 def small() -> Scenario:
-    changes = {"duration": "60 s", "viewers.count": 6, "viewers.over": "5 s"}
+    changes = {"duration": "60 s", "viewers.count": 6, "viewers.arrival_period": "5 s"}
     return Scenario.load("live-24s").replace(changes)
 
 
@@ -38,12 +38,32 @@ def test_tables_have_the_columns_of_the_contract(results: Results) -> None:
 
 
 def test_summary_is_of_all_replications(results: Results) -> None:
-    summary = results.summary().set_index("metric")
+    summary = results.summary(raw=True).set_index("metric")
     assert list(summary.columns) == ["mean", "low", "high", "unit"]
     assert list(summary.index) == [name for name, metric in METRICS.items() if not metric.paired]
     totals = results.timeline[["http", "p2p"]].sum()
     assert summary.loc["p2p_ratio", "mean"] == pytest.approx(totals["p2p"] / totals.sum())
     assert (summary["low"].dropna() <= summary["mean"].loc[summary["low"].dropna().index]).all()
+
+
+def test_a_summary_is_in_units_that_people_read_and_describes_each_metric(results: Results) -> None:
+    shown, raw = results.summary(), results.summary(raw=True)
+    assert list(shown.columns) == ["metric", "mean", "low", "high", "unit", "description"]
+    assert list(raw.columns) == ["metric", "mean", "low", "high", "unit"]
+    shares = shown[shown["unit"] == "%"]
+    assert {"p2p_ratio", "stall_ratio"} <= set(shares["metric"])
+    exact = 100 * raw.loc[raw["metric"] == "p2p_ratio", "mean"].item()
+    assert shares.loc[shares["metric"] == "p2p_ratio", "mean"].item() == pytest.approx(exact, abs=0.005)
+    rate = shown.set_index("metric").loc["origin_rate"]
+    assert rate["unit"] == "Mbit/s"
+    assert rate["mean"] == pytest.approx(results.interval("origin_rate").mean * 8e-6, rel=1e-3)
+    assert rate["description"] == "mean rate of the origin"
+    assert "share of media bytes that came from peers" in repr(shown)
+
+
+def test_files_are_for_programs(results: Results, tmp_path: Path) -> None:
+    saved = pd.read_csv(results.save(tmp_path / "out") / "summary.csv")
+    pd.testing.assert_frame_equal(saved, results.summary(raw=True))
 
 
 def test_results_do_not_depend_on_the_number_of_processes(results: Results) -> None:
@@ -68,7 +88,7 @@ def test_baseline_is_the_same_viewers_without_peers(results: Results) -> None:
     base = results.baseline
     assert (base.viewers["joined_at"] == results.viewers["joined_at"]).all()
     assert base.timeline["p2p"].sum() == 0
-    saving = results.summary(baseline=True).set_index("metric").loc["origin_saving"]
+    saving = results.summary(baseline=True, raw=True).set_index("metric").loc["origin_saving"]
     expected = 1 - results.timeline["origin"].sum() / base.timeline["origin"].sum()
     assert saving["mean"] == pytest.approx(expected)
     assert results.baseline is base, "simulated once"
@@ -85,7 +105,7 @@ def test_events_must_be_asked_for() -> None:
         _ = plain.segments
 
 
-def test_save_writes_what_can_be_read_again(results: Results, tmp_path) -> None:
+def test_save_writes_what_can_be_read_again(results: Results, tmp_path: Path) -> None:
     folder = results.save(tmp_path / "out")
     assert Scenario.load(str(folder / "scenario.toml")) == results.scenario
     pd.testing.assert_frame_equal(pd.read_parquet(folder / "viewers.parquet"), results.viewers)
@@ -110,7 +130,7 @@ def test_figures_are_drawn_by_name(results: Results) -> None:
     plt.close("all")
 
 
-def test_progress_is_told_to_the_end(capsys) -> None:
+def test_progress_is_told_to_the_end(capsys: pytest.CaptureFixture[str]) -> None:
     simulate(small(), replications=2, jobs=1, progress=True)
     shown = capsys.readouterr()
     assert "simulating" in shown.err
@@ -123,10 +143,12 @@ def test_few_replications_are_warned_of(results: Results) -> None:
 
 
 def test_the_bootstrap_gives_the_same_means_and_other_intervals(results: Results) -> None:
-    one, other = (results.summary(method=method).set_index("metric") for method in ("student", "bootstrap"))
+    one, other = (results.summary(method=method, raw=True).set_index("metric") for method in ("student", "bootstrap"))
     pd.testing.assert_series_equal(one["mean"], other["mean"])
     assert not one["low"].equals(other["low"])
-    pd.testing.assert_frame_equal(other.reset_index(), results.summary(method="bootstrap"))  # drawn from the seed
+    pd.testing.assert_frame_equal(
+        other.reset_index(), results.summary(method="bootstrap", raw=True)
+    )  # drawn from the seed
     with pytest.raises(InputError, match="student, bootstrap"):
         results.summary(method="magic")
 
@@ -163,7 +185,7 @@ def test_a_simulation_goes_on_from_its_checkpoint(tmp_path: Path, results: Resul
 
 
 def test_warmup_and_batches_of_a_long_run() -> None:
-    steady = small().replace({"duration": 300.0, "viewers.over": 20.0})
+    steady = small().replace({"duration": 300.0, "viewers.arrival_period": 20.0})
     found = simulate(steady, 2, jobs=1, progress=False)
     assert 0 < found.warmup("viewers") <= 40  # everybody has come after 20 s
     later = dataclasses.replace(found, scenario=steady.replace({"warmup": 60.0}))
@@ -182,5 +204,5 @@ def test_processes_of_ones_own_act_in_every_replication(jobs: int, results: Resu
     found = simulate(results.scenario, 2, jobs=jobs, progress=False, prepare=lambda c: c.env.process(leaving(c)))
     for made in (found, found.baseline):
         assert ((made.viewers["left_at"] == 20.0).groupby(made.viewers["replication"]).sum() == 1).all()
-    with pytest.raises(InputError, match="checkpoint, prepare: one of them"):
+    with pytest.raises(InputError, match="checkpoint, prepare: pass only one of them"):
         simulate(results.scenario, 2, prepare=lambda c: None, checkpoint="nowhere")

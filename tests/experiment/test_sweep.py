@@ -1,12 +1,11 @@
 """Sweeps: the same table wherever and in whatever order runs are made; nothing lost, repeated or half written."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,45 +13,31 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from p2psim.analysis.runs import Job
-from p2psim.errors import DesignError, InputError
-from p2psim.experiment import Design, Sweep, executors, simulate, sweep
-from p2psim.experiment.result_store import Outcome, Store
-from p2psim.scenario import Scenario
-
-ROOT = Path(__file__).parents[2]
-BASE = Scenario(name="base").replace(
-    {
-        "duration": "40 s",
-        "viewers.count": 6,
-        "viewers.over": "10 s",
-        "stream.bitrate": "1 Mbit/s",
-        "stream.segment": "2 s",
-        "nat.mix": "open",
-        "tracker.interval": "20 s",
-    }
-)
-GRID = {"stream.latency": [8.0, 24.0], "access.uplink": [250_000.0, 1_000_000.0]}
-DESIGN = Design.of(BASE, grid=GRID, replications=3, metrics=["p2p_ratio", "origin_saving", "startup"])
-RUNS = len(DESIGN.jobs())
-LIMIT = 60.0
+from p2psim.errors import InputError
+from p2psim.experiment import Design, Sweep, simulate, sweep
+from tests.experiment.small_sweep import BASE, DESIGN, LIMIT, ROOT, RUNS, Counting, assert_same, runs_in
 
 
-@pytest.fixture(scope="module")
-def alone() -> Sweep:
-    return sweep(DESIGN, jobs=1, progress=False)
-
-
-def assert_same(one: Sweep, other: Sweep) -> None:
-    pd.testing.assert_frame_equal(one.table, other.table, check_exact=True)
-    pd.testing.assert_frame_equal(one.runs, other.runs, check_exact=True)
+def test_a_summary_of_a_sweep_has_units_and_descriptions(alone: Sweep) -> None:
+    shown, raw = alone.summary(), alone.summary(raw=True)
+    factors = ["stream.live_latency", "access.uplink"]
+    assert list(shown.columns) == [
+        *factors, "replications", "metric", "mean", "low", "high", "unit", "description",
+    ]  # fmt: skip
+    assert len(shown) == len(raw) == 4 * 3
+    assert shown[factors].iloc[0].to_list() == ["8 s", "2 Mbit/s"]
+    assert raw[factors].iloc[0].to_list() == [8.0, 250_000.0]
+    last = shown[shown["metric"] == "p2p_ratio"].iloc[-1]
+    assert last["unit"] == "%"
+    assert last["mean"] == pytest.approx(100 * alone.table["p2p_ratio"].iloc[-1], abs=0.005)
 
 
 def test_a_sweep_is_the_simulations_of_its_points(alone: Sweep) -> None:
     assert alone.is_complete
-    assert list(alone.table["stream.latency"]) == [8.0, 8.0, 24.0, 24.0]
+    assert list(alone.table["stream.live_latency"]) == [8.0, 8.0, 24.0, 24.0]
     for point, (_, row) in zip(DESIGN.points, alone.table.iterrows(), strict=True):
-        summary = simulate(point.scenario, 3, jobs=1, progress=False).summary(baseline=True).set_index("metric")
+        summary = simulate(point.scenario, 3, jobs=1, progress=False).summary(baseline=True, raw=True)
+        summary = summary.set_index("metric")
         for name in DESIGN.metrics:
             assert row[name] == summary.loc[name, "mean"]
             assert row[f"{name}_low"] == summary.loc[name, "low"]
@@ -77,20 +62,6 @@ def test_the_table_does_not_depend_on_the_place(place: str, alone: Sweep, tmp_pa
     assert_same(found, alone)
     if place in ("folder", "tasks"):
         pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "table.csv"), alone.table)
-
-
-class Counting(ThreadPoolExecutor):
-    """An executor that notes what it is given, and stops after some."""
-
-    def __init__(self, limit: int = 1_000_000) -> None:
-        super().__init__(1)
-        self.limit, self.given = limit, []  # type: ignore[var-annotated]
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        self.given.append(args[0].key)
-        if len(self.given) > self.limit:
-            raise KeyboardInterrupt
-        return super().submit(fn, *args, **kwargs)
 
 
 class Unlucky(ThreadPoolExecutor):
@@ -123,48 +94,20 @@ def test_a_failing_run_is_reported_and_ends_nothing(alone: Sweep, tmp_path: Path
 
 
 def test_a_grown_design_makes_only_what_is_new(tmp_path: Path) -> None:
-    small = Design.of(BASE, grid={"stream.latency": [8.0]}, replications=2, metrics=["p2p_ratio"])
-    large = Design.of(BASE, grid={"stream.latency": [8.0, 24.0]}, replications=3, metrics=["p2p_ratio"])
+    small = Design.of(BASE, grid={"stream.live_latency": [8.0]}, replications=2, metrics=["p2p_ratio"])
+    large = Design.of(BASE, grid={"stream.live_latency": [8.0, 24.0]}, replications=3, metrics=["p2p_ratio"])
     with Counting() as executor:
         sweep(small, tmp_path, executor=executor, progress=False)
         sweep(large, tmp_path, executor=executor, progress=False)
         assert len(executor.given) == len(set(executor.given)) == 6
 
 
-class Deadly:
-    """Kills its process for one job."""
-
-    def __init__(self, victim: Job) -> None:
-        self.victim = victim.key
-
-    def __call__(self, job: Job) -> Outcome:
-        if job.key == self.victim:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return SIMULATE_ONE(job)
-
-
-SIMULATE_ONE = executors.simulate_one
-
-
-def test_a_run_that_kills_its_process_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    design = Design.of(BASE, grid={"stream.latency": [8.0, 24.0]}, replications=3, metrics=["p2p_ratio"])
-    victim = design.jobs()[2]
-    monkeypatch.setattr(executors, "simulate_one", Deadly(victim))
-    found = sweep(design, jobs=2, progress=False)
-    failed = found.status[found.status["status"] == "failed"]
-    assert found.count("ok") == 5
-    assert list(failed["replication"]) == [victim.replication]
-    assert "process died" in failed["reason"].iloc[0]
-
-
-# -- kills ------------------------------------------------------------------------------------------------------------
-
 FILE = """
 scenario = "base.toml"
 replications = 12
 metrics = ["p2p_ratio", "origin_saving"]
 [grid]
-"stream.latency" = ["8 s", "24 s"]
+"stream.live_latency" = ["8 s", "24 s"]
 """
 
 
@@ -185,13 +128,6 @@ def start(design: Path, out: Path, jobs: int) -> subprocess.Popen[str]:
         signal.signal(signal.SIGINT, before)
 
 
-def runs_in(out: Path) -> dict[str, tuple[bytes, int]]:
-    found = {}
-    for path in out.glob("runs/[!.]*.json"):
-        found[path.name] = (path.read_bytes(), path.stat().st_mtime_ns)
-    return found
-
-
 def wait_for(done: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     end = time.monotonic() + LIMIT  # noqa: TID251 - a real process is waited for
     while not done():
@@ -202,7 +138,8 @@ def wait_for(done: Callable[[], bool], process: subprocess.Popen[str]) -> None:
 
 def test_a_killed_sweep_goes_on_where_it_was(design_file: Path, tmp_path: Path) -> None:
     design, out = Design.load(design_file), tmp_path / "out"
-    total, before = len(design.jobs()), {}
+    total = len(design.jobs())
+    before: dict[str, tuple[bytes, int]] = {}
     workers_left: list[Path] = []
     for jobs, target in ((2, 3), (1, total // 2)):
         with start(design_file, out, jobs) as process:
@@ -243,57 +180,10 @@ def test_an_interrupted_sweep_says_one_line_and_keeps_what_is_done(
     assert len(runs_in(out)) >= 2
 
 
-# -- the folder -------------------------------------------------------------------------------------------------------
-
-
-def test_two_sweeps_do_not_work_in_one_folder(tmp_path: Path) -> None:
-    code = (
-        "from p2psim.experiment.result_store import Store\n"
-        f"store = Store({str(tmp_path)!r}); store.open(); print(1, flush=True); input()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline()
-        store = Store(tmp_path)
-        with pytest.raises(DesignError, match="another process is at work"):
-            store.open()
-        other.kill()
-    store.open()
-    store.close()
-
-
-def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(DesignError, match="not empty and not a sweep"):
-        sweep(DESIGN, tmp_path, progress=False)
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
-
-
-def test_runs_of_other_code_are_not_mixed_in(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    store.open()
-    store.close()
-    manifest = tmp_path / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"fingerprint": "', '"fingerprint": "0'))
-    with pytest.raises(DesignError, match="another version"):
-        store.open()
-
-
-def test_a_damaged_run_is_made_again(tmp_path: Path, alone: Sweep) -> None:
-    sweep(DESIGN, tmp_path, jobs=1, progress=False)
-    for path, damage in zip(sorted(tmp_path.glob("runs/*.json")), ("", "{", "[]", '{"status": "ok"}'), strict=False):
-        path.write_text(damage)
-    with Counting() as executor:
-        assert_same(sweep(DESIGN, tmp_path, executor=executor, progress=False), alone)
-        assert len(executor.given) == 4
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"jobs": 2, "dask": "tcp://127.0.0.1:1"}, "one place"),
+        ({"jobs": 2, "dask": "tcp://127.0.0.1:1"}, "pass only one of"),
         ({"jobs": 0}, "jobs = 0"),
         ({"task": "3/2", "out": "x"}, "task 3/2"),
         ({"task": "1/2"}, "needs a folder"),
@@ -306,46 +196,3 @@ def test_bad_arguments_are_refused(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=said):
         sweep(DESIGN, progress=False, **arguments)
-
-
-# -- Dask -------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def dask_cluster(tmp_path: Path) -> Iterator[str]:
-    """A real scheduler and two real worker processes."""
-    pytest.importorskip("distributed", reason="Dask is not installed")
-    contact = tmp_path / "scheduler.json"
-    common = ["--scheduler-file", str(contact), "--no-dashboard"]
-    scheduler = [*_dask("scheduler"), *common, "--host", "127.0.0.1", "--port", "0"]
-    worker = [*_dask("worker"), *common, "--host", "127.0.0.1", "--nworkers", "2", "--nthreads", "1"]
-    worker += ["--local-directory", str(tmp_path)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    with (tmp_path / "dask.log").open("wb") as log:
-        started = [subprocess.Popen(each, stdout=log, stderr=log, env=environment) for each in (scheduler, worker)]
-        try:
-            end = time.monotonic() + LIMIT  # noqa: TID251
-            while not contact.exists():
-                assert time.monotonic() < end, (tmp_path / "dask.log").read_text()  # noqa: TID251
-                time.sleep(0.05)
-            address = json.loads(contact.read_text())["address"]
-            from distributed import Client
-
-            with Client(address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
-                client.wait_for_workers(2, timeout=LIMIT)
-            yield address
-        finally:
-            for process in reversed(started):
-                process.terminate()
-            for process in started:
-                process.wait(timeout=LIMIT)
-
-
-def _dask(verb: str) -> list[str]:
-    return [sys.executable, "-m", "dask", verb]
-
-
-def test_a_dask_cluster_gives_the_same_bits(dask_cluster: str, alone: Sweep, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    assert_same(sweep(DESIGN, out, dask=dask_cluster, progress=False), alone)
-    assert len(runs_in(out)) == RUNS

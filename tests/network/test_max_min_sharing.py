@@ -1,4 +1,4 @@
-"""Max-min sharing against a slow and obvious solver, on graphs that Hypothesis makes as nasty as it can."""
+"""Max-min sharing against a slow and simple solver, on adversarial and random graphs."""
 
 import math
 
@@ -16,16 +16,16 @@ History = tuple[list[float], list[tuple[int, list[int], float]]]
 
 
 def progressive_filling(capacity: NDArray[np.float64], flows: dict[int, Spec]) -> dict[int, float]:
-    """Raise all rates together; whoever meets its cap or a full link stays there (Bertsekas and Gallager, §6.5.2)."""
+    """Return rates by progressive filling: all grow together until each meets its cap or a full link (B&G §6.5.2)."""
     rates: dict[int, float] = {}
-    left = capacity.astype(float).copy()
+    residual = capacity.astype(float).copy()
     while len(rates) < len(flows):
         rising = [f for f in flows if f not in rates]
         share = {}
         for link in range(len(capacity)):
             users = [f for f in rising if link in flows[f][0]]
             if users:
-                share[link] = max(0.0, left[link]) / len(users)
+                share[link] = max(0.0, residual[link]) / len(users)
         lowest = min(share.values(), default=math.inf)
         cap = min(flows[f][1] for f in rising)
         if cap <= lowest:
@@ -36,7 +36,7 @@ def progressive_filling(capacity: NDArray[np.float64], flows: dict[int, Spec]) -
         for f, rate in fixed.items():
             rates[f] = rate
             for link in flows[f][0]:
-                left[link] -= rate
+                residual[link] -= rate
     return rates
 
 
@@ -108,7 +108,7 @@ def test_adversarial_graphs(shape: str) -> None:
 
 
 def run_to_end(network: Network) -> dict[int, float]:
-    """Let all flows end; gives their finish times."""
+    """Close all flows as they end; return their finish times."""
     finished = {}
     while math.isfinite(at := next_finish(network)):
         f = int(network.finish[0].who)
@@ -131,14 +131,14 @@ def test_three_flows_on_one_link_share_it() -> None:
     assert run_to_end(network) == pytest.approx({0: 3.0, 1: 5.0, 2: 6.0})
 
 
-def test_a_flow_over_no_capacity_never_ends() -> None:
+def test_a_flow_over_a_link_of_zero_capacity_never_ends() -> None:
     network = allocate(np.array([0.0, 5.0]), 1, 2)
     open_flow(network, 0, np.array([0, 1]), 1.0, math.inf, 0.0)
     assert next_finish(network) == math.inf
     assert left_at(network, 0, 100.0) == 1.0
 
 
-def test_of_flows_that_end_together_the_first_owners_is_first() -> None:
+def test_flows_that_end_together_end_in_the_order_of_owners_and_ranks() -> None:
     network = allocate(np.array([math.inf]), flows=4)
     network.flow["owner"], network.flow["rank"] = [0, 1, 0, 1], [0, 0, 1, 1]
     path = np.zeros(1, np.int64)

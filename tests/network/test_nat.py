@@ -1,10 +1,11 @@
-"""NAT traversal: the published matrix, and the shares of pairs that the presets were made for."""
+"""NAT traversal: the published matrix of pairs, and the shares of pairs that connect under the presets."""
 
 import numpy as np
 import pytest
 
 from p2psim.network.nat import connects, pair_success, reachability, twice_translated
-from p2psim.scenario.presets import NAT_KINDS, nat_mixes
+from p2psim.scenario.nat_kinds import NAT_KINDS
+from p2psim.scenario.presets import nat_mixes
 
 # rows and columns in the order of NAT_KINDS; checkmynat.com/posts/nat-traversal, and measured in a lab
 PUBLISHED = ["YYYYYn", "YYYYYn", "YYYYYn", "YYYYnn", "YYYnnn", "nnnnnn"]
@@ -27,7 +28,7 @@ def test_presets_meet_the_published_share_of_pairs(mix: str, share: float) -> No
     assert pair_success(np.array(nat_mixes()[mix])) == pytest.approx(share, abs=0.001)
 
 
-def test_pair_success_is_its_closed_form() -> None:
+def test_pair_success_agrees_with_its_closed_form() -> None:
     """P = (1 - b)² - s² - 2 s q, with b blocked, s symmetric and q port-restricted."""
     mix = dict(zip(NAT_KINDS, nat_mixes()["mobile"], strict=True))
     b, s, q = mix["blocked"], mix["symmetric"], mix["port-restricted"]
@@ -35,7 +36,7 @@ def test_pair_success_is_its_closed_form() -> None:
 
 
 def test_general_kinds_follow_the_rule_of_mapping_and_filtering() -> None:
-    """A dependent mapping meets independent ones whose filter ignores ports, and more if it depends on no port."""
+    """A dependent mapping connects to independent ones whose filter ignores ports; one by address connects to more."""
     named = {name: i for i, name in enumerate(NAT_KINDS)}
     easy, by_address, by_port = {"public", "full-cone", "restricted"}, {"AD/EI", "AD/AD"}, {"APD/EI", "APD/AD"}
     met = {

@@ -1,4 +1,4 @@
-"""Round trips of pairs."""
+"""Round-trip times of pairs and between regions."""
 
 import numpy as np
 import pytest
@@ -6,11 +6,11 @@ import pytest
 from p2psim.network.round_trip import pair_rtt, regional_rtt
 
 
-def test_no_spread_is_the_median() -> None:
+def test_without_spread_a_pair_has_the_median() -> None:
     assert pair_rtt(0.04, 0.0, 1, 3, 9) == 0.04
 
 
-def test_a_pair_has_one_round_trip() -> None:
+def test_a_pair_has_the_same_round_trip_in_both_directions() -> None:
     assert pair_rtt(0.04, 0.6, 7, 3, 9) == pair_rtt(0.04, 0.6, 7, 9, 3)
     assert pair_rtt(0.04, 0.6, 7, 3, 9) != pair_rtt(0.04, 0.6, 8, 3, 9)
 
@@ -21,8 +21,8 @@ def test_pairs_are_lognormal() -> None:
     assert np.std(logs) == pytest.approx(0.6, rel=0.06)
 
 
-def test_regions_are_as_far_apart_as_the_earth_makes_them() -> None:
-    """São Paulo, Lisbon: 7930 km on the great circle, 79 ms there and back through straight fibre."""
+def test_regions_are_apart_by_the_great_circle() -> None:
+    """São Paulo and Lisbon are 7930 km apart: 79 ms there and back through straight fibre."""
     found = regional_rtt(0.04, np.array([-23.55, 38.72]), np.array([-46.63, -9.14]), 1.0)
     assert found[0, 0] == found[1, 1] == 0.04
     assert found[0, 1] == found[1, 0] == pytest.approx(0.04 + 2 * 7930 / 200_000, abs=0.0005)

@@ -5,12 +5,12 @@ import dataclasses
 
 import pytest
 
-from p2psim.policy import loader
-from p2psim.policy.agent import Agent
 from p2psim.policy.election import item_hash, peer_hash
-from p2psim.policy.state import HTTP, options
+from p2psim.policy.interface import options
+from p2psim.policy.state import HTTP, commands
 from p2psim.rng import constant_streams
 from p2psim.scenario.policy import PUBLIC_STUN, PUBLIC_TRACKERS, Policy
+from p2psim.testbed.peer.single_loader import Agent
 from p2psim.wire import CommandJoiner, RemoteProtocolError, SegmentsAnnouncement, decode, encode
 
 
@@ -24,8 +24,8 @@ def agent(live: bool = False, name: str = "me", segment: float = 4.0, **policy: 
     return made
 
 
-def kinds(commands: list[object]) -> list[tuple[int, int]]:
-    return [(command.kind, command.segment) for command in commands if command.kind != loader.ANNOUNCE]  # type: ignore[attr-defined]
+def kinds(issued: list[object]) -> list[tuple[int, int]]:
+    return [(command.kind, command.segment) for command in issued if command.kind != commands.ANNOUNCE]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("rule", "started"), [("upstream", []), ("fixed", [5, 6])])
@@ -35,18 +35,18 @@ def test_queue_of_a_player_whose_segment_has_left_the_playlist(rule: str, starte
     viewer.player_aborts(0)
     viewer.playlist([(i, i * 4.0, i * 4.0 + 4.0) for i in range(5, 25)])
     viewer.playhead_moves(21.0, 1.0, 1.0)
-    assert kinds(viewer.queue_pass(1.0)) == [(loader.START_HTTP, segment) for segment in started]
+    assert kinds(viewer.queue_pass(1.0)) == [(commands.START_HTTP, segment) for segment in started]
 
 
 @pytest.mark.parametrize(("rule", "aborted"), [("upstream", True), ("fixed", False)])
 def test_what_loads_before_the_segment_asked_for(rule: str, aborted: bool) -> None:
     viewer = agent(queueStart=rule)
     viewer.player_requests(1)
-    assert (loader.START_HTTP, 1) in kinds(viewer.queue_pass(0.0))
+    assert (commands.START_HTTP, 1) in kinds(viewer.queue_pass(0.0))
     viewer.started(HTTP, 0.0)
     viewer.player_requests(2)
-    commands = kinds(viewer.queue_pass(0.1))
-    assert ((loader.ABORT_HTTP, 1) in commands) is aborted
+    issued = kinds(viewer.queue_pass(0.1))
+    assert ((commands.ABORT_HTTP, 1) in issued) is aborted
 
 
 @pytest.mark.parametrize(("faults", "read"), [(True, False), (False, True)])
@@ -67,9 +67,9 @@ def test_without_p2p_only_what_the_player_asks_for_is_fetched() -> None:
     viewer = agent(isP2PDisabled=True)
     assert viewer.queue_pass(0.0) == []
     viewer.player_requests(0)
-    assert kinds(viewer.queue_pass(0.1)) == [(loader.START_HTTP, 0)]
+    assert kinds(viewer.queue_pass(0.1)) == [(commands.START_HTTP, 0)]
     viewer.failed(0, 0.2)
-    assert kinds(viewer.queue_pass(0.2)) == [(loader.REJECT, 0)], "the player itself tries again"
+    assert kinds(viewer.queue_pass(0.2)) == [(commands.REJECT, 0)], "the player itself tries again"
 
 
 def test_defaults_are_those_of_upstream() -> None:
@@ -130,7 +130,8 @@ def test_each_missing_segment_is_fetched_by_one_of_all() -> None:
                 viewer.connect(other)
         viewer.player_requests(0)
         viewer.player_aborts(0)
-        fetched += [segment for kind, segment in kinds(viewer.queue_pass(0.0)) if kind == loader.START_HTTP and segment]
+        started = [segment for kind, segment in kinds(viewer.queue_pass(0.0)) if kind == commands.START_HTTP]
+        fetched += [segment for segment in started if segment]
     assert sorted(fetched) == list(range(1, 20))
 
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from p2psim.policy.neighbours import connect, disconnect, set_announced
 from p2psim.policy.peer_choice import choose_holder
 from p2psim.policy.state import STORED, allocate
+from p2psim.policy.state.neighbours import connect, disconnect, set_announced
 from p2psim.rng import kernel_streams
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.policy.random_worlds import KINDS, difference, make_case
+from tests.policy.world import World
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 
@@ -33,6 +34,13 @@ SCENARIOS = [scenario for file in FILES for scenario in scenarios_of(file)]
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=[s["name"] for s in SCENARIOS])
 def test_event_for_event(scenario: dict[str, Any]) -> None:
     assert difference(scenario) == ""
+
+
+def test_a_playlist_may_be_longer_than_there_was_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loader makes room when the playlist comes, and forgets nothing, not even the limit of its storage."""
+    monkeypatch.setattr(World, "capacity", 4)
+    limited = [scenario for scenario in SCENARIOS if scenario["name"].startswith("storage_")]
+    assert [scenario["name"] for scenario in limited if difference(scenario)] == []
 
 
 def test_a_difference_is_told() -> None:

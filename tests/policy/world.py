@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from p2psim.policy.bandwidth import Bandwidth
-from p2psim.policy.state import options
+from p2psim.policy.interface import options
+from p2psim.policy.state.bandwidth import Bandwidth
 from p2psim.rng import constant_streams
 from p2psim.scenario.policy import Policy
 from p2psim.testbed.peer.interfaces import FetchEvents
@@ -363,6 +363,9 @@ class FakePeer:
 class World:
     """One scenario of the recorder's."""
 
+    capacity = 1024
+    """Segments for which a loader has room from the beginning."""
+
     def __init__(self, params: dict[str, Any], most_events: int = 1_000_000) -> None:
         self.params = params
         self.clock = VirtualClock()
@@ -490,7 +493,7 @@ class World:
             storage=policy.storage_limit(mobile=False),
             page_opened_at=0.0,
             meters=self._meters,
-            capacity=1024,
+            capacity=self.capacity,
             upstream_faults=True,
             page=self._page,
             predecessor=predecessor,
@@ -521,7 +524,8 @@ class World:
             self._behind(4, lambda: self.notes.add("throw", m=said))
             return
         self._begin_at = segment * float(self._duration)
-        track.qualities.load(
+        # a track from before a zap that still tries again asks in the channel that plays now
+        self._tracks[int(track.is_sound)].qualities.load(
             level,
             segment,
             lambda _data, bandwidth: self._delivered(track, segment, level, bandwidth),

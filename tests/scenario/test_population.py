@@ -1,16 +1,14 @@
 """Who comes: distributions, and that one property does not shift another."""
 
-import math
-
 import numpy as np
 import pytest
 
 from p2psim.scenario import NAT_KINDS, Population, Scenario, populate
 from p2psim.scenario.population import HAIRPIN, HOST, NO_WAY, NOWHERE, channel_shares, device_names
-from p2psim.scenario.presets import access_profiles, crypto_rates, nat_mixes, places
+from p2psim.scenario.presets import access_profiles, nat_mixes
 
 
-def draw(replication: int = 0, **changes: object) -> Population:
+def draw(replication: int = 0, /, **changes: object) -> Population:
     scenario = Scenario().replace({"duration": 600.0, "viewers.count": 2000, **changes})
     return populate(scenario, 1, replication)
 
@@ -19,7 +17,7 @@ def test_same_seed_same_viewers() -> None:
     one, two = draw(), draw()
     assert (one.joined_at == two.joined_at).all()
     assert (one.nat == two.nat).all()
-    assert not (one.joined_at == draw(replication=1).joined_at).any()
+    assert not (one.joined_at == draw(1).joined_at).any()
 
 
 @pytest.mark.parametrize(
@@ -27,13 +25,13 @@ def test_same_seed_same_viewers() -> None:
     [
         {"nat.mix": "mobile"},
         {"access.uplink": "3 Mbit/s"},
-        {"viewers.crash": 0.9},
+        {"viewers.crash_share": 0.9},
         {"viewers.sharing": 0.5},
         {"policy.name": "http-only"},
     ],
 )
 def test_one_change_leaves_the_rest_as_it_was(change: dict[str, object]) -> None:
-    base = {"viewers.viewing": 100.0, "access.spread": 0.5}
+    base = {"viewers.mean_viewing_time": 100.0, "access.spread": 0.5}
     one, two = draw(**base), draw(**base, **change)
     assert (one.joined_at == two.joined_at).all()
     assert (one.left_at == two.left_at).all()
@@ -47,34 +45,12 @@ def test_nat_shares_are_those_of_the_mix() -> None:
     assert found == pytest.approx(nat_mixes()["average"], abs=0.01)
 
 
-def test_viewing_times_have_their_mean_whatever_their_law() -> None:
-    for spread in (0.0, 1.0):
-        viewers = draw(**{"duration": 1e6, "viewers.count": 20000, "viewers.viewing": 100.0, "viewers.spread": spread})
-        assert (viewers.left_at - viewers.joined_at).mean() == pytest.approx(100, rel=0.05)
-
-
 def test_nobody_leaves_after_the_end() -> None:
-    viewers = draw(**{"viewers.viewing": 300.0})
+    viewers = draw(**{"viewers.mean_viewing_time": 300.0})
     assert viewers.left_at.max() == 600.0
     assert {name for name, left in zip(viewers.departures, viewers.left_at, strict=True) if left == 600.0} == {"end"}
     assert "crash" in viewers.departures
     assert len(viewers.nat_names) == len(viewers) == 2000
-
-
-def test_poisson_keeps_the_audience_at_its_size() -> None:
-    viewers = draw(
-        **{"viewers.count": 200, "viewers.arrivals": "poisson", "viewers.viewing": 60.0, "viewers.over": 0.0}
-    )
-    at = np.arange(0, 600, 10)
-    present = [(np.sum((viewers.joined_at <= t) & (viewers.left_at > t))) for t in at]
-    assert np.mean(present) == pytest.approx(200, rel=0.1)
-
-
-def test_recorded_arrivals_are_taken_as_they_are() -> None:
-    joins = (5.0, 1.0, 3.0)
-    viewers = draw(**{"viewers.count": 3, "viewers.arrivals": "recorded", "viewers.joins": joins})
-    assert viewers.joined_at.tolist() == [1.0, 3.0, 5.0]
-    assert (viewers.left_at == 600.0).all()
 
 
 def test_profiles_mix_and_mobile_viewers_do_not_upload() -> None:
@@ -87,23 +63,17 @@ def test_profiles_mix_and_mobile_viewers_do_not_upload() -> None:
     assert np.median(viewers.downlink[~viewers.mobile]) == pytest.approx(cable.downlink, rel=0.05)
 
 
-def test_every_preset_names_its_source() -> None:
-    for name, profile in access_profiles().items():
-        assert profile is None or profile.source, name
-    for name, mix in nat_mixes().items():
-        assert math.isclose(sum(mix), 1.0), name
-    for name, place in places().items():
-        assert place.source, name
-        assert abs(place.latitude) <= 90, name
-        assert abs(place.longitude) <= 180, name
-    assert set(crypto_rates()) == {"desktop", "mobile", "tv"}
-
-
-HOMES = {"household.shares": (0.5, 0.3, 0.2), "access.mix": {"us-cable": 0.5, "mobile": 0.5}, "viewers.count": 6000}
+HOMES = {
+    "household.size_shares": (0.5, 0.3, 0.2),
+    "access.mix": {"us-cable": 0.5, "mobile": 0.5},
+    "viewers.count": 6000,
+}
 
 
 def test_a_home_has_one_link_one_nat_one_place() -> None:
-    viewers = draw(**HOMES, **{"nat.mix": "mixed", "regions.mix": {"rio": 0.5, "tokyo": 0.5}, "carrier.share": 0.5})
+    viewers = draw(
+        **HOMES, **{"nat.mix": "mixed", "regions.mix": {"rio": 0.5, "tokyo": 0.5}, "carrier.home_share": 0.5}
+    )
     sizes = np.bincount(viewers.home)
     shares = np.bincount(sizes, minlength=4)[1:4] / len(sizes)
     assert shares == pytest.approx([0.5, 0.3, 0.2], abs=0.03)
@@ -137,7 +107,7 @@ def test_neighbourhoods_hold_their_number_and_never_split_a_home() -> None:
 
 
 def test_ways_within_a_home() -> None:
-    viewers = draw(**{"household.host": 0.5, "household.hairpin": 0.2, "viewers.count": 20000})
+    viewers = draw(**{"household.direct_share": 0.5, "household.hairpin": 0.2, "viewers.count": 20000})
     assert (viewers.within == HOST).mean() == pytest.approx(0.5, abs=0.02)
     assert (viewers.within == HAIRPIN).mean() == pytest.approx(0.1, abs=0.02)
     assert (viewers.within == NO_WAY).mean() == pytest.approx(0.4, abs=0.02)
@@ -160,7 +130,7 @@ def test_own_nat_shares_take_the_place_of_the_mix() -> None:
 
 def test_carriers_share_kinds_among_them() -> None:
     viewers = draw(
-        **{"carrier.share": 0.4, "carrier.count": 400, "carrier.kinds": {"symmetric": 0.25, "full-cone": 0.75}}
+        **{"carrier.home_share": 0.4, "carrier.count": 400, "carrier.kinds": {"symmetric": 0.25, "full-cone": 0.75}}
     )
     assert (viewers.carrier != NOWHERE).mean() == pytest.approx(0.4, abs=0.04)
     assert [NAT_KINDS[kind] for kind in viewers.carrier_nat].count("symmetric") == pytest.approx(100, abs=30)
@@ -171,37 +141,3 @@ def test_channels_are_as_popular_as_zipf_says() -> None:
     assert channel_shares(scenario) == pytest.approx(np.array([12, 6, 4, 3]) / 25)
     viewers = draw(**{"channels.count": 4, "viewers.count": 20000})
     assert np.bincount(viewers.channel) / 20000 == pytest.approx(channel_shares(scenario), abs=0.012)
-
-
-def test_a_surge_brings_what_its_integral_says() -> None:
-    """Base rate λ, factor s: a rise over r seconds adds λ(s-1)r/2, its decay λ(s-1)d once it has died away."""
-    changes = {
-        "viewers.arrivals": "flash", "viewers.viewing": 1000.0, "viewers.count": 2000, "viewers.over": 0.0,
-        "viewers.surge": 10.0, "viewers.surge_at": 100.0, "viewers.surge_rise": 60.0, "viewers.surge_decay": 40.0,
-    }  # fmt: skip
-    came = np.mean([np.sum(draw(replication, **changes).joined_at > 0) for replication in range(10)])
-    assert came == pytest.approx(2.0 * (600 + 9 * (60 / 2 + 40)), rel=0.02)
-    joined = draw(**changes).joined_at
-    peak, quiet = np.sum((joined > 150) & (joined < 170)), np.sum((joined > 20) & (joined < 40))
-    assert peak / quiet > 5
-
-
-def test_a_day_swings_around_its_mean() -> None:
-    changes = {
-        "duration": 4000.0, "viewers.arrivals": "diurnal", "viewers.viewing": 10.0, "viewers.count": 50,
-        "viewers.day": 1000.0, "viewers.begins": 0.0, "viewers.peak": 250.0, "viewers.swing": 0.8, "viewers.over": 0.0,
-    }  # fmt: skip
-    joined = draw(**changes).joined_at
-    assert len(joined) == pytest.approx(4000 * 5, rel=0.05)
-    phase = joined % 1000
-    top, bottom = np.sum((phase > 200) & (phase < 300)), np.sum((phase > 700) & (phase < 800))
-    # mean of 1 ± 0.8 cos over ±18 degrees
-    assert top / bottom == pytest.approx((1 + 0.8 * 0.984) / (1 - 0.8 * 0.984), rel=0.15)
-
-
-def test_viewing_times_may_be_fixed_or_recorded() -> None:
-    fixed = draw(**{"viewers.viewing": 50.0, "viewers.fixed": True})
-    assert (fixed.left_at - fixed.joined_at) == pytest.approx(np.full(2000, 50.0))
-    changes = {"viewers.count": 2, "viewers.arrivals": "recorded", "viewers.joins": (5.0, 1.0), "viewers.stays": (7, 9)}
-    recorded = draw(**changes)
-    assert recorded.left_at.tolist() == [10.0, 12.0]

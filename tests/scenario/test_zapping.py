@@ -10,7 +10,13 @@ from p2psim.scenario.zapping import channel_names, itinerary, next_channel, zapp
 from p2psim.simulation import run
 
 SCENARIO = Scenario().replace(
-    {"channels.count": 4, "channels.dwell": "20 s", "viewers.count": 30, "duration": "100 s", "viewers.crash": 0.0}
+    {
+        "channels.count": 4,
+        "channels.mean_time_on_channel": "20 s",
+        "viewers.count": 30,
+        "duration": "100 s",
+        "viewers.crash_share": 0.0,
+    }
 )
 
 
@@ -42,4 +48,4 @@ def test_the_simulator_goes_by_the_same_itinerary() -> None:
         number = int(str(index)[1:])
         zaps = itinerary(SCENARIO, names.index(row["channel"]), row["joined_at"], zapping_stream(3, 0, number))
         planned = [at for at, _ in islice(zaps, 50) if at < min(row["left_at"], SCENARIO.duration)]
-        assert states[index][1:] == pytest.approx(planned)
+        assert states[str(index)][1:] == pytest.approx(planned)

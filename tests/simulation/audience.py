@@ -14,7 +14,7 @@ SMALL = Scenario(name="small").replace(
     {
         "duration": "100 s",
         "viewers.count": 12,
-        "viewers.over": "10 s",
+        "viewers.arrival_period": "10 s",
         "stream.bitrate": "1 Mbit/s",
         "stream.segment": "2 s",
         "nat.mix": "open",

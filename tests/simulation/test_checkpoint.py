@@ -22,9 +22,9 @@ CHURN = Scenario(name="churn").replace(
     {
         "duration": "120 s",
         "viewers.count": 30,
-        "viewers.over": "60 s",
-        "viewers.viewing": "40 s",
-        "viewers.crash": 0.5,
+        "viewers.arrival_period": "60 s",
+        "viewers.mean_viewing_time": "40 s",
+        "viewers.crash_share": 0.5,
         "stream.bitrate": "1 Mbit/s",
         "stream.segment": "2 s",
         "nat.mix": "mobile",
@@ -38,18 +38,18 @@ RICH = CHURN.replace(
     {
         "viewers.arrivals": "poisson",
         "channels.count": 40,
-        "channels.dwell": "20 s",
+        "channels.mean_time_on_channel": "20 s",
         "regions.mix": {"sao-paulo": 0.6, "tokyo": 0.4},
-        "household.shares": (0.5, 0.5),
+        "household.size_shares": (0.5, 0.5),
         "neighbourhood.viewers": 10,
         "neighbourhood.uplink": "20 Mbit/s",
-        "carrier.share": 0.3,
+        "carrier.home_share": 0.3,
         "cdn.edges": "regions",
         "stream.ladder": (60_000.0, 125_000.0),
         "faults": (
-            {"what": "tracker", "at": 30.0, "lasts": 20.0},
-            {"what": "origin", "at": 60.0, "lasts": 8.0},
-            {"what": "partition", "at": 80.0, "lasts": 20.0, "region": "tokyo"},
+            {"kind": "tracker", "at": 30.0, "duration": 20.0},
+            {"kind": "origin", "at": 60.0, "duration": 8.0},
+            {"kind": "partition", "at": 80.0, "duration": 20.0, "region": "tokyo"},
         ),
     }
 )

@@ -30,7 +30,12 @@ def test_each_region_has_an_edge_of_its_own() -> None:
 
 
 def test_a_miss_waits_for_the_origin_and_a_hit_does_not() -> None:
-    changes = {"cdn.edges": "one", "cdn.latency": "20 ms", "cdn.origin_latency": "100 ms", "origin.rate": "10 Mbit/s"}
+    changes = {
+        "cdn.edges": "one",
+        "cdn.time_to_first_byte": "20 ms",
+        "cdn.miss_delay": "100 ms",
+        "origin.rate": "10 Mbit/s",
+    }
     rows = moved(play({**HTTP, **changes}), "http").sort_values("started_at")
     first = rows.drop_duplicates("segment")
     waits = first["first_byte_at"] - first["started_at"]
@@ -41,14 +46,26 @@ def test_a_miss_waits_for_the_origin_and_a_hit_does_not() -> None:
 
 
 def test_without_coalescing_requests_at_once_each_fetch_a_copy() -> None:
-    together = {**HTTP, "cdn.edges": "one", "viewers.over": "0 s", "viewers.count": 7, "origin.rate": "unlimited"}
+    together = {
+        **HTTP,
+        "cdn.edges": "one",
+        "viewers.arrival_period": "0 s",
+        "viewers.count": 7,
+        "origin.rate": "unlimited",
+    }
     one = play(together).totals.timeline["filled"].sum()
     each = play({**together, "cdn.coalesce": False}).totals.timeline["filled"].sum()
     assert each == pytest.approx(7 * one)
 
 
 def test_a_cache_without_room_saves_little() -> None:
-    spread = {"stream.kind": "vod", "stream.length": "60 s", **HTTP, "cdn.edges": "one", "viewers.over": "60 s"}
+    spread = {
+        "stream.kind": "vod",
+        "stream.length": "60 s",
+        **HTTP,
+        "cdn.edges": "one",
+        "viewers.arrival_period": "60 s",
+    }
     shares = [
         found(play({**spread, "cdn.cache": size}))["cache_hits"] for size in ("unlimited", "1 MB", "250 kB", "200 kB")
     ]
@@ -59,7 +76,7 @@ def test_a_cache_without_room_saves_little() -> None:
 
 def test_the_second_cdn_takes_what_the_first_would_rather_not() -> None:
     narrow = {**HTTP, "cdn.edges": "one", "cdn.rate": "5 Mbit/s"}  # for twelve viewers of 1 Mbit/s
-    alone, helped = play(narrow), play({**narrow, "cdn.overflow": 0.8})
+    alone, helped = play(narrow), play({**narrow, "cdn.overflow_threshold": 0.8})
     assert found(alone)["stall_ratio"] > 0.03
     assert found(helped)["stall_ratio"] == 0
     assert 0.5 < found(helped)["second_share"] < 1
@@ -74,7 +91,7 @@ RESTRICTED = {"nat.shares": {"symmetric": 1.0}}
 
 def test_a_relay_connects_whom_nats_keep_apart() -> None:
     assert found(play(RESTRICTED))["p2p_ratio"] == 0
-    result = play({**RESTRICTED, "relay.share": 1.0})
+    result = play({**RESTRICTED, "relay.availability": 1.0})
     rows = moved(result)
     assert found(result)["p2p_ratio"] > 0.4
     assert rows["relayed"].all()
@@ -85,7 +102,7 @@ def test_a_relay_connects_whom_nats_keep_apart() -> None:
 
 
 def test_a_relay_is_there_for_its_share_of_the_pairs() -> None:
-    result = play({**RESTRICTED, "relay.share": 0.3, "viewers.count": 40})
+    result = play({**RESTRICTED, "relay.availability": 0.3, "viewers.count": 40})
     assert result.trace is not None
     rows = result.trace["connections"]
     rows = rows[rows["outcome"].isin(["open", "duplicate", "failed"])]
@@ -95,14 +112,14 @@ def test_a_relay_is_there_for_its_share_of_the_pairs() -> None:
 
 
 def test_a_relay_carries_no_more_than_it_can_and_comes_late() -> None:
-    rows = moved(play({**RESTRICTED, "relay.share": 1.0, "relay.rate": "2 Mbit/s", "relay.latency": "100 ms"}))
+    rows = moved(play({**RESTRICTED, "relay.availability": 1.0, "relay.rate": "2 Mbit/s", "relay.added_rtt": "100 ms"}))
     assert rows["bytes"].sum() <= 250_000 * 0.97 * 100
     started = (rows["first_byte_at"] - rows["started_at"]).to_numpy()
     assert (started.min(), np.median(started)) == pytest.approx((0.14, 0.14)), (
         "others stand behind what was cancelled too late"
     )
-    assert not len(moved(play({"nat.shares": {"blocked": 1.0}, "relay.share": 1.0, "relay.blocked": False})))
-    assert len(moved(play({"nat.shares": {"blocked": 1.0}, "relay.share": 1.0})))
+    assert not len(moved(play({"nat.shares": {"blocked": 1.0}, "relay.availability": 1.0, "relay.over_tcp": False})))
+    assert len(moved(play({"nat.shares": {"blocked": 1.0}, "relay.availability": 1.0})))
 
 
 def test_neighbours_share_what_their_cabinet_carries() -> None:
@@ -128,7 +145,7 @@ def test_a_processor_limits_what_is_encrypted_and_not_http() -> None:
         "stream.bitrate": "20 Mbit/s",
     }
     fast |= {"origin.rate": "unlimited", "devices.mix": {"tv": 1.0}}
-    free, bound = play(fast), play({**fast, "devices.encryption": True})
+    free, bound = play(fast), play({**fast, "devices.limited_by_encryption": True})
 
     def fastest(rows):
         return (rows["bytes"] / (rows["ended_at"] - rows["first_byte_at"]))[rows["outcome"] == "completed"].max()
@@ -147,7 +164,9 @@ LADDER = {"stream.ladder": ["500 kbit/s", "1 Mbit/s", "3 Mbit/s"], "origin.rate"
     [("600 kbit/s", 0), ("1.3 Mbit/s", 0), ("1.6 Mbit/s", 1), ("4 Mbit/s", 1), ("4.6 Mbit/s", 2)],
 )
 def test_a_lone_player_reaches_the_level_that_70_percent_of_its_downlink_carry(downlink: str, level: int) -> None:
-    result = play({**LADDER, **HTTP, "viewers.count": 1, "access.downlink": downlink, "origin.latency": "0 s"})
+    result = play(
+        {**LADDER, **HTTP, "viewers.count": 1, "access.downlink": downlink, "origin.time_to_first_byte": "0 s"}
+    )
     assert result.trace is not None
     assert set(result.trace["segments"]["quality"].iloc[5:]) == {level}
 
@@ -195,4 +214,4 @@ def test_what_is_off_costs_no_links() -> None:
     assert len(plane.N.link) == 1 + 2 * 5 + 3
     assert plane.cached.size == 1
     assert plane.guess.shape == (1, 3)
-    assert SMALL.relay.share == 0
+    assert SMALL.relay.availability == 0

@@ -9,12 +9,12 @@ import pytest
 
 from p2psim.analysis.metrics import metrics
 from p2psim.errors import ScenarioError
-from p2psim.policy.custom import BY_HTTP, BY_P2P, FACTS, STANDARD, WAIT, decision
+from p2psim.policy.facts import Facts
+from p2psim.policy.versions.custom import BY_HTTP, BY_P2P, STANDARD, WAIT, decision
 from p2psim.scenario import Scenario
 from p2psim.simulation import run
 
 LIVE = Scenario(name="live").replace({"duration": 100.0, "viewers.count": 30, "nat.mix": "open"})
-HOLDERS, URGENT = FACTS.index("holders"), FACTS.index("urgent")
 
 
 def measured(scenario: Scenario, changes: dict[str, object]) -> dict[str, float]:
@@ -23,9 +23,9 @@ def measured(scenario: Scenario, changes: dict[str, object]) -> dict[str, float]
 
 @decision
 def peers_first(facts):
-    if facts[HOLDERS] > 0:
+    if facts.holders > 0:
         return BY_P2P
-    return BY_HTTP if facts[URGENT] else WAIT
+    return BY_HTTP if facts.urgent else WAIT
 
 
 @decision
@@ -58,7 +58,7 @@ def test_no_upload_means_no_p2p() -> None:
 def test_a_users_own_function_decides() -> None:
     own = measured(LIVE, {"policy.name": f"{__name__}:peers_first"})
     assert own["p2p_ratio"] > measured(LIVE, {})["p2p_ratio"] + 0.2
-    assert peers_first(np.zeros(len(FACTS))) == WAIT
+    assert peers_first(Facts(*[0.0] * len(Facts._fields))) == WAIT
 
 
 def test_standard_decisions_are_those_of_upstream_without_random_prefetch() -> None:
@@ -83,7 +83,7 @@ VOD = Scenario(name="vod").replace(
         "stream.bitrate": 20_000.0,
         "viewers.count": 3,
         "viewers.arrivals": "recorded",
-        "viewers.joins": (0.0, 0.0, 200.0),
+        "viewers.arrival_times": (0.0, 0.0, 200.0),
         "nat.mix": "open",
         "tracker.interval": 10.0,
         "access.uplink": 1e7,

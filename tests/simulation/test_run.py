@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from p2psim.scenario import Scenario
 from p2psim.simulation import Control, Run, run
-from p2psim.trace import TABLES, totals
+from p2psim.trace import TABLES, required_columns, totals
 from p2psim.trace.totals import TIMELINE, VIEWER_TOTALS
 
 SMALL = Scenario(name="small").replace(
     {
         "duration": "60 s",
         "viewers.count": 8,
-        "viewers.over": "10 s",
+        "viewers.arrival_period": "10 s",
         "stream.bitrate": "1 Mbit/s",
         "stream.segment": "2 s",
         "nat.mix": "open",
@@ -24,7 +24,13 @@ SMALL = Scenario(name="small").replace(
     }
 )
 CHURN = SMALL.replace(
-    {"viewers.count": 20, "viewers.viewing": "25 s", "viewers.crash": 0.5, "nat.mix": "mobile", "duration": "90 s"}
+    {
+        "viewers.count": 20,
+        "viewers.mean_viewing_time": "25 s",
+        "viewers.crash_share": 0.5,
+        "nat.mix": "mobile",
+        "duration": "90 s",
+    }
 )
 
 
@@ -36,8 +42,8 @@ def share(result: Run) -> float:
 def test_tables_have_the_schema() -> None:
     result = run(CHURN, events=True)
     assert result.trace is not None
-    for name, columns in TABLES.items():
-        assert set(columns) <= set(result.trace[name].columns), name
+    for name in TABLES:
+        assert set(required_columns(name)) <= set(result.trace[name].columns), name
     assert set(VIEWER_TOTALS) <= set(result.totals.viewers.columns)
     assert set(TIMELINE) <= set(result.totals.timeline.columns)
 
@@ -104,8 +110,8 @@ def test_no_byte_before_its_source_has_it() -> None:
 
 def test_latency_decides() -> None:
     """Everything within 15 s of playback is HTTP: 8 s behind live there is nothing left for peers, 24 s behind much."""
-    assert share(run(SMALL.replace({"stream.latency": "8 s"}))) < 0.02
-    assert share(run(SMALL.replace({"stream.latency": "24 s"}))) > 0.4
+    assert share(run(SMALL.replace({"stream.live_latency": "8 s"}))) < 0.02
+    assert share(run(SMALL.replace({"stream.live_latency": "24 s"}))) > 0.4
 
 
 def test_http_only_has_no_peers() -> None:
@@ -174,7 +180,7 @@ def test_events_of_a_long_calendar_do_not_get_lost() -> None:
 def test_a_crowd_that_does_everything_at_once_fits_the_logs() -> None:
     """More entries in one instant, and at the end of the run, than the logs hold."""
     crowd = SMALL.replace(
-        {"viewers.count": 12_000, "viewers.over": "0 s", "duration": "2.5 s", "origin.rate": "unlimited"}
+        {"viewers.count": 12_000, "viewers.arrival_period": "0 s", "duration": "2.5 s", "origin.rate": "unlimited"}
     )
     result = run(crowd, events=True)
     assert result.trace is not None
@@ -200,7 +206,7 @@ def test_what_holds_in_every_run(count: int, mix: str, kind: str, viewing: float
             "nat.mix": mix,
             "stream.kind": kind,
             "stream.length": "60 s",
-            "viewers.viewing": viewing,
+            "viewers.mean_viewing_time": viewing,
             "origin.rate": "unlimited",
         }
     )

@@ -6,6 +6,6 @@ TINY = ClipOptions(rungs=ladder(20_000, 40_000), segment_duration=1.0, segment_c
 
 
 @pytest.fixture(scope="session")
-def clip(tmp_path_factory):
+def clip(tmp_path_factory: pytest.TempPathFactory):
     """Three seconds in two qualities: encodes in a moment."""
     return make_clip(TINY, tmp_path_factory.mktemp("media"))

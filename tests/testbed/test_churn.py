@@ -16,14 +16,14 @@ SCENARIO = Scenario.load("measured-churn").replace(
         "duration": 16.0,
         "stream.bitrate": 62_500.0,
         "viewers.count": 6,
-        "viewers.over": 4.0,
-        "viewers.viewing": 8.0,
-        "viewers.crash": 0.5,
+        "viewers.arrival_period": 4.0,
+        "viewers.mean_viewing_time": 8.0,
+        "viewers.crash_share": 0.5,
     }
 )
 
 
-def test_viewers_come_and_go_as_drawn():
+def test_viewers_come_and_go_as_drawn() -> None:
     seed, people = next(
         (seed, people)
         for seed in range(100)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from p2psim.testbed.cpu_meter import Meter
+from p2psim.testbed.cpu_meter import CpuMeter
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def bound() -> Iterator[int]:
 
 @pytest.mark.usefixtures("bound")
 def test_counts_the_cores_that_the_run_may_use() -> None:
-    meter = Meter({})
+    meter = CpuMeter({})
     until = time.monotonic() + 0.5
     while time.monotonic() < until:
         pass

@@ -1,5 +1,7 @@
 """Faults of a scenario in a real run: short ones, one after the other, and what must be true in between."""
 
+from pathlib import Path
+
 import pytest
 
 from p2psim.errors import ScenarioError
@@ -19,40 +21,40 @@ SCENARIO = Scenario(name="misfortunes").replace(
         "stream.segment": 2.0,
         "viewers.count": 5,
         "viewers.arrivals": "recorded",
-        "viewers.joins": (0.0, 0.5, 1.0, 5.0, 12.8),
-        "viewers.stays": (60.0,) * 5,
+        "viewers.arrival_times": (0.0, 0.5, 1.0, 5.0, 12.8),
+        "viewers.viewing_times": (60.0,) * 5,
         "nat.mix": "open",
         "tracker.interval": 60.0,
-        "tracker.latency": 0.001,
+        "tracker.one_way_delay": 0.001,
         "origin.rate": 1e6,
-        "origin.latency": 0.002,
+        "origin.time_to_first_byte": 0.002,
         "policy.highDemandTimeWindow": 6.0,
         "player.buffer": 8.0,
         "faults": (
-            Fault(what="tracker", at=TRACKER, lasts=3.0),
-            Fault(what="origin", at=ORIGIN, lasts=3.0),
-            Fault(what="uplinks", at=UPLINKS, lasts=60.0),
+            Fault(kind="tracker", at=TRACKER, duration=3.0),
+            Fault(kind="origin", at=ORIGIN, duration=3.0),
+            Fault(kind="uplinks", at=UPLINKS, duration=60.0),
         ),
     }
 )  # fmt: skip
 
 
-def test_faults_become_changes():
+def test_faults_become_changes() -> None:
     assert origin_changes(SCENARIO) == [(9.5, 0.0), (12.5, 1.0)]
     assert tracker_changes(SCENARIO) == [(4.0, 0.0), (7.0, 1.0)]
     assert uplink_changes(SCENARIO, populate(SCENARIO, 1), 1) == {viewer: [(15.0, 0.0)] for viewer in range(5)}
 
 
-def test_overlapping_faults_are_in_order_of_time():
-    faults = (Fault(at=5.0, lasts=10.0, left=0.5), Fault(at=2.0, lasts=5.0, left=0.25))
+def test_overlapping_faults_are_in_order_of_time() -> None:
+    faults = (Fault(at=5.0, duration=10.0, capacity_left=0.5), Fault(at=2.0, duration=5.0, capacity_left=0.25))
     found = origin_changes(SCENARIO.replace({"faults": faults}))
     assert found == [(2.0, 0.25), (5.0, 0.5), (7.0, 1.0), (15.0, 1.0)]
 
 
-def test_the_uplinks_hit_are_those_of_the_simulation():
+def test_the_uplinks_hit_are_those_of_the_simulation() -> None:
     scenario = SCENARIO.replace(
-        {"viewers.arrivals": "uniform", "viewers.joins": (), "viewers.stays": (), "viewers.count": 40}
-        | {"faults": (Fault(), Fault(what="uplinks", share=0.4, left=0.5, lasts=4.0))}
+        {"viewers.arrivals": "uniform", "viewers.arrival_times": (), "viewers.viewing_times": (), "viewers.count": 40}
+        | {"faults": (Fault(), Fault(kind="uplinks", home_share=0.4, capacity_left=0.5, duration=4.0))}
     )
     people = populate(scenario, 7)
     found = uplink_changes(scenario, people, 7)
@@ -65,24 +67,24 @@ def test_the_uplinks_hit_are_those_of_the_simulation():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"faults": (Fault(), Fault(what="relay"))}, r"faults\[1\]\.what = 'relay' .* origin, uplinks, tracker"),
+        ({"faults": (Fault(), Fault(kind="relay"))}, r"faults\[1\]\.kind = 'relay' .* origin, uplinks, tracker"),
         ({"viewers.browsers": 1}, r"viewers\.browsers = 1"),
     ],
 )
-def test_what_cannot_be_made_is_refused(changes, message):
+def test_what_cannot_be_made_is_refused(changes, message) -> None:
     with pytest.raises(ScenarioError, match=message):
         check_feasible(SCENARIO.replace(changes))
 
 
-def test_a_tracker_of_somebody_else_is_not_stopped():
+def test_a_tracker_of_somebody_else_is_not_stopped() -> None:
     check_own_tracker(SCENARIO, ())
-    with pytest.raises(ScenarioError, match=r"faults\[0\]\.what = 'tracker': ws://a/"):
+    with pytest.raises(ScenarioError, match=r"faults\[0\]\.kind = 'tracker': ws://a/"):
         check_own_tracker(SCENARIO, ("ws://a/",))
 
 
 @pytest.mark.testbed
 @pytest.mark.slow
-def test_faults_of_a_real_run(tmp_path):
+def test_faults_of_a_real_run(tmp_path: Path) -> None:
     trace = measure(SCENARIO, seed=3, keep_logs=tmp_path)
     notes, announces, samples = trace.manifest.notes, trace["announces"], trace["samples"]
     # the tracker: gone and back, without its memory; old connections live on, and nobody comes back before 10 s

@@ -13,7 +13,7 @@ from p2psim.testbed.feasibility import check_feasible, check_port, check_tracker
     [
         ({"nat.mix": "average"}, "nat.mix = 'average'"),
         ({"nat.mix": "open", "nat.failure": 0.1}, "nat.failure = 0.1"),
-        ({"nat.mix": "open", "relay.share": 0.5}, "[relay] needs a lab"),
+        ({"nat.mix": "open", "relay.availability": 0.5}, "[relay] needs a lab"),
         ({"nat.mix": "open", "network.loss": 0.01}, "network.loss = 0.01"),
         ({"nat.mix": "open", "stream.ladder": [1e5, 2e5]}, "stream.ladder"),
         ({"nat.mix": "open", "viewers.count": 1000}, "viewers.count = 1000"),
@@ -21,7 +21,7 @@ from p2psim.testbed.feasibility import check_feasible, check_port, check_tracker
         ({"nat.mix": "open", "channels.count": 2, "viewers.browsers": 1}, "viewers.browsers = 1"),
     ],
 )
-def test_refuses_in_one_line_what_a_loopback_cannot_give(changes, named):
+def test_refuses_in_one_line_what_a_loopback_cannot_give(changes, named) -> None:
     with pytest.raises(ScenarioError, match="accepted") as raised:
         check_feasible(Scenario().replace(changes))
     assert named in str(raised.value)
@@ -33,12 +33,12 @@ IN_LABS = {"measured-nat", "measured-relay"}
 
 
 @pytest.mark.parametrize("name", ["live-24s", "live-8s", "vod-staggered", *MEASURED])
-def test_accepts_the_scenarios_that_are_bundled_for_it(name):
+def test_accepts_the_scenarios_that_are_bundled_for_it(name) -> None:
     [path] = [path for path in bundled("scenarios") if path.stem == name]
     check_feasible(Scenario.load(str(path)), in_lab=name in IN_LABS)
 
 
-def test_a_port_that_is_taken():
+def test_a_port_that_is_taken() -> None:
     check_port(0)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -47,7 +47,7 @@ def test_a_port_that_is_taken():
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/", "ws:///", "nonsense", "ws://127.0.0.1:9/"])
-def test_addresses_without_a_tracker(url):
+def test_addresses_without_a_tracker(url) -> None:
     with pytest.raises(TrackerUnreachableError) as raised:
         check_tracker(url)
     assert url in str(raised.value)
@@ -58,7 +58,7 @@ def test_addresses_without_a_tracker(url):
     ("answer", "is_tracker"),
     [(b"HTTP/1.1 101 Switching Protocols\r\n\r\n", True), (b"HTTP/1.1 404 Not Found\r\n\r\n", False), (b"", False)],
 )
-def test_only_a_websocket_server_is_a_tracker(answer, is_tracker):
+def test_only_a_websocket_server_is_a_tracker(answer, is_tracker) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve():

@@ -4,11 +4,12 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
-from p2psim.testbed.processes import Child, ChildFailedError
+from p2psim.testbed.processes import ChildFailedError, ChildProcess
 
 SPEAKER = "import json, sys; print(json.dumps({'heard': sys.stdin.readline().strip()}), flush=True); sys.stdin.read()"
 
@@ -24,45 +25,45 @@ def gone(pid, seconds=5):
     return not alive(pid)
 
 
-def test_talks_and_ends(tmp_path):
-    with Child("speaker", ["-c", SPEAKER], tmp_path) as child:
-        child.say(b"hello")
-        assert child.hear(10) == {"heard": "hello"}
-        assert child.listen(0.01) is None
+def test_talks_and_ends(tmp_path: Path) -> None:
+    with ChildProcess("speaker", ["-c", SPEAKER], tmp_path) as child:
+        child.send(b"hello")
+        assert child.receive(10) == {"heard": "hello"}
+        assert child.poll(0.01) is None
         child.check()
         assert child.cpu > 0
         pid = child.pid
     assert gone(pid)
 
 
-def test_says_how_a_process_failed(tmp_path):
+def test_says_how_a_process_failed(tmp_path: Path) -> None:
     with (
-        Child("loser", ["-c", "import sys; sys.exit('no luck today')"], tmp_path) as child,
+        ChildProcess("loser", ["-c", "import sys; sys.exit('no luck today')"], tmp_path) as child,
         pytest.raises(ChildFailedError, match="loser ended with status 1: no luck today"),
     ):
-        child.hear(10)
+        child.receive(10)
 
 
-def test_a_process_that_says_nothing_is_not_waited_for(tmp_path):
+def test_a_process_that_says_nothing_is_not_waited_for(tmp_path: Path) -> None:
     with (
-        Child("mute", ["-c", "import sys; sys.stdin.read()"], tmp_path) as child,
-        pytest.raises(ChildFailedError, match="mute said nothing"),
+        ChildProcess("mute", ["-c", "import sys; sys.stdin.read()"], tmp_path) as child,
+        pytest.raises(ChildFailedError, match="mute wrote no line"),
     ):
-        child.hear(0.05)
+        child.receive(0.05)
 
 
-def test_a_process_that_died_is_noticed(tmp_path):
-    with Child("speaker", ["-c", SPEAKER], tmp_path) as child:
+def test_a_process_that_died_is_noticed(tmp_path: Path) -> None:
+    with ChildProcess("speaker", ["-c", SPEAKER], tmp_path) as child:
         os.kill(child.pid, signal.SIGKILL)
         with pytest.raises(ChildFailedError, match="status -9"):
-            child.hear(10)
+            child.receive(10)
         with pytest.raises(ChildFailedError):
             child.check()
         with pytest.raises(ChildFailedError):
-            child.say(b"anybody?")
+            child.send(b"anybody?")
 
 
-def test_ends_what_does_not_want_to_and_its_children(tmp_path):
+def test_ends_what_does_not_want_to_and_its_children(tmp_path: Path) -> None:
     stubborn = textwrap.dedent("""
         import json, signal, subprocess, sys
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -70,19 +71,19 @@ def test_ends_what_does_not_want_to_and_its_children(tmp_path):
         print(json.dumps({"child": child.pid}), flush=True)
         signal.pause()
     """)
-    with Child("stubborn", ["-c", stubborn], tmp_path) as child:
-        pids = child.pid, child.hear(10)["child"]
+    with ChildProcess("stubborn", ["-c", stubborn], tmp_path) as child:
+        pids = child.pid, child.receive(10)["child"]
         assert all(alive(pid) for pid in pids)
     assert all(gone(pid) for pid in pids)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
-def test_goes_with_a_parent_that_is_killed(tmp_path):
+def test_goes_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     parent = textwrap.dedent(f"""
         import sys, time
         from pathlib import Path
-        from p2psim.testbed.processes import Child
-        with Child("mute", ["-c", "import time; time.sleep(60)"], Path({str(tmp_path)!r})) as child:
+        from p2psim.testbed.processes import ChildProcess
+        with ChildProcess("mute", ["-c", "import time; time.sleep(60)"], Path({str(tmp_path)!r})) as child:
             print(child.pid, flush=True)
             time.sleep(60)
     """)

@@ -2,6 +2,7 @@ import os
 import signal
 import socket
 import time
+from pathlib import Path
 from threading import Thread
 
 import psutil
@@ -20,12 +21,12 @@ SCENARIO = Scenario(name="small").replace(
         "stream.bitrate": 62_500.0,
         "stream.segment": 2.0,
         "viewers.count": 4,
-        "viewers.over": 3.0,
+        "viewers.arrival_period": 3.0,
         "nat.mix": "open",
         "tracker.interval": 10.0,
-        "tracker.latency": 0.001,
+        "tracker.one_way_delay": 0.001,
         "origin.rate": 1e6,
-        "origin.latency": 0.002,
+        "origin.time_to_first_byte": 0.002,
         "policy.highDemandTimeWindow": 6.0,
         "player.buffer": 8.0,
     }
@@ -48,11 +49,11 @@ def nothing_left():
 
 
 @pytest.mark.slow
-def test_measures_viewers_that_share(nothing_left, tmp_path):
+def test_measures_viewers_that_share(nothing_left, tmp_path: Path) -> None:
     shares = []
     trace = measure(
-        SCENARIO.replace({"viewers.viewing": 30.0, "viewers.crash": 0.5}), seed=5, out=tmp_path / "trace",
-        progress=shares.append, keep_logs=tmp_path / "logs",
+        SCENARIO.replace({"viewers.mean_viewing_time": 30.0, "viewers.crash_share": 0.5}), seed=5,
+        out=tmp_path / "trace", progress=shares.append, keep_logs=tmp_path / "logs",
     )  # fmt: skip
     transfers, notes = trace["transfers"], trace.manifest.notes
     p2p = transfers[transfers["source"] == "p2p"]["bytes"].sum()
@@ -71,23 +72,23 @@ def test_measures_viewers_that_share(nothing_left, tmp_path):
     assert {path.name for path in (tmp_path / "logs").iterdir()} >= {"origin.jsonl", "worker-0.jsonl", "tracker.log"}
 
 
-def test_without_a_tracker_there_is_nothing_to_measure(nothing_left):
+def test_without_a_tracker_there_is_nothing_to_measure(nothing_left) -> None:
     with pytest.raises(TrackerUnreachableError, match=r"ws://127\.0\.0\.1:9/"):
         measure(SCENARIO, tracker_url="ws://127.0.0.1:9/")
 
 
-def test_trackers_other_than_the_public_ones_are_used(nothing_left):
+def test_trackers_other_than_the_public_ones_are_used(nothing_left) -> None:
     with pytest.raises(TrackerUnreachableError, match=r"ws://127\.0\.0\.1:9/"):
         measure(SCENARIO.replace({"policy.announceTrackers": ("ws://127.0.0.1:9/",)}))
 
 
 @pytest.mark.parametrize("port", ["origin_port", "tracker_port"])
-def test_a_port_that_is_taken(nothing_left, port):
+def test_a_port_that_is_taken(nothing_left, port) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(PortInUseError, match=r"port \d+"):
         measure(SCENARIO, **{port: taken.getsockname()[1]})
 
 
-def test_refuses_what_cannot_be_made(nothing_left):
+def test_refuses_what_cannot_be_made(nothing_left) -> None:
     with pytest.raises(ScenarioError, match=r"nat\.mix"):
         measure(SCENARIO.replace({"nat.mix": "average"}))
     with pytest.raises(TestbedError, match="processes = 0"):
@@ -96,7 +97,7 @@ def test_refuses_what_cannot_be_made(nothing_left):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", ["p2psim.testbed.peer.worker", "p2p_tracker", "p2psim.testbed.origin.server"])
-def test_a_process_that_is_killed_ends_the_run_and_all_others(nothing_left, victim):
+def test_a_process_that_is_killed_ends_the_run_and_all_others(nothing_left, victim) -> None:
     def kill():
         while True:
             for process in psutil.Process().children():
@@ -117,7 +118,7 @@ def test_a_process_that_is_killed_ends_the_run_and_all_others(nothing_left, vict
 
 
 @pytest.mark.slow
-def test_an_interrupt_leaves_nothing_behind(nothing_left):
+def test_an_interrupt_leaves_nothing_behind(nothing_left) -> None:
     def interrupt(share):
         if share > 0:
             raise KeyboardInterrupt

@@ -17,7 +17,13 @@ CALM = 3.0
 """Seconds on a channel in which it surely begins to play."""
 
 SCENARIO = Scenario.load("measured-zapping").replace(
-    {"duration": 16.0, "stream.bitrate": 62_500.0, "channels.dwell": 7.0, "viewers.count": 4, "viewers.over": 1.0}
+    {
+        "duration": 16.0,
+        "stream.bitrate": 62_500.0,
+        "channels.mean_time_on_channel": 7.0,
+        "viewers.count": 4,
+        "viewers.arrival_period": 1.0,
+    }
 )
 
 
@@ -38,7 +44,7 @@ def is_calm(people, zaps):
     return min(map(min, stays)) > CALM and sum(map(len, zaps)) >= 4
 
 
-def test_viewers_zap_as_drawn_and_play_again():
+def test_viewers_zap_as_drawn_and_play_again() -> None:
     seed, people, zaps = next((seed, *found) for seed in range(3000) if is_calm(*(found := planned(seed))))
     trace = measure(SCENARIO, seed=seed)
     names, playback = channel_names(SCENARIO), trace["playback"].sort_values("at", kind="stable")

@@ -22,9 +22,9 @@ def audience(mean: float, viewing: float, spread: float, duration: float, **chan
             "duration": duration,
             "viewers.arrivals": "poisson",
             "viewers.count": mean,
-            "viewers.viewing": viewing,
-            "viewers.spread": spread,
-            "viewers.over": 0.0,
+            "viewers.mean_viewing_time": viewing,
+            "viewers.viewing_time_spread": spread,
+            "viewers.arrival_period": 0.0,
             **changes,
         }
     )
@@ -33,7 +33,12 @@ def audience(mean: float, viewing: float, spread: float, duration: float, **chan
 @cache
 def crowds(mean: int, spread: float) -> list[NDArray[np.int64]]:
     """Viewers present, second by second, of 20 runs; lognormal sessions take ten of their means to settle."""
-    plain = {"policy.name": "http-only", "stream.segment": 20.0, "player.tick": 10.0, "player.update": 10.0}
+    plain = {
+        "policy.name": "http-only",
+        "stream.segment": 20.0,
+        "player.tick_interval": 10.0,
+        "player.update_interval": 10.0,
+    }
     scenario = audience(mean, VIEWING, spread, 20_000.0, **plain)
     lines = (run(scenario, replication=replication).totals.timeline for replication in range(20))
     return [line["viewers"].to_numpy()[int(10 * VIEWING) :] for line in lines]

@@ -71,7 +71,7 @@ def test_recordings_are_shared_in_order_of_arrival() -> None:
         {
             "viewers.arrivals": "recorded",
             "viewers.count": 4,
-            "viewers.joins": [gap * k for k in range(4)],
+            "viewers.arrival_times": [gap * k for k in range(4)],
             "viewers.sharing": 0.5,
             "duration": length + 3 * gap,
             "stream.segment": "1 s",
@@ -108,7 +108,7 @@ def test_a_file_from_a_server_takes_its_distribution_time(count: int, server: fl
         {
             "policy.name": "http-only",
             "viewers.count": count,
-            "viewers.over": "0 s",
+            "viewers.arrival_period": "0 s",
             "duration": 1000.0,
             "stream.length": length,
             "access.downlink": downlink * RATE,
@@ -131,7 +131,7 @@ def test_peers_do_not_beat_the_distribution_time(uplink: float, segment: float) 
     scenario = VOD.replace(
         {
             "viewers.count": count,
-            "viewers.over": "0 s",
+            "viewers.arrival_period": "0 s",
             "duration": 400.0,
             "stream.segment": segment,
             "stream.length": length,

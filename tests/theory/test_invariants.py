@@ -28,14 +28,14 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     changes: dict[str, Any] = {
         "stream.kind": draw(st.sampled_from(["live", "live", "vod"])),
         "stream.segment": segment,
-        "stream.window": 15,
-        "stream.latency": segment * draw(st.integers(2, 15)),
+        "stream.playlist_segments": 15,
+        "stream.live_latency": segment * draw(st.integers(2, 15)),
         "stream.length": 40.0,
         "viewers.count": draw(st.integers(1, 25)),
-        "viewers.over": draw(st.sampled_from([0.0, 5.0, 40.0])),
+        "viewers.arrival_period": draw(st.sampled_from([0.0, 5.0, 40.0])),
         "viewers.arrivals": draw(st.sampled_from(["uniform", "poisson"])),
-        "viewers.viewing": draw(st.sampled_from([8.0, 30.0, 1e4])),
-        "viewers.crash": draw(st.sampled_from([0.0, 0.5, 1.0])),
+        "viewers.mean_viewing_time": draw(st.sampled_from([8.0, 30.0, 1e4])),
+        "viewers.crash_share": draw(st.sampled_from([0.0, 0.5, 1.0])),
         "viewers.sharing": draw(st.sampled_from([0.5, 1.0])),
         "access.uplink": RATE * draw(st.sampled_from([0.0, 0.3, 1.0, 5.0, 100.0])),
         "access.downlink": RATE * draw(st.sampled_from([1.5, 6.0, 100.0])),
@@ -98,7 +98,7 @@ def no_byte_came_before_its_source_had_it(trace: Trace) -> None:
     flowed = moved[moved["first_byte_at"].notna()]
     assert (flowed["first_byte_at"] <= flowed["ended_at"]).all()
     if scenario.stream.kind == "live":
-        published = (moved["segment"] + 1 - scenario.stream.window) * scenario.stream.segment
+        published = (moved["segment"] + 1 - scenario.stream.playlist_segments) * scenario.stream.segment
         assert (moved["started_at"] >= published - MOMENT).all()
     has = moved[moved["outcome"] == "completed"].groupby(["viewer", "segment"])["ended_at"].min()
     p2p = moved[moved["source"] == "p2p"]
@@ -192,13 +192,13 @@ def test_names_of_viewers_do_not_matter(policy: str, monkeypatch: pytest.MonkeyP
         {
             "policy.name": policy,
             "viewers.count": count,
-            "viewers.viewing": "200 s",
+            "viewers.mean_viewing_time": "200 s",
             "access.spread": 0.8,
             "access.uplink": 20 * RATE,
             "access.downlink": (1.2 if policy == "http-only" else 4.0) * RATE,
             "origin.rate": (0.7 if policy == "http-only" else 5.0) * count * RATE,
             "nat.mix": "open",
-            "stream.latency": "24 s",
+            "stream.live_latency": "24 s",
             "policy.highDemandTimeWindow": "6 s",
         }
     )
@@ -220,7 +220,13 @@ def test_names_of_viewers_do_not_matter(policy: str, monkeypatch: pytest.MonkeyP
 def test_nobody_is_favoured_by_his_number() -> None:
     """Exchangeability: of viewers who are alike and come together, each sends as much as the others on average."""
     scenario = IDEAL.replace(
-        {"viewers.count": 6, "viewers.over": "0 s", "duration": "100 s", "access.uplink": 2 * RATE, "access.lent": 1.0}
+        {
+            "viewers.count": 6,
+            "viewers.arrival_period": "0 s",
+            "duration": "100 s",
+            "access.uplink": 2 * RATE,
+            "access.lent": 1.0,
+        }
     )
     sent = []
     for replication in range(60):

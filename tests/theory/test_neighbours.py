@@ -16,7 +16,13 @@ WINDOW = 15.0
 
 @cache
 def _seen(peers: int, uplink: str) -> dict[str, float]:
-    changes = {"viewers.count": 80, "stream.latency": "36 s", "duration": LATE + 90, "warmup": LATE, "nat.mix": "open"}
+    changes = {
+        "viewers.count": 80,
+        "stream.live_latency": "36 s",
+        "duration": LATE + 90,
+        "warmup": LATE,
+        "nat.mix": "open",
+    }
     scenario = Scenario.load("c01-share").replace({**changes, "policy.maxPeers": peers, "access.uplink": uplink})
     made = run(scenario, seed=1, replication=0, events=True)
     assert made.trace is not None

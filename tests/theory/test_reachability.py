@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from p2psim.network.nat import connects
 from p2psim.scenario import Scenario, populate
-from p2psim.scenario.presets import NAT_KINDS
+from p2psim.scenario.nat_kinds import NAT_KINDS
 from p2psim.simulation import run
 from tests.theory.ideal import IDEAL, traced
 from tests.theory.statistics import agree

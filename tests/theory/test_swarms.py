@@ -65,7 +65,7 @@ def test_copies_by_viewers_who_cannot_know_of_each_other(count: int, share: floa
     scenario = VOD.replace(
         {
             "viewers.count": count,
-            "viewers.over": spread,
+            "viewers.arrival_period": spread,
             "duration": 220.0 + fetch,
             "stream.segment": length,
             "stream.length": 2 * length,
@@ -73,8 +73,8 @@ def test_copies_by_viewers_who_cannot_know_of_each_other(count: int, share: floa
             "policy.highDemandTimeWindow": fetch + 5,
             "policy.httpDownloadTimeWindow": "0 s",  # no random prefetch
             "tracker.heartbeat": "1000 s",
-            "origin.per_connection": RATE * length / fetch,
-            "origin.latency": "0 s",
+            "origin.rate_per_connection": RATE * length / fetch,
+            "origin.time_to_first_byte": "0 s",
         }
     )
     found = []
@@ -93,7 +93,7 @@ def test_nobody_prefetches_in_a_round(count: int, nobody: float) -> None:
     scenario = VOD.replace(
         {
             "viewers.count": count,
-            "viewers.over": "0 s",
+            "viewers.arrival_period": "0 s",
             "duration": "1.1 s",
             "stream.segment": "60 s",
             "stream.length": "120 s",
@@ -118,7 +118,7 @@ def test_first_segments_come_from_the_origin(count: int, first: int) -> None:
     scenario = VOD.replace(
         {
             "viewers.count": count,
-            "viewers.over": "0.4 s",
+            "viewers.arrival_period": "0.4 s",
             "duration": whole + 5,
             "stream.segment": length,
             "stream.length": whole,

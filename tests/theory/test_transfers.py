@@ -78,7 +78,7 @@ def test_a_channel_opens_after_its_round_trips() -> None:
             "network.gather": "0.2 s",
             "network.rtt": "50 ms",
             "network.handshake_trips": 6.0,
-            "tracker.latency": "20 ms",
+            "tracker.one_way_delay": "20 ms",
         }
     )
     links = traced(run(scenario, events=True))["connections"].query("outcome == 'open'")
@@ -93,7 +93,7 @@ def test_a_relayed_segment_takes_as_long_as_its_hops() -> None:
     scenario = IDEAL.replace(
         {
             "viewers.count": 12,
-            "viewers.over": "10 s",
+            "viewers.arrival_period": "10 s",
             "duration": "200 s",
             "access.uplink": uplink,
             "network.rtt": rtt,

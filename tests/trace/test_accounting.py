@@ -1,6 +1,8 @@
-"""Totals worked out on paper, and books that are cooked on purpose."""
+"""Totals of traces whose sums are known, and discrepancies that are made on purpose."""
 
 import dataclasses
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2psim.trace import TIMELINE, VIEWER_TOTALS, Trace, discrepancies, totals
-from tests.traces import Story, duet
+from tests.traces import TraceBuilder, duet
 
 
-def changed(trace: Trace, name: str, change: dict[str, object]) -> Trace:
-    """A copy in which columns of one table were set."""
+def changed(trace: Trace, name: str, change: dict[str, Any]) -> Trace:
+    """Return a copy in which columns of one table have another value."""
     return dataclasses.replace(trace, tables={**trace.tables, name: trace[name].assign(**change)})
 
 
@@ -22,7 +24,7 @@ def viewers() -> pd.DataFrame:
     return totals(duet()).viewers.set_index("viewer")
 
 
-def test_columns_are_those_of_the_contract() -> None:
+def test_tables_of_totals_have_the_documented_columns() -> None:
     found = totals(duet())
     assert list(found.viewers.columns) == list(VIEWER_TOTALS)
     assert list(found.timeline.columns) == list(TIMELINE)
@@ -66,40 +68,40 @@ def test_timeline_spreads_bytes_between_first_byte_and_end() -> None:
     assert timeline["http"][2] == pytest.approx(4000 * 0.5 / 1.5 + 4000)
 
 
-def test_timeline_counts_who_is_there() -> None:
+def test_timeline_counts_viewers_stalls_and_peers() -> None:
     timeline = totals(duet()).timeline
     assert timeline["viewers"].tolist() == [1, 1, *[2] * 16, 1, 1]
     assert timeline["stalled"].sum() == 1
     assert timeline["stalled"][7] == 1
-    assert timeline["peers"][5] == 1.0, "one connection, however many wrote it down, is one peer for each of the two"
+    assert timeline["peers"][5] == 1.0, "a connection that both ends recorded is one peer for each of them"
 
 
 def test_vod_has_no_latency() -> None:
-    story = Story(**{"stream.kind": "vod"})
-    story.viewer("a")
-    story.state("a", 1.0, "playing", latency=3.0)
-    assert np.isnan(totals(story.trace()).viewers["latency"][0])
+    builder = TraceBuilder(changes={"stream.kind": "vod"})
+    builder.viewer("a")
+    builder.state("a", 1.0, "playing", latency=3.0)
+    assert np.isnan(totals(builder.trace()).viewers["latency"][0])
 
 
-def test_viewer_without_events_counts_nothing() -> None:
-    story = Story()
-    story.viewer("idle")
-    found = totals(story.trace())
+def test_a_viewer_without_events_has_zero_totals() -> None:
+    builder = TraceBuilder()
+    builder.viewer("idle")
+    found = totals(builder.trace())
     row = found.viewers.iloc[0]
     assert row["bytes_http"] == row["stalls"] == row["peers"] == 0
     assert np.isnan(row["startup"])
     assert found.timeline["http"].sum() == 0
 
 
-def test_peers_come_from_samples_where_no_connections_were_written() -> None:
-    story = Story()
-    story.viewer("a")
-    story.sample("a", 2.0, peers=3)
-    story.sample("a", 4.0, peers=5)
-    assert totals(story.trace()).viewers["peers"][0] == 4.0
+def test_peers_come_from_samples_where_no_connections_were_recorded() -> None:
+    builder = TraceBuilder()
+    builder.viewer("a")
+    builder.sample("a", 2.0, peers=3)
+    builder.sample("a", 4.0, peers=5)
+    assert totals(builder.trace()).viewers["peers"][0] == 4.0
 
 
-def test_reading_from_disk_changes_no_total(tmp_path) -> None:
+def test_a_trace_read_from_disk_has_the_same_totals(tmp_path: Path) -> None:
     trace = duet()
     trace.write(tmp_path / "t")
     pd.testing.assert_frame_equal(totals(Trace.read(tmp_path / "t")).viewers, totals(trace).viewers)
@@ -113,54 +115,54 @@ def test_reading_from_disk_changes_no_total(tmp_path) -> None:
         max_size=20,
     )
 )
-def test_no_byte_is_lost_in_bins(flows: list[tuple[float, float, int]]) -> None:
-    story = Story()
-    story.viewer("a")
+def test_bins_hold_all_bytes(flows: list[tuple[float, float, int]]) -> None:
+    builder = TraceBuilder()
+    builder.viewer("a")
     for start, lasts, size in flows:
-        story.http("a", 0, start, start + lasts, size)
-    timeline = totals(story.trace()).timeline
+        builder.http("a", 0, start, start + lasts, size)
+    timeline = totals(builder.trace()).timeline
     assert timeline["http"].sum() == pytest.approx(sum(size for _, _, size in flows))
     assert timeline["origin"].sum() == pytest.approx(timeline["http"].sum())
     assert (timeline["http"] >= 0).all()
 
 
-def test_books_of_a_good_trace_balance() -> None:
+def test_a_consistent_trace_has_no_discrepancies() -> None:
     assert discrepancies(duet()) == []
 
 
 @pytest.mark.parametrize(
-    ("table", "change", "says"),
+    ("table", "change", "message"),
     [
         ("origin", {"bytes": 10}, "http: the origin sent"),
         ("transfers", {"from_viewer": "ghost"}, "'ghost' is no viewer"),
         ("segments", {"bytes_http": 0, "bytes_p2p": 0}, "played with fewer bytes"),
-        ("segments", {"bytes_http": 10**6}, "bytes held, only"),
+        ("segments", {"bytes_http": 10**6}, "but received only"),
     ],
 )
-def test_books_that_do_not_balance_are_named(table: str, change: dict[str, object], says: str) -> None:
-    assert any(says in line for line in discrepancies(changed(duet(), table, change)))
+def test_a_discrepancy_is_named(table: str, change: dict[str, Any], message: str) -> None:
+    assert any(message in line for line in discrepancies(changed(duet(), table, change)))
 
 
-def test_uploads_are_held_against_downloads() -> None:
-    story = Story()
-    story.viewer("a")
-    story.viewer("b")
-    story.p2p("b", "a", 0, 1.0, 2.0, 4000)
-    story.p2p("b", "a", 1, 3.0, 5.0, 4000)
-    story.sample("a", 4.0, uploaded=6000)
-    assert discrepancies(story.trace()) == []
-    assert discrepancies(changed(story.trace(), "samples", {"uploaded": 3000})) != []
-    assert discrepancies(changed(story.trace(), "samples", {"uploaded": 9000})) != []
+def test_uploads_are_compared_with_downloads() -> None:
+    builder = TraceBuilder()
+    builder.viewer("a")
+    builder.viewer("b")
+    builder.p2p("b", "a", 0, 1.0, 2.0, 4000)
+    builder.p2p("b", "a", 1, 3.0, 5.0, 4000)
+    builder.sample("a", 4.0, uploaded=6000)
+    assert discrepancies(builder.trace()) == []
+    assert discrepancies(changed(builder.trace(), "samples", {"uploaded": 3000})) != []
+    assert discrepancies(changed(builder.trace(), "samples", {"uploaded": 9000})) != []
 
 
-def test_playlists_are_no_media() -> None:
-    story = Story()
-    story.viewer("a")
-    story.http("a", 0, 0.0, 1.0, 1000)
-    story.rows.add("origin", at=0.0, viewer="a", path="/main.m3u8?x=1", bytes=500, status=200, duration=0.1)
-    story.rows.add("origin", at=0.0, viewer="a", path="/9.ts", bytes=70, status=404, duration=0.1)
-    assert totals(story.trace()).timeline["origin"].sum() == 1000
-    assert discrepancies(story.trace()) == []
+def test_playlists_and_errors_are_not_media() -> None:
+    builder = TraceBuilder()
+    builder.viewer("a")
+    builder.http("a", 0, 0.0, 1.0, 1000)
+    builder.rows.add("origin", at=0.0, viewer="a", path="/main.m3u8?x=1", bytes=500, status=200, duration=0.1)
+    builder.rows.add("origin", at=0.0, viewer="a", path="/9.ts", bytes=70, status=404, duration=0.1)
+    assert totals(builder.trace()).timeline["origin"].sum() == 1000
+    assert discrepancies(builder.trace()) == []
 
 
 def test_totals_of_viewers_begin_with_the_warmup() -> None:

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files and folders are complete or absent, also when the program that writes them is killed."""
 
 import dataclasses
 import itertools
@@ -11,33 +11,33 @@ from pathlib import Path
 import pytest
 
 from p2psim.trace import Manifest, Trace
-from p2psim.trace.atomic_files import replacing
+from p2psim.trace.atomic_files import atomic_write
 from tests.traces import duet
 
 NEW = duet().manifest.to_dict() | {"name": "new"}
 
 
-def test_a_file_takes_the_place_of_the_old_one_when_whole(tmp_path: Path) -> None:
+def test_a_complete_file_replaces_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "new" / "file"
     for content in (b"old", b"new"):
-        with replacing(path) as file:
+        with atomic_write(path) as file:
             file.write(content)
             assert not path.exists() or path.read_bytes() == b"old"
         assert path.read_bytes() == content
-    assert [found.name for found in path.parent.iterdir()] == ["file"]
+    assert [entry.name for entry in path.parent.iterdir()] == ["file"]
 
 
 def test_after_an_error_the_old_file_stays(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    with pytest.raises(ZeroDivisionError), replacing(path) as file:
+    with pytest.raises(ZeroDivisionError), atomic_write(path) as file:
         file.write(bytes(1 // 0))
     assert path.read_bytes() == b"old"
-    assert [found.name for found in tmp_path.iterdir()] == ["file"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
 def killed_at(step: int, work: Callable[[], object]) -> bool:
-    """Do some work in a process that is killed before its step-th change of the file system; False: it got through."""
+    """Return whether a process was killed before its step-th change of the file system; False: it made fewer."""
     child = os.fork()
     if child == 0:
         changes = itertools.count(1)
@@ -55,7 +55,7 @@ def killed_at(step: int, work: Callable[[], object]) -> bool:
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
-def test_a_trace_is_whole_or_not_there_wherever_its_writer_is_killed(tmp_path: Path) -> None:
+def test_a_trace_is_complete_or_absent_wherever_its_writer_is_killed(tmp_path: Path) -> None:
     old, new, target = duet(), dataclasses.replace(duet(), manifest=Manifest(**NEW)), tmp_path / "trace"
     old.write(target)
     seen = set()
@@ -75,7 +75,7 @@ def test_a_file_is_old_or_new_wherever_its_writer_is_killed(tmp_path: Path) -> N
     path, seen = tmp_path / "file", set()
 
     def write() -> None:
-        with replacing(path) as file:
+        with atomic_write(path) as file:
             file.write(b"new")
 
     for step in itertools.count(1):

@@ -9,10 +9,10 @@ PACKAGES = ("bittorrent-tracker@11.2.3", "p2p-media-loader-core@2.3.1")
 
 
 @pytest.fixture(scope="session")
-def node_modules(tmp_path_factory) -> Path:
-    """Find the clients of the field: in the folder that NODE_MODULES names, or else from npm."""
-    if given := os.environ.get("NODE_MODULES"):
-        return Path(given)
+def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with widely used clients: the one that NODE_MODULES names, or one that npm fills."""
+    if folder_name := os.environ.get("NODE_MODULES"):
+        return Path(folder_name)
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed")
     folder = tmp_path_factory.mktemp("npm")

@@ -1,4 +1,4 @@
-"""What clients send that break the rules."""
+"""Messages and frames that violate the protocol."""
 
 import json
 import random
@@ -43,11 +43,11 @@ GOOD = [
 
 
 def mutated(rng: random.Random) -> bytes:
-    """Write a frame with a message that was good before some bytes of it changed; some frames are broken, too."""
+    """Return a frame with a valid message of which some bytes were changed; some frames are invalid, too."""
     message = bytearray(rng.choice(GOOD))
     for _ in range(rng.randrange(4)):
-        place = rng.randrange(len(message))
-        message[place : place + rng.randrange(5)] = rng.randbytes(rng.randrange(4))
+        start = rng.randrange(len(message))
+        message[start : start + rng.randrange(5)] = rng.randbytes(rng.randrange(4))
     frame = bytearray(Frame(Opcode.TEXT, bytes(message)).serialize(mask=True))
     if rng.random() < 0.1:
         frame[rng.randrange(len(frame))] ^= 1 << rng.randrange(8)

@@ -1,18 +1,23 @@
-"""The real p2p-media-loader in Chromium: viewers meet through this tracker, share, and meet again after a restart.
+"""p2p-media-loader in Chromium: viewers connect through this tracker, share, and reconnect after its restart.
 
-Segments are a few kilobytes of noise that no server has: the browser is told what to see at their addresses.
+The segments are a few kilobytes each and exist on no server: the browser's requests for them are intercepted.
 """
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import httpx
 import pytest
 
-from tests.tracker.clients import tracker_process
+from tests.tracker.clients import Message, tracker_process
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Route
 
 CHROMIUM = Path("/usr/bin/chromium")
-SITE = "http://localhost"  # nothing is there
+SITE = "http://localhost"  # every request is intercepted
 SEGMENTS, SECONDS, SIZE = 12, 4, 30_000
 DEADLINE = 30.0
 
@@ -22,7 +27,7 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
 ]
 
-# a client waits for ten seconds and up to five minutes more before it connects again: fifty times as fast here
+# a client waits between ten seconds and five minutes before it reconnects; here it waits a fiftieth of that
 IMPATIENCE = """
 const wait = window.setTimeout;
 window.setTimeout = (callback, ms, ...rest) => wait(callback, ms >= 10000 && ms !== 50000 ? ms / 50 : ms, ...rest);
@@ -58,20 +63,28 @@ window.isReady = true;
 </script>"""
 
 
-def wait_for_peers(address: dict, count: int) -> dict:
+class OpenPage(Protocol):
+    """Function that opens a page; its segments exist over HTTP only if `has_segments`."""
+
+    def __call__(self, *, has_segments: bool) -> "Page": ...
+
+
+def wait_for_peers(address: Message, count: int) -> Message:
     deadline = time.perf_counter() + DEADLINE
-    while (figures := httpx.get(address["http"] + "/tracker/stats").json())["peers"] != count:
-        assert time.perf_counter() < deadline, figures
+    while True:
+        metrics: Message = httpx.get(address["http"] + "/tracker/stats").json()
+        if metrics["peers"] == count:
+            return metrics
+        assert time.perf_counter() < deadline, metrics
         time.sleep(0.1)
-    return figures
 
 
 @pytest.fixture
-def open_page(node_modules):
+def open_page(node_modules: Path) -> Iterator[OpenPage]:
     playwright = pytest.importorskip("playwright.sync_api")
     library = (node_modules / "p2p-media-loader-core/dist/p2p-media-loader-core.es.min.js").read_text(encoding="utf-8")
 
-    def answer(route, *, has_segments: bool):
+    def answer(route: "Route", *, has_segments: bool) -> None:
         path = route.request.url.removeprefix(SITE)
         if path == "/":
             route.fulfill(content_type="text/html", body=PAGE)
@@ -79,16 +92,16 @@ def open_page(node_modules):
             route.fulfill(content_type="text/javascript", body=library)
         elif has_segments and path.startswith("/segment"):
             route.fulfill(body=path.encode() * (SIZE // len(path)))
-        # anything else is never answered
+        # any other request stays unanswered
 
     with playwright.sync_playwright() as driver:
         arguments = ["--no-sandbox", "--allow-loopback-in-peer-connection"]
-        # a page that is nowhere may not reach this machine, in newer versions
+        # newer versions do not let a page of no real address connect to this machine
         arguments += ["--disable-features=WebRtcHideLocalIpsWithMdns,LocalNetworkAccessChecks"]
         browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=arguments, headless=True)
 
-        def open_one(*, has_segments: bool):
-            page = browser.new_page()
+        def open_one(*, has_segments: bool) -> "Page":
+            page: Page = browser.new_page()
             page.set_default_timeout(DEADLINE * 1000)
             page.add_init_script(IMPATIENCE)
             page.route(f"{SITE}/**", lambda route: answer(route, has_segments=has_segments))
@@ -100,25 +113,25 @@ def open_page(node_modules):
         browser.close()
 
 
-def test_viewers_meet_share_and_meet_again(open_page):
+def test_viewers_share_and_reconnect_after_a_restart(open_page: OpenPage) -> None:
     with tracker_process() as address:
         seeder, viewer = open_page(has_segments=True), open_page(has_segments=False)
         seeder.evaluate(f"watch('{address['url']}', {SEGMENTS}, {SECONDS}, 0, true)")
         seeder.wait_for_function(f"seen.loaded === {SEGMENTS}")
-        # from the first segment that is not in high demand, where HTTP alone would be asked
+        # start behind the high-demand window, in which segments are requested over HTTP
         viewer.evaluate(f"watch('{address['url']}', {SEGMENTS}, {SECONDS}, 5, false)")
         viewer.wait_for_function(f"seen.p2p >= {2 * SIZE}")
         assert viewer.evaluate("seen.http") == 0
-        figures = wait_for_peers(address, 2)
-        assert figures["offers"] >= 1
-        assert figures["answers"] >= 1
-        assert figures["failures"] == 0
+        metrics = wait_for_peers(address, 2)
+        assert metrics["offers"] >= 1
+        assert metrics["answers"] >= 1
+        assert metrics["failures"] == 0
         viewer.close()
         wait_for_peers(address, 1)
         assert seeder.evaluate("seen.warnings") == []
     seeder.wait_for_function("seen.warnings.length > 0")
     with tracker_process(port=address["port"]):
-        wait_for_peers(address, 1)  # the seeder came back by itself
+        wait_for_peers(address, 1)  # the seeder has reconnected
         late = open_page(has_segments=False)
         late.evaluate(f"watch('{address['url']}', {SEGMENTS}, {SECONDS}, 5, false)")
         late.wait_for_function(f"seen.p2p >= {2 * SIZE}")

@@ -1,4 +1,4 @@
-"""Clients that break every rule: the server neither crashes nor leaks, and others are served on."""
+"""Clients that violate the protocol: the server neither crashes nor leaks, and serves the others."""
 
 import asyncio
 import gc
@@ -9,14 +9,16 @@ import resource
 import socket
 import struct
 from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
-from p2p_tracker.config.options import Options
-from p2p_tracker.core.swarm import Membership, Presence
+from p2p_tracker.config.options import ServerOptions
+from p2p_tracker.core.swarm import Client, Membership
 from p2p_tracker.server.connections import Connection
-from p2p_tracker.server.server import serve
+from p2p_tracker.server.server import TrackerServer, serve
 from websockets.asyncio.client import connect
 from websockets.frames import Frame, Opcode
 
@@ -25,13 +27,16 @@ from tests.tracker.hostile_frames import HOSTILE, UPGRADE, mutated, text
 
 pytestmark = pytest.mark.asyncio
 
+Check: TypeAlias = Callable[[], Awaitable[None]]
+"""Checks that the good client is served."""
+
 DEADLINE = 5.0
 
 
 @asynccontextmanager
-async def watched_tracker(**options):
-    """Run a tracker with a good client in it, which must be served before, during and after."""
-    async with asyncio.timeout(60), serve(Options(port=0, log_level="error", **options)) as server:
+async def watched_tracker(**options: Any) -> AsyncIterator[tuple[TrackerServer, Check]]:
+    """Run a tracker with a good client, which must be served before, during and after the block."""
+    async with asyncio.timeout(60), serve(ServerOptions(port=0, log_level="error", **options)) as server:
         async with connect(server.url) as good:
 
             async def check() -> None:
@@ -46,13 +51,13 @@ async def watched_tracker(**options):
         async with asyncio.timeout(DEADLINE):
             while server.connection_count:
                 await asyncio.sleep(0.01)
-        assert not server.brain.swarms
-        assert server.brain.counts.peers == 0
-        assert server.brain.next_deadline() is None
+        assert not server.tracker.swarms
+        assert server.tracker.counts.peers == 0
+        assert server.tracker.next_deadline() is None
 
 
-async def send_raw(server, data: bytes, *, is_reset: bool = False) -> bytes:
-    """Send bytes on a connection of their own; return what comes until the other side closes."""
+async def send_raw(server: TrackerServer, data: bytes, *, is_reset: bool = False) -> bytes:
+    """Send bytes on a fresh connection; return what is received until the tracker closes it."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     answer = b""
     with suppress(ConnectionError, TimeoutError):
@@ -68,11 +73,11 @@ async def send_raw(server, data: bytes, *, is_reset: bool = False) -> bytes:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-async def test_a_hostile_message_harms_nobody_else(name):
+async def test_a_hostile_message_does_not_affect_others(name: str) -> None:
     async with watched_tracker() as (server, check):
         answer = await send_raw(server, UPGRADE + text(HOSTILE[name]))
         assert answer.startswith(b"HTTP/1.1 101 ")
-        # a reply or a close frame, never silence
+        # there is always a reply or a close frame
         assert len(answer.partition(b"\r\n\r\n")[2]) > 2
         await check()
 
@@ -97,14 +102,14 @@ async def test_a_hostile_message_harms_nobody_else(name):
     ],
 )
 @pytest.mark.parametrize("is_reset", [False, True])
-async def test_hostile_bytes_harm_nobody_else(data, is_reset):
+async def test_hostile_bytes_do_not_affect_others(data: bytes, is_reset: bool) -> None:
     async with watched_tracker(request_timeout=0.5) as (server, check):
         await send_raw(server, data, is_reset=is_reset)
         await check()
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_random_mutations_of_good_messages(seed):
+async def test_random_mutations_of_valid_messages_do_not_affect_others(seed: int) -> None:
     rng = random.Random(seed)
     async with watched_tracker() as (server, check):
         for round_number in range(25):
@@ -123,25 +128,25 @@ async def test_random_mutations_of_good_messages(seed):
                 await check()
 
 
-async def test_half_open_and_half_closed_sockets_are_cleaned_up():
+async def test_half_open_and_half_closed_sockets_are_cleaned_up() -> None:
     async with watched_tracker(request_timeout=0.4, heartbeat_timeout=1.0, ping_interval=0.2) as (server, check):
         silent = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(20)]
         half = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(20)]
         for _, writer in half:
             writer.write(UPGRADE + Frame(Opcode.TEXT, json.dumps(wire_announce(9)).encode()).serialize(mask=True))
             writer.write_eof()
-        deaf = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(20)]
-        for _, writer in deaf:
-            writer.write(UPGRADE)  # and no pong ever
+        unresponsive = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(20)]
+        for _, writer in unresponsive:
+            writer.write(UPGRADE)  # without any pong
         async with asyncio.timeout(DEADLINE):
             while server.socket_count > 1:
                 await asyncio.sleep(0.05)
                 await check()
-        for _, writer in silent + half + deaf:
+        for _, writer in silent + half + unresponsive:
             writer.close()
 
 
-async def test_slow_readers_do_not_hold_up_or_fill_the_tracker():
+async def test_slow_readers_neither_delay_nor_fill_the_tracker() -> None:
     async with watched_tracker(max_backlog=300_000) as (server, check):
         lazy = []
         for number in range(5):
@@ -163,11 +168,11 @@ async def test_slow_readers_do_not_hold_up_or_fill_the_tracker():
             sock.close()
 
 
-async def test_running_out_of_files_is_survived():
+async def test_the_tracker_survives_running_out_of_file_descriptors() -> None:
     async with watched_tracker(request_timeout=1.0) as (server, check):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        taken = []
-        # the soft limit counts file numbers: leave room for eight more, ours and the server's
+        taken: list[socket.socket] = []
+        # the soft limit bounds descriptor numbers: leave eight for this test and the server
         with Path(os.devnull).open() as probe:
             resource.setrlimit(resource.RLIMIT_NOFILE, (probe.fileno() + 8, hard))
         try:
@@ -188,16 +193,16 @@ async def test_running_out_of_files_is_survived():
                 assert "interval" in json.loads(await late.recv())
 
 
-async def test_no_object_outlives_its_connection():
-    def alive() -> Counter:
-        kinds = (Connection, Membership, Presence, asyncio.Transport)
-        return Counter(type(thing).__name__ for thing in gc.get_objects() if isinstance(thing, kinds))
+async def test_objects_of_a_connection_are_freed_with_it() -> None:
+    def live_objects() -> Counter[str]:
+        types = (Connection, Membership, Client, asyncio.Transport)
+        return Counter(type(item).__name__ for item in gc.get_objects() if isinstance(item, types))
 
     async with watched_tracker() as (server, check):
         gc.collect()
-        gc.disable()  # a tracker that waits for it would grow meanwhile
+        gc.disable()  # a tracker that depends on it would grow until the next collection
         try:
-            before = alive()
+            before = live_objects()
             for number in range(200):
                 await send_and_leave(server, UPGRADE + text(json.dumps(wire_announce(number, count=2)).encode()))
             async with asyncio.timeout(DEADLINE):
@@ -205,12 +210,12 @@ async def test_no_object_outlives_its_connection():
                     await asyncio.sleep(0.01)
             await check()
             await asyncio.sleep(0)
-            assert alive() == before
+            assert live_objects() == before
         finally:
             gc.enable()
 
 
-async def send_and_leave(server, data: bytes) -> None:
+async def send_and_leave(server: TrackerServer, data: bytes) -> None:
     loop = asyncio.get_running_loop()
     with socket.socket() as sock:
         sock.setblocking(False)

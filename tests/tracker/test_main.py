@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,12 @@ from tests.tracker.examples import wire_announce
 
 
 @pytest.fixture(autouse=True)
-def _own_log():
+def _own_log() -> Iterator[None]:
     yield
     logging.getLogger("p2p_tracker").handlers.clear()
 
 
-def start(*arguments: str) -> subprocess.Popen:
+def start(*arguments: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "p2p_tracker", "--port", "0", *arguments],
         stdout=subprocess.PIPE,
@@ -32,8 +33,9 @@ def start(*arguments: str) -> subprocess.Popen:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_says_where_it_listens_and_stops_when_told(number):
+def test_it_prints_its_address_and_stops_on_a_signal(number: signal.Signals) -> None:
     process = start("--json", "--log-format", "json")
+    assert process.stdout is not None
     try:
         address = json.loads(process.stdout.readline())
         assert address["url"] == f"ws://127.0.0.1:{address['port']}/tracker/ws"
@@ -43,6 +45,7 @@ def test_it_says_where_it_listens_and_stops_when_told(number):
             process.send_signal(number)
             with pytest.raises(ConnectionClosed) as caught:
                 client.recv(timeout=5)
+            assert caught.value.rcvd is not None
             assert caught.value.rcvd.code == 1001
         output, log = process.communicate(timeout=10)
         assert process.returncode == 0
@@ -55,8 +58,9 @@ def test_it_says_where_it_listens_and_stops_when_told(number):
         process.communicate()
 
 
-def test_a_line_of_text_names_the_address():
+def test_it_prints_its_address_as_text() -> None:
     process = start("--host", "127.0.0.1")
+    assert process.stdout is not None
     try:
         assert process.stdout.readline().startswith("listening on ws://127.0.0.1:")
     finally:
@@ -74,7 +78,9 @@ def test_a_line_of_text_names_the_address():
         (["--interval", "-5"], "interval"),
     ],
 )
-def test_bad_options_end_with_status_2_and_one_line(arguments, named, capsys):
+def test_invalid_options_end_with_status_2_and_one_line(
+    arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(arguments) == 2
     output = capsys.readouterr()
     assert output.out == ""
@@ -82,7 +88,7 @@ def test_bad_options_end_with_status_2_and_one_line(arguments, named, capsys):
     assert named in output.err
 
 
-def test_a_taken_port_ends_with_status_2_and_one_line(capsys):
+def test_a_port_in_use_ends_with_status_2_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

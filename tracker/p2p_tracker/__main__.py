@@ -1,4 +1,4 @@
-"""Run a tracker until it is told to stop: ``python -m p2p_tracker --port 8000``."""
+"""Command line of the tracker: ``python -m p2p_tracker --port 8000``."""
 
 import asyncio
 import ctypes
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from p2p_tracker.admission.tokens import sign
-from p2p_tracker.config.options import Options
+from p2p_tracker.config.options import ServerOptions
 from p2p_tracker.config.sources import Invocation, parse_arguments
 from p2p_tracker.errors import OptionError, TrackerError
 from p2p_tracker.observability.logs import set_up
@@ -43,13 +43,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _allow_many_files() -> None:
-    """Use what the system allows: every connection is a file, and the usual soft limit is 1024."""
+    """Raise the soft limit of open files, usually 1024, to the hard one: each connection is a file."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _keep_freed_memory() -> None:
-    """Let glibc keep some of what each round frees, instead of giving it back and faulting it in again."""
+    """Set glibc to keep some freed memory instead of returning it and faulting it in again."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(_M_TRIM_THRESHOLD, 16 * 2**20)
 
@@ -66,18 +66,18 @@ def _token(invocation: Invocation, seconds: float) -> str:
     return sign(secret, time.time() + seconds, [text for text in swarms if text is not None] or None)
 
 
-async def _run(options: Options, is_json: bool) -> None:
+async def _run(options: ServerOptions, is_json: bool) -> None:
     async with serve(options) as server:
         stopped = asyncio.Event()
 
         def stop() -> None:
             if stopped.is_set():
-                server.hurry()
+                server.skip_drain()
             stopped.set()
 
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop)
-        # peers live long and hold no cycles: collecting garbage often would only walk over all of them
+        # peers live long and hold no reference cycles: frequent garbage collections would only traverse them
         gc.freeze()
         gc.set_threshold(20_000, 2, 5)
         if is_json:

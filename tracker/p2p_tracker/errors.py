@@ -1,37 +1,37 @@
-"""Every error that the tracker raises on purpose.
+"""Exceptions of the tracker.
 
 ::
 
     TrackerError
-    ├── OptionError        an option that cannot be understood or accepted (exit status 2)
-    ├── PortInUseError     an address that another program holds (exit status 2)
-    └── Refusal            a message of a client that is answered by a failure or a close code
+    ├── OptionError        an option with an invalid value (exit status 2)
+    ├── PortInUseError     an address on which the tracker cannot listen (exit status 2)
+    └── Refusal            a message or connection that is refused, with a failure or a close code
 """
 
 __all__ = ["OptionError", "PortInUseError", "Refusal", "TrackerError"]
 
 
 class TrackerError(Exception):
-    """Base of all errors raised on purpose."""
+    """Base of the tracker's exceptions."""
 
 
 class OptionError(TrackerError, ValueError):
-    """An option that cannot be understood or accepted."""
+    """Option that is unknown or has an invalid value."""
 
 
 class PortInUseError(TrackerError):
-    """An address to listen on is taken."""
+    """Address on which the tracker cannot listen, as a rule because it is in use."""
 
 
-class Refusal(TrackerError):  # noqa: N818 - it is the client's error, and the protocol's word for it
-    """A message that is not served.
+class Refusal(TrackerError):  # noqa: N818 - not an error of the tracker
+    """Message or connection that is refused.
 
     Attributes
     ----------
     action, info_hash
-        What a reply must carry so that every client understands it; without an `info_hash` no reply is understood.
+        Fields that the reply must have; if `info_hash` is None, clients cannot interpret any reply.
     close_code
-        The code to close with when there is nothing to reply to.
+        Close code of the connection if no reply is possible.
     """
 
     def __init__(self, reason: str, *, action: str = "announce", info_hash: str | None = None, close_code: int = 1008):

@@ -18,13 +18,14 @@ import pandas as pd
 
 from p2psim.analysis.calibration.conditions import NONE, PLACES, recording_place
 from p2psim.analysis.calibration.identification import Estimate, identify, overhead_estimates, overheads
-from p2psim.analysis.calibration.observation import ACTORS, STARTUP_PARTS, observe, startup_parts
+from p2psim.analysis.calibration.observation import STARTUP_PARTS, observe, startup_parts
 from p2psim.analysis.calibration.refinement import refine_goodput, with_network
 from p2psim.analysis.comparison.compare import CompareOptions, compare_all
 from p2psim.analysis.runs import Runs, jobs_for
 from p2psim.errors import InputError, one_of
 from p2psim.rng import stream
-from p2psim.trace import TABLES, Trace
+from p2psim.trace import TABLES, Trace, required_columns
+from p2psim.trace.schema import ACTORS
 
 __all__ = ["JUDGED", "MEAN_POINTS", "Calibration", "FitCheck", "calibrate", "scenarios_to_hold_out", "trace_digest"]
 
@@ -201,8 +202,8 @@ def _usable(traces: Sequence[Trace | str | Path], actor: str, place: str) -> lis
 def trace_digest(trace: Trace) -> str:
     """Return a hash of scenario, seed and tables, by which a result identifies its data."""
     digest = hashlib.sha256(f"{trace.scenario.digest} {trace.manifest.seed} {trace.manifest.replication}".encode())
-    for name, columns in TABLES.items():
-        digest.update(trace[name][list(columns)].to_csv(index=False, lineterminator="\n").encode())
+    for name in TABLES:
+        digest.update(trace[name][required_columns(name)].to_csv(index=False, lineterminator="\n").encode())
     return digest.hexdigest()[:16]
 
 

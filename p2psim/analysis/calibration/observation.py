@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 from p2psim.scenario import Scenario
 from p2psim.trace import Trace
 
-__all__ = ["ACTORS", "STARTUP_PARTS", "Observed", "observe", "startup_parts"]
+__all__ = ["STARTUP_PARTS", "Observed", "observe", "startup_parts"]
 
-ACTORS = ("aiortc", "browser", "simulated")
-"""Kinds of viewers: values of the column `actor` of the table `viewers`."""
 STARTUP_PARTS = ("first_request", "first_segment", "first_frame")
 """Successive parts of the start-up, each ending with the event of its name."""
 
@@ -78,7 +76,7 @@ def _transfers(trace: Trace, actor: str) -> pd.DataFrame:
     alone = _of_actor(trace, alone, actor, "from_viewer")
     p2p = alone["source"] == "p2p"
     rtt = trace.scenario.network.rtt
-    beforehand = np.where(p2p, rtt, trace.scenario.origin.latency)
+    beforehand = np.where(p2p, rtt, trace.scenario.origin.time_to_first_byte)
     return alone.assign(
         time=alone["ended_at"] - alone["started_at"] - beforehand,
         link=alone["bytes"] / alone["rate"],
@@ -95,13 +93,13 @@ def _links_are_known(scenario: Scenario) -> bool:
 
 def _with_rates(trace: Trace) -> pd.DataFrame:
     """Return the transfers with `rate` (without competition), `sender` (of HTTP too) and `until` (of the last byte)."""
-    rows, people, origin = trace["transfers"], trace["viewers"].set_index("viewer"), trace.scenario.origin
+    rows, people = trace.with_defaults("transfers"), trace["viewers"].set_index("viewer")
+    origin = trace.scenario.origin
     p2p = rows["source"] == "p2p"
-    sends = rows["from_viewer"].map(people["uplink"]).where(p2p, min(origin.rate, origin.per_connection))
+    sends = rows["from_viewer"].map(people["uplink"]).where(p2p, min(origin.rate, origin.rate_per_connection))
     rate = np.minimum(sends, rows["viewer"].map(people["downlink"]).astype(float))
     ended = rows["ended_at"].fillna(trace.manifest.duration)
-    late = rows.get("late_bytes", 0.0)
-    until = ended + _LATE * late / rate  # late bytes of a cancelled transfer use the link as well
+    until = ended + _LATE * rows["late_bytes"] / rate  # late bytes of a cancelled transfer use the link as well
     return rows.assign(rate=rate, sender=rows["from_viewer"].where(p2p, " origin"), until=until)
 
 
@@ -127,14 +125,14 @@ def _overlapping(begin: Floats, end: Floats, weight: Floats) -> Floats:
 
 
 def _connections(trace: Trace, actor: str) -> pd.DataFrame:
-    rows = trace["connections"]
+    rows = trace.with_defaults("connections")
     rows = rows[(rows["outcome"] == "open") & rows["opened_at"].notna()]
     rows = _of_actor(trace, rows, actor, "other")
     scenario = trace.scenario
     if scenario.network.rtt_spread > 0 or scenario.regions.mix:
         rows = rows[:0]
-    answered = rows["answered_at"] if "answered_at" in rows else pd.Series(np.nan, index=rows.index)
-    hops = _HOPS * scenario.tracker.latency
+    answered = rows["answered_at"]
+    hops = _HOPS * scenario.tracker.one_way_delay
     return pd.DataFrame(
         {
             "viewer": rows["viewer"],

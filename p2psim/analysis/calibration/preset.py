@@ -12,7 +12,7 @@ from p2psim.analysis.calibration.identification import Estimate
 from p2psim.analysis.formatting import format_interval, format_value
 from p2psim.errors import InputError
 from p2psim.scenario import Network
-from p2psim.trace.atomic_files import replacing
+from p2psim.trace.atomic_files import atomic_write
 from p2psim.units import format_quantity
 
 __all__ = ["NAME", "preset_text", "write_preset"]
@@ -64,7 +64,7 @@ def write_preset(calibration: Calibration, path: Path, name: str = NAME, fitted_
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: not TOML ({error}); give a new file, or a file of presets") from None
     rest = re.sub(rf"^\[{re.escape(name)}\]\n(?:(?!\[).*\n?)*", "", before, flags=re.MULTILINE).rstrip()
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write((f"{rest}\n\n" if rest else "").encode() + text.encode())
 
 

@@ -7,73 +7,33 @@ through the estimates lies in the claimed range.
 
 import dataclasses
 import math
-import tomllib
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from collections.abc import Sequence
 from itertools import combinations, pairwise
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from p2psim.analysis.claims.definitions import Case, Claim
 from p2psim.analysis.claims.findings import Finding
+from p2psim.analysis.dimensions import Dimension, reference_changes
 from p2psim.analysis.formatting import format_value
 from p2psim.analysis.statistics import Interval
-from p2psim.network.nat import pair_success
-from p2psim.scenario import DATA, Scenario
-from p2psim.scenario.presets import nat_mixes
+from p2psim.errors import InputError
 
 __all__ = [
     "Boundary",
-    "Dimension",
     "boundaries_frame",
     "boundary_cases",
     "contradictions",
-    "dimensions",
     "holding_ranges",
     "holding_ranges_frame",
 ]
 
-SCHEMA = 1
 ENOUGH = 100
 """Minimum number of viewers simulated at each value, over all replications: small swarms vary much and cost little."""
 MOST_REPLICATIONS = 20
 """Maximum number of replications at each value."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Dimension:
-    """A field of the scenario along which the boundary of each claim is sought."""
-
-    name: str
-    what: str
-    unit: str
-    field: str
-    values: tuple[Any, ...]
-    scale: Literal["linear", "log"] = "linear"
-    changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-
-    def at(self, scenario: Scenario) -> float:
-        """Place of a scenario along the dimension."""
-        found: Mapping[str, Callable[[], float]] = {
-            "viewers": lambda: float(scenario.viewers.count),
-            "uplink": lambda: scenario.access.uplink / scenario.stream.bitrate,
-            "nat": lambda: pair_success(np.array(nat_mixes()[scenario.nat.mix])),
-            "latency": lambda: scenario.stream.latency,
-            "churn": lambda: scenario.viewers.viewing,
-            "mobile": lambda: scenario.access.mix.get("mobile", 0.0),
-        }
-        return float(found[self.name]())
-
-    def of(self, value: Any, scenario: Scenario) -> Any:
-        """Give the field's value in a scenario: that of the uplink is counted in bitrates."""
-        return value * scenario.stream.bitrate if self.name == "uplink" else value
-
-    def fewer(self) -> "Dimension":
-        """Give both ends and the middle alone."""
-        kept = sorted({0, len(self.values) // 2, len(self.values) - 1})
-        return dataclasses.replace(self, values=tuple(self.values[index] for index in kept))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -127,33 +87,28 @@ class Boundary:
         }
 
 
-@cache
-def _file() -> Mapping[str, Any]:
-    with (DATA / "dimensions.toml").open("rb") as opened:
-        return tomllib.load(opened)
-
-
-@cache
-def dimensions(quick: bool = False) -> tuple[Dimension, ...]:
-    """Read the dimensions; with `quick`, with fewer values."""
-    found = [Dimension(**{**row, "values": tuple(row["values"])}) for row in _file()["dimension"]]
-    return tuple(each.fewer() if quick else each for each in found)
-
-
 def boundary_cases(claim: Claim, dimension: Dimension) -> tuple[Case, ...]:
-    """List the cases of a claim along a dimension, ascending; none where the metric itself varies it."""
+    """Return the cases of a claim along a dimension, ascending; none if the metric itself varies the dimension.
+
+    Raises
+    ------
+    InputError
+        For a value that the claim's scenario does not accept.
+    """
     reference = claim.reference
-    if reference.sizes and dimension.name == "viewers":
+    if reference.sizes and dimension.field == "viewers.count":
         return ()
-    start = reference.scenario.replace({**(_file()["reference"] if claim.around is None else claim.around)})
+    try:
+        start = reference.scenario.replace(reference_changes() if claim.around is None else claim.around)
+        positions = dimension.scenarios(start)
+    except InputError as error:
+        raise InputError(f"claim {claim.id}: {error}") from None
     cases = []
-    for value in dimension.values:
-        scenario = start.replace({**dimension.changes, dimension.field: dimension.of(value, start)})
-        at = dimension.at(scenario)
-        many = min(MOST_REPLICATIONS, math.ceil(ENOUGH / scenario.viewers.count))
+    for at, scenario in positions:
+        replications = min(MOST_REPLICATIONS, math.ceil(ENOUGH / scenario.viewers.count))
         label = f"{dimension.what} {format_value(at, dimension.unit)}"
-        cases.append(dataclasses.replace(reference, label=label, scenario=scenario, at=at, replications=many))
-    return tuple(sorted(cases, key=lambda case: case.at))
+        cases.append(dataclasses.replace(reference, label=label, scenario=scenario, at=at, replications=replications))
+    return tuple(cases)
 
 
 def holding_ranges(

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from p2psim.analysis.claims.evidence import CLAIM_METRICS
+from p2psim.analysis.dimensions import number_of, unit_of
 from p2psim.analysis.prices import Prices, prices
-from p2psim.errors import InputError
+from p2psim.errors import InputError, ScenarioError
 from p2psim.scenario import DATA, Scenario
 from p2psim.units import parse_quantity
 
@@ -23,6 +24,7 @@ _CLAIM_KEYS = {
     "id", "statement", "scenario", "metric", "low", "high", "kind", "note", "vary", "case", "prices", "sizes", "saving",
     "replications", "boundary",
 }  # fmt: skip
+_VARY_KEYS = {"what", "field", "values"}
 _BOUNDARY_KEYS = {"scenario", "metric", "low", "high", "sizes", "around"}
 
 
@@ -33,6 +35,11 @@ class Vary:
     what: str
     field: str
     values: tuple[Any, ...]
+
+    @property
+    def unit(self) -> str:
+        """Unit in which the values are written."""
+        return unit_of(self.field)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +126,7 @@ def _claim(row: Mapping[str, Any], file: Path) -> Claim:
         if key not in row:
             raise InputError(f"{where}: {key} is missing")
     scenario = Scenario.load(str(DATA / "scenarios" / f"{row['scenario']}.toml"))
-    vary = Vary(**{**row["vary"], "values": tuple(row["vary"]["values"])}) if "vary" in row else None
+    vary = _vary(row["vary"], f"{where}: vary") if "vary" in row else None
     cases = _varied(row, scenario, vary, where) if vary else ()
     if vary is None or "case" in row:
         cases += _cases(row, scenario, where)
@@ -149,16 +156,27 @@ def _boundary(row: Mapping[str, Any], scenario: Scenario, where: str) -> tuple[C
     return _case({**row, **given}, {"label": "reference", **given}, scenario, where), own.get("around")
 
 
+def _vary(given: Mapping[str, Any], where: str) -> Vary:
+    _known(given, _VARY_KEYS, where)
+    for key in sorted(_VARY_KEYS - given.keys()):
+        raise InputError(f"{where}: {key} is missing")
+    values = given["values"]
+    if not isinstance(values, list) or len(values) < 2:
+        raise InputError(f"{where}: values = {values!r}: a list of at least two is expected")
+    return Vary(what=given["what"], field=given["field"], values=tuple(values))
+
+
 def _varied(row: Mapping[str, Any], scenario: Scenario, vary: Vary, where: str) -> tuple[Case, ...]:
-    found = []
+    cases = []
     for value in vary.values:
-        changed = scenario.replace({vary.field: value})
-        number: Any = changed
-        for part in vary.field.split("."):
-            number = getattr(number, part)
+        try:
+            changed = scenario.replace({vary.field: value})
+            at = number_of(changed, vary.field)
+        except ScenarioError as error:
+            raise InputError(f"{where}: vary: {error}") from None
         case = _case(row, {"label": f"{vary.what} {value}"}, changed, where)
-        found.append(replace(case, at=float(number)))
-    return tuple(found)
+        cases.append(replace(case, at=at))
+    return tuple(cases)
 
 
 def _cases(row: Mapping[str, Any], scenario: Scenario, where: str) -> tuple[Case, ...]:

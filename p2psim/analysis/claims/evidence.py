@@ -28,13 +28,13 @@ TRACE_METRICS = frozenset({"sample_interval"})
 
 CLAIM_METRICS: Mapping[str, Metric] = {
     **METRICS,
-    "month_bytes": Metric("bytes sent by the origin in 30 days at its mean rate", "size", "month_bytes"),
+    "month_bytes": Metric("bytes that the origin sends in 30 days", "size", "month_bytes"),
     "cost_saving": Metric(
-        "reduction of the bill, relative to http-only", "share", "bill", "base_bill", complement=True, paired=True
+        "share of the bill saved against http-only", "share", "bill", "base_bill", complement=True, paired=True
     ),
-    "growth": Metric("exponent g of the origin's rate ~ viewers^g", "number", "growth"),
-    "stale_share": Metric("share of the offers passed on to viewers who had left", "share", "stale_offers", "offers"),
-    "sample_interval": Metric("time between two statistics of a viewer, median", "time", "sample_interval"),
+    "growth": Metric("exponent of the origin's rate over viewers", "number", "growth"),
+    "stale_share": Metric("share of offers sent to viewers who had left", "share", "stale_offers", "offers"),
+    "sample_interval": Metric("median time between statistics of a viewer", "time", "sample_interval"),
 }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from p2psim.analysis.claims.boundaries import Boundary, Dimension, boundary_cases, holding_ranges
+from p2psim.analysis.claims.boundaries import Boundary, boundary_cases, holding_ranges
 from p2psim.analysis.claims.definitions import Case, Claim
 from p2psim.analysis.claims.evidence import (
     CLAIM_METRICS,
@@ -23,6 +23,7 @@ from p2psim.analysis.claims.evidence import (
     with_bills,
 )
 from p2psim.analysis.claims.findings import Finding, status
+from p2psim.analysis.dimensions import Dimension
 from p2psim.analysis.formatting import format_value
 from p2psim.analysis.metrics import Metric, Sums, estimate, sums, with_baseline
 from p2psim.analysis.runs import BASELINE, Job, Runs, jobs_for
@@ -205,13 +206,13 @@ def _ranges(claim: Claim, findings: Sequence[Finding]) -> str:
     if len(seen) < 2:
         return ""
     at, means = [f.case.at for f in seen], [f.interval.mean for f in seen]
-    words = isinstance(claim.vary.values[0], str)
-    what = f"{claim.vary.what} {'is' if words else 'are'}"
+    unit, is_count = claim.vary.unit, isinstance(claim.vary.values[0], int)
+    what = f"{claim.vary.what} {'are' if is_count else 'is'}"
     first, last = at[0], at[-1]
     parts = []
     for begin, end in holding_ranges(at, means, seen[0].case.low, seen[0].case.high):
-        least = format_value(begin, "time") if words else str(math.ceil(begin))
-        most = format_value(end, "time") if words else str(math.floor(end))
+        least = str(math.ceil(begin)) if is_count else format_value(begin, unit)
+        most = str(math.floor(end)) if is_count else format_value(end, unit)
         if begin == first:
             parts.append(f"{what} at most about {most}")
         elif end == last:

@@ -195,7 +195,9 @@ def with_recorded_arrivals(trace: Trace) -> Scenario:
     if not (viewers["departure"] == "end").all():
         return trace.scenario
     joins = tuple(sorted(float(at) for at in viewers["joined_at"]))
-    return trace.scenario.replace({"viewers.count": len(joins), "viewers.arrivals": "recorded", "viewers.joins": joins})
+    return trace.scenario.replace(
+        {"viewers.count": len(joins), "viewers.arrivals": "recorded", "viewers.arrival_times": joins}
+    )
 
 
 def _read(trace: Trace | str | Path) -> Trace:

@@ -30,10 +30,22 @@ from typing import Literal
 
 from p2psim.analysis.comparison.distances import FEW_TRANSFERS, Distance
 from p2psim.analysis.formatting import format_value
+from p2psim.analysis.metrics import METRICS
 from p2psim.analysis.statistics import Interval, equivalence
 from p2psim.errors import InputError, one_of
 
-__all__ = ["GATE", "LIMITS", "MARGIN", "Check", "Limit", "Verdict", "check_difference", "check_distance", "read_gate"]
+__all__ = [
+    "GATE",
+    "LIMITS",
+    "MARGIN",
+    "Check",
+    "Limit",
+    "Verdict",
+    "check_difference",
+    "check_distance",
+    "description",
+    "read_gate",
+]
 
 MARGIN = 0.03
 """Difference of P2P shares up to which they are equal: three points."""
@@ -75,6 +87,23 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
     }
 )
 """Limits of all compared metrics, in the order of tables; ``…_times`` are distributions."""
+
+_OWN_DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "media_bytes": "media bytes received",
+        "http_bytes": "media bytes received over HTTP",
+        "p2p_bytes": "media bytes received from peers",
+        "http_times": "distribution of transfer times over HTTP",
+        "p2p_times": "distribution of transfer times from peers",
+        "peers_over_time": "connected peers per viewer over time",
+    }
+)
+
+
+def description(metric: str) -> str:
+    """Return the description of a metric of `LIMITS`, which is understandable alone."""
+    return METRICS[metric].text if metric in METRICS else _OWN_DESCRIPTIONS[metric]
+
 
 GATE = ("p2p_ratio", "media_bytes", "stall_ratio", "p2p_times", "peers_over_time")
 """Metrics that decide by default."""

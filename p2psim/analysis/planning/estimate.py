@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from p2psim.analysis.metrics import BILLED_BIN
 from p2psim.analysis.planning.audience import Audience, channel_sizes
 from p2psim.analysis.planning.inputs import Inputs
-from p2psim.analysis.planning.sampling import BILLED, Traffic
+from p2psim.analysis.planning.sampling import Traffic
 from p2psim.analysis.planning.tariff import Delivered, break_even_cdn, break_even_fee
 from p2psim.analysis.statistics import Interval, jackknife
 
@@ -25,28 +26,28 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 NUMBERS: Mapping[str, tuple[str, str]] = {
-    "origin_saving": ("origin bytes saved, relative to no sharing", "share"),
-    "origin_saving_p95": ("reduction of the 95th percentile of the origin's rate, relative to no sharing", "share"),
+    "origin_saving": ("share of the origin's bytes saved by sharing", "share"),
+    "origin_saving_p95": ("share of the origin's p95 rate saved by sharing", "share"),
     "origin_rate": ("mean rate of the origin with sharing", "rate"),
-    "origin_rate_peak": ("highest five-minute rate of the origin with sharing", "rate"),
-    "origin_rate_p95": ("95th percentile of the origin's five-minute rates with sharing", "rate"),
+    "origin_rate_peak": ("origin's highest 5-minute rate with sharing", "rate"),
+    "origin_rate_p95": ("origin's 95th percentile rate with sharing", "rate"),
     "base_rate": ("mean rate of the origin without sharing", "rate"),
-    "base_rate_peak": ("highest five-minute rate of the origin without sharing", "rate"),
-    "base_rate_p95": ("95th percentile of the origin's five-minute rates without sharing", "rate"),
+    "base_rate_peak": ("origin's highest 5-minute rate without sharing", "rate"),
+    "base_rate_p95": ("origin's 95th percentile rate without sharing", "rate"),
     "p2p_bytes": ("bytes from peers in the billed time", "size"),
-    "p2p_ratio": ("share of the media bytes received that came from peers", "share"),
-    "stall_ratio": ("time stalled / time watching, with sharing", "share"),
-    "base_stall_ratio": ("time stalled / time watching, without sharing", "share"),
-    "relay_bytes": ("bytes from peers through relays in the billed time", "size"),
-    "origin_bytes": ("bytes of the origin with sharing in the billed time", "size"),
-    "base_bytes": ("bytes of the origin without sharing in the billed time", "size"),
-    "viewers_per_gbit": ("viewers at the peak per Gbit/s of the origin", "number"),
+    "p2p_ratio": ("share of media bytes that came from peers", "share"),
+    "stall_ratio": ("share of viewing time stalled with sharing", "share"),
+    "base_stall_ratio": ("share of viewing time stalled without sharing", "share"),
+    "relay_bytes": ("bytes through TURN relays in the billed time", "size"),
+    "origin_bytes": ("origin's bytes in the billed time with sharing", "size"),
+    "base_bytes": ("origin's bytes in the billed time without sharing", "size"),
+    "viewers_per_gbit": ("viewers per Gbit/s of the origin at the peak", "number"),
     "bill": ("bill with sharing", "money"),
     "base_bill": ("bill without sharing", "money"),
-    "bill_saved": ("money saved by sharing", "money"),
-    "bill_saving": ("reduction of the bill by sharing", "share"),
-    "break_even_price": ("price of the CDN above which sharing pays", "price"),
-    "break_even_fee": ("fee per viewer-hour up to which sharing pays", "price"),
+    "bill_saved": ("dollars saved by sharing", "money"),
+    "bill_saving": ("share of the bill saved by sharing", "share"),
+    "break_even_price": ("CDN price above which sharing pays", "price"),
+    "break_even_fee": ("fee per viewer-hour below which sharing pays", "price"),
 }
 """Name → definition and unit."""
 
@@ -142,7 +143,7 @@ def scaled(simulated: SimulatedPlan, rows: Rows, shift: float = 0.0) -> Curve:
         by_size = _by_size(simulated, name, alone, rows, shift if name == "origin" else 0.0)
         share = _over_channels(by_size, audience, viewers, alone)
         if event is not None:
-            simulated_sizes = event.viewer_seconds[rows].mean(axis=0) / min(BILLED, audience.seconds)
+            simulated_sizes = event.viewer_seconds[rows].mean(axis=0) / min(BILLED_BIN, audience.seconds)
             share = _corrected(share, by_size(simulated_sizes), event, name, rows)
         rates[name] = viewers * share * per_viewer
     return Curve(at, width, viewers, rates["origin"], viewers * per_viewer, rates["p2p"], rates["relayed"])
@@ -151,10 +152,10 @@ def scaled(simulated: SimulatedPlan, rows: Rows, shift: float = 0.0) -> Curve:
 def _bins(simulated: SimulatedPlan) -> tuple[Floats, float]:
     audience = simulated.inputs.audience
     if audience.is_constant:
-        return np.zeros(1), BILLED
+        return np.zeros(1), BILLED_BIN
     if simulated.event is not None:
-        return simulated.event.at, BILLED
-    width = BILLED / np.ceil(max(1.0, BILLED * SLOTS / audience.seconds))  # a whole number of bins in five minutes
+        return simulated.event.at, BILLED_BIN
+    width = BILLED_BIN / np.ceil(max(1.0, BILLED_BIN * SLOTS / audience.seconds))  # five minutes are whole bins
     return np.arange(int(audience.seconds // width), dtype=float) * width, float(width)
 
 
@@ -275,7 +276,7 @@ def _stalls(simulated: SimulatedPlan, rows: Rows) -> dict[str, float]:
 
 def _five_minutes(curve: Curve, rates: Floats) -> Floats:
     """Return five-minute means of rates in narrower bins."""
-    per_mean = max(1, round(BILLED / curve.width))
+    per_mean = max(1, round(BILLED_BIN / curve.width))
     count = len(rates) // per_mean
     if count == 0:
         return np.asarray(rates.mean(keepdims=True), float)

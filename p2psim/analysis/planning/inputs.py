@@ -122,13 +122,13 @@ class Inputs:
         changes: dict[str, Any] = {
             "stream.bitrate": self.bitrate,
             "stream.ladder": self.ladder,
-            "stream.latency": self.latency,
+            "stream.live_latency": self.latency,
             "stream.segment": self.segment,
-            "stream.window": max(15, math.ceil((self.latency + ROOM) / self.segment)),
+            "stream.playlist_segments": max(15, math.ceil((self.latency + ROOM) / self.segment)),
             "access.mix": self.access_mix,
             "access.lent": self.lent,
             "nat.shares": self.nat_shares,
-            "relay.share": self.relay,
+            "relay.availability": self.relay,
         }
         return Scenario(name="plan").replace({**changes, **self.changes})
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from p2psim.analysis.formatting import format_interval, format_value
+from p2psim.analysis.formatting import format_interval, format_value, readable_table
 from p2psim.analysis.planning.estimate import NUMBERS, SimulatedPlan, scaled
 from p2psim.analysis.planning.inputs import Inputs
 from p2psim.analysis.planning.tariff import Delivered
@@ -45,13 +45,21 @@ class Plan:
         """The simulated scenario, without its audience."""
         return self.inputs.scenario
 
-    def summary(self) -> pd.DataFrame:
-        """Return one row per number: number, text, mean, low, high, unit; rates in bytes/s, sizes in bytes."""
+    def summary(self, raw: bool = False) -> pd.DataFrame:
+        """Return one row per number.
+
+        Columns number, mean, low, high (its 95 % interval), unit, description; numbers have four figures. With `raw`:
+        number, text, mean, low, high, unit, unrounded and in canonical units.
+        """
         rows = [
             {"number": name, "text": NUMBERS[name][0], **interval.to_dict(), "unit": NUMBERS[name][1]}
             for name, interval in self.numbers.items()
         ]
-        return pd.DataFrame(rows)
+        table = pd.DataFrame(rows)
+        if raw:
+            return table
+        shown = readable_table(table.drop(columns="text"), ["mean", "low", "high"])
+        return shown.assign(description=table["text"])
 
     @cached_property
     def curve(self) -> pd.DataFrame:

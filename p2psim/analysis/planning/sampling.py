@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from p2psim.analysis.metrics import BILLED_BIN
 from p2psim.analysis.planning.audience import ARRIVING, Audience, channel_sizes, draw_stays
 from p2psim.analysis.planning.inputs import Inputs
 from p2psim.analysis.runs import BASELINE, Job, Runs
@@ -21,12 +22,10 @@ from p2psim.scenario import Scenario
 from p2psim.simulation import Run
 from p2psim.trace import BIN
 
-__all__ = ["BILLED", "Effort", "Sampler", "Traffic", "sizes_for"]
+__all__ = ["Effort", "Sampler", "Traffic", "sizes_for"]
 
 Floats = NDArray[np.float64]
 
-BILLED = 300.0
-"""Seconds over which rates are averaged, whose 95th percentile is billed."""
 WARMUP = 900.0
 """Seconds until the number of neighbours is steady: it grows for a quarter of an hour."""
 FAIR = 30
@@ -150,8 +149,8 @@ class Sampler:
         rows = []
         for replication in range(self.effort.replications):
             shared, base = self._runs.make(self._event(inputs, replication))
-            rows.append(_binned_sums(shared, base, BILLED))
-        return _stacked(np.arange(rows[0].shape[1], dtype=float) * BILLED, rows)
+            rows.append(_binned_sums(shared, base, BILLED_BIN))
+        return _stacked(np.arange(rows[0].shape[1], dtype=float) * BILLED_BIN, rows)
 
     def _steady(self, inputs: Inputs, size: int, replication: int, least: int) -> list[Job]:
         jobs = []
@@ -181,8 +180,8 @@ def _with(
             "warmup": warmup,
             "viewers.count": max(1, len(joins)),
             "viewers.arrivals": "recorded",
-            "viewers.joins": joins or (0.0,),
-            "viewers.stays": stays or (1.0,),
+            "viewers.arrival_times": joins or (0.0,),
+            "viewers.viewing_times": stays or (1.0,),
         }
     )
 

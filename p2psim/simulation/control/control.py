@@ -1,6 +1,6 @@
 """The control plane: SimPy owns the clock and everything that a person would call a happening.
 
-Viewers come and go, announce themselves to the real tracker's brain, and meet whom it offers them to. The data plane
+Viewers come and go, announce themselves to the real tracker's core, and meet whom it offers them to. The data plane
 runs between the events.
 
 A behaviour of one's own is a SimPy process: a generator that waits (``yield control.env.timeout(30)``) and then acts,
@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from p2p_tracker.config.options import TICK, ServerOptions
 
 from p2psim.errors import ScenarioError
 from p2psim.rng import stream
@@ -40,14 +41,12 @@ from p2psim.simulation.control.signalling import Signalling
 from p2psim.simulation.control.timer_queue import Agenda
 from p2psim.simulation.kernel.http_servers import ORIGIN_RATE
 from p2psim.simulation.kernel.state import AWAY, CRASHED, GONE, N_SWITCHED, Plane
+from p2psim.wire.tracker_messages import reconnect_delay
 
 __all__ = ["Control"]
 
-_PING = 25.0
+_PING = ServerOptions().ping_interval
 """Seconds between the tracker's pings; a viewer that is there answers."""
-_SWEEP = 1.0
-_RECONNECT_AT_LEAST, _RECONNECT_AT_MOST, _RECONNECT_SPREAD = 10.0, 3600.0, 300.0
-"""How long a tracker client waits to reconnect: doubled each time, and at random (bittorrent-tracker)."""
 
 
 @dataclass(slots=True)
@@ -73,7 +72,7 @@ class Control:
         self._rounds = Agenda()
         self._plan_visits()
         if self._shares:
-            self.env.after(_SWEEP, self._keep_house, _PING)
+            self.env.after(TICK, self._keep_house, _PING)
             hybrid.schedule(self)
         faults.schedule(self)
 
@@ -112,9 +111,9 @@ class Control:
     def _come(self, v: int, _: int) -> None:
         """A viewer comes, will announce itself, and may zap."""
         arrive(self.plane, v, float(self.env.now))
-        if np.isfinite(self.scenario.channels.dwell):
+        if np.isfinite(self.scenario.channels.mean_time_on_channel):
             self._zapping[v] = zapping_stream(self.seed, self.replication, v)
-            self.env.after(self._zapping[v].exponential(self.scenario.channels.dwell), self._zap_on, v)
+            self.env.after(self._zapping[v].exponential(self.scenario.channels.mean_time_on_channel), self._zap_on, v)
         self._start_announcing(v)
 
     def _go(self, v: int, _: int) -> None:
@@ -127,13 +126,13 @@ class Control:
             return
         rng = self._zapping[v]
         self.zap(v, next_channel(self.scenario, self.channel_of(v), rng))
-        self.env.after(rng.exponential(self.scenario.channels.dwell), self._zap_on, v)
+        self.env.after(rng.exponential(self.scenario.channels.mean_time_on_channel), self._zap_on, v)
 
     def _start_announcing(self, v: int) -> None:
         """The tracker client starts with the first segment request."""
         self._turns[v] += 1
         if self.shares(v):
-            response = self.scenario.origin.latency + self.scenario.network.http_request
+            response = self.scenario.origin.time_to_first_byte + self.scenario.network.http_request
             self.env.after(2 * response, self._make_offers, v, "started", int(self._turns[v]))
 
     def _stop_announcing(self, v: int) -> None:
@@ -145,7 +144,7 @@ class Control:
     def _make_offers(self, v: int, event: str, turn: int) -> None:
         """The tracker client prepares its offers, and sends them."""
         if self.is_present(v) and turn == self._turns[v]:
-            wait = self.scenario.network.gather + self.scenario.tracker.latency
+            wait = self.scenario.network.gather + self.scenario.tracker.one_way_delay
             self.env.after(wait, self._arrive_at_tracker, v, event, turn, self.env.now)
 
     def _arrive_at_tracker(self, v: int, event: str, turn: int, began: float) -> None:
@@ -170,9 +169,8 @@ class Control:
 
     def _reconnect(self, v: int, turn: int, tries: int) -> None:
         """The tracker client has lost its connection and will try again."""
-        wait = min(2.0**tries * _RECONNECT_AT_LEAST, _RECONNECT_AT_MOST)
-        luck = stream(self.seed, self.replication, "reconnect", v, turn, tries).random()
-        self.env.after(wait + luck * _RECONNECT_SPREAD, self._connect_again, v, turn, tries + 1)
+        wait = reconnect_delay(tries, stream(self.seed, self.replication, "reconnect", v, turn, tries))
+        self.env.after(wait, self._connect_again, v, turn, tries + 1)
 
     def _connect_again(self, v: int, turn: int, tries: int) -> None:
         if not self.is_present(v) or turn != self._turns[v]:
@@ -187,9 +185,9 @@ class Control:
         if self.env.now >= next_ping and self.tracker_up:
             next_ping += _PING
             for v in np.flatnonzero((self._states != AWAY) & (self._states < GONE)).tolist():
-                self.signalling.brain.heard(v, self.env.now)
-        self.signalling.brain.expire(self.env.now)
-        self.env.after(_SWEEP, self._keep_house, next_ping)
+                self.signalling.tracker.keep_alive(v, self.env.now)
+        self.signalling.tracker.expire(self.env.now)
+        self.env.after(TICK, self._keep_house, next_ping)
 
     # -- verbs --------------------------------------------------------------------------------------------------
 
@@ -233,7 +231,7 @@ class Control:
             )
         if self.is_present(v):
             self._stop_announcing(v)
-            turn_to(self.plane, v, channel, float(self.env.now))
+            turn_to(self.plane, int(v), int(channel), float(self.env.now))
             self._start_announcing(v)
 
     def leave(self, v: int, crash: bool = False) -> None:
@@ -241,18 +239,18 @@ class Control:
         if self._states[v] >= GONE:
             return
         now = float(self.env.now)
-        depart(self.plane, v, crash, now)
+        depart(self.plane, int(v), bool(crash), now)
         self._turns[v] += 1
         if now < self.population.left_at[v]:
             self.population.left_at[v] = now
             self.population.departure[v] = CRASH if crash else CLEAN
         if not crash:
-            self.signalling.brain.disconnect(v, now)
+            self.signalling.tracker.disconnect(v, now)
 
     def disconnect(self, a: int, b: int) -> None:
         """Break the connection of two viewers."""
         if max(self._states[a], self._states[b]) < GONE:
-            cut(self.plane, a, b, float(self.env.now))
+            cut(self.plane, int(a), int(b), float(self.env.now))
 
     def set_uplink(self, v: int, rate: float) -> None:
         """Change what the uplink of a viewer's home carries, bytes/s."""

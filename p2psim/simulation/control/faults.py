@@ -16,25 +16,25 @@ def schedule(control: "Control") -> None:
     """Put all faults of a scenario on the clock."""
     for number, fault in enumerate(control.scenario.faults):
         control.env.after(fault.at, _begin, control, number)
-        if np.isfinite(fault.lasts):
-            control.env.after(fault.at + fault.lasts, _end, control, number)
+        if np.isfinite(fault.duration):
+            control.env.after(fault.at + fault.duration, _end, control, number)
 
 
 def _begin(control: "Control", number: int) -> None:
     fault = control.scenario.faults[number]
-    if fault.what == "tracker":
+    if fault.kind == "tracker":
         control.stop_tracker()
-    elif fault.what == "partition":
+    elif fault.kind == "partition":
         control.isolate(fault.region)
     else:
-        _weaken(control, number, fault.left)
+        _weaken(control, number, fault.capacity_left)
 
 
 def _end(control: "Control", number: int) -> None:
     fault = control.scenario.faults[number]
-    if fault.what == "tracker":
+    if fault.kind == "tracker":
         control.start_tracker()
-    elif fault.what == "partition":
+    elif fault.kind == "partition":
         control.rejoin(fault.region)
     else:
         _weaken(control, number, 1.0)
@@ -43,13 +43,13 @@ def _end(control: "Control", number: int) -> None:
 def _weaken(control: "Control", number: int, left: float) -> None:
     """Let what a fault hits carry the share `left` of what it usually does."""
     fault, scenario = control.scenario.faults[number], control.scenario
-    if fault.what == "origin":
+    if fault.kind == "origin":
         control.set_origin(_part(scenario.origin.rate, left))
-    elif fault.what == "edges":
+    elif fault.kind == "edges":
         control.set_edges(_part(scenario.cdn.rate, left))
-    elif fault.what == "relay":
+    elif fault.kind == "relay":
         control.set_relay(_part(scenario.relay.rate, left))
-    elif fault.what == "uplinks":
+    elif fault.kind == "uplinks":
         for v in victims(scenario, control.population, number, control.seed, control.replication):
             control.set_uplink(v, _part(float(control.population.uplink[v]), left))
 

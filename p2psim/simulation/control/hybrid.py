@@ -16,10 +16,10 @@ __all__ = ["schedule"]
 def schedule(control: "Control") -> None:
     """Look at time, audience and load now and again, if the scenario makes peer-to-peer depend on them."""
     hybrid = control.scenario.hybrid
-    if hybrid == Hybrid(check=hybrid.check):
+    if hybrid == Hybrid(check_interval=hybrid.check_interval):
         return
     control.p2p_on = False
-    if hybrid.viewers > 0 or hybrid.load > 0:
+    if hybrid.min_viewers > 0 or hybrid.min_load > 0:
         control.env.after(hybrid.begins, _look, control)
         return
     control.env.after(hybrid.begins, control.switch_p2p, True)
@@ -30,8 +30,8 @@ def schedule(control: "Control") -> None:
 def _look(control: "Control") -> None:
     hybrid, now = control.scenario.hybrid, control.env.now
     is_time = hybrid.begins <= now < hybrid.ends
-    control.switch_p2p(is_time and len(control.viewers()) >= hybrid.viewers and _load(control) >= hybrid.load)
-    control.env.after(hybrid.check, _look, control)
+    control.switch_p2p(is_time and len(control.viewers()) >= hybrid.min_viewers and _load(control) >= hybrid.min_load)
+    control.env.after(hybrid.check_interval, _look, control)
 
 
 def _load(control: "Control") -> float:
@@ -45,5 +45,5 @@ def _load(control: "Control") -> float:
     if np.isinf(carried):
         return 0.0
     until = int(control.env.now)
-    rows = control.plane.bins[max(0, until - max(1, int(scenario.hybrid.check))) : until]
+    rows = control.plane.bins[max(0, until - max(1, int(scenario.hybrid.check_interval))) : until]
     return float(rows[:, [BIN_HTTP, BIN_P2P]].sum()) / max(1, len(rows)) / carried

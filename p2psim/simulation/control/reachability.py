@@ -58,8 +58,8 @@ class Reach:
 
     def relay(self, a: int, b: int) -> bool:
         """Whether a relay is there for a pair that has no other way: a property of the pair."""
-        share = self._relay.share
-        if share == 0 or (not self._relay.blocked and BLOCKED in (self._kind[a], self._kind[b])):
+        share = self._relay.availability
+        if share == 0 or (not self._relay.over_tcp and BLOCKED in (self._kind[a], self._kind[b])):
             return False
         return zlib.crc32(f"{self._key}/{min(a, b)}/{max(a, b)}".encode()) < share * 2**32
 

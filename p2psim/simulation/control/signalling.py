@@ -1,16 +1,16 @@
 """What viewers say to the tracker and, through it, to each other: announces, offers and answers.
 
-The tracker is the real one's brain, in virtual time. Whoever is offered a connection accepts while there is room, and
-the connection opens if NATs let it.
+The tracker is the core of the real one, in virtual time. Whoever is offered a connection accepts while there is room,
+and the connection opens if NATs let it.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from p2p_tracker.config.options import BrainOptions
+from p2p_tracker.config.options import TrackerOptions
 from p2p_tracker.core.protocol import Announce, AnnounceReply, Answer, Offer, OfferRelay
-from p2p_tracker.core.tracker import Brain
+from p2p_tracker.core.tracker import Tracker
 
 from p2psim.rng import stream
 from p2psim.scenario import Population, Scenario
@@ -19,6 +19,7 @@ from p2psim.simulation.control.commands import later_connect
 from p2psim.simulation.control.reachability import Reach
 from p2psim.simulation.kernel.paths import round_trip
 from p2psim.simulation.kernel.state import GONE, Plane
+from p2psim.wire.identity import PEER_ID_PREFIX
 
 __all__ = ["Announcement", "Attempt", "Signalling", "peer_id"]
 
@@ -69,7 +70,7 @@ class Signalling:
     stale_offers: int = 0
     """Offers that the tracker passed to viewers who were gone."""
     live_offers: int = 0
-    brain: Brain[int] = field(init=False)
+    tracker: Tracker[int] = field(init=False)
     reach: Reach = field(init=False)
     _luck: np.random.Generator = field(init=False)
     _received: Any = field(init=False)
@@ -89,10 +90,10 @@ class Signalling:
 
     def __post_init__(self) -> None:
         tracker, count = self.scenario.tracker, len(self.population)
-        options = BrainOptions(
+        options = TrackerOptions(
             interval=tracker.interval, heartbeat_timeout=tracker.heartbeat, matching=tracker.matching
         )
-        self.brain = Brain(options, stream(self.seed, self.replication, "tracker"))
+        self.tracker = Tracker(options, stream(self.seed, self.replication, "tracker"))
         self.reach = Reach(self.scenario, self.population, self.seed, self.replication)
         self._luck = stream(self.seed, self.replication, "connections")
         self._received = np.zeros((count if self.keep else 0, 2), np.int32)
@@ -116,7 +117,7 @@ class Signalling:
         message = Announce(self._hashes[swarm], self._ids[v], event, offers, len(offers))
         received, answered = self._received[v].tolist() if self.keep else (0, 0)
         interval, known = self.scenario.tracker.interval, 0
-        for receiver, sent in self.brain.handle(v, message, self.clock.now):
+        for receiver, sent in self.tracker.handle(v, message, self.clock.now):
             if isinstance(sent, OfferRelay):
                 self._offer(v, receiver, sent, began)
             elif isinstance(sent, AnnounceReply):
@@ -130,12 +131,12 @@ class Signalling:
         swarm = self._swarms.item(v)
         self._swarms[v] = _NO_SWARM
         if swarm != _NO_SWARM:
-            self.brain.handle(v, Announce(self._hashes[swarm], self._ids[v], "stopped", [], 0), self.clock.now)
+            self.tracker.handle(v, Announce(self._hashes[swarm], self._ids[v], "stopped", [], 0), self.clock.now)
 
     def forget(self) -> None:
         """Let the tracker begin anew, with nobody."""
         rng = stream(self.seed, self.replication, "tracker", float(self.clock.now))
-        self.brain = Brain(self.brain.options, rng)
+        self.tracker = Tracker(self.tracker.options, rng)
         self._swarms[:] = _NO_SWARM
         self._places.clear()
 
@@ -157,11 +158,11 @@ class Signalling:
             self._note(v, receiver, began, _NEVER, "refused")
             return
         answer = Answer(offer.info_hash, self._ids[receiver], self._ids[v], offer.offer_id, receiver)
-        if self.brain.handle(receiver, answer, now) and self.keep:
+        if self.tracker.handle(receiver, answer, now) and self.keep:
             self._received[v, 1] += 1
         failure = scenario.nat.failure
         path = self.reach.path(v, receiver) if failure == 0 or self._luck.random() >= failure else ""
-        answered = now + 3 * scenario.tracker.latency + scenario.network.gather
+        answered = now + 3 * scenario.tracker.one_way_delay + scenario.network.gather
         if not path:
             self._note(v, receiver, began, _NEVER, "failed", answered=answered)
             return
@@ -178,7 +179,7 @@ class Signalling:
         network, tracker = self.scenario.network, self.scenario.tracker
         rtt = float(round_trip(self.plane, v, receiver, relayed))
         longer = network.relay_setup if relayed else 0.0
-        return 3 * tracker.latency + network.gather + network.handshake_trips * rtt + network.handshake + longer
+        return 3 * tracker.one_way_delay + network.gather + network.handshake_trips * rtt + network.handshake + longer
 
     def _say_place(self, v: int) -> None:
         """Let the tracker know where a viewer is, as a real one looks it up from the address."""
@@ -186,7 +187,7 @@ class Signalling:
             self._places.add(v)
             people = self.population
             place = f"home {people.home[v]}", f"region {people.region[v]}"
-            self.brain.connect(v, self.clock.now, place)
+            self.tracker.connect(v, self.clock.now, place)
 
     def _note(
         self, v: int, other: int, began: float, opens: float, outcome: str, path: str = "", answered: float = _NEVER
@@ -197,4 +198,4 @@ class Signalling:
 
 def peer_id(v: int) -> str:
     """Peer id of a simulated viewer."""
-    return f"-PM0203-{v:012d}"
+    return f"{PEER_ID_PREFIX}{v:012d}"

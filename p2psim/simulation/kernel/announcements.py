@@ -4,10 +4,9 @@ import math
 
 from p2psim.compiled import inner, tiny, touch
 from p2psim.network.max_min_sharing import stage_capacity
-from p2psim.policy.loader import abort_all
-from p2psim.policy.neighbours import connect, count
-from p2psim.policy.requests import find, loading
-from p2psim.policy.state import ABSENT, BUSY, FETCHING, HTTP, LOADING, MUTE, NOBODY, P2P, STORED
+from p2psim.policy.interface import abort_all, admits_peer, announced_state, concerns, drops_peer, is_readable
+from p2psim.policy.state import BUSY, MUTE, NOBODY, STORED
+from p2psim.policy.state.neighbours import connect, count
 from p2psim.simulation.kernel.connections import (
     OPENED,
     abort_transfers,
@@ -15,6 +14,7 @@ from p2psim.simulation.kernel.connections import (
     freeze,
     log_connection,
     lose_consent,
+    part,
 )
 from p2psim.simulation.kernel.event_queue import ANNOUNCED, CONSENT, RELOAD, push
 from p2psim.simulation.kernel.player import log_state, settle
@@ -40,20 +40,14 @@ def tell(P: Plane, v: int, now: float) -> None:
     region = P.site[v].region
     arrival = now + P.rtt[region, region] / 2
     tag = _TAG * P.seat[v].epoch
-    if P.o.whole_blocks and slots >= 256 and is_unreadable(P, v):
+    if not is_readable(P.L, P.o, v):
         return  # the neighbours go on with what they know
     lies = P.seat[v].role == LIAR
     first = max(0, me.last - slots)
     slot = first % slots - 1
     for segment in range(first, me.last):
         slot = slot + 1 if slot + 1 < slots else 0
-        state = STORED if P.L.slot[v, slot].stored != 0 else ABSENT
-        if lies and segment >= me.first:
-            state = STORED
-        if state == ABSENT and me.first <= segment:
-            i = find(P.L, v, segment)
-            if i != NOBODY and P.L.request[i, v].source == HTTP:
-                state = FETCHING
+        state = STORED if lies and segment >= me.first else announced_state(P.L, v, segment)
         if P.L.slot[v, slot].told != state:
             P.L.slot[v, slot].told = state
             push(P, arrival, ANNOUNCED, v, segment, tag + state)
@@ -77,9 +71,12 @@ def hear(P: Plane, v: int, segment: int, news: int, now: float) -> None:
         n = P.L.link[v, k].neighbour
         count(P.L, n, slot, old, -1)
         count(P.L, n, slot, state, 1)
+        heard_again = False
         if P.s.mutes:
-            P.L.link[n, P.L.link[v, k].mirror].busy &= BUSY
-        if P.seat[n].dirty == 0 and _matters(P, n, segment, state, now):
+            mirror = P.L.link[v, k].mirror
+            heard_again = P.L.link[n, mirror].busy & MUTE != 0
+            P.L.link[n, mirror].busy &= BUSY
+        if P.seat[n].dirty == 0 and (heard_again or _may_matter(P, n, segment, state, now)):
             mark(P, n)
         else:
             P.seat[n].passed = now  # a pass without effect
@@ -95,36 +92,12 @@ def _look_at(P: Plane, n: int, slot: int, state: int) -> None:
         touch(P.L.request[0, n])
 
 
-@inner
-def is_unreadable(P: Plane, v: int) -> bool:
-    """Whether a viewer stores a whole block of 256 ids (0-255, 256-511 ...), which 2.3 cannot announce."""
-    slots = P.L.slot.shape[1]
-    me = P.L.viewer[v]
-    stored = 0
-    for segment in range(max(0, me.last - slots) // 256 * 256, me.last):
-        if segment % 256 == 0:
-            stored = 0
-        stored += 1 if P.L.slot[v, segment % slots].stored != 0 else 0
-        if stored == 256:
-            return True
-    return False
-
-
 @tiny
-def _matters(P: Plane, n: int, segment: int, state: int, now: float) -> bool:
-    """Whether a queue pass of `n` could do anything after this news: a necessary condition, checked quickly."""
-    if now >= P.seat[n].border_at:
+def _may_matter(P: Plane, n: int, segment: int, state: int, now: float) -> bool:
+    """Return whether a pass of `n` could do anything after this news; True for all where shortcuts are switched off."""
+    if not P.s.shortcuts or now >= P.seat[n].border_at:
         return True
-    if state != STORED or P.L.slot[n, segment % P.L.slot.shape[1]].stored != 0:
-        return False
-    me = P.L.viewer[n]
-    if me.requested < 0 or segment < me.requested:
-        return False
-    urgent = P.T.start[segment] <= me.position + P.o.high_demand_window
-    if not urgent and loading(P.L, n, P2P) >= P.o.p2p_slots:
-        return False
-    i = find(P.L, n, segment)
-    return i == NOBODY or P.L.request[i, n].status != LOADING
+    return concerns(P.L, P.o, P.T, n, segment, state, now)
 
 
 @inner
@@ -135,16 +108,15 @@ def meet(P: Plane, a: int, b: int, relayed: int, now: float) -> bool:
             return False
     if P.seat[a].channel != P.seat[b].channel or P.seat[a].level != P.seat[b].level:
         return False
-    if not connect(P.L, a, b):
+    if not admits_peer(P.L, P.o, a) or not admits_peer(P.L, P.o, b) or not connect(P.L, a, b):
         return False
     if relayed == 1:
         P.L.link[a, P.L.viewer[a].degree - 1].relayed = 1
         P.L.link[b, P.L.viewer[b].degree - 1].relayed = 1
-    if P.o.whole_blocks and P.L.slot.shape[1] >= 256:
-        if is_unreadable(P, a):
-            P.L.link[b, P.L.viewer[b].degree - 1].busy |= MUTE
-        if is_unreadable(P, b):
-            P.L.link[a, P.L.viewer[a].degree - 1].busy |= MUTE
+    if not is_readable(P.L, P.o, a):
+        P.L.link[b, P.L.viewer[b].degree - 1].busy |= MUTE
+    if not is_readable(P.L, P.o, b):
+        P.L.link[a, P.L.viewer[a].degree - 1].busy |= MUTE
     if P.seat[a].role == LIAR:
         tell(P, a, now)
     if P.seat[b].role == LIAR:
@@ -152,7 +124,17 @@ def meet(P: Plane, a: int, b: int, relayed: int, now: float) -> bool:
     log_connection(P, a, b, OPENED, now)
     mark(P, a)
     mark(P, b)
+    _drop_surplus(P, a, now)
+    _drop_surplus(P, b, now)
     return True
+
+
+@inner
+def _drop_surplus(P: Plane, v: int, now: float) -> None:
+    """Close the connection that a viewer's loader wants to be rid of, if any."""
+    place = drops_peer(P.L, P.o, v)
+    if place != NOBODY:
+        part(P, v, P.L.link[v, place].neighbour, now)
 
 
 @inner
@@ -219,7 +201,7 @@ def zap(P: Plane, v: int, channel: int, now: float) -> None:
     seat.state, seat.channel = AWAY, channel
     seat.next = seat.origin_index  # nothing to take back
     seat.border, seat.border_at, seat.urgent_at, seat.check_at = math.inf, math.inf, math.inf, math.inf
-    seat.failures = 0
+    seat.failures, seat.retry_at = 0, 0.0
     seat.visit += 1
     P.tally[v].zaps += 1
     P.tally[v].zapped_at = now

@@ -4,9 +4,9 @@ import math
 
 from p2psim.compiled import inner
 from p2psim.network.max_min_sharing import stage_close, stage_open
-from p2psim.policy.loader import abort_all
-from p2psim.policy.neighbours import disconnect
+from p2psim.policy.interface import abort_all
 from p2psim.policy.state import ABSENT, NOBODY, P2P
+from p2psim.policy.state.neighbours import disconnect
 from p2psim.simulation.kernel.state import N_CONNECTIONS, Plane
 from p2psim.simulation.kernel.transfers import ABORTED, FAILED, FLOWING, dry_up, give_up
 
@@ -31,6 +31,8 @@ def part(P: Plane, a: int, b: int, now: float) -> None:
     _cut(P, a, b, now)
     _cut(P, b, a, now)
     if disconnect(P.L, a, b):
+        # what the last passes concluded no longer holds: the next news may matter
+        P.seat[a].border_at, P.seat[b].border_at = now, now
         log_connection(P, a, b, CLOSED, now)
 
 
@@ -101,7 +103,7 @@ def change_swarm(P: Plane, v: int, now: float) -> None:
     lose_consent(P, v, now)
     P.seat[v].epoch += 1
     me, slots = P.L.viewer[v], P.L.slot.shape[1]
-    me.retained, me.waiting, me.urgent, me.announce, me.stored_bytes = 0, NOBODY, 0, 0, 0.0
+    me.retained, me.waiting, me.pending, me.announce, me.stored_bytes = 0, NOBODY, 0, 0, 0.0
     for slot in range(slots):
         P.L.slot[v, slot].stored = 0
         P.L.slot[v, slot].announced = ABSENT

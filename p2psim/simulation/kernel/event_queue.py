@@ -37,6 +37,7 @@ __all__ = [
     "RELOAD",
     "SECOND",
     "URGENT",
+    "WAKE",
     "is_crowded",
     "kind_of",
     "next_event",
@@ -44,7 +45,7 @@ __all__ = [
     "push",
 ]
 
-SECOND, RELOAD, PLAYER, DRY, URGENT, PREFETCH, BEGIN, CHECK, ANNOUNCED, CONNECT, CONSENT = range(11)
+SECOND, RELOAD, PLAYER, DRY, URGENT, PREFETCH, BEGIN, CHECK, ANNOUNCED, CONNECT, CONSENT, WAKE = range(12)
 """Kinds of events."""
 _WAYS = 4
 """Children of an entry of the heap: four of them stand side by side in memory."""

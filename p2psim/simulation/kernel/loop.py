@@ -5,11 +5,10 @@ import math
 from p2psim.compiled import entry, inner, tiny
 from p2psim.network.max_min_sharing import next_finish
 from p2psim.network.max_min_sharing import settle as share
-from p2psim.policy.neighbours import set_announced
-from p2psim.policy.player import reload_delay
-from p2psim.policy.prefetch import prefetch_delay
+from p2psim.player.hls_js import reload_delay
 from p2psim.policy.state import ABSENT, NOBODY, P2P
-from p2psim.policy.storage import reclaim
+from p2psim.policy.state.neighbours import set_announced
+from p2psim.policy.state.storage import reclaim
 from p2psim.simulation.kernel.announcements import hear, meet, stop_watching
 from p2psim.simulation.kernel.connections import forget_fetched, lose_consent, part
 from p2psim.simulation.kernel.event_queue import (
@@ -24,6 +23,7 @@ from p2psim.simulation.kernel.event_queue import (
     RELOAD,
     SECOND,
     URGENT,
+    WAKE,
     is_crowded,
     kind_of,
     next_event,
@@ -31,7 +31,7 @@ from p2psim.simulation.kernel.event_queue import (
     push,
 )
 from p2psim.simulation.kernel.player import check, dry, take_seat
-from p2psim.simulation.kernel.scheduling import meet_border, prefetch, run_passes
+from p2psim.simulation.kernel.scheduling import meet_border, plan_prefetch, prefetch, run_passes
 from p2psim.simulation.kernel.state import (
     AWAY,
     GONE,
@@ -139,6 +139,8 @@ def _handle(P: Plane) -> None:
         check(P, v, now)
     elif kind == URGENT:
         meet_border(P, v, now)
+    elif kind == WAKE:
+        mark(P, v)
     elif a != P.seat[v].visit:
         return  # of a channel that the viewer has left
     elif kind == PREFETCH:
@@ -195,7 +197,7 @@ def _reload(P: Plane, v: int, now: float) -> None:
         _extend(P, v, last)
     if P.seat[v].state == AWAY:
         take_seat(P, v, now)
-        push(P, now + prefetch_delay(P.L, P.o, v), PREFETCH, v, P.seat[v].visit, 0)
+        plan_prefetch(P, v, now)
         check(P, v, now)
     elif news:
         if me.waiting != NOBODY and me.waiting < me.first:

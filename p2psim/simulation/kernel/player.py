@@ -1,11 +1,11 @@
-"""The player of a simulated viewer: when it asks, starts, stalls and goes on (rules: `p2psim.policy.player`)."""
+"""The player of a simulated viewer: when it asks, starts, stalls and goes on (rules: `p2psim.player.hls_js`)."""
 
 import math
 
 from p2psim.compiled import inner, tiny
-from p2psim.policy.loader import player_requests
-from p2psim.policy.player import SLACK, dry_at, is_dry, next_index, playhead, start_index, start_position, wants_next
-from p2psim.policy.quality_choice import best_level, estimate, learn
+from p2psim.player.hls_js import SLACK, dry_at, is_dry, next_index, playhead, start_index, start_position, wants_next
+from p2psim.player.quality_choice import best_level, estimate, learn
+from p2psim.policy.interface import player_requests
 from p2psim.policy.state import NOBODY, SPOILED
 from p2psim.simulation.kernel.connections import change_swarm
 from p2psim.simulation.kernel.event_queue import DRY, PLAYER, push
@@ -66,9 +66,9 @@ def take_seat(P: Plane, v: int, now: float) -> None:
 
 @inner
 def check(P: Plane, v: int, now: float) -> None:
-    """Ask for the next segment if the buffer is short and the playlist has it."""
+    """Ask for the next segment if the buffer is short, the playlist has it and no retry is being waited for."""
     seat, me = P.seat[v], P.L.viewer[v]
-    if me.waiting != NOBODY or seat.state < STARTING or seat.state > STALLED:
+    if now < seat.retry_at or me.waiting != NOBODY or seat.state < STARTING or seat.state > STALLED:
         return
     target = next_index(seat.next, me.first, me.last, P.s.segment, P.s.latency, P.s.live)
     if target != seat.next:

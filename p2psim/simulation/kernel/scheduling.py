@@ -3,29 +3,38 @@
 import math
 
 from p2psim.compiled import inner, tiny, touch
-from p2psim.policy.loader import (
+from p2psim.player.hls_js import retry_delay
+from p2psim.policy.interface import (
+    PASS_INTERVAL,
+    after_pass,
+    playhead_moved_unseen,
+    prefetch_delay,
+    prefetch_round,
+    queue_pass,
+    wakes_at,
+    window_border,
+)
+from p2psim.policy.state import (
     ABORT_HTTP,
     ABORT_P2P,
     ANNOUNCE,
     COMPLETE,
     DELIVER,
+    HTTP,
+    NOBODY,
+    P2P,
     REJECT,
+    RESTLESS,
     START_HTTP,
     START_P2P,
-    hold,
-    queue_pass,
 )
-from p2psim.policy.player import retry_delay
-from p2psim.policy.prefetch import prefetch_delay, prefetch_round
-from p2psim.policy.requests import find
-from p2psim.policy.state import HTTP, NOBODY, P2P
 from p2psim.simulation.kernel.announcements import tell
-from p2psim.simulation.kernel.event_queue import PLAYER, PREFETCH, URGENT, is_crowded, push
+from p2psim.simulation.kernel.event_queue import PLAYER, PREFETCH, URGENT, WAKE, is_crowded, push
 from p2psim.simulation.kernel.player import check, deliver, reported_position
 from p2psim.simulation.kernel.state import GONE, N_DIRTY, N_PASSES, PLAYING, STARTING, Plane
 from p2psim.simulation.kernel.transfers import ABORTED, ask, give_up, mark, sync
 
-__all__ = ["meet_border", "prefetch", "run_passes"]
+__all__ = ["meet_border", "plan_prefetch", "prefetch", "run_passes"]
 
 
 @tiny
@@ -72,12 +81,10 @@ def _pass(P: Plane, v: int, now: float) -> None:
     queue_pass(P.L, P.o, P.T, v, now, P.out)
     P.seat[v].passed = now
     delivered = _carry_out(P, v, now)
-    if P.o.election:
-        prefetch_round(P.L, P.o, P.T, v, now, P.out, P.scratch)
-        _carry_out(P, v, now)
+    after_pass(P.L, P.o, P.T, v, now, P.out)
+    _carry_out(P, v, now)
     _set_border(P, v, now)
-    if hold(P.L, P.o, v, now):
-        push(P, P.L.viewer[v].born + P.o.http_hold, PLAYER, v, 0, 0)
+    _set_wake_up(P, v, now)
     if delivered != NOBODY:
         deliver(P, v, delivered, now)
         check(P, v, now)
@@ -88,21 +95,21 @@ def _carry_out(P: Plane, v: int, now: float) -> int:
     """Do what a pass commands; gives the segment for the player, or -1."""
     delivered = NOBODY
     announce = False
-    for n in range(1, P.out[0, 0] + 1):
-        command, segment, link = P.out[n, 0], P.out[n, 1], P.out[n, 2]
+    for n in range(P.out.count[0]):
+        row = P.out.row[n]
+        command, segment = row.kind, row.segment
         if command == START_HTTP:
-            ask(P, v, segment, HTTP, NOBODY, float(link), now)
+            ask(P, v, segment, HTTP, NOBODY, float(row.first_byte), now)
         elif command == START_P2P:
-            other = P.L.link[v, link].neighbour
-            ask(P, v, segment, P2P, other, P.L.request[find(P.L, v, segment), v].bytes, now)
+            ask(P, v, segment, P2P, P.L.link[v, row.neighbour].neighbour, float(row.first_byte), now)
         elif command in (ABORT_HTTP, ABORT_P2P):
-            source = HTTP if command == ABORT_HTTP else P2P
-            give_up(P, v, _row(P, v, segment, source), ABORTED, now)
+            give_up(P, v, _row(P, v, segment, row.source), ABORTED, now)
         elif command == DELIVER:
             delivered = segment
         elif command == REJECT:
             P.seat[v].failures += 1
-            push(P, now + retry_delay(P.seat[v].failures), PLAYER, v, 0, 0)
+            P.seat[v].retry_at = now + retry_delay(P.seat[v].failures)
+            push(P, P.seat[v].retry_at, PLAYER, v, 0, 0)
         elif command == COMPLETE:
             if P.s.events:
                 P.fetch[v, segment % P.fetch.shape[1]].done_at = now
@@ -129,20 +136,34 @@ def prefetch(P: Plane, v: int, now: float) -> None:
     """A viewer's round of prefetching at random, and the time of its next."""
     _report_playhead(P, v, now)
     sync(P, v, now)
-    prefetch_round(P.L, P.o, P.T, v, now, P.out, P.scratch)
+    prefetch_round(P.L, P.o, P.T, v, now, P.out)
     _carry_out(P, v, now)
-    push(P, now + prefetch_delay(P.L, P.o, v), PREFETCH, v, P.seat[v].visit, 0)
+    if P.L.viewer[v].pending & RESTLESS:
+        _set_border(P, v, now)
+    plan_prefetch(P, v, now)
+
+
+@inner
+def plan_prefetch(P: Plane, v: int, now: float) -> None:
+    """Schedule a viewer's next round of prefetching, if its loader has any."""
+    delay = prefetch_delay(P.L, P.o, v)
+    if delay < math.inf:
+        push(P, now + delay, PREFETCH, v, P.seat[v].visit, 0)
+
+
+@inner
+def _set_wake_up(P: Plane, v: int, now: float) -> None:
+    """Schedule the pass that the loader wants at a certain time, whatever happens."""
+    at = wakes_at(P.L, P.o, v, now)
+    if now < at < math.inf and at != P.seat[v].wake_at:
+        P.seat[v].wake_at = at
+        push(P, at, WAKE, v, 0, 0)
 
 
 @inner
 def _report_playhead(P: Plane, v: int, now: float) -> None:
-    me = P.L.viewer[v]
     if P.seat[v].state >= PLAYING and now >= P.seat[v].updates_from + P.s.update:
-        position = reported_position(P, v, now)
-        if abs(position - me.position) > 0.5 * P.s.segment and me.waiting != NOBODY and me.jumped == 0:
-            me.urgent = 1
-        me.position = position
-        me.jumped = 1
+        playhead_moved_unseen(P.L, v, reported_position(P, v, now), P.s.segment)
 
 
 @inner
@@ -151,7 +172,7 @@ def meet_border(P: Plane, v: int, now: float) -> None:
     seat = P.seat[v]
     if now < seat.urgent_at:
         return
-    if now - seat.passed > 1.0:
+    if now - seat.passed > PASS_INTERVAL:
         mark(P, v)
         return
     _plan_border(P, v)
@@ -160,13 +181,8 @@ def meet_border(P: Plane, v: int, now: float) -> None:
 @inner
 def _set_border(P: Plane, v: int, now: float) -> None:
     """Note the playhead position at which the next segment enters a window, and schedule its pass."""
-    me, seat = P.L.viewer[v], P.seat[v]
-    border = math.inf
-    for window in (P.o.high_demand_window, P.o.http_window, P.o.p2p_window):
-        reach = me.position + window
-        following = math.floor(reach / P.s.segment) + 1
-        if following < len(P.T.start):
-            border = min(border, P.T.start[following] - window)
+    seat = P.seat[v]
+    border = window_border(P.L, P.o, P.T, v, now)
     moved = border != seat.border
     seat.border = border
     if moved or math.isinf(seat.urgent_at) or now >= seat.urgent_at:
@@ -176,12 +192,12 @@ def _set_border(P: Plane, v: int, now: float) -> None:
 @inner
 def _plan_border(P: Plane, v: int) -> None:
     seat = P.seat[v]
-    if seat.state != PLAYING or math.isinf(seat.border):
+    if seat.state != PLAYING or seat.border == math.inf:
         seat.urgent_at, seat.border_at = math.inf, math.inf
         return
     due = seat.anchor + max(0.0, seat.border - seat.position)
     seat.border_at = _update_after(P, v, due)
-    at = _update_after(P, v, max(due, seat.passed + 1.0 + 1e-6))
+    at = _update_after(P, v, max(due, seat.passed + PASS_INTERVAL + 1e-6))
     seat.urgent_at = at
     push(P, at, URGENT, v, 0, 0)
 

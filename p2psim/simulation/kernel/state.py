@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from p2psim.bundle import Bundle
 from p2psim.network.max_min_sharing import Network
-from p2psim.policy.state import Loaders, Options, Timeline
+from p2psim.policy.state import Commands, Loaders, Options, Timeline
 
 __all__ = [
     "AWAY",
@@ -84,6 +84,7 @@ SEAT = np.dtype(
         ("border_at", "f8"),  # when the playhead will be reported at `border`
         ("urgent_at", "f8"),  # when the pass for that is scheduled
         ("check_at", "f8"),  # when the player is to look at its buffer again
+        ("wake_at", "f8"),  # when the loader is to be looked at again
         ("passed", "f8"),  # time of the last queue pass
         ("anchor", "f8"),  # when the playhead was at `position` and began to move
         ("position", "f8"),
@@ -120,6 +121,7 @@ SEAT = np.dtype(
         ("ticks", "i8"),
         ("stalls", "i8"),
         ("failures", "i8"),
+        ("retry_at", "f8"),  # when the player asks again for a segment that it was refused
         ("channel", "i4"),
         ("level", "i4"),
         ("visit", "i4"),  # tells this channel's events from those of channels before
@@ -291,7 +293,7 @@ class Settings(Bundle):
     homes: bool  # whether viewers share homes
     dead: int  # link without capacity
     levels: int
-    estimate: float  # quality choice, see `p2psim.policy.quality_choice`
+    estimate: float  # quality choice, see `p2psim.player.quality_choice`
     fast: float
     slow: float
     margin: float
@@ -314,6 +316,7 @@ class Settings(Bundle):
     origin: int  # link of the origin
     events: bool  # whether to log every event
     validates: bool  # whether segments of peers are checked
+    shortcuts: bool  # whether passes that cannot do anything are spared; off in tests
     mutes: bool  # whether a neighbour may have to be left alone until it announces anew
 
 
@@ -348,8 +351,7 @@ class Plane(Bundle):
     clock: NDArray[np.float64]  # now; when the origin has done all fills; its rate
     dirty: NDArray[np.int64]
     bins: NDArray[np.float64]  # (seconds, BINS)
-    out: NDArray[np.int64]
-    scratch: NDArray[np.int64]
+    out: Commands
     path: NDArray[np.int64]
     transfers: Any  # logs, drained by the control plane
     played: Any

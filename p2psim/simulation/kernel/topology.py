@@ -56,7 +56,7 @@ def lay_links(scenario: Scenario, people: Population) -> Links:
         site["shared_up"] = size + 2 * people.neighbourhood
         site["shared_down"] = site["shared_up"] + 1
         size, longest = size + 2 * count, longest + 2
-    if scenario.devices.encryption:
+    if scenario.devices.limited_by_encryption:
         rates = np.array([crypto_rates()[name] for name in device_names()])
         capacity.append(rates[people.device])
         site["crypto"] = size + np.arange(len(people))
@@ -65,7 +65,7 @@ def lay_links(scenario: Scenario, people: Population) -> Links:
     site["edge"] = people.region if scenario.cdn.edges == "regions" else 0
     capacity.append(np.full(edges, scenario.cdn.rate))
     capacity.append(np.array([scenario.cdn.overflow_rate, scenario.relay.rate, 0.0]))
-    longest += scenario.relay.share > 0
+    longest += scenario.relay.availability > 0
     return Links(
         capacity=np.concatenate(capacity),
         site=site,
@@ -89,7 +89,7 @@ def region_rtt(scenario: Scenario) -> NDArray[np.float64]:
         np.array([place.longitude for place in known]),
         scenario.regions.stretch,
     )
-    for pair, added in scenario.regions.between.items():
+    for pair, added in scenario.regions.added_rtt.items():
         a, b = (names.index(end.strip()) for end in pair.split("|"))
         found[a, b] = found[b, a] = own + added
     return found

@@ -4,9 +4,11 @@ import math
 
 from p2psim.compiled import inner, tiny
 from p2psim.network.max_min_sharing import left_at, stage_close, stage_open
-from p2psim.policy.neighbours import link_to, set_announced
-from p2psim.policy.requests import fail, find, succeed
+from p2psim.policy.interface import on_http_done, on_p2p_done, on_p2p_failed
 from p2psim.policy.state import ABSENT, HTTP, NOBODY, P2P, SPOILED
+from p2psim.policy.state.neighbours import link_to, set_announced
+from p2psim.policy.state.requests import fail, find, succeed
+from p2psim.scenario import roles
 from p2psim.simulation.kernel.event_queue import BEGIN, CHECK, push
 from p2psim.simulation.kernel.http_servers import respond
 from p2psim.simulation.kernel.paths import channel_cap, lay_path, round_trip
@@ -54,10 +56,8 @@ COMPLETED, ABORTED, STALLED, FAILED, INVALID, LATE = range(6)
 FREE, ASKED, WAITING, FLOWING, DRAINING = range(5)
 """States of a row; draining: given up, but its sender has not heard of it, or has passed bytes on already; waiting:
 the answer stands behind such bytes."""
-POLLUTER, LIAR, STALLER = 1, 2, 3
-"""Roles that treat others badly: places in `p2psim.scenario.population.ROLES`."""
-_MEMORY = 15.0
-"""Seconds of loading over which a neighbour's speed is averaged."""
+POLLUTER, LIAR, STALLER = (roles.ROLES.index(role) for role in (roles.POLLUTER, roles.LIAR, roles.STALLER))
+"""Numbers of the roles that treat others badly."""
 
 
 @tiny
@@ -150,6 +150,8 @@ def begin(P: Plane, v: int, row: int, now: float) -> None:
                 # its next announcement, where each of them would have been refused for itself
                 P.L.slot[other, x.segment % P.L.slot.shape[1]].told = ABSENT
                 set_announced(P.L, other, x.segment, ABSENT)
+                for k in range(P.L.viewer[other].degree):
+                    P.seat[P.L.link[other, k].neighbour].border_at = now  # the next news may matter to them
             give_up(P, v, row, FAILED, now)  # the neighbour has dropped it meanwhile, or never had it
             return
         if _is_draining(P, v, other):
@@ -240,7 +242,7 @@ def finish(P: Plane, row: int, now: float) -> bool:
     _end(P, v, row, x.asked, COMPLETED, now)
     link = succeed(P.L, v, i)
     if link != NOBODY:
-        _learn_speed(P, v, link, x.asked, now - x.started_at)
+        on_p2p_done(P.L, P.o, v, link, x.asked, now - x.started_at)
     if P.s.events:
         P.fetch[v, x.segment % P.fetch.shape[1]].done_at = now
     seat = P.seat[v]
@@ -253,8 +255,8 @@ def finish(P: Plane, row: int, now: float) -> bool:
         seat.p2p_transfers += 1
         seat.p2p_wait += wait
         seat.p2p_time += now - x.started_at
-    if P.o.election and x.source == HTTP:
-        P.L.fetch_time[v] = 0.8 * P.L.fetch_time[v] + 0.2 * (now - x.started_at)
+    if x.source == HTTP:
+        on_http_done(P.L, P.o, v, x.asked, now - x.started_at)
     mark(P, v)
     return True
 
@@ -282,14 +284,6 @@ def _refuse(P: Plane, v: int, i: int, row: int, now: float) -> bool:
     return not from_peer
 
 
-@tiny
-def _learn_speed(P: Plane, v: int, link: int, count: float, seconds: float) -> None:
-    row = P.L.link[v, link]
-    span = max(1e-3, seconds)
-    row.speed = (row.speed * row.span + count) / (row.span + span)
-    row.span = min(_MEMORY, row.span + span)
-
-
 @inner
 def give_up(P: Plane, v: int, row: int, outcome: int, now: float) -> bool:
     """End a transfer early. True if its neighbour has now timed out too often and is to be dropped.
@@ -305,10 +299,8 @@ def give_up(P: Plane, v: int, row: int, outcome: int, now: float) -> bool:
     if outcome == ABORTED or i == NOBODY:
         return False
     link = fail(P.L, v, i, now, outcome == STALLED)
-    if P.o.reputation and link != NOBODY:
-        P.L.link[v, link].blame = min(255, P.L.link[v, link].blame + 1)
     mark(P, v)
-    return outcome == STALLED and link != NOBODY and P.L.link[v, link].strikes >= P.o.p2p_retries
+    return link != NOBODY and on_p2p_failed(P.L, P.o, v, link, outcome == STALLED)
 
 
 @inner

@@ -1,4 +1,4 @@
-"""Chromium and the npm packages that its pages run: found on this machine, or named as missing."""
+"""Paths and versions of Chromium and of the npm packages that its pages run."""
 
 import importlib.util
 import os
@@ -14,13 +14,13 @@ from p2psim.errors import MissingToolError
 __all__ = ["FLAGS", "browser_versions", "check_browser", "find_chromium", "find_libraries"]
 
 FLAGS: Final = (
-    "--no-sandbox",  # root has none
+    "--no-sandbox",  # not available to root
     "--autoplay-policy=no-user-gesture-required",
     "--mute-audio",
     "--allow-loopback-in-peer-connection",
     "--disable-features=WebRtcHideLocalIpsWithMdns",  # candidates by address: a loopback has no multicast DNS
 )
-"""How Chromium is started, so that pages play and find each other on a loopback."""
+"""Command-line flags of Chromium with which pages play and connect to each other on a loopback."""
 
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _CACHE: Final = Path.home() / ".cache" / "p2psim" / "npm"
@@ -28,18 +28,30 @@ _INSTALL_TIMEOUT: Final = 180.0
 
 
 def find_chromium() -> str:
-    """Path of the program; MissingToolError if there is none."""
+    """Return the path of the program.
+
+    Raises
+    ------
+    MissingToolError
+        There is none.
+    """
     for name in (os.environ.get("CHROMIUM", ""), *_NAMES):
         path = shutil.which(name) if name else None
         if path is not None:
             return path
-    raise MissingToolError("chromium: no such program; apt-get install chromium brings it, CHROMIUM may name another")
+    raise MissingToolError("chromium: no such program; install the package chromium, or set CHROMIUM to its path")
 
 
 def find_libraries() -> Path:
-    """Folder with hls.js and p2p-media-loader in the versions of the player.
+    """Return a folder with hls.js and p2p-media-loader in the versions that the player's page needs.
 
-    It is the one that NODE_MODULES names, ``node_modules`` here, or one in the cache, which npm fills once.
+    It is that of the environment variable NODE_MODULES, ``node_modules`` in the working directory, or one in the
+    cache, which npm fills once.
+
+    Raises
+    ------
+    MissingToolError
+        npm cannot install them.
     """
     for folder in (os.environ.get("NODE_MODULES", ""), "node_modules", str(_CACHE / "node_modules")):
         if Libraries(folder).is_complete:
@@ -62,13 +74,19 @@ def _install() -> Path:
 
 
 def browser_versions() -> list[str]:
-    """Tell what the pages run on and what they run."""
+    """Return the versions of Chromium and of the npm packages."""
     done = subprocess.run([find_chromium(), "--version"], capture_output=True, text=True, timeout=30, check=False)
     return [done.stdout.strip(), *packages()]
 
 
 def check_browser() -> None:
-    """Raise MissingToolError unless browsers can be driven here."""
+    """Check that browsers can be controlled on this machine.
+
+    Raises
+    ------
+    MissingToolError
+        Playwright or Chromium is missing.
+    """
     if importlib.util.find_spec("playwright") is None:
-        raise MissingToolError("playwright: not installed; pip install 'p2psim[browser]' brings it")
+        raise MissingToolError("playwright: not installed; install it with pip install 'p2psim[browser]'")
     find_chromium()

@@ -1,4 +1,4 @@
-"""What a scenario asks of the player's page, as its address; and what it cannot ask of a browser."""
+"""URL of the player's page for a viewer of a scenario, and the checks that a browser can run the scenario."""
 
 import dataclasses
 from typing import Final
@@ -6,9 +6,10 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from p2psim.errors import ScenarioError
 from p2psim.scenario import Player, Scenario
+from p2psim.scenario.policy import LOADERS
 from p2psim.testbed.peer.config import ViewerPlan
 
-__all__ = ["check_for_browsers", "in_browsers", "page_address"]
+__all__ = ["browser_viewers", "check_for_browsers", "page_url"]
 
 PAGE_OPTIONS: Final = (
     "highDemandTimeWindow", "httpDownloadInitialTimeoutMs", "httpDownloadTimeWindow", "p2pDownloadTimeWindow",
@@ -16,14 +17,13 @@ PAGE_OPTIONS: Final = (
     "p2pInactiveLoaderDestroyTimeoutMs", "httpNotReceivingBytesTimeoutMs", "httpErrorRetries", "p2pErrorRetries",
     "segmentMemoryStorageLimit",
 )  # fmt: skip
-"""Options of p2p-media-loader that the page takes."""
+"""Options of p2p-media-loader that the page accepts."""
 
-_POLICIES: Final = ("p2p-media-loader-2.3", "http-only")
 _SCHEMES: Final = {"ws": "http", "wss": "https"}
 
 
 def _chosen(scenario: Scenario) -> dict[str, object]:
-    """Give the policy's fields that are not at their defaults."""
+    """Return the fields of the policy that differ from their defaults."""
     policy = scenario.policy
     default = type(policy)()
     names = [field.name for field in dataclasses.fields(policy)]
@@ -31,33 +31,40 @@ def _chosen(scenario: Scenario) -> dict[str, object]:
 
 
 def check_for_browsers(scenario: Scenario) -> None:
-    """Raise ScenarioError for what p2p-media-loader in a browser cannot be asked for."""
+    """Check that p2p-media-loader in a browser can run a scenario's policy.
+
+    Raises
+    ------
+    ScenarioError
+        It cannot; the message names the field.
+    """
     name = scenario.policy.name
-    if name not in _POLICIES:
-        raise ScenarioError(f"policy.name = {name!r}: browsers run {' or '.join(map(repr, _POLICIES))}")
+    runnable = [known for known, loader in LOADERS.items() if loader.in_browsers]
+    if name not in runnable:
+        raise ScenarioError(f"policy.name = {name!r}: browsers run {' or '.join(map(repr, runnable))}")
     for option, value in _chosen(scenario).items():
         if option not in (*PAGE_OPTIONS, "name", "maxPeers", "validateP2PSegment"):
             raise ScenarioError(f"policy.{option} = {value!r}: not an option of the player's page; leave it out")
 
 
-def in_browsers(count: int, browsers: int) -> set[int]:
-    """Choose which of `count` viewers watch in a browser, evenly among those who come early and late."""
+def browser_viewers(count: int, browsers: int) -> set[int]:
+    """Return which of `count` viewers watch in a browser, evenly spread over the order of arrival."""
     chosen = min(browsers, count)
     return {index for index in range(count) if (index + 1) * chosen // count > index * chosen // count}
 
 
-def page_address(master: str, tracker: str, scenario: Scenario, plan: ViewerPlan) -> str:
-    """Address of the player's page for a viewer, at the tracker (a WebSocket address) that serves it."""
+def page_url(master: str, tracker: str, scenario: Scenario, plan: ViewerPlan) -> str:
+    """Return the URL of the player's page for a viewer, at the tracker (a WebSocket URL) that serves it."""
     chosen = _chosen(scenario)
-    asked = {name: value for name, value in chosen.items() if name in PAGE_OPTIONS}
-    asked |= {"src": f"{master}?viewer={quote(plan.name)}", "name": plan.name, "ice": "off", "lang": "en"}
-    if scenario.policy.name == "http-only":
-        asked["p2p"] = "off"
+    query = {name: value for name, value in chosen.items() if name in PAGE_OPTIONS}
+    query |= {"src": f"{master}?viewer={quote(plan.name)}", "name": plan.name, "ice": "off", "lang": "en"}
+    if not scenario.policy.shares:
+        query["p2p"] = "off"
     if scenario.stream.kind == "live":
-        asked["latency"] = scenario.stream.latency
+        query["latency"] = scenario.stream.live_latency
     if scenario.player.buffer != Player().buffer:
-        asked["buffer"] = scenario.player.buffer
+        query["buffer"] = scenario.player.buffer
     if not plan.uploads:
-        asked["upload"] = "off"
+        query["upload"] = "off"
     parts = urlsplit(tracker)
-    return f"{_SCHEMES[parts.scheme]}://{parts.netloc}/watch?{urlencode({**asked, 'tracker': tracker})}"
+    return f"{_SCHEMES[parts.scheme]}://{parts.netloc}/watch?{urlencode({**query, 'tracker': tracker})}"

@@ -1,7 +1,7 @@
-// Runs in every page of a measured browser before the page's own code: writes down what p2p-media-loader, hls.js, the
-// video element, WebRTC and the tracker's socket do, and makes the viewer's uplink, which a loopback has not.
+// Runs in every page of a measured browser before the page's own code: records events of p2p-media-loader, hls.js, the
+// video element, WebRTC and the tracker's socket, and limits the viewer's uplink, which a loopback does not have.
 //
-// `probe.drain()` gives the events so far; t is the page's performance.now(). PROBE holds {uplink} in bytes/s or null.
+// `probe.drain()` returns the events so far; t is the page's performance.now(). PROBE holds {uplink} in bytes/s or null.
 (() => {
   const log = [];
   const write = (kind, fields = {}) => log.push({ t: performance.now(), kind, ...fields });
@@ -56,7 +56,7 @@
     if (link.queue.length > 0) line.turns.push(link);
   }
 
-  /** Say that there is room again, once there is: what waits for the line and what the channel holds count together. */
+  /** Fire bufferedamountlow once the bytes that wait for the line and those in the channel are few enough. */
   function settle(link) {
     const { channel } = link;
     if (!link.isFull || channel.readyState !== "open") return;
@@ -127,7 +127,7 @@
       channel.addEventListener("open", () => this.#open());
       channel.addEventListener("close", () => this.end());
       channel.addEventListener("message", ({ data }) => this.#receive(bytesOf(data)));
-      // the channel's own word that it has room means nothing: pieces may wait for the line (see settle)
+      // the channel's own event does not count: pieces may still wait for the line (see settle)
       channel.addEventListener("bufferedamountlow", (event) => {
         if (event.isTrusted && line.rate !== null) event.stopImmediatePropagation();
       });
@@ -324,7 +324,7 @@
     hls.on("hlsError", (_, { details, fatal }) => write("error", { text: details, fatal }));
   }
 
-  /** Without p2p-media-loader it is hls.js that loads. */
+  /** Without p2p-media-loader, hls.js loads the segments. */
   function followLoading(hls) {
     const attempt = ({ sn }) => ({ segment: sn, source: "http", peer: "" });
     hls.on("hlsFragLoading", (_, { frag }) => begin(attempt(frag), frag.url));
@@ -369,7 +369,7 @@
   const isQuiet = () => attempts.size === 0 && [...connections].every(({ waiting, channel }) => waiting === 0 && (channel === null || native.buffered.call(channel) === 0));
   const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-  /** Leave in good order: ask for nothing more, serve nobody anew, let what is on its way arrive, then close. */
+  /** Leave: send no more requests, accept none, wait for bytes in flight, then close. */
   async function leave(patience) {
     if (stream === null) return;
     const { hls, engine } = stream;
@@ -385,7 +385,7 @@
     finish();
   }
 
-  /** Write down what is still open, as if it ended now. */
+  /** Record the end of what is still open. */
   function finish() {
     for (const attempt of [...attempts.values()]) end(attempt, "abort");
     for (const link of [...connections]) link.end();

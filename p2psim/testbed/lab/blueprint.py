@@ -18,7 +18,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,39 +26,25 @@ from numpy.typing import NDArray
 from p2psim.errors import ScenarioError
 from p2psim.network.round_trip import pair_rtt, regional_rtt
 from p2psim.scenario import Population, Scenario
+from p2psim.scenario.nat_kinds import KINDS, NAT_KINDS, PUBLIC, Dependence
 from p2psim.scenario.population import HAIRPIN, HOST, NOWHERE, region_names
-from p2psim.scenario.presets import NAT_KINDS, places
+from p2psim.scenario.presets import places
 
 __all__ = [
-    "BLOCKED",
     "MOST_HOMES",
-    "PUBLIC",
     "Blueprint",
     "Carrier",
-    "Dependence",
     "Home",
+    "Impairment",
     "Link",
     "Server",
     "Translation",
-    "Way",
     "blueprint",
     "translation",
 ]
 
 MOST_HOMES: Final = 250
 """A process can wait for no more than 1024 files at once, and each home takes some."""
-
-Dependence = Literal["EI", "AD", "APD"]
-"""Independent of the endpoint; dependent on its address; on address and port (RFC 4787)."""
-
-_CLASSICAL: Final[dict[str, tuple[Dependence, Dependence]]] = {
-    "full-cone": ("EI", "EI"),
-    "restricted": ("EI", "AD"),
-    "port-restricted": ("EI", "APD"),
-    "symmetric": ("APD", "APD"),
-}
-PUBLIC: Final = "public"
-BLOCKED: Final = "blocked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,15 +57,13 @@ class Translation:
 
 
 def translation(kind: str) -> Translation | None:
-    """Give the record of a kind of NAT; None: the kind translates nothing."""
-    if kind not in NAT_KINDS:
+    """Return how a kind of NAT treats UDP; None: the kind translates nothing."""
+    record = next((each for each in KINDS if each.name == kind), None)
+    if record is None:
         raise ScenarioError(f"kind of NAT {kind!r}; one of {', '.join(NAT_KINDS)} is accepted")
-    if kind == PUBLIC:
+    if not record.translates:
         return None
-    if kind == BLOCKED:
-        return Translation(mapping="EI", filtering="APD", blocks_udp=True)
-    mapping, filtering = _CLASSICAL.get(kind) or kind.split("/")
-    return Translation(mapping=mapping, filtering=filtering)  # type: ignore[arg-type]
+    return Translation(mapping=record.mapping, filtering=record.filtering, blocks_udp=record.blocks_udp)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +149,7 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class Impairment:
     """What packets meet between two places, one way: delay and its spread (s), share that is lost."""
 
     delay: float = 0.0
@@ -180,17 +164,17 @@ class Blueprint:
     homes: tuple[Home, ...]
     carriers: tuple[Carrier, ...] = ()
     servers: tuple[Server, ...] = ()
-    way: Way = Way()
-    """Between any two places for which `ways` has nothing else."""
-    ways: dict[tuple[str, str], Way] = field(default_factory=dict)
+    default_impairment: Impairment = Impairment()
+    """Between any two places for which `impairments` has nothing else."""
+    impairments: dict[tuple[str, str], Impairment] = field(default_factory=dict)
     """Between two places, by their names, in either order."""
 
-    def place_of(self, home: Home) -> str:
+    def node_of(self, home: Home) -> str:
         """Where a home's packets enter the world."""
         return f"home-{home.number}" if home.carrier is None else f"carrier-{home.carrier}"
 
     @property
-    def places(self) -> tuple[str, ...]:
+    def nodes(self) -> tuple[str, ...]:
         """Names of all that hangs on the world directly."""
         return (
             *(server.name for server in self.servers),
@@ -198,9 +182,9 @@ class Blueprint:
             *(f"home-{home.number}" for home in self.homes if home.carrier is None),
         )
 
-    def between(self, a: str, b: str) -> Way:
+    def between(self, a: str, b: str) -> Impairment:
         """Give the way from one place to another."""
-        return self.ways.get((a, b)) or self.ways.get((b, a)) or self.way
+        return self.impairments.get((a, b)) or self.impairments.get((b, a)) or self.default_impairment
 
     def home_of(self, viewer: int) -> Home:
         """Give the home of a viewer."""
@@ -222,8 +206,13 @@ def blueprint(scenario: Scenario, population: Population, seed: int, servers: Se
         for number in range(len(population.carrier_nat))
         if number in population.carrier
     )
-    plan = Blueprint(homes=homes, carriers=carriers, servers=tuple(servers), way=Way(delay=scenario.network.rtt / 2))
-    plan.ways.update(_ways_between_viewers(scenario, population, seed, plan))
+    plan = Blueprint(
+        homes=homes,
+        carriers=carriers,
+        servers=tuple(servers),
+        default_impairment=Impairment(delay=scenario.network.rtt / 2),
+    )
+    plan.impairments.update(_impairments_between_homes(scenario, population, seed, plan))
     return plan
 
 
@@ -245,22 +234,23 @@ def _home(population: Population, drawn: int, number: int) -> Home:
     )
 
 
-def _ways_between_viewers(
+def _impairments_between_homes(
     scenario: Scenario, population: Population, seed: int, plan: Blueprint
-) -> dict[tuple[str, str], Way]:
+) -> dict[tuple[str, str], Impairment]:
     """Delays between places by the simulator's own rule, for the first viewer of each."""
     network = scenario.network
+    spread = float(network.rtt_spread)
     medians = _medians(scenario)
     first: dict[str, int] = {}
     for home in plan.homes:
-        first.setdefault(plan.place_of(home), home.viewers[0])
+        first.setdefault(plan.node_of(home), home.viewers[0])
     found = {}
     for a, one in first.items():
         for b, other in first.items():
             if one <= other:
                 median = float(medians[population.region[one], population.region[other]])
-                rtt = median if a == b else pair_rtt(median, network.rtt_spread, seed * 1009 % 2147483647, one, other)
-                found[a, b] = Way(delay=rtt / 2, loss=network.loss if a != b else 0.0)
+                rtt = median if a == b else pair_rtt(median, spread, seed * 1009 % 2147483647, one, other)
+                found[a, b] = Impairment(delay=rtt / 2, loss=network.loss if a != b else 0.0)
     return found
 
 
@@ -273,7 +263,7 @@ def _medians(scenario: Scenario) -> NDArray[np.float64]:
     known = [places()[name] for name in names]
     latitude, longitude = (np.array([getattr(place, axis) for place in known]) for axis in ("latitude", "longitude"))
     found = regional_rtt(own, latitude, longitude, scenario.regions.stretch)
-    for pair, added in scenario.regions.between.items():
+    for pair, added in scenario.regions.added_rtt.items():
         a, b = (names.index(end.strip()) for end in pair.split("|"))
         found[a, b] = found[b, a] = own + added
     return found

@@ -10,9 +10,9 @@ from p2psim.errors import MissingToolError, TestbedError
 from p2psim.testbed.lab.blueprint import Translation
 from p2psim.testbed.lab.namespace import Namespace
 from p2psim.testbed.lab.nat_rules import nat_rules
-from p2psim.testbed.lab.netconfig import rates
+from p2psim.testbed.lab.netconfig import rate_commands
 
-__all__ = ["RELAY", "check_lab", "check_relay", "missing"]
+__all__ = ["RELAY", "check_lab", "check_relay", "missing_capabilities"]
 
 RELAY: Final = "turnserver"
 _PROGRAMS: Final = {"ip": "iproute2", "tc": "iproute2", "nft": "nftables"}
@@ -24,7 +24,7 @@ _NATS: Final = (
 
 
 @cache
-def missing() -> tuple[str, ...]:
+def missing_capabilities() -> tuple[str, ...]:
     """Say what a lab would need and this machine lacks, one line each; found out once per process."""
     if sys.platform != "linux":
         return (f"a lab needs Linux; this is {sys.platform}",)
@@ -59,7 +59,7 @@ def _try(trial: Namespace, what: str) -> str:
             case "veth and bridge":
                 trial.run(["ip", "-batch", "-"], _DEVICES)
             case "tc tbf":
-                trial.run(["tc", "-batch", "-"], rates({"lan": 1e6}, ethernet=["lan"]))
+                trial.run(["tc", "-batch", "-"], rate_commands({"lan": 1e6}, ethernet=["lan"]))
             case "nft NAT":
                 for nat in _NATS:
                     trial.run(["nft", "-f", "-"], "table ip nat\ndelete table ip nat\n")
@@ -71,7 +71,7 @@ def _try(trial: Namespace, what: str) -> str:
 
 def check_lab() -> None:
     """Raise MissingToolError with one line that names everything that a lab lacks here."""
-    lacks = missing()
+    lacks = missing_capabilities()
     if lacks:
         raise MissingToolError("; ".join(lacks))
 

@@ -11,7 +11,7 @@ from p2psim.testbed.lab.blueprint import Server
 from p2psim.testbed.lab.capabilities import RELAY, check_relay
 from p2psim.testbed.lab.lab import Host
 from p2psim.testbed.lab.nat_discovery import StunServer, is_answering
-from p2psim.testbed.processes import Child
+from p2psim.testbed.processes import ChildProcess
 
 __all__ = ["RELAY_SERVER", "Relay", "relay_arguments", "relay_server"]
 
@@ -45,7 +45,7 @@ class Relay:
         self._host = host
         self._log = folder / "turn.log"
         arguments = relay_arguments(host.addresses, self.secret, str(self._log))
-        self._child = Child(RELAY, arguments, folder, program=RELAY)
+        self._child = ChildProcess(RELAY, arguments, folder, program=RELAY)
 
     def __enter__(self) -> Self:
         check_relay()
@@ -73,7 +73,7 @@ class Relay:
         raise TestbedError(f"{RELAY} did not answer within {_ATTEMPTS * _PATIENCE:g} s")
 
     @property
-    def child(self) -> Child:
+    def child(self) -> ChildProcess:
         """Its process."""
         return self._child
 

@@ -10,13 +10,14 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from p2psim.scenario import Population, Scenario
+from p2psim.scenario.nat_kinds import BLOCKED
 from p2psim.testbed.faults import origin_changes, uplink_changes
-from p2psim.testbed.hosts import ORIGIN, TRACKER, Place
-from p2psim.testbed.lab.blueprint import BLOCKED, Blueprint, Server, Way, blueprint
+from p2psim.testbed.hosts import ORIGIN, TRACKER, Hosts
+from p2psim.testbed.lab.blueprint import Blueprint, Impairment, Server, blueprint
 from p2psim.testbed.lab.coturn import RELAY_SERVER, Relay, relay_server
 from p2psim.testbed.lab.lab import Host, Lab
 
-__all__ = ["LabPlace", "lab_plan"]
+__all__ = ["LabHosts", "lab_plan"]
 
 _ENFORCED: Final = {
     "access": "token buckets (tc tbf) in each home's router, in bytes of IP",
@@ -27,14 +28,14 @@ _ENFORCED: Final = {
     "network.rtt": "delay between any two places, by region and pair as simulated",
     "network.loss": "packets dropped at random between any two homes, each way",
     "origin.rate": "token bucket on the origin's uplink",
-    "origin.per_connection": "paced by the origin",
-    "origin.latency": "delay between viewers and origin, half each way",
-    "tracker.latency": "delay between viewers and tracker, each way",
+    "origin.rate_per_connection": "paced by the origin",
+    "origin.time_to_first_byte": "delay between viewers and origin, half each way",
+    "tracker.one_way_delay": "delay between viewers and tracker, each way",
     "relay": "coturn, its rate as its uplink, its latency as delay",
 }
 _NOT_ENFORCED: Final = {
     "network": "handshakes take what aiortc takes; windows are those of its SCTP and the kernel's TCP",
-    "household.lan": "viewers of a home are not held back from each other, in rate or delay",
+    "household.lan_rate": "viewers of a home are not held back from each other, in rate or delay",
     "household.hairpin": "such a router turns packets back by the rules of its NAT, over its access link",
     "carrier": "its homes are as far from others as its first one",
 }
@@ -52,25 +53,25 @@ def lab_plan(scenario: Scenario, population: Population, seed: int) -> Blueprint
     )
     plan = blueprint(scenario, population, seed, servers)
     delays = {
-        ORIGIN: scenario.origin.latency / 2,
-        TRACKER: scenario.tracker.latency,
+        ORIGIN: scenario.origin.time_to_first_byte / 2,
+        TRACKER: scenario.tracker.one_way_delay,
         # two such ways make up a round trip between viewers with the relay's share added
-        RELAY_SERVER: (scenario.network.rtt + scenario.relay.latency) / 4,
+        RELAY_SERVER: (scenario.network.rtt + scenario.relay.added_rtt) / 4,
     }
-    ways = {(name, place): Way(delay=delay) for name, delay in delays.items() for place in plan.places}
-    return dataclasses.replace(plan, ways=ways | plan.ways)
+    impairments = {(name, node): Impairment(delay=delay) for name, delay in delays.items() for node in plan.nodes}
+    return dataclasses.replace(plan, impairments=impairments | plan.impairments)
 
 
-class LabPlace(Place):
+class LabHosts(Hosts):
     """Builds the lab of a scenario and its population on entering; `folder` takes the logs."""
 
     network = "lab: a network namespace for each host, NAT and access links by the kernel"
     enforced = _ENFORCED
     not_enforced = _NOT_ENFORCED
-    shapes = True
+    enforces_rates = True
 
     def __init__(self, scenario: Scenario, population: Population, seed: int, folder: Path) -> None:
-        super().__init__(scenario.replace({"tracker.latency": 0.0}))
+        super().__init__(scenario.replace({"tracker.one_way_delay": 0.0}))
         self._asked = scenario
         self._population, self._seed, self._folder = population, seed, folder
         self._lab = Lab(lab_plan(scenario, population, seed), folder, seed=seed)
@@ -89,11 +90,11 @@ class LabPlace(Place):
     ) -> None:
         self._stack.close()
 
-    def server(self, name: str) -> AbstractContextManager[object]:
+    def at_server(self, name: str) -> AbstractContextManager[object]:
         """Be at a server: what is started or opened here is there."""
         return self._lab.server(name).namespace
 
-    def viewer(self, index: int) -> AbstractContextManager[object]:
+    def at_viewer(self, index: int) -> AbstractContextManager[object]:
         """Be at a viewer's machine."""
         return self._lab.viewer(index).namespace
 
@@ -105,12 +106,12 @@ class LabPlace(Place):
         """Give the address at which a server listens."""
         return self._lab.server(name).address
 
-    def shares(self, viewers: Sequence[int], count: int) -> list[list[int]]:
+    def divide(self, viewers: Sequence[int], count: int) -> list[list[int]]:
         """Give each viewer a process: it can be on one machine only."""
         del count
         return [[viewer] for viewer in viewers]
 
-    def changes(self) -> list[tuple[float, Callable[[], None]]]:
+    def link_changes(self) -> list[tuple[float, Callable[[], None]]]:
         """List the faults of uplinks, the viewers' and the origin's: second of the run, and how, in order."""
         weakened: list[tuple[float, str | int, float]] = [
             (at, ORIGIN, self._asked.origin.rate * left) for at, left in origin_changes(self._asked)
@@ -131,12 +132,12 @@ class LabPlace(Place):
         if relay is None or not scenario.policy.rtcConfig:
             return []
         arguments = ["--stun-urls", relay.stun_url]
-        if scenario.relay.share > 0:
-            urls = relay.turn_urls if scenario.relay.blocked else relay.turn_urls[:1]
+        if scenario.relay.availability > 0:
+            urls = relay.turn_urls if scenario.relay.over_tcp else relay.turn_urls[:1]
             arguments += ["--turn-urls", ",".join(urls), "--turn-secret", relay.secret]
         return arguments
 
-    def notes(self) -> dict[str, Any]:
+    def readings(self) -> dict[str, Any]:
         """What the kernel's counters and the lab's own instruments say, for the manifest; bytes of IP but for viewers.
 
         Viewers' bytes are counted on their Ethernet devices.

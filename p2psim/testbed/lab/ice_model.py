@@ -8,7 +8,8 @@ answer comes from where the check was sent to (RFC 8445, 7.2.5.2.1).
 from dataclasses import dataclass, field
 from typing import Final
 
-from p2psim.testbed.lab.blueprint import Dependence, Translation
+from p2psim.scenario.nat_kinds import Dependence
+from p2psim.testbed.lab.blueprint import Translation
 
 __all__ = ["succeeds"]
 

@@ -28,16 +28,16 @@ from p2psim.testbed.lab.namespace import Namespace
 from p2psim.testbed.lab.nat_rules import firewall6_rules, nat_rules
 from p2psim.testbed.lab.netconfig import (
     KERNEL,
-    carrier_wiring,
-    home_wiring,
+    carrier_commands,
+    home_commands,
     port_range,
-    rate_change,
-    rates,
-    server_wiring,
-    viewer_wiring,
+    rate_change_command,
+    rate_commands,
+    server_commands,
+    viewer_commands,
 )
-from p2psim.testbed.lab.wan import Report, WorldPlan
-from p2psim.testbed.processes import Child
+from p2psim.testbed.lab.wan import Report, WanPlan
+from p2psim.testbed.processes import ChildProcess
 
 __all__ = ["Counters", "Host", "Lab"]
 
@@ -73,13 +73,13 @@ class Host:
     def set_uplink(self, rate: float) -> None:
         """Change the rate of its home's uplink, or of the server's, bytes/s; what runs goes on."""
         is_ethernet = self.home is not None and self.home.carrier is not None
-        self.router.run(["tc", "-batch", "-"], rate_change("wan", rate, is_ethernet=is_ethernet))
+        self.router.run(["tc", "-batch", "-"], rate_change_command("wan", rate, is_ethernet=is_ethernet))
 
     def set_downlink(self, rate: float) -> None:
         """Change the rate of its home's downlink, bytes/s."""
         if self.home is None:
             raise ValueError(f"{self.namespace.label} is a server: its downlink has no limit")
-        self.router.run(["tc", "-batch", "-"], rate_change("lan", rate, is_ethernet=True))
+        self.router.run(["tc", "-batch", "-"], rate_change_command("lan", rate, is_ethernet=True))
 
     @property
     def counters(self) -> Counters:
@@ -104,7 +104,7 @@ class Lab:
         self._routers: dict[int, Namespace] = {}
         self._carriers: dict[int, Namespace] = {}
         self._devices: dict[str, int] = {}
-        self._world: Child | None = None
+        self._wan: ChildProcess | None = None
 
     def __enter__(self) -> Self:
         check_lab()
@@ -147,14 +147,14 @@ class Lab:
     @property
     def pids(self) -> list[int]:
         """Processes that the lab itself runs."""
-        return [self._world.pid] if self._world is not None else []
+        return [self._wan.pid] if self._wan is not None else []
 
     def report(self) -> Report:
         """Ask the world what it has carried."""
-        if self._world is None:
+        if self._wan is None:
             raise RuntimeError("the lab has not been built")
-        self._world.say(b"?")
-        return msgspec.convert(self._world.hear(_START_TIMEOUT), Report)
+        self._wan.send(b"?")
+        return msgspec.convert(self._wan.receive(_START_TIMEOUT), Report)
 
     # -- building -----------------------------------------------------------------------------------------------
 
@@ -168,7 +168,7 @@ class Lab:
             self._build_carrier(carrier.number)
         for home in plan.homes:
             self._wire_router(home)
-        self._start_world()
+        self._start_wan()
 
     def _namespace(self, label: str, *, routes: bool) -> Namespace:
         namespace = Namespace(label)
@@ -176,14 +176,14 @@ class Lab:
         namespace.set_kernel(KERNEL if routes else {k: v for k, v in KERNEL.items() if "forward" not in k})
         return namespace
 
-    def _open_world(self, namespace: Namespace, place: str) -> None:
+    def _attach_to_wan(self, namespace: Namespace, place: str) -> None:
         file = namespace.open_tun("wan")
         self._devices[place] = file
 
     def _build_server(self, server: Server) -> None:
         namespace = self._namespace(server.name, routes=False)
-        self._open_world(namespace, server.name)
-        namespace.run(["ip", "-batch", "-"], server_wiring(server))
+        self._attach_to_wan(namespace, server.name)
+        namespace.run(["ip", "-batch", "-"], server_commands(server))
         self._set_rates(namespace, {"wan": server.uplink})
         self._servers[server.name] = Host(namespace, server.addresses, namespace)
 
@@ -191,14 +191,14 @@ class Lab:
         router = self._namespace(f"home-{home.number}", routes=True)
         self._routers[home.number] = router
         if home.carrier is None:
-            self._open_world(router, self.plan.place_of(home))
+            self._attach_to_wan(router, self.plan.node_of(home))
 
     def _build_carrier(self, number: int) -> None:
         carrier = self.plan.carriers[[one.number for one in self.plan.carriers].index(number)]
         namespace = self._namespace(f"carrier-{number}", routes=True)
-        self._open_world(namespace, f"carrier-{number}")
+        self._attach_to_wan(namespace, f"carrier-{number}")
         homes = {home: self._routers[home.number].path for home in self.plan.homes if home.carrier == number}
-        namespace.run(["ip", "-batch", "-"], carrier_wiring(carrier, homes))
+        namespace.run(["ip", "-batch", "-"], carrier_commands(carrier, homes))
         nat = translation(carrier.kind)
         if nat is not None:
             rules = nat_rules(nat, carrier.address, hairpin=carrier.hairpin, isolates=True)
@@ -216,9 +216,9 @@ class Lab:
             paths[viewer] = namespace.path
         if home.carrier is not None:
             router.run(["ip", "-batch", "-"], "link set wan up\n")
-        router.run(["ip", "-batch", "-"], home_wiring(home, paths))
+        router.run(["ip", "-batch", "-"], home_commands(home, paths))
         for viewer in home.viewers:
-            self._viewers[viewer].namespace.run(["ip", "-batch", "-"], viewer_wiring(home, viewer))
+            self._viewers[viewer].namespace.run(["ip", "-batch", "-"], viewer_commands(home, viewer))
         link, nat = home.link, translation(home.kind)
         self._set_rates(router, {"wan": link.uplink, "lan": link.downlink}, is_veth=home.carrier is not None)
         rules = nat_rules(nat, home.address, hairpin=home.hairpin) if nat is not None else ""
@@ -233,33 +233,33 @@ class Lab:
 
     @staticmethod
     def _set_rates(namespace: Namespace, limits: dict[str, float], *, is_veth: bool = False) -> None:
-        batch = rates(limits, ethernet=("lan", "wan") if is_veth else ("lan",))
+        batch = rate_commands(limits, ethernet=("lan", "wan") if is_veth else ("lan",))
         if batch:
             namespace.run(["tc", "-batch", "-"], batch)
 
-    def _start_world(self) -> None:
-        plan, places = self.plan, self.plan.places
-        files = [self._devices[place] for place in places]
-        world = WorldPlan(
+    def _start_wan(self) -> None:
+        plan, nodes = self.plan, self.plan.nodes
+        files = [self._devices[node] for node in nodes]
+        wan_plan = WanPlan(
             files=files,
             addresses=_addresses(plan),
-            ways=[[plan.between(a, b) for b in places] for a in places],
+            impairments=[[plan.between(a, b) for b in nodes] for a in nodes],
             seed=self._seed,
         )
-        child = Child("world", ["-m", "p2psim.testbed.lab.wan"], self._folder, files=files)
-        self._world = self._stack.enter_context(child)
-        self._world.say(msgspec.json.encode(world))
-        self._world.hear(_START_TIMEOUT)
+        child = ChildProcess("wan", ["-m", "p2psim.testbed.lab.wan"], self._folder, files=files)
+        self._wan = self._stack.enter_context(child)
+        self._wan.send(msgspec.json.encode(wan_plan))
+        self._wan.receive(_START_TIMEOUT)
 
 
 def _addresses(plan: Blueprint) -> dict[str, int]:
     """Which place each address of the world is at, in hexadecimal digits."""
-    numbers = {place: number for number, place in enumerate(plan.places)}
+    numbers = {node: number for number, node in enumerate(plan.nodes)}
     found = {address: server.name for server in plan.servers for address in server.addresses}
     found |= {carrier.address: f"carrier-{carrier.number}" for carrier in plan.carriers}
     digits = {ip_address(address).packed.hex(): numbers[place] for address, place in found.items()}
     for home in plan.homes:
-        place = numbers[plan.place_of(home)]
+        place = numbers[plan.node_of(home)]
         public = [home.address] if home.is_translated else [home.viewer_address(viewer) for viewer in home.viewers]
         if home.carrier is None:
             digits |= {ip_address(address).packed.hex(): place for address in public}

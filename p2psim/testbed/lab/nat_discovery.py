@@ -10,7 +10,7 @@ from typing import Final
 
 from aioice import stun
 
-from p2psim.testbed.lab.blueprint import Dependence
+from p2psim.scenario.nat_kinds import Dependence
 
 __all__ = ["Behaviour", "StunServer", "discover", "is_answering"]
 

@@ -22,15 +22,15 @@ from p2p_tracker.server.ice_servers import ice_servers
 
 from p2psim.errors import P2PSimError
 from p2psim.network.nat import connects, twice_translated
-from p2psim.scenario.presets import NAT_KINDS
-from p2psim.testbed.lab.blueprint import BLOCKED, Blueprint, Carrier, Home, Way, translation
+from p2psim.scenario.nat_kinds import BLOCKED, NAT_KINDS
+from p2psim.testbed.lab.blueprint import Blueprint, Carrier, Home, Impairment, translation
 from p2psim.testbed.lab.coturn import Relay, relay_server
 from p2psim.testbed.lab.ice_model import succeeds
 from p2psim.testbed.lab.lab import Lab
-from p2psim.testbed.lab.peers import Meeting, Station, meet
+from p2psim.testbed.lab.peers import ConnectionAttempt, HostLoop, connect_pair
 from p2psim.testbed.peer.ice import IceServer, for_rtc, usable
 
-__all__ = ["CASES", "Case", "Found", "kinds_plan", "main", "measure_pairs", "special_plan"]
+__all__ = ["CASES", "Case", "PairResult", "kinds_plan", "main", "measure_pairs", "special_plan"]
 
 _DELAY: Final = 0.01
 _PATIENCE: Final = 12.0
@@ -53,11 +53,11 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class PairResult:
     """A case and what became of it."""
 
     case: Case
-    meeting: Meeting
+    attempt: ConnectionAttempt
 
 
 def kinds_plan(kinds: Sequence[str] = NAT_KINDS, delay: float = _DELAY) -> tuple[Blueprint, list[Case]]:
@@ -170,7 +170,12 @@ def _both(inner: str, outer: str) -> str:
 
 
 def _plan(homes: Sequence[Home], carriers: Sequence[Carrier], delay: float) -> Blueprint:
-    return Blueprint(homes=tuple(homes), carriers=tuple(carriers), servers=(relay_server(),), way=Way(delay=delay))
+    return Blueprint(
+        homes=tuple(homes),
+        carriers=tuple(carriers),
+        servers=(relay_server(),),
+        default_impairment=Impairment(delay=delay),
+    )
 
 
 def measure_pairs(
@@ -178,18 +183,18 @@ def measure_pairs(
     cases: Sequence[Case],
     *,
     with_relay: bool = False,
-    progress: Callable[[Found], object] = lambda _: None,
-) -> list[Found]:
+    progress: Callable[[PairResult], object] = lambda _: None,
+) -> list[PairResult]:
     """Build the lab and try all cases."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="p2psim-lab-")))
         lab = stack.enter_context(Lab(plan, folder))
         relay = stack.enter_context(Relay(lab.server("relay"), folder))
-        stations = {}
+        loops = {}
         for viewer in sorted({viewer for case in cases for viewer in (case.a, case.b)}):
             servers = _servers(plan, viewer, relay, with_relay=with_relay)
-            stations[viewer] = stack.enter_context(Station(lab.viewer(viewer), servers))
-        found = asyncio.run(_try_all(stations, cases, progress))
+            loops[viewer] = stack.enter_context(HostLoop(lab.viewer(viewer), servers))
+        found = asyncio.run(_try_all(loops, cases, progress))
         if relay.broken_sessions:
             raise P2PSimError(f"the relay gave up {relay.broken_sessions} sessions of its own")
         return found
@@ -206,16 +211,16 @@ def _servers(plan: Blueprint, viewer: int, relay: Relay, *, with_relay: bool) ->
 
 
 async def _try_all(
-    stations: dict[int, Station], cases: Sequence[Case], progress: Callable[[Found], object]
-) -> list[Found]:
+    loops: dict[int, HostLoop], cases: Sequence[Case], progress: Callable[[PairResult], object]
+) -> list[PairResult]:
     """Few at once where a connection is expected, so that times mean something; then the others wait together."""
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def attempt(case: Case) -> Found:
+    async def attempt(case: Case) -> PairResult:
         if case.expected:
             async with gate:
-                return await _try(stations, case, progress)
-        return await _try(stations, case, progress)
+                return await _try(loops, case, progress)
+        return await _try(loops, case, progress)
 
     first = [case for case in cases if case.expected]
     others = [case for case in cases if not case.expected]
@@ -223,8 +228,8 @@ async def _try_all(
     return sorted(found, key=lambda one: cases.index(one.case))
 
 
-async def _try(stations: dict[int, Station], case: Case, progress: Callable[[Found], object]) -> Found:
-    found = Found(case=case, meeting=await meet(stations[case.a], stations[case.b], _PATIENCE))
+async def _try(loops: dict[int, HostLoop], case: Case, progress: Callable[[PairResult], object]) -> PairResult:
+    found = PairResult(case=case, attempt=await connect_pair(loops[case.a], loops[case.b], _PATIENCE))
     progress(found)
     return found
 
@@ -244,18 +249,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     for one in found:
-        print(json.dumps(asdict(one)) if asked.json else _line(one, with_relay=asked.relay), flush=True)
-    return 0 if all(one.meeting.connected == (asked.relay or one.case.expected) for one in found) else 1
+        print(_json(one) if asked.json else _line(one, with_relay=asked.relay), flush=True)
+    return 0 if all(one.attempt.connected == (asked.relay or one.case.expected) for one in found) else 1
 
 
-def _line(found: Found, *, with_relay: bool) -> str:
+def _json(found: PairResult) -> str:
+    return json.dumps({"case": asdict(found.case), "meeting": asdict(found.attempt)})
+
+
+def _line(found: PairResult, *, with_relay: bool) -> str:
     a, b = found.case.names
-    meeting = found.meeting
-    result = f"{meeting.path:5} {meeting.seconds:6.2f} s" if meeting.seconds is not None else "apart"
+    attempt = found.attempt
+    result = f"{attempt.path:5} {attempt.seconds:6.2f} s" if attempt.seconds is not None else "apart"
     remarks = []
-    if meeting.connected != (with_relay or found.case.expected):
+    if attempt.connected != (with_relay or found.case.expected):
         remarks.append("NOT AS EXPECTED")
-    if not with_relay and meeting.connected != found.case.rule:
+    if not with_relay and attempt.connected != found.case.rule:
         remarks.append("the simulator's rule says otherwise")
     return f"{a:34} {b:60} {result:16} {'; '.join(remarks)}".rstrip()
 

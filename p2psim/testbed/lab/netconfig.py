@@ -12,13 +12,13 @@ from p2psim.testbed.lab.blueprint import Carrier, Home, Server
 
 __all__ = [
     "KERNEL",
-    "carrier_wiring",
-    "home_wiring",
+    "carrier_commands",
+    "home_commands",
     "port_range",
-    "rate_change",
-    "rates",
-    "server_wiring",
-    "viewer_wiring",
+    "rate_change_command",
+    "rate_commands",
+    "server_commands",
+    "viewer_commands",
 ]
 
 KERNEL: Final = {
@@ -43,7 +43,7 @@ _QUEUE_TIME: Final = 0.1
 _LEAST_QUEUE: Final = 45_000
 
 
-def home_wiring(home: Home, viewers: Mapping[int, str]) -> str:
+def home_commands(home: Home, viewers: Mapping[int, str]) -> str:
     """Write the router of a home; `viewers`: number → path of the namespace."""
     lines = [
         "link set lo up",
@@ -51,7 +51,7 @@ def home_wiring(home: Home, viewers: Mapping[int, str]) -> str:
         f"addr add {home.gateway}/24 dev lan",
         "link set lan up",
         "link set wan up",
-        "route add default dev wan" if home.carrier is None else _way_to_carrier(home),
+        "route add default dev wan" if home.carrier is None else _carrier_route(home),
     ]
     if home.ipv6:
         lines += [f"addr add {home.prefix}1/64 dev lan nodad"]
@@ -68,12 +68,12 @@ def home_wiring(home: Home, viewers: Mapping[int, str]) -> str:
     return _batch(lines)
 
 
-def _way_to_carrier(home: Home) -> str:
+def _carrier_route(home: Home) -> str:
     lines = [f"addr add {home.transit}/32 dev wan", f"route add default via {_CARRIER_SIDE} dev wan onlink"]
     return "\n".join([*lines, "addr add fe80::2/64 dev wan nodad"] if home.ipv6 else lines)
 
 
-def viewer_wiring(home: Home, viewer: int) -> str:
+def viewer_commands(home: Home, viewer: int) -> str:
     """Write the host of a viewer."""
     address = home.viewer_address(viewer)
     is_public = not home.is_translated and home.carrier is None
@@ -91,7 +91,7 @@ def viewer_wiring(home: Home, viewer: int) -> str:
     return _batch(lines)
 
 
-def carrier_wiring(carrier: Carrier, homes: Mapping[Home, str]) -> str:
+def carrier_commands(carrier: Carrier, homes: Mapping[Home, str]) -> str:
     """Write a carrier; `homes`: its homes → paths of their routers' namespaces."""
     del carrier
     lines = ["link set lo up", "link set wan up", "route add default dev wan"]
@@ -115,13 +115,13 @@ def carrier_wiring(carrier: Carrier, homes: Mapping[Home, str]) -> str:
     return _batch(lines)
 
 
-def server_wiring(server: Server) -> str:
+def server_commands(server: Server) -> str:
     """Write a server."""
     addresses = [f"addr add {address}/32 dev wan" for address in server.addresses]
     return _batch(["link set lo up", *addresses, "link set wan up", "route add default dev wan"])
 
 
-def rates(limits: Mapping[str, float], *, ethernet: Collection[str] = ()) -> str:
+def rate_commands(limits: Mapping[str, float], *, ethernet: Collection[str] = ()) -> str:
     """Write the token buckets of devices: name → rate, bytes/s of IP; unlimited ones have none."""
     return _batch(
         [
@@ -132,7 +132,7 @@ def rates(limits: Mapping[str, float], *, ethernet: Collection[str] = ()) -> str
     )
 
 
-def rate_change(device: str, rate: float, *, is_ethernet: bool = False) -> str:
+def rate_change_command(device: str, rate: float, *, is_ethernet: bool = False) -> str:
     """Write another rate for a device, whatever it had."""
     discipline = "pfifo_fast" if math.isinf(rate) else _bucket(rate, is_ethernet=is_ethernet)
     return _batch([f"qdisc replace dev {device} root {discipline}"])

@@ -16,10 +16,11 @@ from typing import Any, Final, Literal, Self, TypeVar
 from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnection
 
 from p2psim.testbed.lab.lab import Host
-from p2psim.testbed.peer.candidate_path import Path, joint_path, path_of
+from p2psim.testbed.peer.candidate_path import joint_path, path_of
 from p2psim.testbed.peer.ice import prefer_direct
+from p2psim.trace.schema import Path
 
-__all__ = ["Meeting", "Station", "meet"]
+__all__ = ["ConnectionAttempt", "HostLoop", "connect_pair"]
 
 _CLOSE_TIMEOUT: Final = 10.0
 
@@ -27,7 +28,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Meeting:
+class ConnectionAttempt:
     """What became of two peers' attempt."""
 
     connected: bool
@@ -37,8 +38,8 @@ class Meeting:
     """By what kind of candidates; "" if not at all."""
 
 
-class Station:
-    """An event loop on a host: ``with Station(host, ice_servers) as station``."""
+class HostLoop:
+    """An event loop on a host: ``with HostLoop(host, ice_servers) as loop``."""
 
     def __init__(self, host: Host, servers: Sequence[RTCIceServer] = ()) -> None:
         self._host = host
@@ -71,7 +72,7 @@ class Station:
         return RTCPeerConnection(RTCConfiguration(iceServers=self._servers))
 
 
-async def meet(a: Station, b: Station, patience: float) -> Meeting:
+async def connect_pair(a: HostLoop, b: HostLoop, patience: float) -> ConnectionAttempt:
     """Let `a` offer `b` a connection; gives up after `patience` seconds of checks."""
     caller, callee = _Caller(a), _Callee(b)
     began = time.monotonic()
@@ -81,21 +82,21 @@ async def meet(a: Station, b: Station, patience: float) -> Meeting:
         connected = await asyncio.wrap_future(a.start(caller.finish(answer, patience)))
         took = time.monotonic() - began
         ends = (caller, callee) if connected else ()
-        paths = [await asyncio.wrap_future(end.station.start(end.path())) for end in ends]
+        paths = [await asyncio.wrap_future(end.loop.start(end.path())) for end in ends]
     finally:
-        await asyncio.gather(*(asyncio.wrap_future(end.station.start(end.close())) for end in (caller, callee)))
+        await asyncio.gather(*(asyncio.wrap_future(end.loop.start(end.close())) for end in (caller, callee)))
     if not connected:
-        return Meeting(connected=False)
-    return Meeting(connected=True, seconds=took, path=joint_path(*paths))
+        return ConnectionAttempt(connected=False)
+    return ConnectionAttempt(connected=True, seconds=took, path=joint_path(*paths))
 
 
 class _End:
-    def __init__(self, station: Station) -> None:
-        self.station = station
+    def __init__(self, loop: HostLoop) -> None:
+        self.loop = loop
         self.rtc: RTCPeerConnection | None = None
 
     def _open(self) -> RTCPeerConnection:
-        self.rtc = self.station.peer()
+        self.rtc = self.loop.peer()
         return self.rtc
 
     async def path(self) -> Path:

@@ -21,9 +21,9 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from p2psim.testbed.lab.blueprint import Way
+from p2psim.testbed.lab.blueprint import Impairment
 
-__all__ = ["Report", "World", "WorldPlan", "main"]
+__all__ = ["Report", "Wan", "WanPlan", "main"]
 
 _MOST_BYTES: Final = 65_536
 _READ_AT_ONCE: Final = 64
@@ -33,13 +33,13 @@ _LATE: Final = 0.005
 """Seconds; packets delivered later than this are reported."""
 
 
-class WorldPlan(msgspec.Struct, frozen=True, kw_only=True):
+class WanPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Places by number: the files of their devices, which addresses are where, and the ways between them."""
 
     files: list[int]
     addresses: dict[str, int]
     """Hexadecimal digits of an IPv4 address, or of the first half of an IPv6 address → place."""
-    ways: list[list[Way]]
+    impairments: list[list[Impairment]]
     """From the first place to the second."""
     seed: int = 1
 
@@ -63,15 +63,15 @@ class Report(msgspec.Struct, kw_only=True):
     """Seconds."""
 
 
-class World:
+class Wan:
     """Carries packets between files; ``step`` is one turn."""
 
-    def __init__(self, plan: WorldPlan) -> None:
+    def __init__(self, plan: WanPlan) -> None:
         self.report = Report()
         self._files = plan.files
         self._places = {file: place for place, file in enumerate(plan.files)}
         self._addresses = {bytes.fromhex(digits): place for digits, place in plan.addresses.items()}
-        self._ways = plan.ways
+        self._impairments = plan.impairments
         self._rng = np.random.default_rng(plan.seed)
         self._waiting: list[tuple[float, int, int, bytes]] = []
         self._serial = 0
@@ -97,15 +97,19 @@ class World:
             if target is None:
                 self.report.homeless += 1
             else:
-                self._hold(packet, target, self._ways[place][target])
+                self._hold(packet, target, self._impairments[place][target])
 
-    def _hold(self, packet: bytes, target: int, way: Way) -> None:
-        if way.loss and self._rng.random() < way.loss:
+    def _hold(self, packet: bytes, target: int, impairment: Impairment) -> None:
+        if impairment.loss and self._rng.random() < impairment.loss:
             self.report.lost += 1
         elif len(self._waiting) >= _MOST_WAITING:
             self.report.overflown += 1
         else:
-            delay = max(0.0, way.delay + way.jitter * self._rng.standard_normal()) if way.jitter else way.delay
+            delay = (
+                max(0.0, impairment.delay + impairment.jitter * self._rng.standard_normal())
+                if impairment.jitter
+                else impairment.delay
+            )
             self._serial += 1
             heapq.heappush(self._waiting, (time.monotonic() + delay, self._serial, self._files[target], packet))
 
@@ -137,14 +141,14 @@ def main() -> int:
         if not piece:
             return 1
         line += piece
-    world = World(msgspec.json.decode(line, type=WorldPlan))
+    wan = Wan(msgspec.json.decode(line, type=WanPlan))
     print(json.dumps({"ready": os.getpid()}), flush=True)
     while True:
-        if world.step([control]):
+        if wan.step([control]):
             if not os.read(control, _MOST_BYTES):
                 return 0
-            world.report.cpu = time.process_time()
-            print(msgspec.json.encode(world.report).decode(), flush=True)
+            wan.report.cpu = time.process_time()
+            print(msgspec.json.encode(wan.report).decode(), flush=True)
 
 
 if __name__ == "__main__":

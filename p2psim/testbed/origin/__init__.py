@@ -1,1 +1,1 @@
-"""The HTTP origin of measured runs: real H.264 HLS, live or on demand, at a chosen rate and delay."""
+"""HTTP origin of measured runs: H.264 in HLS, live or on demand, at a chosen rate and latency."""

@@ -1,7 +1,7 @@
-"""Real H.264 video in MPEG transport stream segments of an exact duration and size.
+"""H.264 video in MPEG transport stream segments of an exact duration and size.
 
-A short clip is encoded once per quality and kept on disk; a stream of any length shows it again and again, its clocks
-moved on each time, so that no two segments have the same bytes and the time line has no gap.
+A short clip is encoded once per quality and kept on disk. A stream of any length repeats it with its clocks shifted,
+so that no two segments have the same bytes and the timeline has no gap.
 """
 
 import hashlib
@@ -26,17 +26,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Clip", "ClipOptions", "Rung", "ladder", "make_clip"]
 
-_FORMAT: Final = 1  # counts changes of what is encoded: old files of the cache no longer match
+_FORMAT: Final = 1  # to be increased when the encoded picture changes: files in the cache then no longer match
 _ATTEMPTS: Final = 6
 _TRANSPORT_SHARE: Final = 184 / 188
 _FRAME_OVERHEAD: Final = 130  # bytes: packet headers and half a packet of stuffing per frame
-_FILLING: Final = 0.95  # of what is left to the encoder, so that its variations fit
+_FILLING: Final = 0.95  # share of the available rate that the encoder aims at, so that its variations fit
+# rows of 3 pixels, 5 rows for each digit
 _DIGITS: Final = (0o75557, 0o26227, 0o71747, 0o71717, 0o55711, 0o74717, 0o74757, 0o71111, 0o75757, 0o75717)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
-    """One quality of a ladder."""
+    """Quality of a ladder."""
 
     rate: float
     """Bytes per second of its segments, all overhead included."""
@@ -45,34 +46,36 @@ class Rung:
 
     def __post_init__(self) -> None:
         if self.width < 64 or self.height < 64 or self.width % 2 or self.height % 2:
-            raise InputError(f"picture of {self.width}x{self.height}; both sides must be even and 64 or more")
+            raise InputError(f"picture of {self.width}x{self.height}: both sides must be even numbers of at least 64")
         if not self.rate >= 5_000:
-            raise InputError(f"rate of {self.rate:g} bytes/s; at least 5000 is needed for a picture")
+            raise InputError(f"rate of {self.rate:g} bytes/s: at least 5000 are needed")
 
     @property
     def name(self) -> str:
-        """The name in URLs, such as ``360p-1000k``."""
+        """Name in URLs, such as ``360p-1000k``."""
         return f"{self.height}p-{self.rate * 8 / 1000:.0f}k"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipOptions:
-    """What to encode."""
+    """Options of the encoded clip."""
 
     rungs: tuple[Rung, ...]
     segment_duration: float = 4.0
     segment_count: int = 8
-    """Segments until the picture begins anew."""
+    """Number of segments until the picture repeats."""
     frame_rate: int = 25
 
     def __post_init__(self) -> None:
         if not self.rungs or len({rung.name for rung in self.rungs}) < len(self.rungs):
-            raise InputError("a ladder needs one quality or more, no two with the same height and rate")
+            raise InputError("rungs: at least one quality is needed, and no two with the same height and rate")
         if self.segment_count < 1 or self.frame_rate < 1:
-            raise InputError(f"{self.segment_count} segments at {self.frame_rate} frames/s; both must be 1 or more")
+            raise InputError(
+                f"segment_count = {self.segment_count}, frame_rate = {self.frame_rate}: both must be at least 1"
+            )
         if self.frames_per_segment < 1 or self.segment_duration != self.frames_per_segment / self.frame_rate:
             raise InputError(
-                f"segment duration of {self.segment_duration:g} s is no whole number of frames at {self.frame_rate}/s"
+                f"segment_duration = {self.segment_duration:g} s: not a whole number of frames at {self.frame_rate}/s"
             )
 
     @property
@@ -82,7 +85,7 @@ class ClipOptions:
 
 
 def ladder(*rates: float) -> tuple[Rung, ...]:
-    """Give each rate (bytes/s) the picture size that suits it."""
+    """Return a quality for each rate (bytes/s), with a picture size that suits it."""
     sizes = ((30_000, 320, 180), (150_000, 640, 360), (300_000, 960, 540), (600_000, 1280, 720), (np.inf, 1920, 1080))
     return tuple(
         Rung(rate=rate, width=width, height=height)
@@ -92,7 +95,7 @@ def ladder(*rates: float) -> tuple[Rung, ...]:
 
 
 class Clip:
-    """The encoded segments of every quality, in memory."""
+    """Encoded segments of every quality, in memory."""
 
     def __init__(self, options: ClipOptions, codecs: Sequence[str], segments: Sequence[Sequence[bytes]]) -> None:
         self.options = options
@@ -103,24 +106,24 @@ class Clip:
         ]
 
     def segment(self, quality: int, number: int) -> bytes:
-        """Give the segment with a number from 0 on; the clip repeats, its clocks do not."""
+        """Return a segment by its number from 0 on; the clip repeats, its clocks do not."""
         rounds, position = divmod(number, self.options.segment_count)
         data, clocks = self._segments[quality][position]
         length = self.options.segment_count * self.options.frames_per_segment
         return shift(data, clocks, rounds * length * CLOCK_RATE // self.options.frame_rate)
 
     def size(self, quality: int, number: int) -> int:
-        """Bytes of a segment, without making it."""
+        """Return the size of a segment, bytes."""
         return len(self._segments[quality][number % self.options.segment_count][0])
 
 
 def make_clip(options: ClipOptions, cache: Path) -> Clip:
-    """Load the clip from a folder of encoded ones, where it is put if it is not there.
+    """Return a clip from the cache; it is encoded first if it is not there.
 
     Raises
     ------
     TestbedError
-        A rate is too small for its picture.
+        A rate is too low for its picture.
     """
     folder = cache / _digest(options)
     if not (folder / "clip.json").exists():
@@ -140,7 +143,7 @@ def _file_name(quality: int, number: int) -> str:
 
 
 def _encode_into(options: ClipOptions, folder: Path) -> None:
-    """Encode beside the folder and rename, so that nobody ever reads half a clip."""
+    """Encode into a temporary folder, then rename it, so that no process reads an incomplete clip."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}.") as name:
         draft = Path(name) / "clip"
@@ -155,7 +158,7 @@ def _encode_into(options: ClipOptions, folder: Path) -> None:
         try:
             draft.rename(folder)
         except OSError:
-            if not (folder / "clip.json").exists():  # not another process that was faster
+            if not (folder / "clip.json").exists():  # else another process has encoded the same clip
                 raise
 
 
@@ -170,11 +173,11 @@ def _encode_to_fit(options: ClipOptions, rung: Rung) -> tuple[str, list[bytes]]:
         if max(map(len, segments)) <= size:
             return _codec(bytes(packets[0][0])), [pad(data, size) for data in segments]
         video_rate *= 0.9 * size / max(map(len, segments))
-    raise TestbedError(f"{rung.rate * 8 / 1000:.0f} kbit/s do not suffice for {rung.width}x{rung.height}")
+    raise TestbedError(f"{rung.rate * 8 / 1000:.0f} kbit/s are too low for a picture of {rung.width}x{rung.height}")
 
 
 def _encode(options: ClipOptions, rung: Rung, video_rate: float) -> "list[list[VideoPacket]]":
-    """Encode the clip once; give the packets of each segment, a key frame first and no reference across."""
+    """Return the packets of each segment, a key frame first and without references to other segments."""
     frames = options.frames_per_segment
     kilobits = max(1, int(video_rate * 8 / 1000))
     encoder = av.CodecContext.create("libx264", "w")
@@ -197,8 +200,8 @@ def _encode(options: ClipOptions, rung: Rung, video_rate: float) -> "list[list[V
 
 def _multiplex(options: ClipOptions, rung: Rung, packets: "list[VideoPacket]") -> bytes:
     buffer = io.BytesIO()
-    seldom = str(options.segment_duration)
-    with av.open(buffer, "w", format="mpegts", options={"pat_period": seldom, "sdt_period": seldom}) as container:
+    period = str(options.segment_duration)  # of the tables: once per segment
+    with av.open(buffer, "w", format="mpegts", options={"pat_period": period, "sdt_period": period}) as container:
         stream: Any = container.add_stream("libx264", rate=options.frame_rate)
         stream.width, stream.height, stream.pix_fmt = rung.width, rung.height, "yuv420p"
         for packet in packets:
@@ -208,7 +211,7 @@ def _multiplex(options: ClipOptions, rung: Rung, packets: "list[VideoPacket]") -
 
 
 def _codec(stream: bytes) -> str:
-    """Name profile, constraints and level, which a sequence parameter set begins with (RFC 6381)."""
+    """Return the codec's name from the sequence parameter set: profile, constraints and level (RFC 6381)."""
     start = 0
     while (start := stream.find(b"\x00\x00\x01", start) + 3) >= 3:
         if stream[start] & 0x1F == 7:
@@ -217,7 +220,7 @@ def _codec(stream: bytes) -> str:
 
 
 def _frames(options: ClipOptions, rung: Rung) -> Iterator[av.VideoFrame]:
-    """Draw the clip: stripes that move, a band of grain that costs bits, the segment's number, a bar that fills."""
+    """Yield the frames: moving stripes, a band of grain that costs bits, the number of the segment, a progress bar."""
     width, height, frames = rung.width, rung.height, options.frames_per_segment
     rows, columns = np.mgrid[0:height, 0:width].astype(np.uint16)
     grain = np.random.default_rng(0).integers(0, 96, (height // 2, 2 * width), np.uint8)
@@ -234,8 +237,8 @@ def _frames(options: ClipOptions, rung: Rung) -> Iterator[av.VideoFrame]:
 
 
 def _draw_number(picture: NDArray[np.uint8], number: int, scale: int) -> None:
-    for place, digit in enumerate(str(number)):
+    for index, digit in enumerate(str(number)):
         bits = [[_DIGITS[int(digit)] >> 3 * (4 - row) >> 2 - column & 1 for column in range(3)] for row in range(5)]
         glyph = np.kron(np.array(bits, np.uint8), np.ones((2 * scale, 2 * scale), np.uint8)) * 235
-        top, left = 2 * scale, (2 + 8 * place) * scale
+        top, left = 2 * scale, (2 + 8 * index) * scale
         picture[top : top + glyph.shape[0], left : left + glyph.shape[1]] = glyph

@@ -1,7 +1,7 @@
-"""MPEG transport stream packets (ISO/IEC 13818-1): moved in time, and padded to a size.
+"""Shift in time and padding of MPEG transport streams (ISO/IEC 13818-1).
 
-A clip that is shown over and over keeps a gapless time line if every clock in its packets is moved on by the clip's
-length; null packets, which demultiplexers skip, bring a segment to the very size that its rate stands for.
+A clip that is repeated keeps a gapless timeline if every clock in its packets is shifted by the length of the clip;
+null packets, which demultiplexers skip, bring a segment to the size of its bitrate.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ __all__ = ["CLOCK_RATE", "PACKET_SIZE", "Clocks", "find_clocks", "pad", "shift"]
 
 PACKET_SIZE: Final = 188
 CLOCK_RATE: Final = 90_000
-"""Ticks per second of time stamps."""
+"""Ticks per second of the clocks."""
 
 _SYNC: Final = 0x47
 _CLOCK_WRAP: Final = 1 << 33
@@ -23,22 +23,22 @@ _NULL_PACKET: Final = bytes((_SYNC, 0x1F, 0xFF, 0x10)) + b"\xff" * (PACKET_SIZE 
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """Where the clocks of a segment are: offsets of program clock references and of presentation or decoding stamps."""
+    """Offsets in a segment of its program clock references, and of its presentation and decoding time stamps."""
 
     references: tuple[int, ...]
     stamps: tuple[int, ...]
 
 
 def find_clocks(data: bytes) -> Clocks:
-    """Look through all packets of a segment.
+    """Return the clocks in all packets of a segment.
 
     Raises
     ------
     ValueError
-        The data are no whole number of packets.
+        The data are not a sequence of packets.
     """
     if len(data) % PACKET_SIZE or any(data[start] != _SYNC for start in range(0, len(data), PACKET_SIZE)):
-        raise ValueError(f"{len(data)} bytes that are no transport stream packets of {PACKET_SIZE}")
+        raise ValueError(f"{len(data)} bytes: not a sequence of transport stream packets of {PACKET_SIZE} bytes")
     references: list[int] = []
     stamps: list[int] = []
     for start in range(0, len(data), PACKET_SIZE):
@@ -52,29 +52,29 @@ def find_clocks(data: bytes) -> Clocks:
 
 
 def shift(data: bytes, clocks: Clocks, ticks: int) -> bytes:
-    """Move a segment by `ticks` of the 90 kHz clock, which wraps at 33 bits."""
+    """Return a segment shifted by `ticks` of the 90 kHz clock, which wraps at 33 bits."""
     if ticks % _CLOCK_WRAP == 0:
         return data
-    moved = bytearray(data)
+    shifted = bytearray(data)
     for offset in clocks.references:
-        field = int.from_bytes(moved[offset : offset + _PCR_SIZE], "big")
+        field = int.from_bytes(shifted[offset : offset + _PCR_SIZE], "big")
         base, rest = field >> 15, field & 0x7FFF
         base = (base + ticks) % _CLOCK_WRAP
-        moved[offset : offset + _PCR_SIZE] = (base << 15 | rest).to_bytes(_PCR_SIZE, "big")
+        shifted[offset : offset + _PCR_SIZE] = (base << 15 | rest).to_bytes(_PCR_SIZE, "big")
     for offset in clocks.stamps:
-        stamp = (_read_stamp(moved, offset) + ticks) % _CLOCK_WRAP
-        moved[offset : offset + _STAMP_SIZE] = _write_stamp(moved[offset] >> 4, stamp)
-    return bytes(moved)
+        stamp = (_read_stamp(shifted, offset) + ticks) % _CLOCK_WRAP
+        shifted[offset : offset + _STAMP_SIZE] = _write_stamp(shifted[offset] >> 4, stamp)
+    return bytes(shifted)
 
 
 def pad(data: bytes, size: int) -> bytes:
-    """Append null packets up to `size` bytes, rounded down to whole packets; longer data stay as they are."""
+    """Return data with null packets up to `size` bytes, rounded down to whole packets; longer data stay as they are."""
     missing = max(0, size - len(data)) // PACKET_SIZE
     return data + _NULL_PACKET * missing
 
 
 def _stamps(data: bytes, start: int) -> Iterator[int]:
-    """Find the stamps of a packetised elementary stream that begins here; tables have none."""
+    """Yield the offsets of the time stamps of a packetised elementary stream that begins at `start`."""
     if data[start : start + 3] != b"\x00\x00\x01":
         return
     flags = data[start + 7] >> 6
@@ -90,7 +90,7 @@ def _read_stamp(data: bytearray, offset: int) -> int:
 
 
 def _write_stamp(prefix: int, stamp: int) -> bytes:
-    """Three parts of 3, 15 and 15 bits, each followed by a marker bit."""
+    """Return the bytes of a time stamp: parts of 3, 15 and 15 bits, each followed by a marker bit."""
     return bytes(
         (
             prefix << 4 | (stamp >> 30) << 1 | 1,

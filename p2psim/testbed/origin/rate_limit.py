@@ -1,20 +1,20 @@
-"""A rate that several senders share: each sends a small piece in turn, so that all advance alike."""
+"""Rate limit that several senders share: each sends a small piece in turn, so that all get the same rate."""
 
 import asyncio
 import time
 from typing import Final
 
-__all__ = ["Throttle"]
+__all__ = ["RateLimit"]
 
-_LATENESS: Final = 0.05  # seconds; a wake-up this late is made up for, a longer pause was idleness
+_LATENESS: Final = 0.05  # seconds; a later wake-up is made up for, a longer pause counts as idle
 _PIECE_TIME: Final = 0.01
 _LEAST_PIECE: Final = 1_460
 _MOST_PIECE: Final = 16_384
 _UNLIMITED_PIECE: Final = 65_536
 
 
-class Throttle:
-    """Lets bytes pass at a rate (bytes/s), first come first served; None: without limit."""
+class RateLimit:
+    """Limit of the rate of bytes (bytes/s), first come first served; None: no limit."""
 
     def __init__(self, rate: float | None) -> None:
         if rate is not None and not rate > 0:
@@ -24,8 +24,8 @@ class Throttle:
         self._open = asyncio.Event()
         self._open.set()
 
-    def change(self, rate: float | None) -> None:
-        """Let bytes pass at another rate from now on; at 0 none do, until it is changed again."""
+    def set_rate(self, rate: float | None) -> None:
+        """Change the rate from now on; at 0 senders wait until it is changed again."""
         if rate is not None and not rate >= 0:
             raise ValueError(f"rate of {rate:g} bytes/s; it must be 0 or more, or absent for no limit")
         if rate == 0:
@@ -37,13 +37,13 @@ class Throttle:
 
     @property
     def piece(self) -> int:
-        """Bytes to send at once, so that turns are short and wake-ups few."""
+        """Size of a piece, bytes: small enough for short turns, large enough for few wake-ups."""
         if self._rate is None:
             return _UNLIMITED_PIECE
         return int(min(max(self._rate * _PIECE_TIME, _LEAST_PIECE), _MOST_PIECE))
 
-    async def pass_through(self, size: int) -> None:
-        """Wait for the turn of the next `size` bytes."""
+    async def acquire(self, size: int) -> None:
+        """Wait until the next `size` bytes may be sent."""
         await self._open.wait()
         if self._rate is None:
             return

@@ -1,8 +1,8 @@
-"""The HTTP origin of the testbed: real HLS, live or on demand, at a rate and delay that are chosen.
+"""HTTP origin of the testbed: real HLS, live or on demand, at a chosen rate and latency.
 
-Addresses are ``/CHANNEL/master.m3u8``, ``/CHANNEL/QUALITY/index.m3u8``, ``/CHANNEL/QUALITY/NUMBER.ts``, and for
-protection (`p2psim.wire.protection`) ``/CHANNEL/QUALITY/hashes.json`` and ``/CHANNEL/key.bin``. A viewer makes
-itself known by ``?viewer=`` (playlists pass it on to what they list) or by the header ``X-Viewer``.
+Paths are ``/CHANNEL/master.m3u8``, ``/CHANNEL/QUALITY/index.m3u8``, ``/CHANNEL/QUALITY/NUMBER.ts``, and for
+protection (`p2psim.wire.protection`) ``/CHANNEL/QUALITY/hashes.json`` and ``/CHANNEL/key.bin``. A viewer
+identifies itself by ``?viewer=`` (playlists append it to their URLs) or by the header ``X-Viewer``.
 ``python -m p2psim.testbed.origin.server`` runs it as a process.
 """
 
@@ -30,9 +30,9 @@ import msgspec
 from aiohttp import web
 
 from p2psim.errors import InputError, P2PSimError, PortInUseError, TestbedError
-from p2psim.testbed.origin.delivery import Delivery, Record, Reply, cut
+from p2psim.testbed.origin.delivery import AddRow, Delivery, Reply, apply_range
 from p2psim.testbed.origin.media import Clip, ClipOptions, make_clip
-from p2psim.testbed.origin.schedule import OriginOptions, Timetable
+from p2psim.testbed.origin.schedule import OriginOptions, Schedule
 from p2psim.wire.hls import (
     Key,
     MasterPlaylist,
@@ -49,15 +49,15 @@ __all__ = ["Origin", "OriginOptions", "main"]
 _PLAYLIST_TYPE: Final = "application/vnd.apple.mpegurl"
 _SEGMENT_TYPE: Final = "video/mp2t"
 _METHODS: Final = "GET, HEAD, OPTIONS"
-_EVERYWHERE: Final = {
+_COMMON_HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "Content-Length, Content-Range, Accept-Ranges, Date",
     "Timing-Allow-Origin": "*",
 }
 _JSON_TYPE: Final = "application/json"
 _BINARY_TYPE: Final = "application/octet-stream"
-# Not to be kept: a browser's own cache would hide requests from the account.
-_UNKEPT: Final = {"Cache-Control": "no-store"}
+# a browser's cache would hide requests from the record
+_NOT_CACHED: Final = {"Cache-Control": "no-store"}
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": _METHODS,
     "Access-Control-Allow-Headers": "Range, X-Viewer, Content-Type, Cache-Control",
@@ -66,27 +66,27 @@ _PREFLIGHT: Final = {
 _PATH: Final = re.compile(
     r"/(?P<channel>[^/]+)/(?:(?P<quality>[^/]+)/)?(?P<file>master|index|hashes|key|[0-9]{1,12})\.(m3u8|ts|json|bin)"
 )
-_SEGMENTS_HELD: Final = 32
-_HASHES_HELD: Final = 4096
+_CACHED_SEGMENTS: Final = 32
+_CACHED_HASHES: Final = 4096
 
 
 class Origin:
-    """Serves a clip as a stream: ``async with Origin(options, clip, recorder.add) as origin: origin.url``.
+    """Server of a clip as a stream: ``async with Origin(options, clip, recorder.add) as origin: origin.url``.
 
     Raises
     ------
     PortInUseError, TestbedError
-        On entering: the address cannot be had.
+        On entering: the address cannot be listened on.
     """
 
     def __init__(
-        self, options: OriginOptions, clip: Clip, record: Record | None = None, run_started_at: float | None = None
+        self, options: OriginOptions, clip: Clip, add_row: AddRow | None = None, run_started_at: float | None = None
     ) -> None:
         self.options = options
-        self.timetable = Timetable(options, clip.options.segment_duration)
+        self.schedule = Schedule(options, clip.options.segment_duration)
         self._clip = clip
-        self._segment = lru_cache(_SEGMENTS_HELD)(self._make_segment)
-        self._hash = lru_cache(_HASHES_HELD)(self._make_hash)
+        self._segment = lru_cache(_CACHED_SEGMENTS)(self._make_segment)
+        self._hash = lru_cache(_CACHED_HASHES)(self._make_hash)
         self._signer = Signer()
         self._keys = {channel: secrets.token_bytes(16) for channel in options.channels}
         self._qualities = {rung.name: index for index, rung in enumerate(clip.options.rungs)}
@@ -94,7 +94,7 @@ class Origin:
         self._stream_started_at = math.nan
         self._epoch = datetime.now(UTC)
         self._delivery = Delivery(
-            record,
+            add_row,
             rate=options.rate,
             connection_rate=options.connection_rate,
             latency=options.latency,
@@ -102,7 +102,7 @@ class Origin:
         )
         self._runner: web.AppRunner | None = None
         self.url = ""
-        """Address without path, once it runs."""
+        """URL without path, once it runs."""
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -114,13 +114,13 @@ class Origin:
         await self.stop()
 
     async def start(self) -> None:
-        """Listen; a live stream begins its history ago."""
+        """Listen; a live stream has then run for the seconds of its history."""
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
-        self._stream_started_at = time.monotonic() - self.timetable.history
-        self._epoch = datetime.now(UTC) - timedelta(seconds=self.timetable.history)
+        self._stream_started_at = time.monotonic() - self.schedule.history
+        self._epoch = datetime.now(UTC) - timedelta(seconds=self.schedule.history)
         try:
             await web.TCPSite(self._runner, self.options.host, self.options.port).start()
         except OSError as error:
@@ -130,36 +130,36 @@ class Origin:
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     async def stop(self) -> None:
-        """Cut off what is being sent, record it, and stop listening."""
+        """Abort and record the responses under way, and stop listening."""
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
 
-    def weaken(self, left: float) -> None:
-        """Carry only the share `left` of the rate from now on; at 0, responses wait."""
-        self._delivery.weaken(left)
+    def scale_rate(self, share: float) -> None:
+        """Limit the rate to a share of it from now on; at 0, responses wait."""
+        self._delivery.scale_rate(share)
 
     def master_url(self, channel: str | None = None) -> str:
-        """Address of a channel's master playlist; the first channel's by default."""
+        """Return the URL of a channel's master playlist; by default the first channel's."""
         return f"{self.url}/{quote(channel or self.options.channels[0])}/master.m3u8"
 
     def available_at(self, number: int) -> float:
-        """Second of the run at which a live segment appears."""
-        return self._stream_started_at + self.timetable.available_at(number) - self._run_started_at
+        """Return the second of the run at which a live segment appears."""
+        return self._stream_started_at + self.schedule.available_at(number) - self._run_started_at
 
     def _run_time(self) -> float:
         return time.monotonic() - self._run_started_at
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         reply = self._reply(request)
-        headers = _EVERYWHERE | reply.headers
+        headers = _COMMON_HEADERS | reply.headers
         return await self._delivery.send(request, dataclasses.replace(reply, headers=headers))
 
     def _reply(self, request: web.Request) -> Reply:
         if request.method == "OPTIONS":
             return Reply(204, headers=_PREFLIGHT)
         if request.method not in ("GET", "HEAD"):
-            return _refusal(405, f"method {request.method}; {_METHODS} are served", {"Allow": _METHODS})
+            return _refusal(405, f"method {request.method}: {_METHODS} are accepted", {"Allow": _METHODS})
         match = _PATH.fullmatch(request.path)
         if match is None or match["channel"] not in self.options.channels:
             return _refusal(404, f"nothing at {request.path}")
@@ -174,24 +174,26 @@ class Origin:
             case "hashes", "json", str(name) if quality is not None:
                 return self._hashes(match["channel"], name, quality)
             case "key", "bin", None if self.options.encrypted:
-                return Reply(200, self._keys[match["channel"]], {"Content-Type": _BINARY_TYPE, **_UNKEPT})
+                return Reply(200, self._keys[match["channel"]], {"Content-Type": _BINARY_TYPE, **_NOT_CACHED})
             case number, "ts", str() if quality is not None and number.isdigit():
-                return cut(self._media_file(match["channel"], quality, int(number)), request.headers.get("Range"))
+                return apply_range(
+                    self._media_file(match["channel"], quality, int(number)), request.headers.get("Range")
+                )
         return _refusal(404, f"nothing at {request.path}")
 
     def _playlist(self, text: str) -> Reply:
         return Reply(200, text.encode(), {"Content-Type": _PLAYLIST_TYPE, "Cache-Control": "no-cache"})
 
     def _hashes(self, channel: str, name: str, quality: int) -> Reply:
-        numbers = self.timetable.served(time.monotonic() - self._stream_started_at)
+        numbers = self.schedule.served(time.monotonic() - self._stream_started_at)
         hashes = {f"{number}.ts": self._hash(channel, quality, number) for number in numbers}
         body = self._signer.sign(f"/{channel}/{name}/", hashes)
         return Reply(200, body, {"Content-Type": _JSON_TYPE, "Cache-Control": "no-cache"})
 
     def _media_file(self, channel: str, quality: int, number: int) -> Reply:
-        if number not in self.timetable.served(time.monotonic() - self._stream_started_at):
-            return _refusal(404, f"segment {number} is not there")
-        headers = {"Content-Type": _SEGMENT_TYPE, "Accept-Ranges": "bytes", **_UNKEPT}
+        if number not in self.schedule.served(time.monotonic() - self._stream_started_at):
+            return _refusal(404, f"segment {number} does not exist yet, or is not served any more")
+        headers = {"Content-Type": _SEGMENT_TYPE, "Accept-Ranges": "bytes", **_NOT_CACHED}
         return Reply(200, self._segment(channel, quality, number), headers)
 
     def _make_segment(self, channel: str, quality: int, number: int) -> bytes:
@@ -201,7 +203,7 @@ class Origin:
         return encrypt_segment(data, self._keys[channel], default_iv(number))
 
     def _make_hash(self, channel: str, quality: int, number: int) -> str:
-        # not by way of the segments held: a manifest of all of them would drive out those that are asked for
+        # not by the cache of segments: a manifest of all segments would evict those that viewers request
         return segment_hash(self._make_segment(channel, quality, number))
 
     def _master(self, suffix: str) -> str:
@@ -220,8 +222,8 @@ class Origin:
         return format_master_playlist(MasterPlaylist(tuple(variants), session_data=trust))
 
     def _media(self, suffix: str) -> str:
-        duration, is_vod = self.timetable.segment_duration, self.options.kind == "vod"
-        listed = self.timetable.listed(time.monotonic() - self._stream_started_at)
+        duration, is_vod = self.schedule.segment_duration, self.options.kind == "vod"
+        listed = self.schedule.listed(time.monotonic() - self._stream_started_at)
         key = Key("AES-128", f"../key.bin{suffix}") if self.options.encrypted else None
         is_dated = self.options.program_date_time and not is_vod
         segments = (
@@ -255,55 +257,57 @@ def _refused(options: OriginOptions, error: OSError) -> TestbedError:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run an origin until it is told to stop; say its address on standard output as one line of JSON."""
+    """Run an origin until SIGINT or SIGTERM; write its URLs to standard output as one line of JSON."""
     parser = argparse.ArgumentParser(prog="python -m p2psim.testbed.origin.server", description=main.__doc__)
     parser.add_argument(
         "--options", required=True, help="JSON: fields of OriginOptions, and those of ClipOptions as 'clip'"
     )
-    parser.add_argument("--events", type=Path, help="file for one line of JSON per response")
-    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "p2psim" / "media", help="encoded clips")
+    parser.add_argument("--events", type=Path, help="file to write a line of JSON per response to")
+    parser.add_argument(
+        "--cache", type=Path, default=Path.home() / ".cache" / "p2psim" / "media", help="folder of encoded clips"
+    )
     parser.add_argument(
         "--obey", action="store_true",
         help="read a line of JSON from standard input: [monotonic second, share of the rate from then on], ...",
     )  # fmt: skip
     parser.add_argument("--run-started-at", type=float, help="monotonic second at which the run's clock is 0; now")
-    asked = parser.parse_args(arguments)
+    parsed = parser.parse_args(arguments)
     try:
-        options, clip_options = _read_options(asked.options)
-        asyncio.run(_serve(asked, options, clip_options))
+        options, clip_options = _read_options(parsed.options)
+        asyncio.run(_serve(parsed, options, clip_options))
     except P2PSimError as error:
         print(error, file=sys.stderr)
         return 2
     return 0
 
 
-async def _serve(asked: argparse.Namespace, options: OriginOptions, clip_options: ClipOptions) -> None:
+async def _serve(parsed: argparse.Namespace, options: OriginOptions, clip_options: ClipOptions) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    clip = await asyncio.to_thread(make_clip, clip_options, asked.cache)
+    clip = await asyncio.to_thread(make_clip, clip_options, parsed.cache)
     with ExitStack() as files:
-        record = None
-        if asked.events is not None:
-            record = _LineRecord(files.enter_context(asked.events.open("w", encoding="utf-8", buffering=1)))
-        async with Origin(options, clip, record, asked.run_started_at) as origin:
-            address = {"url": origin.url, "master": origin.master_url(), "first_segment_at": origin.available_at(0)}
-            print(json.dumps(address), flush=True)
-            if asked.obey:
-                asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _obey, origin)
+        add_row = None
+        if parsed.events is not None:
+            add_row = _LineWriter(files.enter_context(parsed.events.open("w", encoding="utf-8", buffering=1)))
+        async with Origin(options, clip, add_row, parsed.run_started_at) as origin:
+            urls = {"url": origin.url, "master": origin.master_url(), "first_segment_at": origin.available_at(0)}
+            print(json.dumps(urls), flush=True)
+            if parsed.obey:
+                asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _schedule_rates, origin)
             await stopped.wait()
 
 
-def _obey(origin: Origin) -> None:
-    """Read when the origin is to fail and to recover."""
+def _schedule_rates(origin: Origin) -> None:
+    """Read the changes of the rate from standard input, and schedule them."""
     loop = asyncio.get_running_loop()
     loop.remove_reader(sys.stdin.fileno())
-    for at, left in json.loads(sys.stdin.readline() or "[]"):
-        loop.call_later(max(0.0, at - time.monotonic()), origin.weaken, left)
+    for at, share in json.loads(sys.stdin.readline() or "[]"):
+        loop.call_later(max(0.0, at - time.monotonic()), origin.scale_rate, share)
 
 
-class _LineRecord:
-    """Writes each row as a line of JSON."""
+class _LineWriter:
+    """Writer of each row as a line of JSON."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -327,7 +331,7 @@ def _refuse_unknown(fields: Mapping[str, object], kind: type[OriginOptions] | ty
     known = [field.name for field in dataclasses.fields(kind)]
     unknown = sorted(fields.keys() - set(known))
     if unknown:
-        raise InputError(f"options of the origin: no option {unknown[0]!r}; there are {', '.join(known)}")
+        raise InputError(f"options of the origin: no option {unknown[0]!r}; accepted: {', '.join(known)}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ Hostile viewers watch like all others, by the same loader; what they tell and se
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
+from p2psim.scenario.roles import FREE_RIDER, HONEST, LIAR, POLLUTER, STALLER
+
 __all__ = ["CONDUCTS", "Conduct", "Honest", "Liar", "Polluter", "Staller"]
 
 
@@ -58,10 +60,10 @@ class Staller(Honest):
 _TURNED: Final = bytes(byte ^ 0xFF for byte in range(256))
 
 CONDUCTS: Final[Mapping[str, Callable[[], Conduct]]] = {
-    "honest": Honest,
-    "polluter": Polluter,
-    "liar": Liar,
-    "staller": Staller,
-    "free-rider": Honest,  # it uploads nothing in the first place
+    HONEST: Honest,
+    POLLUTER: Polluter,
+    LIAR: Liar,
+    STALLER: Staller,
+    FREE_RIDER: Honest,  # it uploads nothing in the first place
 }
 """Conducts by the role that a scenario gives a viewer."""

@@ -1,17 +1,11 @@
 """Which way a WebRTC connection goes: by the kinds of candidates that ICE chose."""
 
-from typing import Final, Literal
-
 from aiortc import RTCPeerConnection
 
 from p2psim.errors import MissingToolError
+from p2psim.trace.schema import PATHS, Path
 
-__all__ = ["Path", "joint_path", "path_of"]
-
-Path = Literal["host", "srflx", "prflx", "relay"]
-"""The two hosts themselves; an address that STUN told; one that only showed in a check; a relay."""
-
-_ORDER: Final[tuple[Path, ...]] = ("host", "srflx", "prflx", "relay")
+__all__ = ["joint_path", "path_of"]
 
 
 def path_of(rtc: RTCPeerConnection) -> Path:
@@ -23,9 +17,9 @@ def path_of(rtc: RTCPeerConnection) -> Path:
     except AttributeError as error:
         raise MissingToolError(f"{error}: this version of aiortc does not show the chosen candidates") from None
     ends = {end.type for pair in pairs.values() for end in (pair.local_candidate, pair.remote_candidate)}
-    return next((path for path in reversed(_ORDER) if path in ends), "host")
+    return next((path for path in reversed(PATHS) if path in ends), "host")
 
 
 def joint_path(one: Path, other: Path) -> Path:
     """Give the way that both ends together see: it goes through a NAT or relay if one end says so."""
-    return max(one, other, key=_ORDER.index)
+    return max(one, other, key=PATHS.index)

@@ -2,14 +2,15 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Literal
 
 import aiohttp
 import msgspec
 
 from p2psim.scenario import Scenario
+from p2psim.scenario.population import Departure
+from p2psim.scenario.roles import HONEST
 from p2psim.testbed.peer.clock import RunClock
-from p2psim.testbed.recording.event_log import Journal
+from p2psim.testbed.recording.event_log import EventLog as Journal
 
 __all__ = ["Surroundings", "ViewerPlan"]
 
@@ -21,7 +22,7 @@ class ViewerPlan(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     joined_at: float
     left_at: float
-    departure: Literal["clean", "crash", "end"]
+    departure: Departure
     uplink: float | None
     downlink: float | None
     device: str
@@ -29,7 +30,7 @@ class ViewerPlan(msgspec.Struct, frozen=True, kw_only=True):
     channel: str = "main"
     zaps: list[tuple[float, str]] = []
     """Seconds of the run, and the channel that the viewer turns to then."""
-    role: str = "honest"
+    role: str = HONEST
     uplink_changes: list[tuple[float, float]] = []
     """Seconds of the run, and the share of the uplink that is left from then on."""
     nat: str = "public"

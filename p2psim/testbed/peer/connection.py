@@ -22,10 +22,11 @@ from aiortc import (
 )
 
 from p2psim.errors import MissingToolError
-from p2psim.testbed.peer.candidate_path import Path, path_of
+from p2psim.testbed.peer.candidate_path import path_of
 from p2psim.testbed.peer.ice import prefer_direct
 from p2psim.testbed.peer.interfaces import Clock
 from p2psim.testbed.peer.shaping import Downlink, Uplink
+from p2psim.trace.schema import Path
 from p2psim.wire import RemoteProtocolError, is_command
 
 __all__ = ["LOW_WATER", "Connection", "ConnectionOwner", "Links", "confine"]

@@ -6,13 +6,14 @@ When two viewers offer each other a connection at about the same time, both keep
 import asyncio
 import logging
 import math
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from aiortc import InvalidStateError
 
 from p2psim.testbed.peer.connection import Connection, Links
 from p2psim.testbed.peer.interfaces import Channel, Clock
+from p2psim.trace.schema import ConnectionOutcome
 from p2psim.wire import RemoteProtocolError
 from p2psim.wire.tracker_messages import OFFER_TIMEOUT, Offer, new_offer_id
 
@@ -25,8 +26,6 @@ _GLARE: Final = 5.0
 _GATE_TIMEOUT: Final = 3.0
 
 _log = logging.getLogger(__name__)
-
-Outcome = Literal["open", "failed", "duplicate"]
 
 
 class PoolOwner(Protocol):
@@ -48,7 +47,7 @@ class PoolOwner(Protocol):
 class ConnectionNotes(Protocol):
     """Takes notes of connections."""
 
-    def connection_over(self, connection: Connection, outcome: Outcome) -> None:
+    def connection_over(self, connection: Connection, outcome: ConnectionOutcome) -> None:
         """A connection has ended, or never came to be."""
 
     def message_came(self, connection: Connection, message: bytes, is_wanted: bool) -> None:
@@ -213,7 +212,7 @@ class Pool:
         if self._open.get(connection.peer) is connection:
             del self._open[connection.peer]
             self._owner.channel_closed(connection.peer)
-        outcome: Outcome = "failed" if math.isnan(connection.opened_at) else "open"
+        outcome: ConnectionOutcome = "failed" if math.isnan(connection.opened_at) else "open"
         if connection in self._duplicates:
             outcome = "duplicate"
         self._duplicates.discard(connection)

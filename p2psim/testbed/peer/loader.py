@@ -1,6 +1,6 @@
 """A real viewer's loader: the policy's decisions carried out over HTTP and data channels, on any clock.
 
-It keeps the bytes; `p2psim.policy.Agent` keeps the state that decides.
+It keeps the bytes; `single_loader` keeps the state that decides.
 """
 
 import math
@@ -10,14 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from p2psim.policy import loader as commands
-from p2psim.policy.agent import Agent, Command
-from p2psim.policy.bandwidth import Bandwidth, player_figure
-from p2psim.policy.state import HTTP, P2P, Options
+from p2psim.policy.state import HTTP, P2P, Options, commands
+from p2psim.policy.state.bandwidth import Bandwidth, player_figure
 from p2psim.testbed.peer.adversaries import Conduct, Honest
 from p2psim.testbed.peer.http_transfer import HttpAttempt
 from p2psim.testbed.peer.interfaces import Channel, Clock, Fetcher, Observer, Timer
 from p2psim.testbed.peer.p2p_transfer import Exchange
+from p2psim.testbed.peer.single_loader import Agent, Command
 from p2psim.wire import MAX_MESSAGE_SIZE, SegmentsAnnouncement
 
 __all__ = ["Loader"]
@@ -98,7 +97,7 @@ class Loader:
         self._exchanges: dict[str, Exchange] = {}
         self._wish: _Wish | None = None
         self._pass_due = False
-        self._hold_timer: Timer | None = None
+        self._wake_timer: Timer | None = None
         self._closed = False
         self._heir: Loader | None = None
         self._outgoing: Loader | None = None
@@ -163,24 +162,27 @@ class Loader:
             if not self._closed and self._heir is None:
                 self._settle()
                 self._carry_out(self.agent.queue_pass(self.clock.now()))
-                self._watch_hold()
+                self._set_wake_up()
         finally:
             self._pass_due = False
 
-    def _watch_hold(self) -> None:
-        left = self.agent.hold_left(self.clock.now())
-        if left > 0 and self._hold_timer is None:
-            self._hold_timer = self.clock.call_later(left, self._end_hold)
+    def _set_wake_up(self) -> None:
+        now = self.clock.now()
+        at = self.agent.wakes_at(now)
+        if at < math.inf and self._wake_timer is None:
+            self._wake_timer = self.clock.call_later(at - now, self._wake_up)
 
-    def _end_hold(self) -> None:
-        self._hold_timer = None
-        (self._heir or self).request_pass()
+    def _wake_up(self) -> None:
+        self._wake_timer = None
+        self._at_work().request_pass()
 
     def _await_prefetch(self) -> None:
-        self._prefetch_timer = self.clock.call_later(self.agent.prefetch_delay(), self._prefetch)
+        delay = self.agent.prefetch_delay()
+        if delay < math.inf:
+            self._prefetch_timer = self.clock.call_later(delay, self._prefetch)
 
     def _prefetch(self) -> None:
-        at_work = self._heir or self
+        at_work = self._at_work()
         at_work._carry_out(at_work.agent.prefetch_round(self.clock.now()))
         at_work._await_prefetch()
 
@@ -280,7 +282,7 @@ class Loader:
         Its attempts are aborted as part of the next pass; playhead, timers and the first hold of HTTP go on.
         """
         self._heir, old._heir = None, self
-        self._hold_timer = old._hold_timer
+        self._wake_timer = old._wake_timer
         self.level_bitrate, self.level_changed_at = old.level_bitrate, old.level_changed_at
         self.agent.continue_after(old.agent)
         wish, old._wish = old._wish, None
@@ -288,6 +290,13 @@ class Loader:
             wish.refused("aborted")
         old._settle()
         self._outgoing = old
+
+    def _at_work(self) -> "Loader":
+        """Return the loader that loads now, however many changes of quality ago this one did."""
+        at_work = self
+        while at_work._heir is not None:
+            at_work = at_work._heir
+        return at_work
 
     def _settle(self) -> None:
         outgoing, self._outgoing = self._outgoing, None
@@ -373,6 +382,9 @@ class Loader:
         exchange = self._exchanges[channel.peer] = Exchange(self, channel)
         if self.uploads:
             exchange.say(self._announcement(*self.agent.peek_announcement()))
+        surplus = self.agent.surplus_neighbour
+        if surplus is not None:
+            self._exchanges[surplus].close()
         return True
 
     def channel_message(self, peer: str, message: bytes) -> None:
@@ -427,7 +439,7 @@ class Loader:
         if self._closed:
             return
         self._closed = True
-        for timer in (self._prefetch_timer, self._hold_timer):
+        for timer in (self._prefetch_timer, self._wake_timer):
             if timer is not None:
                 timer.cancel()
         wish, self._wish = self._wish, None

@@ -1,21 +1,21 @@
 """A player that behaves like hls.js towards its loader.
 
 It asks for segments in order, keeps its buffer filled, plays in real time, stalls and resumes. What it decides is in
-`p2psim.policy.player`; it decodes nothing.
+`p2psim.player.hls_js`; it decodes nothing.
 """
 
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
-from p2psim.policy import player as rules
+from p2psim.player import hls_js as rules
 from p2psim.scenario import Player as PlayerOptions
 from p2psim.testbed.peer.interfaces import Clock, Timer
+from p2psim.trace.schema import State
 
-__all__ = ["Player", "PlayerObserver", "SegmentLoader", "State"]
+__all__ = ["Player", "PlayerObserver", "SegmentLoader"]
 
-State = Literal["starting", "playing", "stalled", "ended"]
 Item = tuple[int, float, float]
 
 
@@ -117,8 +117,8 @@ class Player:
         self._end = self._position
         self._observer.state_changed("starting", self._position, 0.0)
         self._ask()
-        self._every("tick", self._options.tick, self._tick)
-        self._every("update", self._options.update, self._report)
+        self._every("tick", self._options.tick_interval, self._tick)
+        self._every("update", self._options.update_interval, self._report)
 
     def _catch_up(self) -> None:
         """Start anew if the next segment is gone from the playlist."""

@@ -9,9 +9,10 @@ from urllib.parse import urljoin
 import aiohttp
 import numpy as np
 
-from p2psim.policy import player as rules
-from p2psim.policy.state import options
+from p2psim.player import hls_js as rules
+from p2psim.policy.interface import options
 from p2psim.rng import kernel_streams
+from p2psim.scenario.presets import MOBILE
 from p2psim.testbed.peer.adversaries import CONDUCTS
 from p2psim.testbed.peer.config import Surroundings, ViewerPlan
 from p2psim.testbed.peer.connection import Links
@@ -22,7 +23,7 @@ from p2psim.testbed.peer.integrity import Keys, Notary
 from p2psim.testbed.peer.loader import Loader
 from p2psim.testbed.peer.player import Player
 from p2psim.testbed.peer.tracker_client import TrackerClient
-from p2psim.testbed.recording.viewer_log import ViewerNotes
+from p2psim.testbed.recording.viewer_log import ViewerLog as ViewerNotes
 from p2psim.wire import (
     MasterPlaylist,
     MediaPlaylist,
@@ -129,7 +130,7 @@ class Visit:
         self._fetcher = HttpFetcher(web, self._address, self._links.downlink, self.notes.late_http, headers)
         judge = self._notary.judge if self._notary is not None else None
         self._loader = Loader(
-            options(policy, is_live, scenario.stream.segment, scenario.stream.latency),
+            options(policy, is_live, scenario.stream.segment, scenario.stream.live_latency),
             self._clock,
             self._fetcher,
             self.notes,
@@ -137,7 +138,7 @@ class Visit:
             uploads=plan.uploads and not policy.isP2PUploadDisabled,
             max_message_size=policy.webRtcMaxMessageSize,
             neighbours=policy.maxPeers,
-            storage=policy.storage_limit(plan.device == "mobile"),
+            storage=policy.storage_limit(plan.device == MOBILE),
             validate_p2p=judge if policy.validateP2PSegment else None,
             validate_http=judge if policy.validateHTTPSegment else None,
             conduct=CONDUCTS[plan.role](),
@@ -152,7 +153,7 @@ class Visit:
             scenario.player,
             self.notes,
             is_live=is_live,
-            latency=scenario.stream.latency,
+            latency=scenario.stream.live_latency,
         )
         self._take(media)
         segment, _ = self._player.start
@@ -187,7 +188,7 @@ class Visit:
                 self._clock,
                 rng,
                 offers=self._scenario.tracker.offers,
-                latency=self._scenario.tracker.latency,
+                latency=self._scenario.tracker.one_way_delay,
             )
             for url in around.trackers
         ]

@@ -11,11 +11,11 @@ from p2psim.testbed.peer.config import Surroundings, ViewerPlan
 from p2psim.testbed.peer.connection import Links
 from p2psim.testbed.peer.session import Equipment, Visit
 from p2psim.testbed.peer.shaping import Downlink, Uplink
+from p2psim.trace.schema import SAMPLE_PERIOD
 from p2psim.wire import new_peer_id
 
 __all__ = ["Viewer"]
 
-SAMPLE_PERIOD: Final = 2.0
 _REQUEST_TIMEOUT: Final = 10.0
 
 

@@ -17,15 +17,15 @@ from typing import Final, NoReturn
 import msgspec
 
 from p2psim.errors import P2PSimError
-from p2psim.policy.agent import Agent
-from p2psim.policy.state import options
+from p2psim.policy.interface import options
 from p2psim.rng import constant_streams
 from p2psim.scenario import Scenario
 from p2psim.testbed.peer.clock import RunClock
 from p2psim.testbed.peer.config import Surroundings, ViewerPlan
 from p2psim.testbed.peer.connection import confine
+from p2psim.testbed.peer.single_loader import Agent
 from p2psim.testbed.peer.viewer import Viewer
-from p2psim.testbed.recording.event_log import Journal
+from p2psim.testbed.recording.event_log import EventLog as Journal
 
 __all__ = ["Task", "main", "prepare"]
 

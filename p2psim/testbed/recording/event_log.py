@@ -1,4 +1,4 @@
-"""What a process writes down during a run: one line of JSON per event."""
+"""Event log of a process during a run: a file with one line of JSON per event."""
 
 import hashlib
 import json
@@ -7,20 +7,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TextIO
 
-__all__ = ["DIGEST_DIGITS", "Journal", "digest"]
+__all__ = ["DIGEST_DIGITS", "EventLog", "digest"]
 
 
 DIGEST_DIGITS: Final = 16
-"""Of a SHA-256 in hexadecimal: how many tell a segment's bytes."""
+"""Number of hexadecimal digits of a SHA-256 that identify the bytes of a segment."""
 
 
 def digest(data: bytes) -> str:
-    """Tell a segment's bytes by the first digits of their SHA-256."""
+    """Return the first digits of the SHA-256 of a segment's bytes."""
     return hashlib.sha256(data).hexdigest()[:DIGEST_DIGITS]
 
 
-class Journal:
-    """Appends events to a text file, each as soon as it is known: ``with Journal(path) as journal``."""
+class EventLog:
+    """Log to which events are appended as they happen: ``with EventLog(path) as log``."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -37,9 +37,9 @@ class Journal:
             self._file.close()
 
     def write(self, event: str, **fields: Any) -> None:
-        """Append an event; a number that is none becomes null."""
+        """Append an event; numbers that are NaN or infinite become null."""
         if self._file is None:
-            raise RuntimeError(f"{self._path} is not open")
+            raise RuntimeError(f"{self._path}: the log is not open; use it as a context manager")
         plain = {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in fields.items()

@@ -16,12 +16,17 @@ TRUTH = {
     "goodput": 0.9, "request": 0.03, "http_request": 0.02, "window": 40_000.0, "gather": 0.11, "handshake": 0.25,
     "handshake_trips": 4.0,
 }  # fmt: skip
-SMALL: dict[str, object] = {"duration": "60 s", "viewers.count": 5, "viewers.over": "8 s", "origin.rate": "12 Mbit/s"}
+SMALL: dict[str, object] = {
+    "duration": "60 s",
+    "viewers.count": 5,
+    "viewers.arrival_period": "8 s",
+    "origin.rate": "12 Mbit/s",
+}
 DESIGNS: dict[str, dict[str, object]] = {
     "near": {"network.rtt": "10 ms"},
     "far": {"network.rtt": "80 ms"},
-    "short": {"network.rtt": "20 ms", "stream.segment": "1 s", "stream.window": 30},
-    "kept": {"network.rtt": "40 ms", "stream.latency": "20 s"},
+    "short": {"network.rtt": "20 ms", "stream.segment": "1 s", "stream.playlist_segments": 30},
+    "kept": {"network.rtt": "40 ms", "stream.live_latency": "20 s"},
 }
 
 

@@ -12,13 +12,13 @@ from p2psim.analysis.claims.boundaries import (
     boundaries_frame,
     boundary_cases,
     contradictions,
-    dimensions,
     holding_ranges,
     holding_ranges_frame,
 )
 from p2psim.analysis.claims.definitions import load_claims, select
 from p2psim.analysis.claims.findings import Finding, status
 from p2psim.analysis.claims.verdicts import Judge
+from p2psim.analysis.dimensions import dimensions
 from p2psim.analysis.runs import Runs
 from p2psim.analysis.statistics import Interval
 
@@ -143,7 +143,7 @@ def test_a_judge_finds_the_boundary_of_a_claim() -> None:
     (claim,) = select(load_claims(), ["C12"])
     latency = replace(BY_NAME["latency"], values=("16 s", "36 s"))
     small = replace(
-        claim, around={"stream.latency": "36 s", "duration": "100 s", "viewers.count": 20, "warmup": "40 s"}
+        claim, around={"stream.live_latency": "36 s", "duration": "100 s", "viewers.count": 20, "warmup": "40 s"}
     )
     judge = Judge(Runs(1), 1, 2, (), [latency])
     (found,) = tuple(judge._boundaries(small))

@@ -52,7 +52,7 @@ def test_varied_cases_carry_the_value_and_know_the_base() -> None:
     claim = load_claims()[0]
     assert [case.at for case in claim.cases][:6] == [8, 16, 24, 32, 40, 56]
     assert claim.cases[claim.base].at == 24
-    assert [case.scenario.stream.latency for case in claim.cases][:6] == [8, 16, 24, 32, 40, 56]
+    assert [case.scenario.stream.live_latency for case in claim.cases][:6] == [8, 16, 24, 32, 40, 56]
     assert all(math.isnan(case.at) for case in claim.cases[6:])
 
 
@@ -87,6 +87,14 @@ def test_select() -> None:
         (CLAIM.replace("c01-share", "c99"), "c99"),
         (CLAIM + '[[claim.case]]\nlabel = "a"\nchange = {}\n', "no such key 'change'"),
         (CLAIM + '[[claim.case]]\nlabel = "a"\nprices = "free"\n', "prices = 'free'"),
+        (CLAIM + 'vary = { what = "a", field = "stream.live_latency" }', "X1: vary: values is missing"),
+        (CLAIM + 'vary = { what = "a", feild = "stream.live_latency" }', "X1: vary: no such key 'feild'"),
+        (CLAIM + 'vary = { what = "a", field = "stream.latncy", values = ["4 s", "8 s"] }', "did you mean 'latency'"),
+        (
+            CLAIM + 'vary = { what = "a", field = "nat.mix", values = ["open", "mobile"] }',
+            "nat.mix = 'open': a number is expected",
+        ),
+        (CLAIM + 'vary = { what = "a", field = "viewers.count", values = 3 }', "values = 3: a list of at least two"),
     ],
 )
 def test_refusals(tmp_path: Path, text: str, says: str) -> None:

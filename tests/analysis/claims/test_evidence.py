@@ -7,7 +7,7 @@ import pytest
 from p2psim.analysis.claims.evidence import growth_exponent, sample_interval, stale_offer_counts, with_bills
 from p2psim.simulation import Run
 from p2psim.trace import totals
-from tests.traces import Story, duet
+from tests.traces import TraceBuilder, duet
 
 
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
@@ -26,13 +26,13 @@ def test_staleness_is_a_share_of_the_offers_passed_on() -> None:
 
 
 def test_sample_interval_is_within_viewers() -> None:
-    story = Story()
+    story = TraceBuilder()
     for viewer, first in (("a", 0.5), ("b", 1.25)):
         story.viewer(viewer)
         for step in range(5):
             story.sample(viewer, first + 2 * step)
     assert sample_interval(story.trace()) == {"sample_interval": 2.0}
-    assert math.isnan(sample_interval(Story().trace())["sample_interval"])
+    assert math.isnan(sample_interval(TraceBuilder().trace())["sample_interval"])
 
 
 def test_a_month_is_thirty_days_at_the_rate_seen() -> None:

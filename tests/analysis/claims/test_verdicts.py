@@ -13,7 +13,7 @@ from p2psim.analysis.statistics import Interval
 from p2psim.scenario import Scenario
 
 CASE = Case(label="plain", scenario=Scenario(), metric="p2p_ratio", low=0.5, high=0.7)
-VARY = Vary(what="live latency", field="stream.latency", values=("8 s", "24 s", "40 s"))
+VARY = Vary(what="live latency", field="stream.live_latency", values=("8 s", "24 s", "40 s"))
 
 
 @pytest.mark.parametrize(
@@ -104,3 +104,17 @@ def test_a_result_has_a_text_and_json() -> None:
     assert plain["found"]["mean"] == 0.6
     assert plain["claimed"] == {"low": 0.5, "high": 0.7}
     assert [case["status"] for case in plain["cases"]] == ["inside"]
+
+
+@pytest.mark.parametrize(
+    ("vary", "at", "condition"),
+    [
+        (Vary(what="uplink", field="access.uplink", values=("2 Mbit/s", "4 Mbit/s")), (250e3, 5e5), "3.67 Mbit/s"),
+        (Vary(what="crashing", field="viewers.crash", values=("10 %", "40 %")), (0.1, 0.4), "35 %"),
+        (Vary(what="spread", field="access.spread", values=(0.0, 3.0)), (0.0, 3.0), "2.5"),
+        (Vary(what="window", field="network.window", values=("60 kB", "120 kB")), (60e3, 120e3), "110 kB"),
+    ],
+)
+def test_a_varied_field_is_worded_in_its_own_unit(vary: Vary, at: tuple[float, float], condition: str) -> None:
+    found = [finding(mean, at=place) for mean, place in zip((0.0, 0.6), at, strict=True)]
+    assert decide(claim(vary=vary), found) == ("holds only if", f"{vary.what} is at least about {condition}")

@@ -28,7 +28,7 @@ from p2psim.simulation import run
 from p2psim.trace import Manifest, Trace, totals
 from tests.traces import duet
 
-SCENARIO = Scenario.load("live-24s").replace({"duration": "60 s", "viewers.count": 6, "viewers.over": "5 s"})
+SCENARIO = Scenario.load("live-24s").replace({"duration": "60 s", "viewers.count": 6, "viewers.arrival_period": "5 s"})
 
 
 def measured(scenario: Scenario = SCENARIO, seed: int = 99) -> Trace:
@@ -143,7 +143,7 @@ def test_differing_metrics_are_listed_before_inconclusive_ones(own: Comparison) 
 
 def test_recordings_of_a_scenario_are_compared_together() -> None:
     traces = [measured(seed=seed) for seed in (90, 91, 92)]
-    other = measured(SCENARIO.replace({"stream.latency": "20 s"}))
+    other = measured(SCENARIO.replace({"stream.live_latency": "20 s"}))
     comparisons = compare_scenarios([traces[0], other, *traces[1:]], CompareOptions(replications=4))
     assert [each.recordings for each in comparisons] == [3, 1]
     assert comparisons[0].name != comparisons[1].name, "both have the name as-measured"
@@ -175,7 +175,7 @@ def test_variance_between_recordings_widens_the_interval() -> None:
 
 
 def test_different_arrival_times_do_not_widen_the_interval() -> None:
-    scenario = SCENARIO.replace({"viewers.over": "20 s"})
+    scenario = SCENARIO.replace({"viewers.arrival_period": "20 s"})
     traces = [measured(scenario, seed=seed) for seed in (90, 91, 92)]
     received = [trace["transfers"]["bytes"].sum() for trace in traces]
     interval = compare_scenarios(traces, CompareOptions(replications=12))[0].differences["media_bytes"].interval

@@ -44,7 +44,7 @@ def test_a_ladder_by_name_or_by_steps() -> None:
         ({"viewers": 10, "nat": "mobil"}, "did you mean 'mobile'"),
         ({"viewers": 10, "mobile": 30}, "mobile = 30: a share is expected: write '30 %' or 0.3"),
         ({"viewers": 10, "latency": 0}, "latency = 0: a time above 0"),
-        ({"viewers": 10, "latency": "2 s"}, "stream.latency = 2 s: at least one segment"),
+        ({"viewers": 10, "latency": "2 s"}, "stream.live_latency = 2 s: at least one segment"),
         ({"viewers": 10, "ladder": "aple-ladder"}, "did you mean 'apple-ladder'"),
         ({"viewers": 10, "ladder": "3 Mbit/s, 1 Mbit/s"}, "bitrates must ascend"),
         ({"viewers": 10, "ladder": "short-ladder", "bitrate": "1 Mbit/s"}, "a ladder is given too"),
@@ -68,7 +68,7 @@ def test_what_makes_no_sense_is_refused(given: dict[str, object], message: str) 
 
 def test_a_long_latency_gets_a_long_playlist() -> None:
     stream = read_inputs(PlanInputs(viewers=10, latency="90 s")).scenario.stream
-    assert stream.window * stream.segment >= 90
+    assert stream.playlist_segments * stream.segment >= 90
 
 
 def test_every_input_is_said() -> None:

@@ -33,7 +33,7 @@ def test_every_run_has_its_pair_with_the_same_viewers() -> None:
     for shared, base in zip(jobs[::2], jobs[1::2], strict=True):
         assert shared.scenario.viewers == base.scenario.viewers
         assert shared.replication == base.replication
-    assert jobs[0].scenario.viewers.joins != jobs[2].scenario.viewers.joins
+    assert jobs[0].scenario.viewers.arrival_times != jobs[2].scenario.viewers.arrival_times
 
 
 def test_an_event_too_long_for_a_fair_sample_is_not_simulated_whole() -> None:

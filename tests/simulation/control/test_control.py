@@ -46,7 +46,7 @@ def test_example_a_commercial_break_makes_everyone_zap() -> None:
 
 def test_example_a_household_where_three_viewers_share_an_uplink() -> None:
     """Homes of three whose uplink carries 3 Mbit/s: what goes over it is limited, what stays at home is not."""
-    homes = {"household.shares": (0.0, 0.0, 1.0), "access.uplink": "3 Mbit/s"}
+    homes = {"household.size_shares": (0.0, 0.0, 1.0), "access.uplink": "3 Mbit/s"}
 
     def teenager(control: Control) -> Process:
         """Somebody in the first home uploads holiday pictures for half a minute."""
@@ -73,12 +73,12 @@ def test_example_a_household_where_three_viewers_share_an_uplink() -> None:
     hung = outside[(outside["at"] == 0) & (outside["first_byte_at"] > 50.1) & (outside["ended_at"] < 79)]
     assert hung.empty
     # where the home's network keeps its guests apart, all has to come over the uplinks of the others
-    apart = play({**homes, "household.host": 0.0, "household.hairpin": 0.0})
+    apart = play({**homes, "household.direct_share": 0.0, "household.hairpin": 0.0})
     assert found(apart)["p2p_ratio"] < 0.9 * found(play(homes))["p2p_ratio"]
 
 
 def test_viewers_zap_by_themselves_by_popularity() -> None:
-    changes = {"channels.count": 3, "channels.dwell": "20 s", "viewers.count": 30, "duration": "150 s"}
+    changes = {"channels.count": 3, "channels.mean_time_on_channel": "20 s", "viewers.count": 30, "duration": "150 s"}
     result = play(changes)
     assert result.trace is not None
     assert result.totals.viewers["zaps"].mean() == pytest.approx(145 / 20, rel=0.15)

@@ -1,16 +1,17 @@
 """Faults, and modes in which peers help a CDN only at times."""
 
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 
-from p2psim.simulation import Checkpoint, run
+from p2psim.simulation import Checkpoint, Control, Run, run
 from p2psim.trace import TABLES
 from tests.simulation.audience import SMALL, found, in_time, moved, play
 
 
 def fault(what: str, at: float, lasts: float, **more: Any) -> dict[str, Any]:
-    return {"faults": [{"what": what, "at": at, "lasts": lasts, **more}]}
+    return {"faults": [{"kind": what, "at": at, "duration": lasts, **more}]}
 
 
 def test_a_dead_origin_sends_nothing_and_comes_back() -> None:
@@ -31,13 +32,13 @@ def test_peers_carry_an_audience_over_a_dead_origin() -> None:
 
 
 def test_an_origin_may_be_weakened() -> None:
-    line = play({"policy.name": "http-only", **fault("origin", 40, 30, left=0.1)}).totals.timeline["http"]
+    line = play({"policy.name": "http-only", **fault("origin", 40, 30, capacity_left=0.1)}).totals.timeline["http"]
     assert line[41:70].max() <= 0.1 * 5e6 * 0.97 * 1.001
 
 
 def test_edges_go_on_with_what_they_have_cached() -> None:
     vod = {"policy.name": "http-only", "cdn.edges": "one", "stream.kind": "vod", "stream.length": "60 s"}
-    vod |= {"viewers.count": 2, "viewers.arrivals": "recorded", "viewers.joins": (0.0, 70.0)}
+    vod |= {"viewers.count": 2, "viewers.arrivals": "recorded", "viewers.arrival_times": (0.0, 70.0)}
     late = play({**vod, **fault("origin", 65, 35)}).totals
     assert late.viewers["stalled"].sum() == 0
     assert late.timeline["filled"][66:].sum() == 0
@@ -66,7 +67,7 @@ def test_a_viewer_whose_segment_has_left_the_playlist_goes_on_behind_live() -> N
 
 def test_collapsed_uplinks_send_nothing() -> None:
     """Half of the homes cannot send for half a minute."""
-    result = play({"viewers.count": 40, **fault("uplinks", 40, 30, share=0.5)})
+    result = play({"viewers.count": 40, **fault("uplinks", 40, 30, home_share=0.5)})
     rows = in_time(moved(result))
     flowing = rows[(rows["first_byte_at"] > 41) & (rows["ended_at"] < 69)]
     senders = flowing["from_viewer"].nunique()
@@ -92,7 +93,7 @@ def test_a_partition_keeps_regions_apart() -> None:
 
 def test_without_a_tracker_nobody_meets() -> None:
     """Who has met stays together; who comes during the outage stays alone until the tracker is back."""
-    early = {"viewers.arrivals": "recorded", "viewers.count": 6, "viewers.joins": (0, 1, 2, 40, 41, 42)}
+    early = {"viewers.arrivals": "recorded", "viewers.count": 6, "viewers.arrival_times": (0, 1, 2, 40, 41, 42)}
     result = play({**early, **fault("tracker", 20, 70)})
     assert result.trace is not None
     opened = result.trace["connections"].query("outcome == 'open'")
@@ -113,7 +114,7 @@ def test_clients_come_back_when_they_next_try() -> None:
 
 
 def test_a_dead_relay_relays_nothing() -> None:
-    result = play({"nat.shares": {"symmetric": 1.0}, "relay.share": 1.0, **fault("relay", 40, 60)})
+    result = play({"nat.shares": {"symmetric": 1.0}, "relay.availability": 1.0, **fault("relay", 40, 60)})
     rows = moved(result)
     assert len(rows.query("ended_at < 40")) > 0
     assert rows.query("first_byte_at > 40.01").empty
@@ -143,16 +144,16 @@ def test_peers_may_help_at_certain_hours_only() -> None:
 
 
 def test_peers_may_help_large_audiences_only() -> None:
-    assert found(play({"hybrid.viewers": 13}))["p2p_ratio"] == 0
-    helped = play({"hybrid.viewers": 12, "hybrid.check": "5 s"})
+    assert found(play({"hybrid.min_viewers": 13}))["p2p_ratio"] == 0
+    helped = play({"hybrid.min_viewers": 12, "hybrid.check_interval": "5 s"})
     assert found(helped)["p2p_ratio"] > 0.3
     assert moved(helped)["started_at"].min() > 10  # when the twelfth has come
 
 
 def test_peers_may_help_from_a_load_on() -> None:
     """Twelve viewers of 1 Mbit/s are 30 % of 40 Mbit/s, more at the start."""
-    assert found(play({"hybrid.load": 0.2}))["p2p_ratio"] > 0.3
-    assert found(play({"hybrid.load": 0.95}))["p2p_ratio"] < 0.2
+    assert found(play({"hybrid.min_load": 0.2}))["p2p_ratio"] > 0.3
+    assert found(play({"hybrid.min_load": 0.95}))["p2p_ratio"] < 0.2
 
 
 def test_a_class_of_devices_may_be_kept_from_peers() -> None:
@@ -164,32 +165,32 @@ def test_a_class_of_devices_may_be_kept_from_peers() -> None:
 
 EVERYTHING = {
     "channels.count": 2,
-    "channels.dwell": "30 s",
+    "channels.mean_time_on_channel": "30 s",
     "stream.ladder": ["500 kbit/s", "2 Mbit/s"],
-    "household.shares": (0.5, 0.5),
+    "household.size_shares": (0.5, 0.5),
     "neighbourhood.viewers": 6,
     "neighbourhood.uplink": "20 Mbit/s",
     "regions.mix": {"rio": 0.5, "recife": 0.5},
     "tracker.matching": "locality",
-    "carrier.share": 0.5,
+    "carrier.home_share": 0.5,
     "nat.mix": "mixed",
-    "relay.share": 0.5,
+    "relay.availability": 0.5,
     "cdn.edges": "regions",
     "cdn.rate": "30 Mbit/s",
-    "cdn.overflow": 0.8,
-    "devices.encryption": True,
-    "hybrid.viewers": 3,
-    "viewers.viewing": "60 s",
+    "cdn.overflow_threshold": 0.8,
+    "devices.limited_by_encryption": True,
+    "hybrid.min_viewers": 3,
+    "viewers.mean_viewing_time": "60 s",
     "viewers.arrivals": "flash",
     "viewers.surge_at": "20 s",
-    "viewers.surge": 3.0,
-    "viewers.crash": 0.5,
+    "viewers.surge_factor": 3.0,
+    "viewers.crash_share": 0.5,
     "faults": [
-        {"what": "origin", "at": 20, "lasts": 3},
-        {"what": "edges", "at": 30, "lasts": 5, "left": 0.5},
-        {"what": "uplinks", "at": 40, "lasts": 10, "share": 0.5, "left": 0.1},
-        {"what": "partition", "at": 50, "lasts": 10, "region": "rio"},
-        {"what": "tracker", "at": 60, "lasts": 5},
+        {"kind": "origin", "at": 20, "duration": 3},
+        {"kind": "edges", "at": 30, "duration": 5, "capacity_left": 0.5},
+        {"kind": "uplinks", "at": 40, "duration": 10, "home_share": 0.5, "capacity_left": 0.1},
+        {"kind": "partition", "at": 50, "duration": 10, "region": "rio"},
+        {"kind": "tracker", "at": 60, "duration": 5},
     ],
 }
 
@@ -221,3 +222,37 @@ def test_everything_at_once_is_the_same_again_and_after_a_pause(tmp_path) -> Non
 def test_keeping_events_changes_nothing() -> None:
     quiet = run(SMALL.replace(EVERYTHING), seed=2)
     assert quiet.totals.viewers.equals(play(EVERYTHING).totals.viewers)
+
+
+LONE: dict[str, Any] = {
+    "viewers.count": 1,
+    "policy.name": "http-only",
+    "policy.httpNotReceivingBytesTimeoutMs": 1000,
+    "policy.simultaneousHttpDownloads": 1,
+    **fault("origin", 40, 55),
+}
+
+
+def waits(result: Run, stream: str) -> list[float]:
+    """Seconds from each refusal of the first segment that a viewer lacks to its next request for it."""
+    assert result.trace is not None
+    rows = result.trace["transfers"].query(f"stream == '{stream}' and started_at > 40 and started_at < 95")
+    rows = rows[rows["segment"] == rows["segment"].min()]
+    gaps = rows["started_at"].to_numpy()[1:] - rows["ended_at"].to_numpy()[:-1]
+    return [round(float(gap), 6) for gap in gaps if gap > 1e-6]
+
+
+def test_news_in_the_playlist_does_not_hasten_a_retry() -> None:
+    """A player that was refused waits 1, 2, 4 and then 8 s, as hls.js does; the playlist is new every 2 s."""
+    assert waits(play({**LONE, "stream.window": 60}), "main") == [1, 2, 4, 8, 8, 8]
+
+
+def test_a_retry_of_the_channel_before_does_not_hasten_one_of_this() -> None:
+    def turn(control: Control) -> Generator[Any, Any, None]:
+        yield control.env.timeout(60.5)
+        control.zap(0, channel=1)
+
+    channels = {"channels.count": 2, "channels.zipf": 40.0, "stream.kind": "vod", "stream.length": "200 s"}
+    result = play({**LONE, **channels}, prepare=lambda control: control.env.process(turn(control)))
+    assert waits(result, "main")[-1:] == [4], "so the next is due at 67.9 s"
+    assert waits(result, "channel-2") == [1, 2, 4, 8]

@@ -43,14 +43,14 @@ def test_without_an_ice_server_one_of_two_must_be_public() -> None:
 
 
 def test_viewers_of_one_home_meet_on_the_lan() -> None:
-    changes = {"nat.shares": {"symmetric": 1.0}, "household.shares": (0.0, 1.0)}
+    changes = {"nat.shares": {"symmetric": 1.0}, "household.size_shares": (0.0, 1.0)}
     found, _, _ = ways(**changes)
     assert found["host"] == pytest.approx(1 / 199)
     assert found[""] == pytest.approx(198 / 199)
 
 
 def test_viewers_of_one_home_whose_router_hairpins_meet_if_its_kind_lets_two_of_it_meet() -> None:
-    homes = {"household.shares": (0.0, 1.0), "household.host": 0.0, "household.hairpin": 1.0}
+    homes = {"household.size_shares": (0.0, 1.0), "household.direct_share": 0.0, "household.hairpin": 1.0}
     assert set(ways(**homes, **{"nat.shares": {"symmetric": 1.0}})[0]) == {""}
     changes = {"nat.shares": {"port-restricted": 1.0}, "nat.failure": 0.0, **homes}
     _, people, reach = ways(**changes)
@@ -64,7 +64,7 @@ def test_ipv6_needs_no_nat_unless_udp_is_blocked() -> None:
 
 
 def test_two_homes_behind_one_carrier_meet_only_if_it_hairpins() -> None:
-    behind = {"nat.mix": "open", "carrier.share": 1.0, "carrier.count": 4, "carrier.kinds": {"full-cone": 1.0}}
+    behind = {"nat.mix": "open", "carrier.home_share": 1.0, "carrier.count": 4, "carrier.kinds": {"full-cone": 1.0}}
     found, people, _ = ways(**behind)
     same = sum(people.carrier[a] == people.carrier[b] for a, b in combinations(range(200), 2)) / (200 * 199 / 2)
     assert found[""] == pytest.approx(same)
@@ -72,14 +72,14 @@ def test_two_homes_behind_one_carrier_meet_only_if_it_hairpins() -> None:
 
 
 def test_the_second_layer_decides_where_it_is_stricter() -> None:
-    strict = {"carrier.share": 0.5, "carrier.count": 2000, "carrier.kinds": {"symmetric": 1.0}}
+    strict = {"carrier.home_share": 0.5, "carrier.count": 2000, "carrier.kinds": {"symmetric": 1.0}}
     found, people, _ = ways(**{"nat.mix": "open"}, **strict)
     # symmetric meets public, not symmetric; hardly anybody shares a carrier
     assert found[""] == pytest.approx((people.carrier >= 0).mean() ** 2, abs=0.01)
 
 
 def test_a_relay_is_a_property_of_the_pair() -> None:
-    _, _, reach = ways(**{"relay.share": 0.4})
+    _, _, reach = ways(**{"relay.availability": 0.4})
     there = [reach.relay(a, b) for a, b in combinations(range(150), 2)]
     assert sum(there) / len(there) == pytest.approx(0.4, abs=0.02)
     assert all(reach.relay(a, b) == reach.relay(b, a) for a, b in combinations(range(20), 2))

@@ -8,7 +8,7 @@ import pytest
 from p2psim.scenario import Scenario
 from tests.simulation.audience import play
 
-THIN: dict[str, Any] = {"access.uplink": "1 Mbit/s", "stream.latency": "24 s"}
+THIN: dict[str, Any] = {"access.uplink": "1 Mbit/s", "stream.live_latency": "24 s"}
 
 
 def transfers(changes: dict[str, Any]) -> pd.DataFrame:

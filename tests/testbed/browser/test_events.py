@@ -1,11 +1,12 @@
 """What a page's probe wrote down, told again as the notes of a viewer."""
 
 import math
+from pathlib import Path
 
 import pytest
 
-from p2psim.testbed.browser.events import BrowserNotes
-from p2psim.testbed.recording.event_log import Journal
+from p2psim.testbed.browser.events import BrowserLog
+from p2psim.testbed.recording.event_log import EventLog
 from p2psim.testbed.recording.trace_builder import read_events
 from p2psim.wire import SegmentRequest, encode
 
@@ -15,14 +16,14 @@ URL = "http://h/main/low/{}.ts?viewer=v"
 
 
 @pytest.fixture
-def told(tmp_path):
+def told(tmp_path: Path):
     """Give a function that tells events (ms, kind, fields) and returns what was written down."""
 
     def tell(*events):
-        with Journal(tmp_path / "journal.jsonl") as journal:
-            notes = BrowserNotes(journal, "v", 2.0)
+        with EventLog(tmp_path / "journal.jsonl") as journal:
+            notes = BrowserLog(journal, "v", 2.0)
             notes.zero = ZERO
-            notes.tell({"t": t, "kind": kind, **fields} for t, kind, fields in events)
+            notes.add({"t": t, "kind": kind, **fields} for t, kind, fields in events)
             notes.conclude(left_at=130.0, departure="end", uplink=None, downlink=None, device="desktop")
         return read_events([tmp_path / "journal.jsonl"])
 
@@ -45,7 +46,7 @@ def chunk(t, segment, count):
     return t, "chunk", {"url": URL.format(segment), "count": count}
 
 
-def test_transfers_are_counted_to_the_byte_whatever_becomes_of_them(told):
+def test_transfers_are_counted_to_the_byte_whatever_becomes_of_them(told) -> None:
     request = encode(SegmentRequest(8, 1, 65535))[0].hex()
     events = told(
         start(1000, 7, "http"),
@@ -82,7 +83,7 @@ def place(position, buffer):
     return {"position": position, "buffer": buffer}
 
 
-def test_playback_is_on_the_time_line_of_the_stream(told):
+def test_playback_is_on_the_time_line_of_the_stream(told) -> None:
     events = told(
         (0, "opened", {}),
         (100, "asked", {"segment": 20, "start": 6.0}),  # the page counts from where it came in
@@ -111,7 +112,7 @@ def test_playback_is_on_the_time_line_of_the_stream(told):
     assert (viewer["joined_at"], viewer["actor"]) == (100.0, "browser")
 
 
-def test_connections_announces_and_statistics(told):
+def test_connections_announces_and_statistics(told) -> None:
     link = {"peer": "two", "initiated": 10, "answered": 20, "opened": None, "sent": 3, "received": 4}
     shown = {"peers": "1", "share": "50.0 %"}
     events = told(

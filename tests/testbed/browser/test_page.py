@@ -7,7 +7,7 @@ import pytest
 
 from p2psim.errors import ScenarioError
 from p2psim.scenario import Policy, Scenario
-from p2psim.testbed.browser.page import check_for_browsers, in_browsers, page_address
+from p2psim.testbed.browser.page import browser_viewers, check_for_browsers, page_url
 from p2psim.testbed.peer.config import ViewerPlan
 
 PLAN = ViewerPlan(
@@ -17,12 +17,12 @@ PLAN = ViewerPlan(
 
 
 def asked(changes=None, plan=PLAN, tracker="ws://127.0.0.1:9/tracker/ws"):
-    address = urlsplit(page_address("http://o/main/master.m3u8", tracker, Scenario().replace(changes or {}), plan))
+    address = urlsplit(page_url("http://o/main/master.m3u8", tracker, Scenario().replace(changes or {}), plan))
     query = {name: values[0] for name, values in parse_qs(address.query).items()}
     return f"{address.scheme}://{address.netloc}{address.path}", query
 
 
-def test_a_page_plays_its_viewers_stream_at_the_tracker_that_serves_it():
+def test_a_page_plays_its_viewers_stream_at_the_tracker_that_serves_it() -> None:
     page, query = asked()
     assert page == "http://127.0.0.1:9/watch"
     assert query == {
@@ -43,18 +43,18 @@ def test_a_page_plays_its_viewers_stream_at_the_tracker_that_serves_it():
         ({"policy.simultaneousP2PDownloads": 1}, "simultaneousP2PDownloads", "1"),
         ({"policy.name": "http-only"}, "p2p", "off"),
         ({"player.buffer": 30.0}, "buffer", "30.0"),
-        ({"stream.latency": 8.0}, "latency", "8.0"),
+        ({"stream.live_latency": 8.0}, "latency", "8.0"),
     ],
 )
-def test_what_a_scenario_chooses_is_asked_for(changes, name, value):
+def test_what_a_scenario_chooses_is_asked_for(changes, name, value) -> None:
     assert asked(changes)[1][name] == value
 
 
-def test_a_recording_has_no_latency():
+def test_a_recording_has_no_latency() -> None:
     assert "latency" not in asked({"stream.kind": "vod"})[1]
 
 
-def test_who_does_not_share_asks_not_to():
+def test_who_does_not_share_asks_not_to() -> None:
     silent = ViewerPlan(**{name: getattr(PLAN, name) for name in PLAN.__struct_fields__} | {"uploads": False})
     assert asked(plan=silent)[1]["upload"] == "off"
 
@@ -63,22 +63,22 @@ def test_who_does_not_share_asks_not_to():
     ("count", "browsers", "chosen"),
     [(6, 2, {2, 5}), (4, 4, {0, 1, 2, 3}), (5, 0, set()), (3, 9, {0, 1, 2}), (7, 1, {6})],
 )
-def test_browsers_are_spread_over_the_arrivals(count, browsers, chosen):
-    assert in_browsers(count, browsers) == chosen
+def test_browsers_are_spread_over_the_arrivals(count, browsers, chosen) -> None:
+    assert browser_viewers(count, browsers) == chosen
 
 
-def test_what_browsers_can_do_is_accepted():
+def test_what_browsers_can_do_is_accepted() -> None:
     check_for_browsers(Scenario().replace({"policy.highDemandTimeWindow": 4.0, "policy.maxPeers": 9}))
     check_for_browsers(Scenario().replace({"policy.name": "http-only"}))
     check_for_browsers(replace(Scenario(), policy=Policy(validateP2PSegment=True)))
 
 
-def test_an_option_that_the_page_does_not_take_is_refused():
+def test_an_option_that_the_page_does_not_take_is_refused() -> None:
     with pytest.raises(ScenarioError, match=r"policy\.swarmId = 'mine': not an option of the player's page"):
         check_for_browsers(replace(Scenario(), policy=Policy(swarmId="mine")))
 
 
-def test_a_policy_that_browsers_do_not_run_is_refused():
+def test_a_policy_that_browsers_do_not_run_is_refused() -> None:
     scenario = Scenario()
     other = replace(scenario, policy=replace(scenario.policy, name="something-else"))
     with pytest.raises(ScenarioError, match=r"policy\.name = 'something-else': browsers run"):

@@ -64,7 +64,7 @@ def two_that_share(visit, tracker, origin, **options):
     return first, second
 
 
-def test_the_tracker_is_killed(visit, tracker, origin):
+def test_the_tracker_is_killed(visit, tracker, origin) -> None:
     visitors = two_that_share(visit, tracker, origin)
     tracker[0].kill()
     before = [visitor.figure("downloaded") * visitor.figure("share") for visitor in visitors]
@@ -79,7 +79,7 @@ def test_the_tracker_is_killed(visit, tracker, origin):
     assert sum(after) > sum(before)  # and goes on sharing
 
 
-def test_a_peer_is_killed_amid_a_segment(visit, tracker, origin):
+def test_a_peer_is_killed_amid_a_segment(visit, tracker, origin) -> None:
     # a segment takes this peer seven seconds
     slow = visit(uplink=35_000.0).watch(tracker[1], source(origin, "a"), **SHARING).until(video="playing")
     other = visit(is_probed=True).watch(tracker[1], source(origin, "b"), **SHARING).until(video="playing", p2p="green")
@@ -96,7 +96,7 @@ def test_a_peer_is_killed_amid_a_segment(visit, tracker, origin):
     assert other.errors == []
 
 
-def test_every_peer_pollutes(visit, tracker, origin):
+def test_every_peer_pollutes(visit, tracker, origin) -> None:
     for name in ("a", "b"):
         visit(scripts=(POLLUTING,)).watch(tracker[1], source(origin, name), **SHARING).until(video="playing")
     honest = visit(is_probed=True).watch(tracker[1], source(origin, "c"), **SHARING).until(video="playing")
@@ -109,7 +109,7 @@ def test_every_peer_pollutes(visit, tracker, origin):
     assert held_as_served(events, origin) >= 5
 
 
-def test_a_peer_spoils_the_first_part_of_what_http_completes(visit, tracker, origin):
+def test_a_peer_spoils_the_first_part_of_what_http_completes(visit, tracker, origin) -> None:
     # a segment takes the polluter five seconds: it becomes urgent on its way, and the origin gives the rest
     polluter = visit(scripts=(POLLUTING,), uplink=50_000.0)
     polluter.watch(tracker[1], source(origin, "a"), **SHARING).until(video="playing")
@@ -145,7 +145,7 @@ def held_as_served(events, origin):
     return len(held)
 
 
-def test_webrtc_is_disabled(visit, tracker, origin):
+def test_webrtc_is_disabled(visit, tracker, origin) -> None:
     visitor = visit(scripts=(NO_WEBRTC,)).watch(tracker[1], source(origin, "a"), **SHARING)
     visitor.until(video="playing", p2p="red")
     visitor.page.get_by_text("This browser has no WebRTC").wait_for()
@@ -157,7 +157,7 @@ def test_webrtc_is_disabled(visit, tracker, origin):
 
 
 @pytest.mark.parametrize("fault", ["refuses or fails", "is silent"])
-def test_the_origin_is_away_for_three_seconds(visit, tracker, origin, fault):
+def test_the_origin_is_away_for_three_seconds(visit, tracker, origin, fault) -> None:
     visitors = two_that_share(visit, tracker, origin)
     pattern = "**/main/**"
     if fault == "is silent":

@@ -1,5 +1,7 @@
 """Browsers and aiortc viewers in one swarm, measured for real."""
 
+from pathlib import Path
+
 import pytest
 
 from p2psim.errors import MissingToolError, ScenarioError
@@ -22,22 +24,22 @@ SCENARIO = Scenario(name="mixed").replace(
         "duration": 34.0,
         "stream.bitrate": 125_000.0,
         "stream.segment": 2.0,
-        "stream.latency": 24.0,
+        "stream.live_latency": 24.0,
         "viewers.count": 6,
         "viewers.browsers": 2,
-        "viewers.over": 6.0,
+        "viewers.arrival_period": 6.0,
         "nat.mix": "open",
         "tracker.interval": 10.0,
-        "tracker.latency": 0.001,
+        "tracker.one_way_delay": 0.001,
         "origin.rate": 1.5e6,
-        "origin.latency": 0.002,
+        "origin.time_to_first_byte": 0.002,
         "network.rtt": 0.001,
     }
 )
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory: pytest.TempPathFactory):
     """A measured swarm of four aiortc viewers and two browsers, and what its processes wrote down."""
     try:
         find_libraries()
@@ -50,7 +52,7 @@ def run(tmp_path_factory):
 class TestMixedSwarm:
     pytestmark = IN_CHROMIUM
 
-    def test_segments_flow_in_all_four_directions(self, run):
+    def test_segments_flow_in_all_four_directions(self, run) -> None:
         trace, _ = run
         actors = trace["viewers"].set_index("viewer")["actor"]
         transfers = trace["transfers"]
@@ -58,7 +60,7 @@ class TestMixedSwarm:
         directions = set(zip(p2p["from_viewer"].map(actors), p2p["viewer"].map(actors), strict=True))
         assert directions == {(one, other) for one in ("aiortc", "browser") for other in ("aiortc", "browser")}
 
-    def test_contents_are_the_origins_and_every_byte_is_accounted_for(self, run):
+    def test_contents_are_the_origins_and_every_byte_is_accounted_for(self, run) -> None:
         trace, _ = run
         books = trace.manifest.notes["bytes"]
         assert books["segments_wrong"] == books["http_unexplained"] == 0
@@ -67,7 +69,7 @@ class TestMixedSwarm:
         assert trace.manifest.notes["unhandled_errors"] == 0
         assert discrepancies(trace, 0.02) == []
 
-    def test_browsers_play_and_are_told_of_as_the_others(self, run):
+    def test_browsers_play_and_are_told_of_as_the_others(self, run) -> None:
         trace, _ = run
         viewers = totals(trace).viewers.set_index("viewer")
         browsers = viewers[viewers["actor"] == "browser"]
@@ -81,7 +83,7 @@ class TestMixedSwarm:
         assert "browsers.downlink" in trace.manifest.notes["not_enforced"]
         assert trace.manifest.notes["browser"][0].startswith("Chromium ")
 
-    def test_the_figures_on_the_page_are_those_of_the_trace(self, run):
+    def test_the_figures_on_the_page_are_those_of_the_trace(self, run) -> None:
         trace, logs = run
         shown = [event for event in read_events([logs / "browser.jsonl"]) if event["event"] == "shown"]
         rows = trace["samples"]
@@ -110,9 +112,14 @@ class TestMixedSwarm:
 class TestEncryptedStream:
     pytestmark = IN_CHROMIUM
 
-    def test_browsers_share_validate_and_play_what_is_encrypted(self):
+    def test_browsers_share_validate_and_play_what_is_encrypted(self) -> None:
         asked = {"stream.encrypted": True, "policy.validateP2PSegment": True}
-        small = {"duration": 11.0, "viewers.count": 3, "viewers.over": 1.0, "policy.highDemandTimeWindow": 5.0}
+        small = {
+            "duration": 11.0,
+            "viewers.count": 3,
+            "viewers.arrival_period": 1.0,
+            "policy.highDemandTimeWindow": 5.0,
+        }
         trace = measure(SCENARIO.replace(asked | small | {"player.buffer": 6.0}), seed=3)
         actors = trace["viewers"].set_index("viewer")["actor"]
         transfers = trace["transfers"]
@@ -129,7 +136,7 @@ class TestEncryptedStream:
 class TestRecordedBrowsers:
     """The trace of browsers alone that comes with p2psim."""
 
-    def test_its_books_balance(self):
+    def test_its_books_balance(self) -> None:
         trace = Trace.read(DATA / "traces" / "browsers-24s")
         books = trace.manifest.notes["bytes"]
         assert set(trace["viewers"]["actor"]) == {"browser"}
@@ -138,17 +145,17 @@ class TestRecordedBrowsers:
         assert discrepancies(trace) == []
         assert totals(trace).viewers["stalls"].sum() == 0
 
-    def test_it_is_of_the_scenario_of_its_name(self):
+    def test_it_is_of_the_scenario_of_its_name(self) -> None:
         trace = Trace.read(DATA / "traces" / "browsers-24s")
         assert trace.scenario == Scenario.load("browsers-24s")
 
 
-def test_what_browsers_cannot_do_is_refused_at_once():
+def test_what_browsers_cannot_do_is_refused_at_once() -> None:
     with pytest.raises(ScenarioError, match=r"viewers\.browsers = 7"):
         SCENARIO.replace({"viewers.browsers": 7})
 
 
-def test_missing_programs_are_named(monkeypatch, tmp_path):
+def test_missing_programs_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MissingToolError, match="chromium: no such program"):
         measure(SCENARIO)

@@ -73,7 +73,7 @@ def devices(namespace):
     return {line.split(":")[1].split("@")[0].strip() for line in namespace.run(["ip", "-o", "link"]).splitlines()}
 
 
-def test_a_killed_lab_leaves_nothing(tmp_path):
+def test_a_killed_lab_leaves_nothing(tmp_path: Path) -> None:
     before = named()
     child, mark = begin(tmp_path)
     outside = Namespace("outside")
@@ -99,7 +99,7 @@ def test_a_killed_lab_leaves_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("after", [0.0, 0.1, 0.2, 0.35, 0.5])
-def test_killed_while_it_is_built(tmp_path, after):
+def test_killed_while_it_is_built(tmp_path: Path, after) -> None:
     """No process is left, so nobody holds a namespace; and none has got a name that would."""
     before = named()
     child, mark = begin(tmp_path)
@@ -111,7 +111,7 @@ def test_killed_while_it_is_built(tmp_path, after):
     assert named() == before
 
 
-def test_an_error_leaves_nothing(tmp_path):
+def test_an_error_leaves_nothing(tmp_path: Path) -> None:
     child, mark = begin(tmp_path, "raise")
     assert child.wait(60) == 3
     wait_until(lambda: not processes(mark), "processes are left")

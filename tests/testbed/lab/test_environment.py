@@ -1,6 +1,7 @@
 """A run in the lab, from the scenario to the trace."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,7 @@ from p2psim.scenario import Scenario, populate
 from p2psim.scenario.faults import Fault
 from p2psim.simulation.control.reachability import Reach
 from p2psim.testbed import measure
-from p2psim.testbed.lab.environment import LabPlace, lab_plan
+from p2psim.testbed.lab.environment import LabHosts, lab_plan
 from p2psim.trace import discrepancies
 
 SCENARIO = Scenario(name="lab").replace(
@@ -18,55 +19,55 @@ SCENARIO = Scenario(name="lab").replace(
         "stream.bitrate": 62_500.0,
         "stream.segment": 2.0,
         "viewers.count": 5,
-        "viewers.over": 2.0,
+        "viewers.arrival_period": 2.0,
         "access.uplink": 500_000.0,
         "access.downlink": 2_500_000.0,
         "nat.shares": {"port-restricted": 0.4, "symmetric": 0.4, "blocked": 0.2},
-        "relay.share": 1.0,
+        "relay.availability": 1.0,
         "network.rtt": 0.02,
         "tracker.interval": 8.0,
-        "tracker.latency": 0.005,
+        "tracker.one_way_delay": 0.005,
         "origin.rate": 500_000.0,
-        "origin.latency": 0.01,
+        "origin.time_to_first_byte": 0.01,
         "policy.highDemandTimeWindow": 6.0,
         "player.buffer": 8.0,
     }
 )
 
 
-def test_servers_are_as_far_away_as_the_scenario_says():
+def test_servers_are_as_far_away_as_the_scenario_says() -> None:
     plan = lab_plan(SCENARIO, populate(SCENARIO, 1), 1)
     assert plan.between("home-0", "origin").delay == 0.005
     assert plan.between("tracker", "home-0").delay == 0.005
     assert plan.between("home-0", "home-1").delay == 0.01
     # over the relay: both ways, there and back
-    assert 4 * plan.between("relay", "home-3").delay == pytest.approx(0.02 + SCENARIO.relay.latency)
+    assert 4 * plan.between("relay", "home-3").delay == pytest.approx(0.02 + SCENARIO.relay.added_rtt)
     assert {server.name: server.uplink for server in plan.servers}["origin"] == 500_000.0
 
 
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"relay.share": 0.5}, "relay.share = 0.5"),
-        ({"carrier.share": 0.5, "regions.mix": {"london": 1.0}}, "[regions]"),
-        ({"carrier.share": 0.5, "household.host": 0.5}, "household.host = 0.5"),
+        ({"relay.availability": 0.5}, "relay.availability = 0.5"),
+        ({"carrier.home_share": 0.5, "regions.mix": {"london": 1.0}}, "[regions]"),
+        ({"carrier.home_share": 0.5, "household.direct_share": 0.5}, "household.direct_share = 0.5"),
         ({"nat.failure": 0.1}, "nat.failure = 0.1"),
         ({"viewers.browsers": 1}, "viewers.browsers = 1"),
         ({"neighbourhood.viewers": 4}, "[neighbourhood]"),
     ],
 )
-def test_what_a_lab_cannot_give_is_refused(changes, named):
+def test_what_a_lab_cannot_give_is_refused(changes, named) -> None:
     with pytest.raises(ScenarioError, match="accepted") as raised:
         measure(SCENARIO.replace(changes), lab=True)
     assert named in str(raised.value)
 
 
-def test_a_tracker_outside_is_refused():
-    with pytest.raises(TestbedError, match="a lab has no way out of itself"):
+def test_a_tracker_outside_is_refused() -> None:
+    with pytest.raises(TestbedError, match="a lab has no route to other networks"):
         measure(SCENARIO, lab=True, tracker_url="ws://127.0.0.1:9/")
 
 
-def test_without_a_lab_it_says_that_one_is_needed():
+def test_without_a_lab_it_says_that_one_is_needed() -> None:
     with pytest.raises(ScenarioError, match=r"\[relay\] needs a lab"):
         measure(SCENARIO)
 
@@ -74,7 +75,7 @@ def test_without_a_lab_it_says_that_one_is_needed():
 @pytest.mark.lab
 @pytest.mark.testbed
 @pytest.mark.slow
-def test_viewers_go_the_ways_that_are_simulated_and_relayed_bytes_are_booked_as_such(tmp_path):
+def test_viewers_go_the_ways_that_are_simulated_and_relayed_bytes_are_booked_as_such(tmp_path: Path) -> None:
     seed = 15
     people = populate(SCENARIO, seed)
     reach = Reach(SCENARIO, people, seed, 0)
@@ -115,17 +116,17 @@ def test_viewers_go_the_ways_that_are_simulated_and_relayed_bytes_are_booked_as_
 
 
 @pytest.mark.lab
-def test_faults_change_links_while_they_run(tmp_path):
+def test_faults_change_links_while_they_run(tmp_path: Path) -> None:
     faults = (
-        Fault(what="uplinks", at=5.0, lasts=10.0, left=0.5, share=1.0),
-        Fault(what="origin", at=8.0, lasts=100.0, left=0.0),
+        Fault(kind="uplinks", at=5.0, duration=10.0, capacity_left=0.5, home_share=1.0),
+        Fault(kind="origin", at=8.0, duration=100.0, capacity_left=0.0),
     )
     scenario = replace(SCENARIO, faults=faults)
     people = populate(scenario, 1)
-    with LabPlace(scenario, people, 1, tmp_path) as place:
-        changes = place.changes()
+    with LabHosts(scenario, people, 1, tmp_path) as hosts:
+        changes = hosts.link_changes()
         assert [at for at, _ in changes] == [5.0] * 5 + [8.0] + [15.0] * 5
-        viewer, origin = place.host(0), place.host("origin")
+        viewer, origin = hosts.host(0), hosts.host("origin")
         assert rate(viewer) == "4Mbit"
         for at, change in changes:
             if at < 15.0:

@@ -1,7 +1,7 @@
 import pytest
 
 from p2psim.network.nat import connects
-from p2psim.scenario.presets import NAT_KINDS
+from p2psim.scenario.nat_kinds import NAT_KINDS
 from p2psim.testbed.lab.blueprint import translation
 from p2psim.testbed.lab.ice_model import succeeds
 
@@ -9,17 +9,17 @@ PAIRS = [(a, b) for i, a in enumerate(NAT_KINDS) for b in NAT_KINDS[i:]]
 
 
 @pytest.mark.parametrize(("a", "b"), PAIRS)
-def test_the_order_does_not_matter(a, b):
+def test_the_order_does_not_matter(a, b) -> None:
     assert succeeds(translation(a), translation(b)) == succeeds(translation(b), translation(a))
 
 
 @pytest.mark.parametrize(("a", "b"), PAIRS)
-def test_it_comes_to_the_simulators_rule(a, b):
+def test_it_comes_to_the_simulators_rule(a, b) -> None:
     ruled = bool(connects(NAT_KINDS.index(a), NAT_KINDS.index(b)))
     assert succeeds(translation(a), translation(b)) == ruled
 
 
-def test_the_known_rows():
+def test_the_known_rows() -> None:
     """RFC 3489's kinds, as every table of them has it."""
     cones = ["full-cone", "restricted", "port-restricted"]
     for cone in cones:

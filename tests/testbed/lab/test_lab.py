@@ -10,8 +10,8 @@ from statistics import median
 
 import pytest
 
-from p2psim.scenario.presets import NAT_KINDS
-from p2psim.testbed.lab.blueprint import Blueprint, Carrier, Home, Link, Server, Way, translation
+from p2psim.scenario.nat_kinds import NAT_KINDS
+from p2psim.testbed.lab.blueprint import Blueprint, Carrier, Home, Impairment, Link, Server, translation
 from p2psim.testbed.lab.coturn import Relay, relay_server
 from p2psim.testbed.lab.lab import Lab
 from p2psim.testbed.lab.nat_discovery import Behaviour, discover
@@ -111,7 +111,7 @@ def flood(sender, target, asked, seconds=1.5):
 
 
 @pytest.fixture(scope="module")
-def nats(tmp_path_factory):
+def nats(tmp_path_factory: pytest.TempPathFactory):
     """A home of each kind, and some behind carriers, with a relay that tells them their addresses."""
     folder = tmp_path_factory.mktemp("nats")
     homes = [Home(number=number, viewers=(number,), kind=kind) for number, kind in enumerate(NAT_KINDS)]
@@ -120,7 +120,7 @@ def nats(tmp_path_factory):
         place = len(homes)
         homes.append(Home(number=place, viewers=(place,), kind=inner, carrier=number))
         carriers.append(Carrier(number=number, kind=outer))
-    plan = plan_of(*homes, carriers=carriers, servers=[relay_server()], way=Way(delay=0.005))
+    plan = plan_of(*homes, carriers=carriers, servers=[relay_server()], default_impairment=Impairment(delay=0.005))
     with Lab(plan, folder) as lab, Relay(lab.server("relay"), folder) as relay:
 
         def ask(viewer):
@@ -132,7 +132,7 @@ def nats(tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", NAT_KINDS)
-def test_behaviour_of_each_kind(nats, kind):
+def test_behaviour_of_each_kind(nats, kind) -> None:
     """RFC 5780 discovery with coturn."""
     found = nats[1][NAT_KINDS.index(kind)]
     nat = translation(kind)
@@ -145,7 +145,7 @@ def test_behaviour_of_each_kind(nats, kind):
 
 
 @pytest.mark.parametrize("place", range(len(LAYERS)))
-def test_behaviour_of_two_layers(nats, place):
+def test_behaviour_of_two_layers(nats, place) -> None:
     _, _, mapping, filtering = LAYERS[place]
     found = nats[1][len(NAT_KINDS) + place]
     assert (found.mapping, found.filtering) == (mapping, filtering)
@@ -169,7 +169,7 @@ def tracked_ports(lab, kind):
     return found
 
 
-def test_connection_tracking_agrees(nats):
+def test_connection_tracking_agrees(nats) -> None:
     lab, _ = nats
     kept = tracked_ports(lab, "port-restricted")
     assert kept
@@ -179,7 +179,7 @@ def test_connection_tracking_agrees(nats):
 
 
 @pytest.fixture(scope="module")
-def links(tmp_path_factory):
+def links(tmp_path_factory: pytest.TempPathFactory):
     homes = (
         Home(number=0, viewers=(0,), link=Link(uplink=125_000.0, downlink=1_250_000.0)),
         Home(number=1, viewers=(1,), kind="port-restricted", link=Link(uplink=62_500.0, downlink=500_000.0)),
@@ -190,38 +190,42 @@ def links(tmp_path_factory):
         Server(name="server", addresses=("203.0.113.1",), uplink=1_000_000.0),
         Server(name="b", addresses=("203.0.113.2",)),
     )
-    ways = {("home-0", "server"): Way(delay=0.05), ("home-1", "server"): Way(delay=0.08)}
+    impairments = {("home-0", "server"): Impairment(delay=0.05), ("home-1", "server"): Impairment(delay=0.08)}
     plan = plan_of(
-        *homes, carriers=[Carrier(number=0, kind="full-cone")], servers=servers, ways=ways, way=Way(delay=0.01)
+        *homes,
+        carriers=[Carrier(number=0, kind="full-cone")],
+        servers=servers,
+        impairments=impairments,
+        default_impairment=Impairment(delay=0.01),
     )
     with Lab(plan, tmp_path_factory.mktemp("links")) as lab:
         yield lab
 
 
 @pytest.mark.parametrize(("viewer", "asked"), [(0, 0.1), (1, 0.16), (2, 0.02)])
-def test_round_trips(links, viewer, asked):
+def test_round_trips(links, viewer, asked) -> None:
     found = round_trip(links.viewer(viewer), links.server("server"))
     assert asked <= found <= asked * (1 + TOLERANCE) + 0.001
 
 
 @pytest.mark.parametrize("viewer", [0, 1, 2])
-def test_uplinks(links, viewer):
+def test_uplinks(links, viewer) -> None:
     asked = links.plan.homes[viewer].link.uplink
     assert throughput(links.viewer(viewer), links.server("b"), asked) == pytest.approx(asked, rel=TOLERANCE)
 
 
 @pytest.mark.parametrize("viewer", [0, 1, 2])
-def test_downlinks(links, viewer):
+def test_downlinks(links, viewer) -> None:
     asked = links.plan.homes[viewer].link.downlink
     assert throughput(links.server("b"), links.viewer(viewer), asked) == pytest.approx(asked, rel=TOLERANCE)
 
 
-def test_uplink_of_a_server(links):
+def test_uplink_of_a_server(links) -> None:
     server, viewer = links.server("server"), links.viewer(3)
     assert throughput(server, viewer, 1e6) == pytest.approx(1e6, rel=TOLERANCE)
 
 
-def test_a_rate_changes_while_it_runs(links):
+def test_a_rate_changes_while_it_runs(links) -> None:
     viewer = links.viewer(0)
     viewer.set_uplink(50_000.0)
     try:
@@ -232,7 +236,7 @@ def test_a_rate_changes_while_it_runs(links):
         links.server("server").set_downlink(1.0)
 
 
-def test_counters_count_what_is_sent(links):
+def test_counters_count_what_is_sent(links) -> None:
     viewer, server = links.viewer(3), links.server("b")
     before = viewer.link_counters, viewer.counters, server.counters
     with udp(viewer) as one, udp(server) as other:
@@ -247,7 +251,7 @@ def test_counters_count_what_is_sent(links):
     assert after[2].received - before[2].received == size
 
 
-def test_viewers_of_a_home_reach_each_other_only_in_an_open_lan(tmp_path):
+def test_viewers_of_a_home_reach_each_other_only_in_an_open_lan(tmp_path: Path) -> None:
     homes = (
         Home(number=0, viewers=(0, 1), kind="symmetric"),
         Home(number=1, viewers=(2, 3), kind="symmetric", is_lan_open=False),
@@ -261,9 +265,9 @@ def test_viewers_of_a_home_reach_each_other_only_in_an_open_lan(tmp_path):
                 other.recv(100)
 
 
-def test_several_labs_at_once(tmp_path):
+def test_several_labs_at_once(tmp_path: Path) -> None:
     """The same addresses in each, and nothing gets across."""
-    plan = plan_of(Home(number=0, viewers=(0,), kind="symmetric"), way=Way(delay=0.005))
+    plan = plan_of(Home(number=0, viewers=(0,), kind="symmetric"), default_impairment=Impairment(delay=0.005))
     folders = tmp_path / "a", tmp_path / "b"
     for folder in folders:
         folder.mkdir()

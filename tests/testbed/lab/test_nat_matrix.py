@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from p2psim.scenario.presets import NAT_KINDS
+from p2psim.scenario.nat_kinds import NAT_KINDS
 
 pytestmark = pytest.mark.lab
 
@@ -23,7 +23,7 @@ def run(*arguments):
     return done.returncode, found
 
 
-def test_every_pair_of_kinds():
+def test_every_pair_of_kinds() -> None:
     """Each as the checks of ICE come out, played step by step; and where no mapping is by address, as the rule says."""
     status, found = run()
     assert len(found) == len(NAT_KINDS) * (len(NAT_KINDS) + 1) // 2
@@ -38,13 +38,13 @@ def test_every_pair_of_kinds():
     assert paths["restricted", "symmetric"] == "prflx"
 
 
-def test_layers_hairpin_homes_and_ipv6():
+def test_layers_hairpin_homes_and_ipv6() -> None:
     status, found = run("--special")
     wrong = [one["case"]["names"] for one in found if one["meeting"]["connected"] != one["case"]["rule"]]
     assert (wrong, status) == ([], 0)
 
 
-def test_with_a_relay_everybody_connects():
+def test_with_a_relay_everybody_connects() -> None:
     """Symmetric with symmetric over UDP, blocked with anybody over TCP, and nobody else loses by it."""
     status, found = run("--relay")
     apart = [one["case"]["names"] for one in found if not one["meeting"]["connected"]]

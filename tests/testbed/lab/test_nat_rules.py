@@ -1,6 +1,6 @@
 import pytest
 
-from p2psim.scenario.presets import NAT_KINDS
+from p2psim.scenario.nat_kinds import NAT_KINDS
 from p2psim.testbed.lab.blueprint import Translation, translation
 from p2psim.testbed.lab.namespace import Namespace
 from p2psim.testbed.lab.nat_rules import firewall6_rules, nat_rules
@@ -13,7 +13,7 @@ def rules(mapping="EI", filtering="APD", *, hairpin=False, isolates=False, **mor
     return nat_rules(nat, ADDRESS, hairpin=hairpin, isolates=isolates)
 
 
-def test_a_port_restricted_nat_whole():
+def test_a_port_restricted_nat_whole() -> None:
     assert rules() == (
         "table ip nat {\n"
         " chain forward {\n"
@@ -30,14 +30,14 @@ def test_a_port_restricted_nat_whole():
     )
 
 
-def test_mappings():
+def test_mappings() -> None:
     assert "jhash ip saddr . udp sport . ip daddr mod" in rules("AD")
     assert 'oifname "wan" meta l4proto udp snat ip to 198.18.0.7 fully-random' in rules("APD")
     assert "jhash" not in rules("EI")
     assert "fully-random" not in rules("EI")
 
 
-def test_strangers_come_in_as_the_filtering_has_it():
+def test_strangers_come_in_as_the_filtering_has_it() -> None:
     assert "dnat ip to udp dport map @inside" in rules("EI", "EI")
     assert "@contacted" not in rules("EI", "EI")
     assert "ip daddr . udp dport . ip saddr != @contacted drop" in rules("EI", "AD")
@@ -45,36 +45,36 @@ def test_strangers_come_in_as_the_filtering_has_it():
         assert "admit" not in rules(mapping, "APD")
 
 
-def test_a_mapping_that_depends_binds_no_stranger():
+def test_a_mapping_that_depends_binds_no_stranger() -> None:
     for mapping in ("AD", "APD"):
         assert "notrack" in rules(mapping, "EI")
         assert "dnat ip to" not in rules(mapping, "EI")
 
 
-def test_udp_is_blocked_both_ways_before_anything_else():
+def test_udp_is_blocked_both_ways_before_anything_else() -> None:
     text = rules(blocks_udp=True)
     assert text.index('oifname "wan" meta l4proto udp drop') < text.index("accept")
     assert text.index('iifname "wan" meta l4proto udp drop') < text.index("accept")
 
 
-def test_hairpin_is_not_dropping_what_is_sent_to_oneself():
+def test_hairpin_is_not_dropping_what_is_sent_to_oneself() -> None:
     assert "ip daddr 198.18.0.7 drop" in rules(hairpin=False)
     assert "ip daddr 198.18.0.7 drop" not in rules(hairpin=True)
 
 
-def test_a_carrier_keeps_its_homes_apart():
+def test_a_carrier_keeps_its_homes_apart() -> None:
     assert 'iifname != "wan" oifname != "wan" drop' in rules(isolates=True)
     assert 'iifname != "wan" oifname != "wan" drop' not in rules()
 
 
-def test_firewall_of_ipv6():
+def test_firewall_of_ipv6() -> None:
     assert "udp drop" in firewall6_rules(blocks_udp=True)
     assert "udp drop" not in firewall6_rules(blocks_udp=False)
 
 
 @pytest.mark.lab
 @pytest.mark.parametrize("kind", [kind for kind in NAT_KINDS if kind != "public"])
-def test_nft_takes_them(kind):
+def test_nft_takes_them(kind) -> None:
     namespace = Namespace("trial")
     try:
         namespace.run(

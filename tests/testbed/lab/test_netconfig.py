@@ -3,19 +3,19 @@ import math
 
 from p2psim.testbed.lab.blueprint import Carrier, Home, Server
 from p2psim.testbed.lab.netconfig import (
-    carrier_wiring,
-    home_wiring,
+    carrier_commands,
+    home_commands,
     port_range,
-    rate_change,
-    rates,
-    server_wiring,
-    viewer_wiring,
+    rate_change_command,
+    rate_commands,
+    server_commands,
+    viewer_commands,
 )
 
 
-def test_a_server():
+def test_a_server() -> None:
     server = Server(name="relay", addresses=("203.0.113.1", "203.0.113.2"))
-    assert server_wiring(server).splitlines() == [
+    assert server_commands(server).splitlines() == [
         "link set lo up",
         "addr add 203.0.113.1/32 dev wan",
         "addr add 203.0.113.2/32 dev wan",
@@ -24,8 +24,8 @@ def test_a_server():
     ]
 
 
-def test_a_home_with_two_viewers():
-    text = home_wiring(Home(number=1, viewers=(4, 9), kind="symmetric"), {4: "/ns/4", 9: "/ns/9"})
+def test_a_home_with_two_viewers() -> None:
+    text = home_commands(Home(number=1, viewers=(4, 9), kind="symmetric"), {4: "/ns/4", 9: "/ns/9"})
     assert "link add name l0 type veth peer name e0 netns /ns/4" in text
     assert "link add name l1 type veth peer name e0 netns /ns/9" in text
     assert "addr add 10.0.1.1/24 dev lan" in text
@@ -34,53 +34,53 @@ def test_a_home_with_two_viewers():
     assert "2001:" not in text
 
 
-def test_viewers_who_do_not_reach_each_other_are_isolated():
-    text = home_wiring(Home(number=1, viewers=(4, 9), is_lan_open=False), {4: "/ns/4", 9: "/ns/9"})
+def test_viewers_who_do_not_reach_each_other_are_isolated() -> None:
+    text = home_commands(Home(number=1, viewers=(4, 9), is_lan_open=False), {4: "/ns/4", 9: "/ns/9"})
     assert text.count("isolated on") == 2
 
 
-def test_public_viewers_are_routed_to():
+def test_public_viewers_are_routed_to() -> None:
     home = Home(number=1, viewers=(4,))
-    assert "route add 198.19.0.5/32 dev lan" in home_wiring(home, {4: "/ns/4"})
-    assert "addr add 198.19.0.5/32 dev e0" in viewer_wiring(home, 4)
+    assert "route add 198.19.0.5/32 dev lan" in home_commands(home, {4: "/ns/4"})
+    assert "addr add 198.19.0.5/32 dev e0" in viewer_commands(home, 4)
 
 
-def test_ipv6_goes_along_with_nat():
+def test_ipv6_goes_along_with_nat() -> None:
     home = Home(number=1, viewers=(4,), kind="symmetric", ipv6=True)
-    assert "addr add 2001:db8:0:2::1/64 dev lan nodad" in home_wiring(home, {4: "/ns/4"})
-    assert "route add ::/0 via 2001:db8:0:2::1 dev e0" in viewer_wiring(home, 4)
+    assert "addr add 2001:db8:0:2::1/64 dev lan nodad" in home_commands(home, {4: "/ns/4"})
+    assert "route add ::/0 via 2001:db8:0:2::1 dev e0" in viewer_commands(home, 4)
 
 
-def test_a_carrier_and_its_homes():
+def test_a_carrier_and_its_homes() -> None:
     home = Home(number=1, viewers=(4,), kind="symmetric", carrier=0, ipv6=True)
-    text = carrier_wiring(Carrier(number=0, kind="symmetric"), {home: "/ns/home"})
+    text = carrier_commands(Carrier(number=0, kind="symmetric"), {home: "/ns/home"})
     assert "link add name h1 type veth peer name wan netns /ns/home" in text
     assert "route add 100.64.0.2/32 via 100.96.0.2 dev h1 onlink" in text
     assert "route add 2001:db8:0:2::/64 via fe80::2 dev h1" in text
-    assert "route add default via 100.127.255.254 dev wan onlink" in home_wiring(home, {4: "/ns/4"})
+    assert "route add default via 100.127.255.254 dev wan onlink" in home_commands(home, {4: "/ns/4"})
 
 
-def test_only_limited_rates_have_a_bucket():
-    assert rates({"wan": math.inf}) == ""
-    assert rates({"wan": 125_000.0, "lan": math.inf}) == (
+def test_only_limited_rates_have_a_bucket() -> None:
+    assert rate_commands({"wan": math.inf}) == ""
+    assert rate_commands({"wan": 125_000.0, "lan": math.inf}) == (
         "qdisc add dev wan root tbf rate 125000bps burst 3200 limit 45000\n"
     )
 
 
-def test_the_header_of_a_frame_does_not_count():
-    assert "stab overhead -14 tbf" in rates({"lan": 1e6}, ethernet=["lan"])
+def test_the_header_of_a_frame_does_not_count() -> None:
+    assert "stab overhead -14 tbf" in rate_commands({"lan": 1e6}, ethernet=["lan"])
 
 
-def test_queues_and_bursts_grow_with_the_rate():
-    assert rates({"wan": 12.5e6}).endswith("tbf rate 12500000bps burst 50000 limit 1250000\n")
+def test_queues_and_bursts_grow_with_the_rate() -> None:
+    assert rate_commands({"wan": 12.5e6}).endswith("tbf rate 12500000bps burst 50000 limit 1250000\n")
 
 
-def test_a_rate_can_change_and_be_lifted():
-    assert rate_change("wan", 50_000.0).startswith("qdisc replace dev wan root tbf rate 50000bps")
-    assert rate_change("wan", math.inf) == "qdisc replace dev wan root pfifo_fast\n"
+def test_a_rate_can_change_and_be_lifted() -> None:
+    assert rate_change_command("wan", 50_000.0).startswith("qdisc replace dev wan root tbf rate 50000bps")
+    assert rate_change_command("wan", math.inf) == "qdisc replace dev wan root pfifo_fast\n"
 
 
-def test_no_two_hosts_share_a_port():
+def test_no_two_hosts_share_a_port() -> None:
     ranges = [tuple(map(int, port_range(place, 60).split())) for place in range(60)]
     assert all(low < high for low, high in ranges)
     assert all(one[1] < other[0] for one, other in itertools.pairwise(ranges))

@@ -1,6 +1,6 @@
 import pytest
 
-from p2psim.testbed.origin.delivery import Reply, cut
+from p2psim.testbed.origin.delivery import Reply, apply_range
 
 BODY = bytes(range(100))
 
@@ -17,24 +17,24 @@ BODY = bytes(range(100))
         ("bytes = 5 - 6", 5, 7),
     ],
 )
-def test_part(wanted, start, end):
-    reply = cut(Reply(200, BODY, {"A": "b"}), wanted)
+def test_part(wanted, start, end) -> None:
+    reply = apply_range(Reply(200, BODY, {"A": "b"}), wanted)
     assert (reply.status, reply.body) == (206, BODY[start:end])
     assert reply.headers == {"A": "b", "Content-Range": f"bytes {start}-{end - 1}/100"}
 
 
 @pytest.mark.parametrize("wanted", ["bytes=100-", "bytes=100-200", "bytes=-0"])
-def test_part_that_is_not_there(wanted):
-    reply = cut(Reply(200, BODY), wanted)
+def test_part_that_is_not_there(wanted) -> None:
+    reply = apply_range(Reply(200, BODY), wanted)
     assert (reply.status, reply.body, reply.headers) == (416, b"", {"Content-Range": "bytes */100"})
 
 
 @pytest.mark.parametrize(
     "wanted", [None, "", "bytes=", "bytes=-", "bytes=5-2", "bytes=1-2,4-5", "items=1-2", "bytes=x-"]
 )
-def test_header_that_is_ignored(wanted):
-    assert cut(Reply(200, BODY), wanted) == Reply(200, BODY)
+def test_header_that_is_ignored(wanted) -> None:
+    assert apply_range(Reply(200, BODY), wanted) == Reply(200, BODY)
 
 
-def test_errors_have_no_parts():
-    assert cut(Reply(404, BODY), "bytes=1-2") == Reply(404, BODY)
+def test_errors_have_no_parts() -> None:
+    assert apply_range(Reply(404, BODY), "bytes=1-2") == Reply(404, BODY)

@@ -1,5 +1,6 @@
 import io
 from itertools import pairwise
+from pathlib import Path
 
 import av
 import numpy as np
@@ -23,7 +24,7 @@ def read(data):
 
 @pytest.mark.parametrize("quality", QUALITIES)
 @pytest.mark.parametrize("number", [0, 2, 7])
-def test_each_segment_decodes_alone(clip, quality, number):
+def test_each_segment_decodes_alone(clip, quality, number) -> None:
     frames, packets = read(clip.segment(quality, number))
     rung = clip.options.rungs[quality]
     assert len(frames) == 10
@@ -32,7 +33,7 @@ def test_each_segment_decodes_alone(clip, quality, number):
 
 
 @pytest.mark.parametrize("quality", QUALITIES)
-def test_time_line_has_no_gap_over_repetitions(clip, quality):
+def test_time_line_has_no_gap_over_repetitions(clip, quality) -> None:
     joined = b"".join(clip.segment(quality, number) for number in range(8))
     _, packets = read(joined)
     assert {later.pts - earlier.pts for earlier, later in pairwise(packets)} == {9000}
@@ -40,7 +41,7 @@ def test_time_line_has_no_gap_over_repetitions(clip, quality):
 
 
 @pytest.mark.parametrize("quality", QUALITIES)
-def test_sizes_are_rate_times_duration(clip, quality):
+def test_sizes_are_rate_times_duration(clip, quality) -> None:
     wanted = clip.options.rungs[quality].rate * clip.options.segment_duration
     for number in range(6):
         size = len(clip.segment(quality, number))
@@ -48,19 +49,19 @@ def test_sizes_are_rate_times_duration(clip, quality):
         assert clip.size(quality, number) == size
 
 
-def test_no_two_segments_are_alike(clip):
+def test_no_two_segments_are_alike(clip) -> None:
     contents = {clip.segment(quality, number) for quality in QUALITIES for number in range(10)}
     assert len(contents) == 20
     assert clip.segment(0, 4) == clip.segment(0, 4)
 
 
-def test_most_of_a_segment_is_video(clip):
+def test_most_of_a_segment_is_video(clip) -> None:
     for quality in QUALITIES:
         _, packets = read(clip.segment(quality, 0))
         assert sum(item.size for item in packets) > 0.5 * clip.size(quality, 0)
 
 
-def test_codec_is_that_of_the_stream(clip):
+def test_codec_is_that_of_the_stream(clip) -> None:
     profiles = {"High": 0x64, "Main": 0x4D, "Constrained Baseline": 0x42, "Baseline": 0x42}
     for quality, codec in enumerate(clip.codecs):
         with av.open(io.BytesIO(clip.segment(quality, 0)), format="mpegts") as container:
@@ -69,7 +70,7 @@ def test_codec_is_that_of_the_stream(clip):
     assert clip.codecs[0] == "avc1.64000b"  # High, level 1.1: 320 x 180 at 10 frames a second
 
 
-def test_picture_moves_and_shows_its_number(clip):
+def test_picture_moves_and_shows_its_number(clip) -> None:
     first, _ = read(clip.segment(0, 0))
     third, _ = read(clip.segment(0, 2))
     luma = [frame.to_ndarray()[: frame.height].astype(int) for frame in (first[0], first[5], third[0])]
@@ -79,7 +80,7 @@ def test_picture_moves_and_shows_its_number(clip):
     assert (glyphs[0] != glyphs[1]).any()
 
 
-def test_cache_is_used_and_tells_options_apart(tmp_path):
+def test_cache_is_used_and_tells_options_apart(tmp_path: Path) -> None:
     options = ClipOptions(rungs=ladder(20_000), segment_duration=0.5, segment_count=1, frame_rate=10)
     first = make_clip(options, tmp_path)
     (folder,) = tmp_path.iterdir()
@@ -89,14 +90,14 @@ def test_cache_is_used_and_tells_options_apart(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_rate_that_is_too_small_for_its_picture(tmp_path):
+def test_rate_that_is_too_small_for_its_picture(tmp_path: Path) -> None:
     options = ClipOptions(rungs=(Rung(rate=5_000, width=1920, height=1080),), segment_duration=0.4, segment_count=1)
-    with pytest.raises(TestbedError, match="40 kbit/s do not suffice for 1920x1080"):
+    with pytest.raises(TestbedError, match="40 kbit/s are too low for a picture of 1920x1080"):
         make_clip(options, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ladder_gives_a_picture_size_to_each_rate():
+def test_ladder_gives_a_picture_size_to_each_rate() -> None:
     assert [rung.name for rung in ladder(20_000, 125_000, 625_000, 300_000, 600_000)] == [
         "180p-160k",
         "360p-1000k",
@@ -113,13 +114,13 @@ def test_ladder_gives_a_picture_size_to_each_rate():
         (lambda: Rung(rate=1e5, width=32, height=32), "32x32"),
         (lambda: Rung(rate=4_000, width=320, height=180), "rate of 4000"),
         (lambda: Rung(rate=float("nan"), width=320, height=180), "rate of nan"),
-        (lambda: ClipOptions(rungs=()), "a ladder needs"),
-        (lambda: ClipOptions(rungs=ladder(1e5, 1e5)), "a ladder needs"),
-        (lambda: ClipOptions(rungs=ladder(1e5), segment_duration=1.01), "1.01 s is no whole number"),
-        (lambda: ClipOptions(rungs=ladder(1e5), segment_duration=0), "0 s is no whole number"),
-        (lambda: ClipOptions(rungs=ladder(1e5), segment_count=0), "0 segments"),
+        (lambda: ClipOptions(rungs=()), "at least one quality is needed"),
+        (lambda: ClipOptions(rungs=ladder(1e5, 1e5)), "at least one quality is needed"),
+        (lambda: ClipOptions(rungs=ladder(1e5), segment_duration=1.01), "1.01 s: not a whole number"),
+        (lambda: ClipOptions(rungs=ladder(1e5), segment_duration=0), "0 s: not a whole number"),
+        (lambda: ClipOptions(rungs=ladder(1e5), segment_count=0), "segment_count = 0"),
     ],
 )
-def test_what_cannot_be_encoded(make, message):
+def test_what_cannot_be_encoded(make, message) -> None:
     with pytest.raises(InputError, match=message):
         make()

@@ -3,15 +3,15 @@ import time
 
 import pytest
 
-from p2psim.testbed.origin.rate_limit import Throttle
+from p2psim.testbed.origin.rate_limit import RateLimit
 
 
-def timed(throttle, *sizes):
+def timed(limit, *sizes):
     async def send(size):
         sent = 0
         while sent < size:
-            step = min(throttle.piece, size - sent)
-            await throttle.pass_through(step)
+            step = min(limit.piece, size - sent)
+            await limit.acquire(step)
             sent += step
         return time.perf_counter() - start
 
@@ -23,48 +23,48 @@ def timed(throttle, *sizes):
 
 
 @pytest.mark.parametrize("rate", [20_000.0, 1_000_000.0, 20_000_000.0])
-def test_rate_is_kept(rate):
-    (elapsed,) = timed(Throttle(rate), int(rate / 2))
+def test_rate_is_kept(rate) -> None:
+    (elapsed,) = timed(RateLimit(rate), int(rate / 2))
     assert elapsed == pytest.approx(0.5, rel=0.1)
 
 
-def test_senders_share_alike():
-    first, second, third = timed(Throttle(400_000.0), 20_000, 40_000, 80_000)
+def test_senders_share_alike() -> None:
+    first, second, third = timed(RateLimit(400_000.0), 20_000, 40_000, 80_000)
     assert first == pytest.approx(0.15, rel=0.2)
     assert second == pytest.approx(0.25, rel=0.2)
     assert third == pytest.approx(0.35, rel=0.2)
 
 
-def test_idle_time_is_not_saved_up():
-    throttle = Throttle(100_000.0)
+def test_idle_time_is_not_saved_up() -> None:
+    limit = RateLimit(100_000.0)
     time.sleep(0.3)
-    (elapsed,) = timed(throttle, 20_000)
+    (elapsed,) = timed(limit, 20_000)
     assert elapsed == pytest.approx(0.2, rel=0.1)
 
 
-def test_no_limit():
-    (elapsed,) = timed(Throttle(None), 10**9)
+def test_no_limit() -> None:
+    (elapsed,) = timed(RateLimit(None), 10**9)
     assert elapsed < 0.5
 
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, float("nan")])
-def test_rates_that_are_none(rate):
+def test_rates_that_are_none(rate) -> None:
     with pytest.raises(ValueError, match="above 0"):
-        Throttle(rate)
+        RateLimit(rate)
 
 
-def test_at_no_rate_senders_wait_for_a_better_one():
+def test_at_no_rate_senders_wait_for_a_better_one() -> None:
     async def send():
-        throttle = Throttle(100_000.0)
-        throttle.change(0.0)
-        sending = asyncio.create_task(throttle.pass_through(10_000))
+        limit = RateLimit(100_000.0)
+        limit.set_rate(0.0)
+        sending = asyncio.create_task(limit.acquire(10_000))
         await asyncio.sleep(0.1)
         assert not sending.done()
-        throttle.change(20_000.0)
+        limit.set_rate(20_000.0)
         changed_at = time.monotonic()
         await sending
         return time.monotonic() - changed_at
 
     assert asyncio.run(send()) >= 0.49
     with pytest.raises(ValueError, match="rate of -1"):
-        Throttle(None).change(-1.0)
+        RateLimit(None).set_rate(-1.0)

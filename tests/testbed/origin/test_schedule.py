@@ -1,7 +1,7 @@
 import pytest
 
 from p2psim.errors import InputError
-from p2psim.testbed.origin.schedule import OriginOptions, Timetable
+from p2psim.testbed.origin.schedule import OriginOptions, Schedule
 
 
 @pytest.mark.parametrize(
@@ -17,13 +17,13 @@ from p2psim.testbed.origin.schedule import OriginOptions, Timetable
         ({"channels": ("a/b",)}, "channels are"),
     ],
 )
-def test_options_that_make_no_sense(fields, message):
+def test_options_that_make_no_sense(fields, message) -> None:
     with pytest.raises(InputError, match=message):
         OriginOptions(**fields)
 
 
-def test_timetable():
-    live = Timetable(OriginOptions(window=3, kept=2), 4.0)
+def test_timetable() -> None:
+    live = Schedule(OriginOptions(window=3, kept=2), 4.0)
     assert live.history == 12.0
     assert [live.listed(elapsed) for elapsed in (0, 3.99, 4, 12, 40)] == [
         range(0),
@@ -33,13 +33,13 @@ def test_timetable():
         range(7, 10),
     ]
     assert [number for number in range(20) if number in live.served(40)] == [5, 6, 7, 8, 9]
-    vod = Timetable(OriginOptions(kind="vod", segment_count=3), 4.0)
+    vod = Schedule(OriginOptions(kind="vod", segment_count=3), 4.0)
     assert (vod.listed(0), vod.available_at(2)) == (range(3), 0.0)
 
 
 @pytest.mark.parametrize("duration", [0.4, 1.0, 1.2, 2.0, 3.84, 4.0, 5.76])
-def test_a_segment_is_there_from_the_moment_named(duration):
-    live = Timetable(OriginOptions(), duration)
+def test_a_segment_is_there_from_the_moment_named(duration) -> None:
+    live = Schedule(OriginOptions(), duration)
     for number in range(20_000):
         at = live.available_at(number)
         assert live.recorded(at) == number + 1

@@ -5,6 +5,7 @@ import signal
 import sys
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import aiohttp
 import av
@@ -51,7 +52,7 @@ def rows(recorder):
     return recorder.tables()["origin"].to_dict("records")
 
 
-async def test_a_player_finds_every_segment_byte_for_byte(clip):
+async def test_a_player_finds_every_segment_byte_for_byte(clip) -> None:
     async with served(clip, kind="vod", segment_count=5) as (origin, client, _):
         master = await playlist_of(client, origin.master_url())
         assert isinstance(master, MasterPlaylist)
@@ -67,7 +68,7 @@ async def test_a_player_finds_every_segment_byte_for_byte(clip):
                 assert response.content_type == "video/mp2t"
 
 
-async def test_a_player_that_we_did_not_write_plays_it(clip):
+async def test_a_player_that_we_did_not_write_plays_it(clip) -> None:
     """FFmpeg's HLS demultiplexer reads the playlists and decodes across the clip's repetitions."""
 
     def play(url):
@@ -81,7 +82,7 @@ async def test_a_player_that_we_did_not_write_plays_it(clip):
     assert {f"/main/360p-320k/{number}.ts" for number in range(7)} <= set(paths)
 
 
-async def test_master_playlist_says_what_identifies_the_qualities(clip):
+async def test_master_playlist_says_what_identifies_the_qualities(clip) -> None:
     async with served(clip) as (origin, client, _):
         master = await playlist_of(client, origin.master_url())
         low, high = streams_of(master, origin.master_url())
@@ -91,7 +92,7 @@ async def test_master_playlist_says_what_identifies_the_qualities(clip):
 
 
 @pytest.mark.parametrize("encrypted", [False, True])
-async def test_signed_hashes_are_those_of_the_segments_as_served(clip, encrypted):
+async def test_signed_hashes_are_those_of_the_segments_as_served(clip, encrypted) -> None:
     async with served(clip, kind="vod", segment_count=5, encrypted=encrypted) as (origin, client, _):
         master = await playlist_of(client, origin.master_url("main") + "?viewer=v1")
         for variant in master.variants:
@@ -104,7 +105,7 @@ async def test_signed_hashes_are_those_of_the_segments_as_served(clip, encrypted
                 assert hashes.expected(segment.url) == segment_hash(data)
 
 
-async def test_live_hashes_cover_all_that_is_served(clip):
+async def test_live_hashes_cover_all_that_is_served(clip) -> None:
     async with served(clip, kind="live", window=3, kept=2, history=6.0) as (origin, client, _):
         master = await playlist_of(client, origin.master_url())
         url = master.variants[0].url
@@ -119,7 +120,7 @@ async def test_live_hashes_cover_all_that_is_served(clip):
         assert hashes.segments[first] == segment_hash(data)
 
 
-async def test_encrypted_segments_open_with_the_key_of_the_playlist(clip):
+async def test_encrypted_segments_open_with_the_key_of_the_playlist(clip) -> None:
     async with served(clip, kind="vod", segment_count=3, encrypted=True) as (origin, client, _):
         master = await playlist_of(client, origin.master_url())
         media = await playlist_of(client, master.variants[0].url)
@@ -132,7 +133,7 @@ async def test_encrypted_segments_open_with_the_key_of_the_playlist(clip):
             )
 
 
-async def test_no_key_without_encryption(clip):
+async def test_no_key_without_encryption(clip) -> None:
     async with served(clip) as (origin, client, _):
         response, _ = await fetch(client, f"{origin.url}/main/key.bin")
         assert response.status == 404
@@ -148,7 +149,7 @@ async def test_no_key_without_encryption(clip):
         ("bytes=0-1,5-6", 200, slice(None)),
     ],
 )
-async def test_ranges(clip, wanted, status, part):
+async def test_ranges(clip, wanted, status, part) -> None:
     async with served(clip, kind="vod") as (origin, client, recorder):
         response, body = await fetch(client, f"{origin.url}/main/180p-160k/1.ts", headers={"Range": wanted})
         whole = clip.segment(0, 1)
@@ -161,7 +162,7 @@ async def test_ranges(clip, wanted, status, part):
     assert (row["status"], row["bytes"]) == (status, len(body))
 
 
-async def test_head_has_the_headers_and_no_body(clip):
+async def test_head_has_the_headers_and_no_body(clip) -> None:
     async with served(clip, kind="vod") as (origin, client, recorder):
         response = await client.head(f"{origin.url}/main/180p-160k/1.ts")
         assert response.status == 200
@@ -170,7 +171,7 @@ async def test_head_has_the_headers_and_no_body(clip):
     assert rows(recorder)[0]["bytes"] == 0
 
 
-async def test_any_page_may_ask(clip):
+async def test_any_page_may_ask(clip) -> None:
     async with served(clip) as (origin, client, _):
         url = f"{origin.url}/main/180p-160k/14.ts"
         asked = {
@@ -190,7 +191,7 @@ async def test_any_page_may_ask(clip):
             assert "Content-Range" in response.headers["Access-Control-Expose-Headers"]
 
 
-async def test_caching(clip):
+async def test_caching(clip) -> None:
     async with served(clip) as (origin, client, _):
         for path, wanted in (
             ("master.m3u8", "no-cache"),
@@ -221,7 +222,7 @@ async def test_caching(clip):
         "/main/180p-160k/5.ts",
     ],
 )
-async def test_nothing_there(clip, path):
+async def test_nothing_there(clip, path) -> None:
     async with served(clip, kind="vod", segment_count=5) as (origin, client, recorder):
         response, body = await fetch(client, origin.url + path)
     assert response.status == 404
@@ -229,20 +230,20 @@ async def test_nothing_there(clip, path):
     assert (row["path"], row["status"], row["bytes"]) == (path, 404, len(body))
 
 
-async def test_other_methods_are_refused(clip):
+async def test_other_methods_are_refused(clip) -> None:
     async with served(clip) as (origin, client, _), client.post(origin.master_url(), data=b"x") as response:
         assert response.status == 405
         assert "GET" in response.headers["Allow"]
 
 
-async def test_channels(clip):
+async def test_channels(clip) -> None:
     async with served(clip, channels=("news", "sport 2")) as (origin, client, _):
         assert origin.master_url() == f"{origin.url}/news/master.m3u8"
         response, _ = await fetch(client, origin.master_url("sport 2"))
         assert response.status == 200
 
 
-async def test_viewers_are_told_apart(clip):
+async def test_viewers_are_told_apart(clip) -> None:
     async with served(clip) as (origin, client, recorder):
         master = await playlist_of(client, f"{origin.master_url()}?viewer=anna%26co")
         media = await playlist_of(client, master.variants[0].url)
@@ -253,7 +254,7 @@ async def test_viewers_are_told_apart(clip):
     assert all("?" not in row["path"] for row in rows(recorder))
 
 
-async def test_live_window_slides_with_the_clock(clip):
+async def test_live_window_slides_with_the_clock(clip) -> None:
     async with served(clip, window=3, kept=1, history=4.5) as (origin, client, _):
         url = f"{origin.url}/main/180p-160k"
         media = await playlist_of(client, f"{url}/index.m3u8")
@@ -273,7 +274,7 @@ async def test_live_window_slides_with_the_clock(clip):
         assert (await fetch(client, f"{url}/4.ts"))[1] == clip.segment(0, 4)
 
 
-async def test_program_date_time_says_when_a_segment_began(clip):
+async def test_program_date_time_says_when_a_segment_began(clip) -> None:
     async with served(clip, window=5, program_date_time=True) as (origin, client, _):
         response, body = await fetch(client, f"{origin.url}/main/180p-160k/index.m3u8")
     media = parse_playlist(body.decode(), str(response.url))
@@ -282,7 +283,7 @@ async def test_program_date_time_says_when_a_segment_began(clip):
     assert (parsedate_to_datetime(response.headers["Date"]) - moments[0]).total_seconds() == pytest.approx(5, abs=1.1)
 
 
-async def test_total_rate_is_kept_and_shared_fairly(clip):
+async def test_total_rate_is_kept_and_shared_fairly(clip) -> None:
     rate, count = 160_000.0, 4
     async with served(clip, kind="vod", rate=rate) as (origin, client, recorder):
         start = now()
@@ -299,7 +300,7 @@ async def test_total_rate_is_kept_and_shared_fairly(clip):
     assert sum(row["bytes"] for row in rows(recorder)) == total
 
 
-async def test_a_small_response_is_not_kept_waiting_by_large_ones(clip):
+async def test_a_small_response_is_not_kept_waiting_by_large_ones(clip) -> None:
     async with served(clip, kind="vod", rate=40_000.0) as (origin, client, _):
         large = await client.get(f"{origin.url}/main/360p-320k/0.ts")
         await large.content.readexactly(5_000)
@@ -310,7 +311,7 @@ async def test_a_small_response_is_not_kept_waiting_by_large_ones(clip):
         assert len(await large.read()) == clip.size(1, 0) - 5_000
 
 
-async def test_rate_of_a_connection(clip):
+async def test_rate_of_a_connection(clip) -> None:
     async with served(clip, kind="vod", connection_rate=80_000.0) as (origin, client, _):
 
         async def get(number):
@@ -322,7 +323,7 @@ async def test_rate_of_a_connection(clip):
     assert rates == [pytest.approx(80_000, rel=0.1)] * 2
 
 
-async def test_latency_comes_before_the_first_byte(clip):
+async def test_latency_comes_before_the_first_byte(clip) -> None:
     async with served(clip, latency=0.25) as (origin, client, recorder):
         start = now()
         async with client.get(origin.master_url()):
@@ -330,7 +331,7 @@ async def test_latency_comes_before_the_first_byte(clip):
     assert rows(recorder)[0]["duration"] == pytest.approx(0.25, abs=0.1)
 
 
-async def test_bytes_of_a_broken_off_response(clip):
+async def test_bytes_of_a_broken_off_response(clip) -> None:
     """What was counted is what a client got, up to what the last piece had on the way."""
     recorded = asyncio.Event()
     counted = []
@@ -353,7 +354,7 @@ async def test_bytes_of_a_broken_off_response(clip):
     assert got <= counted[0] <= got + 3 * 1460
 
 
-async def test_bytes_that_the_network_did_not_take_are_not_counted(tmp_path):
+async def test_bytes_that_the_network_did_not_take_are_not_counted(tmp_path: Path) -> None:
     """A client that reads nothing: the kernel's buffers fill, the rest never leaves."""
     options = ClipOptions(rungs=ladder(20_000_000), segment_duration=1.0, segment_count=1, frame_rate=1)
     clip = make_clip(options, tmp_path)
@@ -370,7 +371,7 @@ async def test_bytes_that_the_network_did_not_take_are_not_counted(tmp_path):
     assert row["bytes"] < 0.75 * clip.size(0, 0)
 
 
-async def test_stopping_cuts_off_and_records(clip):
+async def test_stopping_cuts_off_and_records(clip) -> None:
     recorder = Recorder()
     async with asyncio.timeout(DEADLINE), aiohttp.ClientSession() as client:
         async with Origin(OriginOptions(kind="vod", rate=10_000.0), clip, recorder.add) as origin:
@@ -383,7 +384,7 @@ async def test_stopping_cuts_off_and_records(clip):
     await origin.stop()
 
 
-async def test_times_are_those_of_the_run(clip):
+async def test_times_are_those_of_the_run(clip) -> None:
     recorder = Recorder()
     origin = Origin(OriginOptions(), clip, recorder.add, run_started_at=now() - 100)
     async with asyncio.timeout(DEADLINE), aiohttp.ClientSession() as client, origin:
@@ -392,7 +393,7 @@ async def test_times_are_those_of_the_run(clip):
     assert rows(recorder)[0]["at"] == pytest.approx(100, abs=0.5)
 
 
-async def test_port_in_use(clip):
+async def test_port_in_use(clip) -> None:
     async with Origin(OriginOptions(), clip) as first:
         port = int(first.url.rpartition(":")[2])
         with pytest.raises(PortInUseError, match=f"port {port} of 127.0.0.1 is taken") as caught:
@@ -400,12 +401,12 @@ async def test_port_in_use(clip):
         assert "\n" not in str(caught.value)
 
 
-async def test_address_of_another_machine(clip):
+async def test_address_of_another_machine(clip) -> None:
     with pytest.raises(TestbedError, match=r"cannot listen on 192\.0\.2\.1"):
         await Origin(OriginOptions(host="192.0.2.1"), clip).start()
 
 
-async def test_as_a_process(tmp_path):
+async def test_as_a_process(tmp_path: Path) -> None:
     clip = {"rungs": [{"rate": 20_000, "width": 320, "height": 180}], "segment_duration": 1, "segment_count": 1}
     events = tmp_path / "events.jsonl"
     process = await asyncio.create_subprocess_exec(
@@ -444,7 +445,7 @@ async def test_as_a_process(tmp_path):
         ('{"port": -1}', "port is -1"),
     ],
 )
-async def test_wrong_options_of_the_process(options, message, capsys):
+async def test_wrong_options_of_the_process(options, message, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--options", options]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""

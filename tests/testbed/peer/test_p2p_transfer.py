@@ -7,7 +7,7 @@ import time
 import aioice.ice
 import pytest
 
-from p2psim.policy.state import options
+from p2psim.policy.interface import options
 from p2psim.rng import constant_streams
 from p2psim.scenario.policy import Policy
 from p2psim.testbed.peer.connection import confine

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import numpy as np
 import pytest
-from p2p_tracker.config.options import Options
+from p2p_tracker.config.options import ServerOptions
 from p2p_tracker.server.server import serve
 
 from p2psim.testbed.peer.clock import RunClock
@@ -64,7 +64,7 @@ async def until(condition):
 async def tracked(**options):
     async with (
         asyncio.timeout(15),
-        serve(Options(port=0, **options)) as server,
+        serve(ServerOptions(port=0, **options)) as server,
         aiohttp.ClientSession() as session,
     ):
         yield server, session
@@ -152,12 +152,12 @@ async def test_a_tracker_that_is_not_there_is_tried_again_later():
 async def test_after_an_outage_the_client_comes_back_to_a_tracker_that_has_forgotten_it(monkeypatch):
     monkeypatch.setattr("p2psim.testbed.peer.tracker_client.reconnect_delay", lambda retries, rng: 0.05)  # minutes else
     async with asyncio.timeout(30), aiohttp.ClientSession() as session:
-        async with serve(Options(port=0)) as server:
+        async with serve(ServerOptions(port=0)) as server:
             url, number = server.url, server.port
             anna = Peer(session, url, "anna").start()
             await until(lambda: ("peers", 1) in anna.said)
         anna.said.clear()
-        async with serve(Options(port=number)):
+        async with serve(ServerOptions(port=number)):
             await until(lambda: ("peers", 1) in anna.said)
             assert [event for event, _ in anna.events] == ["started", ""]
             await anna.stop()

@@ -5,7 +5,7 @@ import time
 import aioice.ice
 import msgspec
 import pytest
-from p2p_tracker.config.options import Options
+from p2p_tracker.config.options import ServerOptions
 from p2p_tracker.server.server import serve
 
 from p2psim.scenario import Scenario
@@ -17,14 +17,14 @@ from p2psim.testbed.peer.config import Surroundings, ViewerPlan
 from p2psim.testbed.peer.connection import confine
 from p2psim.testbed.peer.viewer import Viewer
 from p2psim.testbed.peer.worker import prepare
-from p2psim.testbed.recording.event_log import Journal, digest
+from p2psim.testbed.recording.event_log import EventLog, digest
 from p2psim.testbed.recording.trace_builder import read_events
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.testbed]
 
 SCENARIO = Scenario().replace(
     {"stream.kind": "vod", "stream.segment": 1.0, "stream.length": 60.0, "policy.highDemandTimeWindow": 3.0,
-     "player.buffer": 4.0, "tracker.interval": 5.0, "tracker.latency": 0.001}
+     "player.buffer": 4.0, "tracker.interval": 5.0, "tracker.one_way_delay": 0.001}
 )  # fmt: skip
 
 
@@ -56,11 +56,11 @@ async def watched(
     options = OriginOptions(kind="vod", segment_count=60, rate=400_000.0, channels=channels)
     async with (
         asyncio.timeout(20),
-        serve(Options(port=0, interval=interval)) as tracker,
-        serve(Options(port=0, interval=interval)) as other,
+        serve(ServerOptions(port=0, interval=interval)) as tracker,
+        serve(ServerOptions(port=0, interval=interval)) as other,
         Origin(options, clip, lambda name, **row: rows.append(row)) as origin,
     ):
-        with Journal(tmp_path / "journal.jsonl") as journal:
+        with EventLog(tmp_path / "journal.jsonl") as journal:
             around = Surroundings(
                 scenario=scenario, seed=1, master=origin.master_url(), trackers=(), clock=RunClock(time.monotonic()),
                 journal=journal, gate=asyncio.Semaphore(4),

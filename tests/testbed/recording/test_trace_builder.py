@@ -1,16 +1,17 @@
 import json
 import math
+from pathlib import Path
 
 import pytest
 
 from p2psim.scenario import Scenario
-from p2psim.testbed.recording.trace_builder import Facts, read_events, tabulate
+from p2psim.testbed.recording.trace_builder import RunFacts, build_tables, read_events
 
-FACTS = Facts(
+FACTS = RunFacts(
     scenario=Scenario().replace({"stream.segment": 2.0}),
     started_at=1000.0,
     first_segment_at=-28.0,
-    true_digests=lambda stream, number: {f"d{number}", f"served-{number}"},
+    expected_digests=lambda stream, number: {f"d{number}", f"served-{number}"},
 )
 NOTHING = math.nan
 
@@ -45,26 +46,26 @@ def response(name, size, path="/main/360p/7.ts", status=200):
     return {"at": 1001.5, "viewer": name, "path": path, "bytes": size, "status": status, "duration": 0.5}
 
 
-def test_peers_become_viewers_and_late_bytes_join_their_transfer():
+def test_peers_become_viewers_and_late_bytes_join_their_transfer() -> None:
     events = [
         viewer("a"), viewer("b"), transfer("a", 3, "p2p", "id-b", 60),
         {"event": "late", "viewer": "a", "transfer": 3, "bytes": 40},
         {"event": "late", "viewer": "b", "transfer": 3, "bytes": 1},
     ]  # fmt: skip
-    rows, _ = tabulate(FACTS, events, [])
+    rows, _ = build_tables(FACTS, events, [])
     [row] = rows.tables()["transfers"].to_dict("records")
     assert (row["viewer"], row["from_viewer"], row["bytes"], row["late_bytes"]) == ("a", "b", 100, 40)
 
 
-def test_what_ended_after_its_viewer_had_left_ends_with_it():
+def test_what_ended_after_its_viewer_had_left_ends_with_it() -> None:
     events = [viewer("a"), transfer("a", 1, "http", "", 1, ended=10.3)]
-    rows, _ = tabulate(FACTS, events, [])
+    rows, _ = build_tables(FACTS, events, [])
     assert rows.tables()["transfers"]["ended_at"].tolist() == [10.0]
 
 
-def test_times_of_the_stream_and_of_the_origin_are_those_of_the_run():
+def test_times_of_the_stream_and_of_the_origin_are_those_of_the_run() -> None:
     playing = {"event": "playback", "viewer": "a", "at": 4.0, "state": "playing", "position": 10.0, "buffer": 2.0}
-    rows, _ = tabulate(FACTS, [viewer("a"), segment("a"), playing], [response("a", 5)])
+    rows, _ = build_tables(FACTS, [viewer("a"), segment("a"), playing], [response("a", 5)])
     tables = rows.tables()
     assert tables["segments"]["available_at"].tolist() == [-14.0]
     assert tables["playback"]["latency"].tolist() == [24.0]  # the stream began at -30
@@ -83,7 +84,7 @@ def offered(name, peer, at):
     }  # fmt: skip
 
 
-def test_a_connection_went_the_way_that_both_ends_together_see():
+def test_a_connection_went_the_way_that_both_ends_together_see() -> None:
     events = [
         viewer("a"), viewer("b"), viewer("c"),
         offered("a", "b", 0.5), offered("c", "a", 0.7), offered("b", "c", NOTHING),
@@ -91,12 +92,12 @@ def test_a_connection_went_the_way_that_both_ends_together_see():
         open_link("a", "c", "host", 0.7), open_link("c", "a", "host", 0.7),
         open_link("b", "c", NOTHING, NOTHING),
     ]  # fmt: skip
-    rows, _ = tabulate(FACTS, events, [])
+    rows, _ = build_tables(FACTS, events, [])
     found = rows.tables()["connections"].set_index(["viewer", "other"])["path"]
     assert found.to_dict() == {("a", "b"): "prflx", ("c", "a"): "host", ("b", "c"): "host"}
 
 
-def test_what_a_relay_carries_is_booked_as_relayed():
+def test_what_a_relay_carries_is_booked_as_relayed() -> None:
     """Of two connections one after the other, the one that was open counts."""
     events = [
         viewer("a"), viewer("b"), open_link("a", "b", "relay", 0.5), open_link("b", "a", "relay", 0.6),
@@ -104,36 +105,36 @@ def test_what_a_relay_carries_is_booked_as_relayed():
         transfer("a", 1, "p2p", "id-b", 60), transfer("a", 2, "p2p", "id-b", 60) | {"started_at": 7.0},
         transfer("a", 3, "http", "", 60),
     ]  # fmt: skip
-    rows, _ = tabulate(FACTS, events, [])
+    rows, _ = build_tables(FACTS, events, [])
     assert rows.tables()["transfers"]["relayed"].tolist() == [True, False, False]
 
 
-def test_books_that_balance():
+def test_books_that_balance() -> None:
     events = [viewer("a"), viewer("b"), segment("a", http=70, p2p=30), link("a", "b", 0, 30), link("b", "a", 30, 0)]
-    _, ledger = tabulate(FACTS, events, [response("a", 70), response("a", 9, "/main/360p/index.m3u8")])
-    assert ledger.to_dict() == {
+    _, balance = build_tables(FACTS, events, [response("a", 70), response("a", 9, "/main/360p/index.m3u8")])
+    assert balance.to_dict() == {
         "p2p_sent": 30, "p2p_received": 30, "p2p_lost": 0, "p2p_unexplained": 0, "http_sent": 70,
         "http_received": 70, "http_lost": 0, "http_unexplained": 0, "segments_held": 1, "segments_wrong": 0,
     }  # fmt: skip
 
 
-def test_what_crashed_viewers_lost_is_explained():
+def test_what_crashed_viewers_lost_is_explained() -> None:
     events = [
         viewer("a", "crash"), viewer("b"), viewer("c"), segment("a", http=70),
         link("a", "b", 65, 0), link("b", "a", 0, 40), link("c", "b", 8, 0), link("b", "c", 0, 5),
     ]  # fmt: skip
-    _, ledger = tabulate(FACTS, events, [response("a", 90)])
-    books = ledger.to_dict()
+    _, balance = build_tables(FACTS, events, [response("a", 90)])
+    books = balance.to_dict()
     assert (books["p2p_lost"], books["p2p_unexplained"]) == (25, 3)
     assert (books["http_lost"], books["http_unexplained"]) == (20, 0)
 
 
-def test_wrong_segments_are_counted():
-    _, ledger = tabulate(FACTS, [viewer("a"), segment("a"), segment("a", digest="d7", number=8)], [])
-    assert (ledger.segments_held, ledger.segments_wrong) == (2, 1)
+def test_wrong_segments_are_counted() -> None:
+    _, balance = build_tables(FACTS, [viewer("a"), segment("a"), segment("a", digest="d7", number=8)], [])
+    assert (balance.segments_held, balance.segments_wrong) == (2, 1)
 
 
-def test_reads_journals(tmp_path):
+def test_reads_journals(tmp_path: Path) -> None:
     path = tmp_path / "j.jsonl"
     path.write_text(json.dumps({"event": "x", "at": None}) + "\n")
     [event] = read_events([path])

@@ -1,11 +1,12 @@
 import json
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from p2psim.testbed.recording.event_log import Journal, digest
-from p2psim.testbed.recording.viewer_log import ViewerNotes
+from p2psim.testbed.recording.event_log import EventLog, digest
+from p2psim.testbed.recording.viewer_log import ViewerLog
 from p2psim.wire import SegmentData, encode
 from tests.testbed.virtual_clock import VirtualClock
 
@@ -15,9 +16,9 @@ class Desk:
 
     def __init__(self, path):
         self.path, self.clock = path, VirtualClock()
-        self.journal = Journal(path)
+        self.journal = EventLog(path)
         self.journal.__enter__()
-        self.notes = ViewerNotes(self.journal, self.clock, "v0000")
+        self.notes = ViewerLog(self.journal, self.clock, "v0000")
 
     def at(self, time):
         self.clock.run_until(time)
@@ -29,7 +30,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path):
+def desk(tmp_path: Path):
     desk = Desk(tmp_path / "j.jsonl")
     yield desk
     desk.journal.__exit__(None, None, None)
@@ -41,7 +42,7 @@ def connection(peer="bela", **more):
     return SimpleNamespace(**{**values, **times, **more})
 
 
-def test_a_transfer_from_its_start_to_its_end(desk):
+def test_a_transfer_from_its_start_to_its_end(desk) -> None:
     desk.at(1).attempt_started(7, "p2p", "bela", 100)
     desk.at(1.1).message_came(connection(), encode(SegmentData(7, 1, 300), 65_535)[0], True)
     desk.at(1.5).bytes_received(7, "p2p", "bela", 200)
@@ -65,13 +66,13 @@ def test_a_transfer_from_its_start_to_its_end(desk):
         ("http-error", "failed"),
     ],
 )
-def test_outcomes(desk, said, noted):
+def test_outcomes(desk, said, noted) -> None:
     desk.notes.attempt_started(7, "http", "", 0)
     desk.notes.attempt_ended(7, "http", "", said)
     assert desk.written("transfer")[0]["outcome"] == noted
 
 
-def test_late_bytes_belong_to_the_transfer_they_were_sent_for(desk):
+def test_late_bytes_belong_to_the_transfer_they_were_sent_for(desk) -> None:
     notes = desk.notes
     notes.attempt_started(7, "p2p", "bela", 0)
     notes.attempt_ended(7, "p2p", "bela", "abort")
@@ -89,19 +90,19 @@ def test_late_bytes_belong_to_the_transfer_they_were_sent_for(desk):
     assert [(row["bytes_http"], row["bytes_p2p"]) for row in desk.written("segment")] == [(20, 80)]
 
 
-def test_bytes_that_nobody_asked_for_are_noted_as_well(desk):
+def test_bytes_that_nobody_asked_for_are_noted_as_well(desk) -> None:
     desk.notes.bytes_received(-1, "p2p", "bela", 30)
     assert desk.written("transfer")[0]["segment"] == -1
     assert desk.written("late")[0]["bytes"] == 30
 
 
-def test_bytes_that_were_there_already_took_no_transfer(desk):
+def test_bytes_that_were_there_already_took_no_transfer(desk) -> None:
     desk.notes.attempt_started(7, "p2p", "", 500)
     desk.notes.attempt_ended(7, "p2p", "", "loaded")
     assert desk.written("transfer") == []
 
 
-def test_the_life_of_a_segment(desk):
+def test_the_life_of_a_segment(desk) -> None:
     desk.at(1).segment_asked(7)
     desk.at(2).attempt_started(7, "http", "", 0)
     desk.at(3).bytes_received(7, "http", "", 4)
@@ -116,7 +117,7 @@ def test_the_life_of_a_segment(desk):
     assert (eight["due_at"], eight["played_at"], eight["digest"]) == (4, None, "")
 
 
-def test_a_late_segment_was_due_when_the_player_stalled(desk):
+def test_a_late_segment_was_due_when_the_player_stalled(desk) -> None:
     desk.notes.segment_due(7, 4.0)
     desk.notes.segment_played(7, 5.0)
     desk.notes.write_segments()
@@ -124,7 +125,7 @@ def test_a_late_segment_was_due_when_the_player_stalled(desk):
     assert (row["due_at"], row["played_at"]) == (4, 5)
 
 
-def test_who_offered_a_connection_writes_it_down_and_both_their_bytes(desk):
+def test_who_offered_a_connection_writes_it_down_and_both_their_bytes(desk) -> None:
     desk.notes.connection_over(connection(), "open")
     desk.notes.connection_over(connection("carl", is_ours=False, opened_at=math.nan), "failed")
     assert [(row["peer"], row["sent"], row["received"]) for row in desk.written("link")] == [
@@ -134,7 +135,7 @@ def test_who_offered_a_connection_writes_it_down_and_both_their_bytes(desk):
     assert (row["peer"], row["opened_at"], row["outcome"]) == ("bela", 3, "open")
 
 
-def test_an_announce_is_complete_when_the_next_begins(desk):
+def test_an_announce_is_complete_when_the_next_begins(desk) -> None:
     desk.at(1).announced("started", 5)
     desk.notes.tracker_said("peers", 3)
     desk.notes.tracker_said("offer")
@@ -149,7 +150,7 @@ def test_an_announce_is_complete_when_the_next_begins(desk):
     assert (second["at"], second["sort"]) == (9, "stopped")
 
 
-def test_samples_tell_rates_since_the_last(desk):
+def test_samples_tell_rates_since_the_last(desk) -> None:
     notes = desk.notes
     notes.attempt_started(7, "p2p", "bela", 0)
     notes.bytes_received(7, "p2p", "bela", 300)

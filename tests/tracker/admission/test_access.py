@@ -1,5 +1,7 @@
+from pathlib import Path
+
 import pytest
-from p2p_tracker.admission.access import HashRule, OriginRule, listed
+from p2p_tracker.admission.access import HashRule, OriginRule, read_entries
 from p2p_tracker.errors import OptionError
 
 from tests.tracker.examples import OTHER_SWARM, SWARM
@@ -16,7 +18,9 @@ THIRD = "swarm-cccccccccccccc"
         ([SWARM, OTHER_SWARM.encode().hex()], [SWARM], {OTHER_SWARM}),
     ],
 )
-def test_hashes_are_served_if_allowed_and_not_denied(allowed, denied, served):
+def test_info_hashes_are_served_if_allowed_and_not_denied(
+    allowed: list[str], denied: list[str], served: set[str]
+) -> None:
     rule = HashRule(allowed, denied)
     assert {info_hash for info_hash in (SWARM, OTHER_SWARM, THIRD) if rule.allows(info_hash)} == served
     assert rule.is_open is (not allowed and not denied)
@@ -37,22 +41,24 @@ def test_hashes_are_served_if_allowed_and_not_denied(allowed, denied, served):
         (["https://tv.example"], [], None, True),
     ],
 )
-def test_origins_may_hold_wildcards(allowed, denied, origin, may):
+def test_origins_are_matched_with_wildcards(
+    allowed: list[str], denied: list[str], origin: str | None, may: bool
+) -> None:
     assert OriginRule(allowed, denied).allows(origin) is may
 
 
-def test_an_origin_can_be_required():
+def test_an_origin_can_be_required() -> None:
     assert not OriginRule([], [], is_required=True).allows(None)
 
 
-def test_lists_come_from_files(tmp_path):
+def test_entries_are_read_from_files(tmp_path: Path) -> None:
     path = tmp_path / "hashes"
     path.write_text(f"# ours\n{SWARM}\n\n{OTHER_SWARM} # second\n")
-    assert listed(["x", f"@{path}"], "allow_hashes") == ["x", SWARM, OTHER_SWARM]
+    assert read_entries(["x", f"@{path}"], "allow_hashes") == ["x", SWARM, OTHER_SWARM]
     assert HashRule([f"@{path}"], []).allows(OTHER_SWARM)
 
 
 @pytest.mark.parametrize("entry", ["@/no/such/file", "short"])
-def test_wrong_entries_are_named(entry):
+def test_invalid_entries_are_named_in_the_error(entry: str) -> None:
     with pytest.raises(OptionError, match=entry):
         HashRule([entry], [])

@@ -1,10 +1,14 @@
+from pathlib import Path
+from typing import Any
+
 import pytest
 from p2p_tracker.admission.address_location import Locator
+from p2p_tracker.core.swarm import Location
 from p2p_tracker.errors import OptionError
 
 
 @pytest.mark.parametrize(
-    ("address", "place"),
+    ("address", "location"),
     [
         ("192.0.2.77", ("192.0.2.0/24", "", "")),
         ("::ffff:192.0.2.77", ("192.0.2.0/24", "", "")),
@@ -13,15 +17,15 @@ from p2p_tracker.errors import OptionError
         ("", ()),
     ],
 )
-def test_without_databases_a_place_is_a_network(address, place):
-    assert Locator().locate(address) == place
+def test_without_databases_the_location_is_the_network(address: str, location: Location) -> None:
+    assert Locator().locate(address) == location
 
 
-def test_databases_of_several_publishers_tell_provider_and_country(tmp_path):
+def test_databases_of_several_publishers_give_provider_and_country(tmp_path: Path) -> None:
     pytest.importorskip("maxminddb")
     netaddr, writer = pytest.importorskip("netaddr"), pytest.importorskip("mmdb_writer")
 
-    def write(name, records):
+    def write(name: str, records: dict[str, Any]) -> str:
         database = writer.MMDBWriter(ip_version=4, database_type=name)
         for network, record in records.items():
             database.insert_network(netaddr.IPSet([network]), record)
@@ -37,7 +41,7 @@ def test_databases_of_several_publishers_tell_provider_and_country(tmp_path):
     assert locator.locate("2001:db8::1") == ("2001:db8::/48", "", "")
 
 
-def test_an_unreadable_database_is_named(tmp_path):
+def test_an_unreadable_database_is_named_in_the_error(tmp_path: Path) -> None:
     pytest.importorskip("maxminddb")
     bad = tmp_path / "bad.mmdb"
     bad.write_bytes(b"nothing")

@@ -1,14 +1,14 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from p2p_tracker.admission.rate_limits import Budget, Quota, client_address, networks, quota_key
+from p2p_tracker.admission.rate_limits import Quota, RateLimiter, client_address, networks, quota_key
 from p2p_tracker.errors import OptionError
 
 TRUSTED = networks(["10.0.0.0/8", "2001:db8::1"], "trusted_proxies")
 
 
 @pytest.mark.parametrize(
-    ("address", "forwarded", "found"),
+    ("address", "forwarded", "expected"),
     [
         ("192.0.2.1", None, "192.0.2.1"),
         ("192.0.2.1", "198.51.100.7", "192.0.2.1"),
@@ -22,9 +22,11 @@ TRUSTED = networks(["10.0.0.0/8", "2001:db8::1"], "trusted_proxies")
         ("", "198.51.100.7", ""),
     ],
 )
-def test_only_trusted_proxies_are_believed(address, forwarded, found):
+def test_x_forwarded_for_is_used_only_behind_trusted_proxies(
+    address: str, forwarded: str | None, expected: str
+) -> None:
     headers = {} if forwarded is None else {"x-forwarded-for": forwarded}
-    assert client_address(address, headers, TRUSTED) == found
+    assert client_address(address, headers, TRUSTED) == expected
 
 
 @pytest.mark.parametrize(
@@ -38,49 +40,53 @@ def test_only_trusted_proxies_are_believed(address, forwarded, found):
         ("nonsense", "nonsense"),
     ],
 )
-def test_a_site_shares_a_quota(address, key):
+def test_addresses_of_one_ipv6_site_share_a_key(address: str, key: str) -> None:
     assert quota_key(address) == key
 
 
-def test_wrong_networks_are_named():
+def test_invalid_networks_are_named_in_the_error() -> None:
     with pytest.raises(OptionError, match=r"trusted_proxies = '10\.0\.0\.0/99'"):
         networks(["10.0.0.0/99"], "trusted_proxies")
 
 
-def test_a_quota_counts_what_is_held():
+def test_a_quota_limits_what_a_key_holds_at_a_time() -> None:
     quota = Quota(2)
-    assert [quota.take("a"), quota.take("a"), quota.take("a"), quota.take("b")] == [True, True, False, True]
-    quota.give_back("a")
-    assert quota.take("a")
-    quota.give_back("b")
-    quota.give_back("b")
-    assert quota.take("b")
+    assert [quota.acquire("a"), quota.acquire("a"), quota.acquire("a"), quota.acquire("b")] == [True, True, False, True]
+    quota.release("a")
+    assert quota.acquire("a")
+    quota.release("b")
+    quota.release("b")
+    assert quota.acquire("b")
     endless = Quota(0)
-    assert all(endless.take("a") for _ in range(1000))
-    endless.give_back("a")
+    assert all(endless.acquire("a") for _ in range(1000))
+    endless.release("a")
 
 
 @given(st.lists(st.floats(0, 3), min_size=1, max_size=100), st.floats(0.1, 5), st.integers(1, 10), st.booleans())
-def test_a_budget_allows_its_burst_and_its_rate_and_nothing_more(pauses, rate, burst, forgets):
-    budget, now, allowed = Budget(rate, burst), 0.0, []
+def test_a_rate_limiter_allows_its_burst_and_its_rate_and_no_more(
+    pauses: list[float], rate: float, burst: int, prunes: bool
+) -> None:
+    limiter: RateLimiter[str] = RateLimiter(rate, burst)
+    now, allowed = 0.0, []
     for pause in pauses:
         now += pause
-        if budget.spend("a", now):
+        if limiter.allow("a", now):
             allowed.append(now)
-        if forgets:
-            budget.forget(now)
+        if prunes:
+            limiter.prune(now)
     for i, start in enumerate(allowed):
         for j, end in enumerate(allowed[i:], start=1):
             assert j <= burst + rate * (end - start) + 1e-6
     assert len(allowed) >= min(len(pauses), burst)
 
 
-def test_budgets_recover_and_are_forgotten():
-    budget = Budget(rate=1.0, burst=2.0)
-    assert [budget.spend("a", 0.0) for _ in range(3)] == [True, True, False]
-    assert budget.spend("b", 0.0)
-    assert budget.spend("a", 1.0)
-    budget.forget(2.5)
-    assert set(budget._spent) == {"a"}
-    assert all(Budget(0.0, 1.0).spend("a", 0.0) for _ in range(100))
-    Budget(0.0, 1.0).forget(0.0)
+def test_rate_limits_recover_and_full_buckets_are_pruned() -> None:
+    limiter: RateLimiter[str] = RateLimiter(rate=1.0, burst=2.0)
+    assert [limiter.allow("a", 0.0) for _ in range(3)] == [True, True, False]
+    assert limiter.allow("b", 0.0)
+    assert limiter.allow("a", 1.0)
+    limiter.prune(2.5)
+    assert set(limiter._spent) == {"a"}
+    unlimited: RateLimiter[str] = RateLimiter(0.0, 1.0)
+    assert all(unlimited.allow("a", 0.0) for _ in range(100))
+    unlimited.prune(0.0)

@@ -1,5 +1,7 @@
+from typing import Any
+
 import pytest
-from p2p_tracker.config.options import BrainOptions, Options
+from p2p_tracker.config.options import ServerOptions, TrackerOptions
 from p2p_tracker.errors import OptionError
 
 
@@ -24,13 +26,13 @@ from p2p_tracker.errors import OptionError
         {"log_format": "xml"},
     ],
 )
-def test_senseless_options_are_refused_by_name(options):
+def test_invalid_values_are_refused_with_name_and_value(options: dict[str, Any]) -> None:
     ((name, value),) = options.items()
     with pytest.raises(OptionError, match=name) as caught:
-        Options(**options)
+        ServerOptions(**options)
     assert repr(value) in str(caught.value)
 
 
-def test_lifetime_follows_the_interval_unless_given():
-    assert BrainOptions(interval=20).lifetime == 50
-    assert BrainOptions(interval=20, membership_timeout=33).lifetime == 33
+def test_the_lifetime_is_two_and_a_half_intervals_by_default() -> None:
+    assert TrackerOptions(interval=20).lifetime == 50
+    assert TrackerOptions(interval=20, membership_timeout=33).lifetime == 33

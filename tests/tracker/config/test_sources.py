@@ -1,33 +1,39 @@
 import dataclasses
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
-from p2p_tracker.config.options import Options
+from p2p_tracker.config.options import ServerOptions
 from p2p_tracker.config.sources import describe_options, parse_arguments
 from p2p_tracker.errors import OptionError
 
 TRACKER = Path(__file__).parents[3] / "tracker"
 
 
-def options(arguments=(), environment=None, file=None, tmp_path=None):
-    if file is not None:
-        (tmp_path / "tracker.toml").write_text(file)
-        arguments = ["--config", str(tmp_path / "tracker.toml"), *arguments]
-    return parse_arguments(arguments, environment or {}).options
+def options(arguments: Sequence[str] = (), environment: Mapping[str, str] = MappingProxyType({})) -> ServerOptions:
+    return parse_arguments(arguments, environment).options
 
 
-def test_the_later_source_wins(tmp_path):
+def written(text: str, folder: Path) -> list[str]:
+    """Write a configuration file; return the flag that names it."""
+    path = folder / "tracker.toml"
+    path.write_text(text)
+    return ["--config", str(path)]
+
+
+def test_the_later_source_wins(tmp_path: Path) -> None:
     file = 'port = 1\ninterval = 2\nmax_offers = 3\nhost = "a"\nallow_origins = ["x", "y"]\nrequire_origin = true\n'
     environment = {"TRACKER_INTERVAL": "4", "TRACKER_MAX_OFFERS": "5", "HOME": "/", "TRACKER_STUN_URLS": "a, b"}
-    found = options(["--max-offers", "6", "--no-require-origin"], environment, file, tmp_path)
-    assert (found.port, found.interval, found.max_offers, found.host) == (1, 4, 6, "a")
-    assert found.allow_origins == ("x", "y")
-    assert found.stun_urls == ("a", "b")
-    assert found.require_origin is False
+    parsed = options([*written(file, tmp_path), "--max-offers", "6", "--no-require-origin"], environment)
+    assert (parsed.port, parsed.interval, parsed.max_offers, parsed.host) == (1, 4, 6, "a")
+    assert parsed.allow_origins == ("x", "y")
+    assert parsed.stun_urls == ("a", "b")
+    assert parsed.require_origin is False
 
 
-def test_the_file_may_be_named_by_the_environment(tmp_path):
+def test_an_environment_variable_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "t.toml").write_text("port = 7")
     assert options(environment={"TRACKER_CONFIG": str(tmp_path / "t.toml")}).port == 7
 
@@ -48,9 +54,9 @@ def test_the_file_may_be_named_by_the_environment(tmp_path):
         ("[server]\nport = 1", "server"),
     ],
 )
-def test_wrong_files_are_refused_by_name(file, named, tmp_path):
+def test_invalid_files_are_refused_with_one_line_that_names_the_option(file: str, named: str, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=named) as caught:
-        options(file=file, tmp_path=tmp_path)
+        options(written(file, tmp_path))
     assert "\n" not in str(caught.value)
 
 
@@ -71,16 +77,16 @@ def test_wrong_files_are_refused_by_name(file, named, tmp_path):
         (["--announce-burst", "0"], {}),
     ],
 )
-def test_wrong_flags_and_variables_are_refused(arguments, environment):
+def test_invalid_flags_and_variables_are_refused(arguments: list[str], environment: dict[str, str]) -> None:
     with pytest.raises(OptionError):
         options(arguments, environment)
 
 
-def test_every_option_is_described_and_settable_in_every_way(tmp_path):
+def test_every_option_has_a_description_and_a_flag(tmp_path: Path) -> None:
     described = {name: (default, meaning) for name, default, meaning in describe_options()}
-    assert list(described) == [field.name for field in dataclasses.fields(Options)]
+    assert list(described) == [field.name for field in dataclasses.fields(ServerOptions)]
     assert all(meaning for _, meaning in described.values())
-    for field in dataclasses.fields(Options):
+    for field in dataclasses.fields(ServerOptions):
         flag = "--" + field.name.replace("_", "-")
         if isinstance(field.default, bool):
             assert getattr(options([flag]), field.name) is True
@@ -90,17 +96,17 @@ def test_every_option_is_described_and_settable_in_every_way(tmp_path):
     assert options(["--membership-timeout", "9"]).membership_timeout == 9
 
 
-def test_the_readme_lists_the_options_as_they_are():
+def test_the_readme_lists_every_option_with_default_and_meaning() -> None:
     readme = (TRACKER / "README.md").read_text(encoding="utf-8")
     for name, default, meaning in describe_options():
         assert f"| `{name}` | `{default}` | {meaning} |" in readme or f"| `{name}` |  | {meaning} |" in readme, name
 
 
-def test_the_example_of_a_configuration_is_valid():
+def test_the_example_configuration_is_valid() -> None:
     path = TRACKER / "deploy" / "tracker.toml"
     assert options(["--config", str(path)]).drain == 60
 
 
-def test_tokens_are_asked_for_by_flag():
+def test_flags_ask_for_a_token() -> None:
     invocation = parse_arguments(["--make-token", "60", "--for-swarm", "a", "--for-swarm", "b"], {})
     assert (invocation.token_seconds, invocation.token_swarms) == (60.0, ("a", "b"))

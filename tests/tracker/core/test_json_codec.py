@@ -1,5 +1,6 @@
 import json
 from contextlib import suppress
+from typing import Any
 
 import hypothesis.strategies as st
 import pytest
@@ -28,12 +29,17 @@ IDS = st.text(st.characters(max_codepoint=0xFF), min_size=20, max_size=20)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 
 
-def relay_of(message: Announce) -> list[dict]:
-    return [json.loads(encode(OfferRelay(message.info_hash, "p" * 20, o.offer_id, o.offer))) for o in message.offers]
+def relay_of(message: Announce) -> list[dict[str, Any]]:
+    return [
+        json.loads(encode(OfferRelay(message.info_hash, "p" * 20, offer.offer_id, offer.offer)))
+        for offer in message.offers
+    ]
 
 
 @given(info_hash=IDS, peer_id=IDS, offer_id=IDS, sdp=TEXTS, is_ascii=st.booleans())
-def test_every_code_point_survives_the_way_through(info_hash, peer_id, offer_id, sdp, is_ascii):
+def test_offers_of_any_code_points_are_relayed_unchanged(
+    info_hash: str, peer_id: str, offer_id: str, sdp: str, is_ascii: bool
+) -> None:
     offer = {"type": "offer", "sdp": sdp}
     sent = {"action": "announce", "info_hash": info_hash, "peer_id": peer_id}
     data = json.dumps({**sent, "offers": [{"offer": offer, "offer_id": offer_id}]}, ensure_ascii=is_ascii).encode()
@@ -46,7 +52,7 @@ def test_every_code_point_survives_the_way_through(info_hash, peer_id, offer_id,
 
 
 @given(info_hash=IDS, peer_id=IDS, to=IDS, offer_id=IDS, sdp=TEXTS)
-def test_answers_survive_the_way_through(info_hash, peer_id, to, offer_id, sdp):
+def test_answers_are_relayed_unchanged(info_hash: str, peer_id: str, to: str, offer_id: str, sdp: str) -> None:
     answer = {"type": "answer", "sdp": sdp}
     fields = {"action": "announce", "info_hash": info_hash, "peer_id": peer_id, "offer_id": offer_id, "answer": answer}
     message = decode(as_bytes({**fields, "to_peer_id": to, "trackerid": None}))
@@ -56,7 +62,7 @@ def test_answers_survive_the_way_through(info_hash, peer_id, to, offer_id, sdp):
     assert json.loads(relay) == fields
 
 
-def test_a_session_description_leaves_byte_for_byte_as_it_came():
+def test_a_session_description_is_relayed_byte_for_byte() -> None:
     offer = b'{ "sdp" : "v=0\\r\\n\\u2028\xe2\x80\xa8\\/\\"" ,"type":"offer", "x":[1e3, null]}'
     head = b'{"action":"announce","info_hash":"%b","peer_id":"%b",' % (SWARM.encode(), peer(1).encode())
     message = decode(head + b'"offers":[{"offer_id":"\\u0001\xc3\xbf-id","offer":' + offer + b"}]}")
@@ -88,7 +94,9 @@ def test_a_session_description_leaves_byte_for_byte_as_it_came():
         ({"to_peer_id": 5}, ("", 0, 0, None)),
     ],
 )
-def test_announces_are_read_as_clients_write_them(fields, expected):
+def test_announces_of_all_known_clients_are_decoded(
+    fields: dict[str, Any], expected: tuple[str, int, int | None, int | None]
+) -> None:
     message = decode(as_bytes(wire_announce(1, **fields)))
     assert isinstance(message, Announce)
     assert (message.event, len(message.offers), message.numwant, message.left) == expected
@@ -122,7 +130,9 @@ def test_announces_are_read_as_clients_write_them(fields, expected):
         ({"action": "scrape", "info_hash": ["x", 5]}, "scrape", "x", "info_hash"),
     ],
 )
-def test_refusals_carry_what_a_reply_needs(fields, action, info_hash, reason):
+def test_refusals_carry_action_and_info_hash_of_the_reply(
+    fields: dict[str, Any], action: str, info_hash: str | None, reason: str
+) -> None:
     with pytest.raises(Refusal) as caught:
         decode(as_bytes({**wire_announce(1), **fields}))
     refusal = caught.value
@@ -148,7 +158,7 @@ def test_refusals_carry_what_a_reply_needs(fields, action, info_hash, reason):
         (b'{"action":"announce","offers":' + b"[" * 100_000, 1008),
     ],
 )
-def test_what_is_no_message_ends_the_connection(data, code):
+def test_data_that_is_not_a_message_closes_the_connection(data: bytes, code: int) -> None:
     with pytest.raises(Refusal) as caught:
         decode(data)
     assert caught.value.info_hash is None
@@ -170,13 +180,13 @@ MESSAGES = st.dictionaries(st.sampled_from(FIELDS), VALUES).map(lambda message: 
 
 
 @given(st.binary() | MESSAGES)
-def test_anything_is_understood_or_refused(data):
+def test_arbitrary_data_is_decoded_or_refused(data: bytes) -> None:
     with suppress(Refusal):
         decode(data)
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("scrape_fields", "expected"),
     [
         ({}, None),
         ({"info_hash": SWARM}, (SWARM,)),
@@ -184,19 +194,21 @@ def test_anything_is_understood_or_refused(data):
         ({"info_hash": []}, ()),
     ],
 )
-def test_scrapes_name_none_one_or_many(asked, expected):
-    assert decode(as_bytes({"action": "scrape", **asked})) == Scrape(expected)
+def test_a_scrape_names_no_swarm_one_or_several(
+    scrape_fields: dict[str, Any], expected: tuple[str, ...] | None
+) -> None:
+    assert decode(as_bytes({"action": "scrape", **scrape_fields})) == Scrape(expected)
 
 
 @given(info_hash=IDS, peer_id=IDS, to=IDS, signal=TEXTS)
-def test_extensions_survive_the_way_through(info_hash, peer_id, to, signal):
+def test_messages_of_the_extensions_are_relayed_unchanged(info_hash: str, peer_id: str, to: str, signal: str) -> None:
     fields = {"action": "signal", "info_hash": info_hash, "peer_id": peer_id, "signal": {"candidate": signal}}
     message = decode(as_bytes({**fields, "to_peer_id": to}))
     assert isinstance(message, Signal)
     assert message.to_peer_id == to
     assert json.loads(encode(SignalRelay(message.info_hash, message.peer_id, message.signal))) == fields
-    asked = {"action": "peers", "info_hash": info_hash, "peer_id": peer_id}
-    assert decode(as_bytes(asked)) == PeersRequest(info_hash, peer_id)
+    scrape_fields = {"action": "peers", "info_hash": info_hash, "peer_id": peer_id}
+    assert decode(as_bytes(scrape_fields)) == PeersRequest(info_hash, peer_id)
     assert json.loads(encode(PeersReply(info_hash, [(to, True)]))) == {
         "action": "peers",
         "info_hash": info_hash,
@@ -207,12 +219,14 @@ def test_extensions_survive_the_way_through(info_hash, peer_id, to, signal):
 @pytest.mark.parametrize(
     ("accepts", "expected"), [(["signal"], True), ([], False), ("signal", False), (None, False), ({}, False)]
 )
-def test_an_announce_may_ask_for_signals(accepts, expected):
-    assert decode(as_bytes(wire_announce(1, accepts=accepts))).accepts_signals is expected
+def test_an_announce_says_whether_it_accepts_signals(accepts: object, expected: bool) -> None:
+    message = decode(as_bytes(wire_announce(1, accepts=accepts)))
+    assert isinstance(message, Announce)
+    assert message.accepts_signals is expected
 
 
 @given(info_hash=IDS, numbers=st.tuples(*[st.integers(0, 2**40)] * 3))
-def test_replies_are_what_clients_read(info_hash, numbers):
+def test_replies_have_the_fields_that_clients_read(info_hash: str, numbers: tuple[int, int, int]) -> None:
     a, b, c = numbers
     assert json.loads(encode(AnnounceReply(info_hash, a, b, c))) == {
         "action": "announce",

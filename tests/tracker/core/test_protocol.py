@@ -1,5 +1,5 @@
 import pytest
-from p2p_tracker.core.protocol import Announce, Answer, PeersRequest, Scrape, Signal, action_of, is_id
+from p2p_tracker.core.protocol import Announce, Answer, Incoming, PeersRequest, Scrape, Signal, action_of, is_id
 
 from tests.tracker.examples import SWARM, peer
 
@@ -14,7 +14,7 @@ from tests.tracker.examples import SWARM, peer
         (PeersRequest(SWARM, peer(1)), "peers"),
     ],
 )
-def test_a_reply_names_the_action_of_its_message(message, action):
+def test_a_reply_has_the_action_of_its_message(message: Incoming, action: str) -> None:
     assert action_of(message) == action
 
 
@@ -22,5 +22,5 @@ def test_a_reply_names_the_action_of_its_message(message, action):
     ("text", "expected"),
     [("x" * 20, True), ("ÿ" * 20, True), ("Ā" + "x" * 19, False), ("x" * 19, False), (None, False)],
 )
-def test_identifiers_stand_for_twenty_bytes(text, expected):
+def test_identifiers_are_twenty_code_points_up_to_u00ff(text: object, expected: bool) -> None:
     assert is_id(text) is expected

@@ -1,5 +1,6 @@
 import json
 import logging
+from collections.abc import Callable, Iterator
 
 import pytest
 from p2p_tracker.core.events import Observer
@@ -9,8 +10,8 @@ from tests.tracker.examples import SWARM, peer
 
 
 @pytest.fixture
-def written(capsys):
-    lines = []
+def log_lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[str]]]:
+    lines: list[str] = []
 
     def read() -> list[str]:
         lines.extend(capsys.readouterr().err.splitlines())
@@ -20,7 +21,7 @@ def written(capsys):
     logging.getLogger("p2p_tracker").handlers.clear()
 
 
-def tell_everything(observer: Observer) -> None:
+def notify_of_everything(observer: Observer) -> None:
     observer.announced(SWARM, peer(1), "", 5)
     observer.swarm_created(SWARM)
     observer.peer_added(SWARM, peer(1), 1)
@@ -31,13 +32,13 @@ def tell_everything(observer: Observer) -> None:
     observer.refused(SWARM, "why")
 
 
-def test_each_event_is_a_line_with_its_fields(written):
+def test_each_event_is_a_line_with_its_fields(log_lines: Callable[[], list[str]]) -> None:
     set_up("debug", "json")
     log = EventLog(lambda: 0.0)
     assert log.sees_messages
-    tell_everything(log)
+    notify_of_everything(log)
     log.connection_refused("full")
-    lines = [json.loads(line) for line in written()]
+    lines = [json.loads(line) for line in log_lines()]
     assert [line["event"] for line in lines] == [
         "announce",
         "swarm created",
@@ -55,17 +56,17 @@ def test_each_event_is_a_line_with_its_fields(written):
     assert lines[5] | {"remaining": 0, "reason": "stopped", "swarm": SWARM} == lines[5]
 
 
-def test_text_lines_are_readable_and_info_leaves_out_what_is_frequent(written):
+def test_text_lines_are_readable_and_level_info_omits_frequent_events(log_lines: Callable[[], list[str]]) -> None:
     set_up("info", "text")
     log = EventLog(lambda: 0.0)
     assert not log.sees_messages
-    tell_everything(log)
-    lines = written()
+    notify_of_everything(log)
+    lines = log_lines()
     assert len(lines) == 5
     assert lines[1].endswith(f"INFO peer added swarm={SWARM} peer={peer(1)} total=1")
 
 
-def test_a_flood_is_counted_instead_of_written(written):
+def test_lines_over_the_rate_are_counted_instead_of_logged(log_lines: Callable[[], list[str]]) -> None:
     set_up("info", "text")
     now = [0.0]
     log = EventLog(lambda: now[0], rate=10)
@@ -73,32 +74,32 @@ def test_a_flood_is_counted_instead_of_written(written):
         log.refused(SWARM, "no")
     log.swarm_created(SWARM)
     log.flush()
-    assert len(written()) == 11
+    assert len(log_lines()) == 11
     now[0] = 1.0
     log.flush()
-    assert written()[-1].endswith("WARNING lines left out of=refused count=990")
+    assert log_lines()[-1].endswith("WARNING lines left out of=refused count=990")
     log.refused(SWARM, "no")
-    assert len(written()) == 13
+    assert len(log_lines()) == 13
     now[0] = 2.5
     log.refused(SWARM, "no")
-    assert len(written()) == 14
+    assert len(log_lines()) == 14
 
 
-def test_errors_keep_their_traceback_in_json(written):
+def test_errors_keep_their_traceback_in_json(log_lines: Callable[[], list[str]]) -> None:
     set_up("info", "json")
     try:
         raise ValueError("gone wrong")
     except ValueError:
         logging.getLogger("p2p_tracker").exception("failed")
-    line = json.loads(written()[0])
+    line = json.loads(log_lines()[0])
     assert line["event"] == "failed"
     assert "gone wrong" in line["error"]
 
 
 @pytest.mark.parametrize(("identifier", "shown"), [("plain-id", "plain-id"), ("\xff\x00", "ff00"), ("a\n", "610a")])
-def test_identifiers_are_shown_safely(identifier, shown):
+def test_identifiers_with_unprintable_characters_are_shown_in_hexadecimal(identifier: str, shown: str) -> None:
     assert readable(identifier) == shown
 
 
-def test_an_observer_may_care_for_nothing():
-    tell_everything(Observer())
+def test_the_base_observer_ignores_every_event() -> None:
+    notify_of_everything(Observer())

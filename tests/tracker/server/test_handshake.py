@@ -1,5 +1,5 @@
 import pytest
-from p2p_tracker.server.handshake import accept, is_asked_for
+from p2p_tracker.server.handshake import accept, is_upgrade
 from p2p_tracker.server.http import HttpError
 
 GOOD = {
@@ -14,7 +14,7 @@ GOOD = {
 @pytest.mark.parametrize(
     "connection", ["Upgrade", "upgrade", "keep-alive, Upgrade", "Upgrade,keep-alive", "a , UPGRADE"]
 )
-def test_a_good_request_becomes_a_websocket(connection):
+def test_a_valid_request_is_upgraded(connection: str) -> None:
     answer = accept({**GOOD, "connection": connection}).decode()
     assert answer.startswith("HTTP/1.1 101 ")
     assert answer.endswith("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")  # the example of RFC 6455
@@ -36,7 +36,7 @@ def test_a_good_request_becomes_a_websocket(connection):
         ({"sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==, x"}, 400, "Key"),
     ],
 )
-def test_a_wrong_request_is_told_why(changed, status, named):
+def test_an_invalid_request_is_refused_with_a_reason(changed: dict[str, str], status: int, named: str) -> None:
     with pytest.raises(HttpError, match=named) as caught:
         accept({**GOOD, **changed})
     assert caught.value.response.status == status
@@ -45,5 +45,5 @@ def test_a_wrong_request_is_told_why(changed, status, named):
 @pytest.mark.parametrize(
     ("headers", "expected"), [(GOOD, True), ({"upgrade": "WebSocket"}, True), ({"upgrade": "h2c"}, False), ({}, False)]
 )
-def test_who_wants_a_websocket_says_so(headers, expected):
-    assert is_asked_for(headers) is expected
+def test_upgrade_requests_are_recognised(headers: dict[str, str], expected: bool) -> None:
+    assert is_upgrade(headers) is expected

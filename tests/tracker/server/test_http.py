@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from p2p_tracker.server.http import HttpError, Response, as_json, info_hash_of, parse_request, render
 
 
-def test_a_request_is_read():
+def test_a_request_is_parsed() -> None:
     request = parse_request(b"GET /a%20b?x=1&y= HTTP/1.1\r\nHost: h\r\nAccept:  a \r\nACCEPT:b")
     assert (request.method, request.path, request.query) == ("GET", "/a%20b", {"x": "1", "y": ""})
     assert request.headers == {"host": "h", "accept": "a, b"}
@@ -21,7 +21,7 @@ def test_a_request_is_read():
         (b"OPTIONS * HTTP/1.1", "*"),
     ],
 )
-def test_targets_come_in_several_forms(line, path):
+def test_every_form_of_request_target_is_accepted(line: bytes, path: str) -> None:
     assert parse_request(line).path == path
 
 
@@ -39,19 +39,19 @@ def test_targets_come_in_several_forms(line, path):
         (b"GET / HTTP/1.1\r\n" + b"\r\n".join([b"a: b"] * 101), 431),
     ],
 )
-def test_malformed_requests_have_a_status(head, status):
+def test_malformed_requests_are_refused_with_a_status(head: bytes, status: int) -> None:
     with pytest.raises(HttpError) as caught:
         parse_request(head)
     assert caught.value.response.status == status
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_are_a_request_or_an_error(head):
+def test_arbitrary_bytes_are_a_request_or_an_error(head: bytes) -> None:
     with suppress(HttpError):
         parse_request(head)
 
 
-def test_a_response_tells_its_length_even_without_its_body():
+def test_a_response_states_its_length_even_without_its_body() -> None:
     response = as_json({"a": 1})
     assert render(response).endswith(b'\r\n\r\n{"a": 1}\n')
     head = render(response, has_body=False)
@@ -74,5 +74,5 @@ def test_a_response_tells_its_length_even_without_its_body():
         ("x" * 40, None),
     ],
 )
-def test_info_hashes_are_read_from_urls(text, expected):
+def test_info_hashes_are_parsed_from_urls(text: str, expected: str | None) -> None:
     assert info_hash_of(text) == expected

@@ -1,62 +1,67 @@
 import asyncio
 import socket
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeAlias
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
-from p2p_tracker.server.websocket import CLOSE, PING, PONG, TEXT, Codec
+from p2p_tracker.server.websocket import CLOSE, PING, PONG, TEXT, Codec, WSMsgType
 from websockets.frames import Frame, Opcode
 
 LIMIT = 100_000
 CONTINUATION, BINARY = Opcode.CONT, Opcode.BINARY
 
+Received: TypeAlias = tuple[list[tuple[WSMsgType, bytes]], bytes, bool]
+"""Messages and control frames received, bytes sent, and whether a frame is incomplete."""
+
 
 class Recorder:
-    """Keeps what a codec reads and writes."""
+    """User of a codec that keeps what the codec reads and writes."""
 
-    def __init__(self):
-        self.parts = None
-        self.out = []
-        self.seen = []
+    def __init__(self) -> None:
+        self.parts: bytearray | None = None
+        self.out: list[bytes] = []
+        self.received: list[tuple[WSMsgType, bytes]] = []
 
-    def write(self, data):
+    def write(self, data: bytes) -> None:
         self.out.append(bytes(data))
 
-    def on_control(self, kind, payload):
-        self.seen.append((kind, payload))
+    def on_control(self, kind: WSMsgType, payload: bytes) -> None:
+        self.received.append((kind, payload))
 
-    def on_message(self, data):
-        self.seen.append((TEXT, data))
+    def on_message(self, data: bytes) -> None:
+        self.received.append((TEXT, data))
 
 
 @contextmanager
-def codec(user):
+def codec(user: Recorder) -> Iterator[Codec]:
     with socket.socket() as sock:
-        found = Codec(sock, LIMIT)
-        found.user = user
-        yield found
+        fresh = Codec(sock, LIMIT)
+        fresh.user = user
+        yield fresh
 
 
-def masked(opcode, payload, fin=True):
-    """Build a client's frame with the code of another library."""
-    return Frame(Opcode(opcode), payload, fin=fin).serialize(mask=True)
+def masked(opcode: int | WSMsgType, payload: bytes, fin: bool = True) -> bytes:
+    """Return a client's frame, built by another library."""
+    return Frame(Opcode(WSMsgType(opcode).value), payload, fin=fin).serialize(mask=True)
 
 
-def read(*blocks):
-    """Feed blocks to a fresh codec; return what its user saw and was made to send, and whether a frame is awaited."""
+def read(*blocks: bytes) -> Received:
+    """Return what a fresh codec receives and sends when it is fed with blocks of bytes."""
 
-    async def run():
+    async def run() -> Received:
         user = Recorder()
         with codec(user) as fresh:
             for block in blocks:
                 fresh.feed(block)
-            return user.seen, b"".join(user.out), bool(fresh.pending)
+            return user.received, b"".join(user.out), bool(fresh.pending)
 
     return asyncio.run(run())
 
 
-def cut(data, sizes):
+def cut(data: bytes, sizes: Sequence[int]) -> Iterator[bytes]:
     start = 0
     for size in sizes:
         yield data[start : start + size]
@@ -71,14 +76,17 @@ PAYLOADS = st.binary(max_size=300) | st.integers(0, 70_000).map(bytes)
     st.lists(st.tuples(st.sampled_from([1, 2]), st.lists(PAYLOADS, min_size=1, max_size=3), st.booleans()), max_size=5),
     st.lists(st.integers(0, 200), max_size=30),
 )
-def test_messages_are_the_same_however_the_bytes_are_cut(plan, sizes):
-    data, expected = b"", []
+def test_messages_do_not_depend_on_how_the_bytes_are_divided(
+    plan: list[tuple[int, list[bytes], bool]], sizes: list[int]
+) -> None:
+    data = b""
+    expected: list[tuple[WSMsgType, bytes]] = []
     for opcode, parts, has_ping in plan:
         if sum(map(len, parts)) > LIMIT:
             parts = parts[:1]
-        for place, part in enumerate(parts):
-            is_last = place == len(parts) - 1
-            data += masked(opcode if place == 0 else 0, part, is_last)
+        for position, part in enumerate(parts):
+            is_last = position == len(parts) - 1
+            data += masked(opcode if position == 0 else 0, part, is_last)
             if has_ping and not is_last:
                 data += masked(PING, b"between")
                 expected.append((PING, b"between"))
@@ -86,7 +94,7 @@ def test_messages_are_the_same_however_the_bytes_are_cut(plan, sizes):
     assert read(*cut(data, sizes)) == (expected, b"", False)
 
 
-def test_byte_by_byte_and_with_trailing_data():
+def test_frames_are_read_byte_by_byte_and_with_trailing_data() -> None:
     data = masked(TEXT, b"one") + masked(TEXT, b"2" * 126) + masked(PONG, b"")
     expected = [(TEXT, b"one"), (TEXT, b"2" * 126), (PONG, b"")]
     assert read(*cut(data, [1] * len(data))) == (expected, b"", False)
@@ -94,19 +102,19 @@ def test_byte_by_byte_and_with_trailing_data():
     assert read(masked(TEXT, b"x")[:-1]) == ([], b"", True)
 
 
-def test_a_codec_serves_one_connection_after_the_other():
-    async def run():
+def test_a_codec_serves_several_connections_in_turn() -> None:
+    async def run() -> None:
         one, two = Recorder(), Recorder()
-        with codec(one) as lent:
-            lent.feed(masked(TEXT, b"start", fin=False))
-            assert not lent.pending
-            lent.user = two
-            lent.feed(masked(BINARY, b"whole"))
-            lent.send(TEXT, b"reply")
-            lent.user = one
-            lent.feed(masked(CONTINUATION, b" and end"))
-        assert (one.seen, one.out) == ([(TEXT, b"start and end")], [])
-        assert (two.seen, two.out) == ([(TEXT, b"whole")], [b"\x81\x05reply"])
+        with codec(one) as shared:
+            shared.feed(masked(TEXT, b"start", fin=False))
+            assert not shared.pending
+            shared.user = two
+            shared.feed(masked(BINARY, b"whole"))
+            shared.send(TEXT, b"reply")
+            shared.user = one
+            shared.feed(masked(CONTINUATION, b" and end"))
+        assert (one.received, one.out) == ([(TEXT, b"start and end")], [])
+        assert (two.received, two.out) == ([(TEXT, b"whole")], [b"\x81\x05reply"])
 
     asyncio.run(run())
 
@@ -129,24 +137,24 @@ def test_a_codec_serves_one_connection_after_the_other():
         (masked(TEXT, bytes(LIMIT), fin=False) + masked(0, b"x"), 1009),
     ],
 )
-def test_broken_frames_end_with_a_code(data, code):
-    seen, sent, _ = read(masked(TEXT, b"good"), data)
-    assert seen == [(TEXT, b"good")]
+def test_invalid_frames_are_closed_with_a_code(data: bytes, code: int) -> None:
+    received, sent, _ = read(masked(TEXT, b"good"), data)
+    assert received == [(TEXT, b"good")]
     assert sent[:1] == b"\x88"
     assert int.from_bytes(sent[2:4], "big") == code
     assert len(sent) == 2 + sent[1]
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_frames_or_an_error(data):
-    seen, sent, _ = read(data)
+def test_arbitrary_bytes_are_frames_or_an_error(data: bytes) -> None:
+    received, sent, _ = read(data)
     assert sent[:1] in (b"", b"\x88")
-    assert len(seen) <= len(data) // 6
+    assert len(received) <= len(data) // 6
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 8192, 8193, 65535, 65536])
-def test_frames_are_what_another_library_writes(size):
-    async def run():
+def test_frames_equal_those_of_another_library(size: int) -> None:
+    async def run() -> bytes:
         user = Recorder()
         with codec(user) as fresh:
             fresh.send(TEXT, bytes(size))

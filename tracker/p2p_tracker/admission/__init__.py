@@ -1,1 +1,1 @@
-"""Admission: origins, tokens, quotas per address, location of addresses."""
+"""Admission of clients and messages: origins, tokens, limits per address, location of addresses."""

@@ -1,4 +1,4 @@
-"""Who may use a tracker, and for what."""
+"""Allow and deny rules for info hashes and page origins."""
 
 import re
 from collections.abc import Sequence
@@ -8,37 +8,39 @@ from pathlib import Path
 from p2p_tracker.errors import OptionError
 from p2p_tracker.server.http import info_hash_of
 
-__all__ = ["HashRule", "OriginRule", "listed"]
+__all__ = ["HashRule", "OriginRule", "read_entries"]
 
 
-def listed(entries: Sequence[str], name: str) -> list[str]:
-    """Resolve entries of the form ``@FILE`` to the lines of the file; empty lines and ``#`` comments do not count.
+def read_entries(entries: Sequence[str], name: str) -> list[str]:
+    """Return entries with those of the form ``@FILE`` replaced by the lines of the file.
+
+    Empty lines and ``#`` comments of a file are skipped.
 
     Raises
     ------
     OptionError
         When a file cannot be read.
     """
-    found: list[str] = []
+    resolved: list[str] = []
     for entry in entries:
         if not entry.startswith("@"):
-            found.append(entry)
+            resolved.append(entry)
             continue
         try:
             lines = Path(entry[1:]).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise OptionError(f"{name} = {entry!r}: {error}") from None
-        found += [text for line in lines if (text := line.partition("#")[0].strip())]
-    return found
+        resolved += [text for line in lines if (text := line.partition("#")[0].strip())]
+    return resolved
 
 
 class HashRule:
-    """Which info hashes are served: those allowed (all, if none is named) and not denied.
+    """Rule for the info hashes that are served: those allowed (all, if the list is empty) and not denied.
 
     Raises
     ------
     OptionError
-        When an entry is no info hash.
+        When an entry is not an info hash.
     """
 
     def __init__(self, allowed: Sequence[str], denied: Sequence[str]):
@@ -47,38 +49,38 @@ class HashRule:
 
     @property
     def is_open(self) -> bool:
-        """Whether everything is served."""
+        """True if every info hash is served."""
         return self._allowed is None and not self._denied
 
     def allows(self, info_hash: str) -> bool:
-        """Tell whether a swarm is served."""
+        """Return whether an info hash is served."""
         return (self._allowed is None or info_hash in self._allowed) and info_hash not in self._denied
 
 
 def _hashes(entries: Sequence[str], name: str) -> frozenset[str]:
-    found = set()
-    for entry in listed(entries, name):
+    info_hashes = set()
+    for entry in read_entries(entries, name):
         info_hash = info_hash_of(entry)
         if info_hash is None:
             raise OptionError(f"{name} = {entry!r}: 40 hexadecimal digits or 20 characters are accepted")
-        found.add(info_hash)
-    return frozenset(found)
+        info_hashes.add(info_hash)
+    return frozenset(info_hashes)
 
 
 class OriginRule:
-    """Pages of which origins may connect: those allowed (all, if none is named) and not denied.
+    """Rule for the origins whose pages may connect: those allowed (all, if the list is empty) and not denied.
 
-    Entries may hold wildcards: ``https://*.example.org``. A client that sends no origin is no browser, and may connect
-    unless an origin is required.
+    Entries may contain wildcards: ``https://*.example.org``. A client that sends no origin is not a browser; it may
+    connect unless an origin is required.
     """
 
     def __init__(self, allowed: Sequence[str], denied: Sequence[str], *, is_required: bool = False):
-        self._allowed = [_pattern(entry) for entry in listed(allowed, "allow_origins")]
-        self._denied = [_pattern(entry) for entry in listed(denied, "deny_origins")]
+        self._allowed = [_pattern(entry) for entry in read_entries(allowed, "allow_origins")]
+        self._denied = [_pattern(entry) for entry in read_entries(denied, "deny_origins")]
         self._is_required = is_required
 
     def allows(self, origin: str | None) -> bool:
-        """Tell whether a page may connect."""
+        """Return whether a client with this Origin header may connect."""
         if origin is None:
             return not self._is_required
         is_allowed = not self._allowed or any(pattern.match(origin.lower()) for pattern in self._allowed)

@@ -1,25 +1,26 @@
-"""Where an address is: its network, and, with databases of the operator, its provider and country."""
+"""Location of an IP address: its network, and from the operator's databases its provider and country."""
 
 import ipaddress
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from p2p_tracker.core.swarm import Place
+from p2p_tracker.core.swarm import Location
 from p2p_tracker.errors import OptionError
 
 __all__ = ["Locator"]
 
-_IPV4_PREFIX, _IPV6_PREFIX = 24, 48  # what providers hand out to one site or neighbourhood
+_IPV4_PREFIX, _IPV6_PREFIX = 24, 48  # bits; providers assign such networks to one site or neighbourhood
 
 
 class Locator:
-    """Finds places.
+    """Locator of IP addresses.
 
     Parameters
     ----------
     databases
-        MaxMind files (.mmdb) with countries or autonomous systems, of any publisher; they need the maxminddb package.
+        MaxMind files (.mmdb) of any publisher with countries or autonomous systems; reading them needs the maxminddb
+        package.
 
     Raises
     ------
@@ -31,8 +32,8 @@ class Locator:
         self._readers = [_open(path) for path in databases]
         self.locate = lru_cache(maxsize=10_000)(self._locate)
 
-    def _locate(self, address: str) -> Place:
-        """Name the network, the provider and the country of an address, as far as they are known."""
+    def _locate(self, address: str) -> Location:
+        """Return network, provider and country of an address; a name that is not known is empty."""
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:
@@ -45,7 +46,7 @@ class Locator:
         for reader in self._readers:
             try:
                 record = reader.get(str(parsed))
-            except ValueError:  # an IPv6 address, and a database of IPv4
+            except ValueError:  # an IPv6 address in a database of IPv4 addresses
                 continue
             provider = provider or _provider(record)
             country = country or _country(record)

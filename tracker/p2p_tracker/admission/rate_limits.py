@@ -1,4 +1,4 @@
-"""How much one address may ask for, and whose address counts."""
+"""Limits per client address, and the client's address behind trusted proxies."""
 
 import ipaddress
 from collections import Counter
@@ -7,35 +7,36 @@ from typing import Generic, TypeAlias, TypeVar
 
 from p2p_tracker.errors import OptionError
 
-__all__ = ["Budget", "Quota", "client_address", "networks", "quota_key"]
+__all__ = ["Quota", "RateLimiter", "client_address", "networks", "quota_key"]
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_IPV6_SITE = 64  # one customer has at least this much
+_IPV6_SITE = 64  # bits; a customer is assigned a network of at least this size
 
 
 def networks(texts: Sequence[str], name: str) -> list[Network]:
-    """Read addresses and networks.
+    """Return the networks that texts denote; an address is a network of one address.
 
     Raises
     ------
     OptionError
-        When one is neither.
+        When a text is neither an address nor a network.
     """
-    found: list[Network] = []
+    result: list[Network] = []
     for text in texts:
         try:
-            found.append(ipaddress.ip_network(text.strip(), strict=False))
+            result.append(ipaddress.ip_network(text.strip(), strict=False))
         except ValueError:
             message = f"{name} = {text!r}: an address or a network such as 10.0.0.0/8 is accepted"
             raise OptionError(message) from None
-    return found
+    return result
 
 
 def client_address(address: str, headers: Mapping[str, str], trusted: Sequence[Network]) -> str:
-    """Find the address of who asks: that of the socket, or what a trusted proxy says.
+    """Return the client's address: that of the socket, or the one that trusted proxies report.
 
-    X-Forwarded-For is read from the right, through as many trusted proxies as there are; the rest anybody could write.
+    X-Forwarded-For is read from the right, as long as the address is that of a trusted proxy; what stands further left
+    may be forged.
     """
     chain = [part.strip() for part in headers.get("x-forwarded-for", "").split(",") if part.strip()]
     while chain and _is_in(address, trusted):
@@ -52,7 +53,7 @@ def _is_in(address: str, trusted: Sequence[Network]) -> bool:
 
 
 def quota_key(address: str) -> str:
-    """Name who shares a quota with an address: an IPv4 address alone, an IPv6 address with its /64."""
+    """Return the key under which an address is limited: an IPv4 address itself, the /64 of an IPv6 address."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -65,22 +66,22 @@ def quota_key(address: str) -> str:
 
 
 class Quota:
-    """How many of something one key may hold at a time; 0 is no limit."""
+    """Limit of what one key may hold at a time, such as connections; 0 is no limit."""
 
     def __init__(self, limit: int):
         self._limit = limit
         self._held: Counter[str] = Counter()
 
-    def take(self, key: str) -> bool:
-        """Take one, if there is one left."""
+    def acquire(self, key: str) -> bool:
+        """Count one more for a key and return True, or return False if the key has reached its limit."""
         if self._limit and self._held[key] >= self._limit:
             return False
         if self._limit:
             self._held[key] += 1
         return True
 
-    def give_back(self, key: str) -> None:
-        """Give one back."""
+    def release(self, key: str) -> None:
+        """Count one less for a key."""
         if self._held[key] > 1:
             self._held[key] -= 1
         else:
@@ -90,16 +91,16 @@ class Quota:
 K = TypeVar("K", bound=Hashable)
 
 
-class Budget(Generic[K]):
-    """How often one key may do something: `rate` per second in the long run, `burst` at once; 0 is no limit."""
+class RateLimiter(Generic[K]):
+    """Token bucket per key: `rate` events per second in the long run, `burst` at once; a rate of 0 is no limit."""
 
     def __init__(self, rate: float, burst: float):
         self._rate = rate
         self._burst = burst
-        self._spent: dict[K, tuple[float, float]] = {}  # how much, when
+        self._spent: dict[K, tuple[float, float]] = {}  # level of the bucket, and when it was computed
 
-    def spend(self, key: K, now: float) -> bool:
-        """Spend one, if the budget allows."""
+    def allow(self, key: K, now: float) -> bool:
+        """Count an event of a key and return True, or return False if the key is over its limit."""
         if not self._rate:
             return True
         spent, at = self._spent.get(key, (0.0, now))
@@ -109,11 +110,11 @@ class Budget(Generic[K]):
         self._spent[key] = (spent, now)
         return True
 
-    def drop(self, key: K) -> None:
-        """Forget what a key has spent."""
+    def reset(self, key: K) -> None:
+        """Delete the state of a key."""
         self._spent.pop(key, None)
 
-    def forget(self, now: float) -> None:
-        """Drop the keys whose budget is whole again."""
+    def prune(self, now: float) -> None:
+        """Delete the keys whose bucket is full again."""
         recovery = self._burst / self._rate if self._rate else 0.0
         self._spent = {key: (spent, at) for key, (spent, at) in self._spent.items() if now - at < recovery}

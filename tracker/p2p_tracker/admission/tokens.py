@@ -1,7 +1,8 @@
-"""Signed tokens: who may use a tracker, until when, and for which swarms.
+"""Signed tokens that permit the use of a tracker until a time, for all swarms or for some.
 
 A token is ``PAYLOAD.SIGNATURE``, both in base64url without padding. The payload is JSON with ``exp`` (seconds since the
-epoch) and, if it is only good for some swarms, ``swarms`` (info hashes in hexadecimal). The signature is HMAC-SHA256.
+epoch) and, if the token is valid only for some swarms, ``swarms`` (info hashes in hexadecimal). The signature is
+HMAC-SHA256.
 """
 
 import base64
@@ -16,18 +17,18 @@ __all__ = ["Claims", "sign", "verify"]
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token allows; `swarms` is None when it is good for all."""
+    """Claims of a valid token; `expires` is in seconds since the epoch, and `swarms` is None for all swarms."""
 
     expires: float
     swarms: frozenset[str] | None = None
 
     def allows(self, info_hash: str) -> bool:
-        """Tell whether a swarm may be entered."""
+        """Return whether the token is valid for a swarm."""
         return self.swarms is None or info_hash in self.swarms
 
 
 def sign(secret: str, expires: float, swarms: Iterable[str] | None = None) -> str:
-    """Make a token for some info hashes, or all."""
+    """Return a token for some info hashes, or for all."""
     payload: dict[str, object] = {"exp": int(expires)}
     if swarms is not None:
         payload["swarms"] = [info_hash.encode("latin-1").hex() for info_hash in swarms]
@@ -36,7 +37,7 @@ def sign(secret: str, expires: float, swarms: Iterable[str] | None = None) -> st
 
 
 def verify(secret: str, token: str, now: float) -> Claims | None:
-    """Read a token; None if it is not ours, malformed, or too old."""
+    """Return the claims of a token; None if its signature is wrong, it is malformed, or it has expired."""
     body, _, signature = token.partition(".")
     if not hmac.compare_digest(signature.encode(), _signature(secret, body).encode()):
         return None

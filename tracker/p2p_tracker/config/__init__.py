@@ -1,1 +1,1 @@
-"""Configuration: the options of a tracker, and the sources from which they are read."""
+"""Configuration: the tracker's options, and reading them from file, environment and command line."""

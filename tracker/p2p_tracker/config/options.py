@@ -1,4 +1,4 @@
-"""The options of a tracker: what there is to decide, and what is a sensible value."""
+"""Options of the tracker with their defaults, and the values that they accept."""
 
 import math
 from dataclasses import dataclass
@@ -6,70 +6,79 @@ from dataclasses import dataclass
 from p2p_tracker.core.matching import STRATEGIES
 from p2p_tracker.errors import OptionError
 
-__all__ = ["BrainOptions", "Options", "require"]
+__all__ = ["TICK", "ServerOptions", "TrackerOptions", "require"]
+
+TICK = 1.0
+"""Seconds between two runs of the periodic work, which sends pings and drops what has expired."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BrainOptions:
-    """How a tracker behaves.
+class TrackerOptions:
+    """Options of the sans-IO core.
 
     Raises
     ------
     OptionError
-        When a value makes no sense.
+        When a value is invalid.
     """
 
     interval: float = 120.0
-    """Seconds between the announces of a peer, as it is told."""
+    """Announce interval in seconds, sent to clients in the reply to an announce."""
 
     interval_jitter: float = 0.1
-    """Share by which the interval varies, so that peers of a restarted tracker do not come back together."""
+    """Largest random deviation of the interval, as a share of it; it spreads announces after a restart."""
 
     membership_timeout: float | None = None
-    """Seconds without an announce after which a peer is removed; None is two and a half intervals."""
+    """Seconds without an announce after which a peer is removed; None means two and a half intervals."""
 
     heartbeat_timeout: float = 60.0
-    """Seconds of silence (no message, no pong) after which a connection is given up; may be infinite."""
+    """Seconds without a message or pong after which a connection is closed and its peers removed; inf means never."""
 
     max_offers: int = 20
-    """Offers of one announce that are passed on."""
+    """Maximum number of offers relayed per announce."""
 
     max_peers_per_swarm: int = 0
-    """Peers in one swarm; 0 is no limit."""
+    """Maximum number of peers in a swarm; 0 means no limit."""
 
     max_swarms: int = 0
-    """Swarms in all; 0 is no limit."""
+    """Maximum number of swarms; 0 means no limit."""
 
     max_swarms_per_connection: int = 1000
-    """Peers (ids and swarms) on one connection; a page of many players needs a few dozen. 0 is no limit."""
+    """Maximum number of memberships (peer id and swarm) per connection; a page needs a few dozen. 0 means no limit."""
 
     max_scrape: int = 1000
-    """Swarms in one reply to a scrape; asking for all gives no more."""
+    """Maximum number of swarms in the reply to a scrape, also to a scrape of all swarms."""
 
     max_listed: int = 200
-    """Peers in one list of a swarm."""
+    """Maximum number of peers in the reply to the extension action `peers`."""
 
     matching: str = "random"
-    """Name of the strategy that picks who gets an offer."""
+    """Strategy that chooses the receivers of offers: random, least-recently-offered or locality."""
 
     takeover: str = "always"
-    """When a peer id announced from a second connection moves there: `always`, or once the first is `silent`."""
+    """When a peer id moves to another connection that announces it: always, or only if its old one is silent."""
 
     def __post_init__(self) -> None:
         for name in ("interval", "heartbeat_timeout"):
             require(getattr(self, name) > 0, name, getattr(self, name), "a positive number of seconds")
         require(self.interval < math.inf, "interval", self.interval, "a finite number of seconds")
         if self.membership_timeout is not None:
-            require(self.membership_timeout > 0, "membership_timeout", self.membership_timeout, "a positive number")
-        require(0 <= self.interval_jitter < 1, "interval_jitter", self.interval_jitter, "a share from 0 up to 1")
+            timeout = self.membership_timeout
+            require(timeout > 0, "membership_timeout", timeout, "a positive number of seconds")
+        require(
+            0 <= self.interval_jitter < 1,
+            "interval_jitter",
+            self.interval_jitter,
+            "a number of at least 0 and less than 1",
+        )
         for name in _COUNTS:
-            require(getattr(self, name) >= 0, name, getattr(self, name), "a whole number, not negative")
+            require(getattr(self, name) >= 0, name, getattr(self, name), "a whole number of 0 or more")
         require(self.matching in STRATEGIES, "matching", self.matching, "one of " + ", ".join(STRATEGIES))
         require(self.takeover in ("always", "silent"), "takeover", self.takeover, "always or silent")
 
     @property
     def lifetime(self) -> float:
-        """Seconds that a membership lives after an announce."""
+        """Seconds after an announce until a membership expires."""
         return 2.5 * self.interval if self.membership_timeout is None else self.membership_timeout
 
 
@@ -84,127 +93,130 @@ _COUNTS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options(BrainOptions):
-    """How a tracker behaves and where it listens.
+class ServerOptions(TrackerOptions):
+    """Options of the tracker server: those of the core, and those of sockets, admission, pages and logs.
 
     Raises
     ------
     OptionError
-        When a value makes no sense.
+        When a value is invalid.
     """
 
     host: str = "127.0.0.1"
-    """Name or address to listen on; empty means every address of the machine."""
+    """Host name or address on which the tracker listens; empty means every address of the machine."""
 
     port: int = 8000
-    """TCP port for WebSocket and HTTP; 0 takes a free one."""
+    """TCP port for WebSocket and HTTP; 0 chooses a free port."""
 
     tls_certificate: str = ""
-    """File with the certificate chain (PEM); with it, only wss and https are spoken."""
+    """PEM file with the certificate chain; if it is set, only wss and https are accepted."""
 
     tls_key: str = ""
-    """File with the private key of the certificate."""
+    """PEM file with the private key of the certificate."""
 
     max_message: int = 256 * 1024
-    """Bytes of one message of a client; an announce with ten offers has some 15 KB."""
+    """Maximum size of a client's message in bytes; an announce with ten offers has about 15 KB."""
 
     max_backlog: int = 1024 * 1024
     """Bytes that a client may leave unread before it is dropped."""
 
     ping_interval: float = 25.0
-    """Seconds between pings; proxies cut what is idle for 60 s."""
+    """Seconds between two pings to a client; many proxies close a connection that is idle for 60 s."""
 
     request_timeout: float = 20.0
-    """Seconds in which a new connection must have said what it wants."""
+    """Seconds within which the HTTP request of a new connection must be complete."""
 
     max_connections: int = 0
-    """Connections in all; 0 is no limit."""
+    """Maximum number of WebSockets; 0 means no limit."""
 
     max_memory: float = 2048.0
-    """MiB by which the process may grow; above, no peer is let in, and slow readers are dropped. 0 is no limit."""
+    """MiB by which the process may grow; above it, new peers are refused and slow readers dropped. 0 means no limit."""
 
     max_refusals: int = 100
-    """Messages of one connection that are refused before it is closed; one a second is forgiven. 0 is no limit."""
+    """Refused messages after which a connection is closed; one per second is not counted. 0 means no limit."""
 
     max_connections_per_address: int = 0
-    """Connections of one IPv4 address or IPv6 /64; 0 is no limit. Behind a proxy, name it in trusted_proxies."""
+    """Maximum number of WebSockets per IPv4 address or IPv6 /64; 0 means no limit. See also trusted_proxies."""
 
     announce_rate: float = 0.0
-    """Announces per second that one IPv4 address or IPv6 /64 may send in the long run; 0 is no limit."""
+    """Announces per second accepted from one IPv4 address or IPv6 /64 in the long run; 0 means no limit."""
 
     announce_burst: float = 200.0
-    """Announces that one address may send at once, where announce_rate is set."""
+    """Announces accepted from one address at once, if announce_rate is set."""
 
     trusted_proxies: tuple[str, ...] = ()
-    """Addresses and networks whose X-Forwarded-For is believed."""
+    """Addresses and networks of proxies whose X-Forwarded-For is trusted."""
 
     allow_hashes: tuple[str, ...] = ()
-    """Info hashes that are served, in hexadecimal or as 20 characters, or @FILE; none named means all."""
+    """Info hashes that are served (40 hexadecimal digits, 20 characters, or @FILE); an empty list means all."""
 
     deny_hashes: tuple[str, ...] = ()
-    """Info hashes that are not served."""
+    """Info hashes that are not served (as in allow_hashes)."""
 
     allow_origins: tuple[str, ...] = ()
-    """Origins of pages that may connect, such as https://*.example.org, or @FILE; none named means all."""
+    """Origins whose pages may connect (such as https://*.example.org, or @FILE); an empty list means all."""
 
     deny_origins: tuple[str, ...] = ()
-    """Origins of pages that may not connect."""
+    """Origins whose pages may not connect (as in allow_origins)."""
 
     require_origin: bool = False
-    """Whether clients that send no origin (all that are no browsers) are turned away."""
+    """Refuse clients without an Origin header, which are not browsers."""
 
     token_secret: str = ""
-    """Secret of the signed tokens that clients must bring as ?token=; empty lets everybody in."""
+    """Secret of the signed tokens that clients must send as ?token=; empty means that no token is needed."""
 
     publish_swarms: bool = True
-    """Whether info hashes and peers are shown over HTTP; counts always are."""
+    """Show info hashes and peers over HTTP and to a scrape of all swarms; counts are always shown."""
 
     geo_databases: tuple[str, ...] = ()
     """MaxMind files (.mmdb) with providers and countries, for matching by locality."""
 
     stun_urls: tuple[str, ...] = ()
-    """STUN servers that /tracker/ice names, such as stun:stun.example.org."""
+    """STUN servers that /tracker/ice lists, such as stun:stun.example.org."""
 
     turn_urls: tuple[str, ...] = ()
-    """TURN servers that /tracker/ice names, such as turn:turn.example.org?transport=udp."""
+    """TURN servers that /tracker/ice lists, such as turn:turn.example.org?transport=udp."""
 
     turn_secret: str = ""
     """Secret shared with the TURN servers (coturn: static-auth-secret)."""
 
     turn_lifetime: float = 6 * 3600.0
-    """Seconds that a password for the TURN servers is good for."""
+    """Seconds for which a TURN password is valid."""
 
     libraries: str = "node_modules"
-    """Folder of npm packages with the player's libraries; those it lacks come from a public CDN."""
+    """Folder of npm packages with the player's libraries; browsers load missing ones from a public CDN."""
 
     channels: str = ""
-    """JSON file with the list of the channels page; without it there is a demonstration."""
+    """JSON file with the list of channels; without it, the channels page shows demonstration streams."""
 
     drain: float = 0.0
-    """Seconds over which connections are closed when told to stop, so that clients do not come back all at once."""
+    """Seconds over which connections are closed at shutdown, so that clients do not reconnect all at once."""
 
     log_level: str = "info"
-    """Least severe log lines written: debug, info, warning or error."""
+    """Lowest severity that is logged: debug, info, warning or error."""
 
     log_format: str = "text"
-    """Form of log lines on standard error: text or json."""
+    """Format of log lines on standard error: text or json."""
 
     log_rate: int = 200
-    """Lines per second of one kind of event; what is more is counted and told once a second. 0 is no limit."""
+    """Maximum log lines per second and kind of event; the number of omitted lines is logged. 0 means no limit."""
 
     def __post_init__(self) -> None:
-        BrainOptions.__post_init__(self)
+        TrackerOptions.__post_init__(self)
         require(0 <= self.port <= 65535, "port", self.port, "a number from 0 to 65535")
         require(
-            bool(self.tls_certificate) == bool(self.tls_key), "tls_key", self.tls_key, "a file with tls_certificate"
+            bool(self.tls_certificate) == bool(self.tls_key),
+            "tls_key",
+            self.tls_key,
+            "a file together with tls_certificate, and nothing without it,",
         )
         for name in ("max_message", "max_backlog"):
-            require(getattr(self, name) >= 1024, name, getattr(self, name), "at least 1024 bytes")
+            require(getattr(self, name) >= 1024, name, getattr(self, name), "a number of at least 1024 bytes")
         for name in ("ping_interval", "request_timeout", "turn_lifetime"):
             require(getattr(self, name) > 0, name, getattr(self, name), "a positive number of seconds")
-        require(self.announce_burst >= 1, "announce_burst", self.announce_burst, "at least 1")
+        require(self.announce_burst >= 1, "announce_burst", self.announce_burst, "a number of at least 1")
         for name in _NUMBERS:
-            require(getattr(self, name) >= 0, name, getattr(self, name), "a number that is not negative")
+            require(getattr(self, name) >= 0, name, getattr(self, name), "a number of 0 or more")
         levels = ("debug", "info", "warning", "error")
         require(self.log_level in levels, "log_level", self.log_level, "one of " + ", ".join(levels))
         require(self.log_format in ("text", "json"), "log_format", self.log_format, "text or json")
@@ -221,13 +233,13 @@ _NUMBERS = (
 )
 
 
-def require(is_good: bool, name: str, value: object, accepted: str) -> None:
-    """Refuse the value of an option that is not `accepted`.
+def require(is_valid: bool, name: str, value: object, accepted: str) -> None:
+    """Raise an error that names an option, its value and what is `accepted`, unless the value is valid.
 
     Raises
     ------
     OptionError
-        When it is not good.
+        When `is_valid` is False.
     """
-    if not is_good:
+    if not is_valid:
         raise OptionError(f"{name} = {value!r}: {accepted} is accepted")

@@ -1,8 +1,8 @@
-"""Where the options of a tracker come from.
+"""Sources of the options: defaults, TOML file, environment variables and command-line flags.
 
-One set of options, four sources; the later wins: the defaults, a TOML file (``--config FILE``, or the variable
-TRACKER_CONFIG), environment variables (``TRACKER_MAX_OFFERS=5``), flags (``--max-offers 5``). A name that is no option
-is an error in all of them.
+A later source overrides an earlier one: the defaults, a TOML file (``--config FILE``, or the variable TRACKER_CONFIG),
+environment variables (``TRACKER_MAX_OFFERS=5``), flags (``--max-offers 5``). An unknown option is an error in each of
+them.
 """
 
 import argparse
@@ -15,36 +15,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, get_type_hints
 
-from p2p_tracker.config.options import BrainOptions, Options, require
+from p2p_tracker.config.options import ServerOptions, TrackerOptions, require
 from p2p_tracker.errors import OptionError
 
 __all__ = ["Invocation", "describe_options", "parse_arguments"]
 
 _PREFIX = "TRACKER_"
-
-
-_KINDS: dict[str, object] = get_type_hints(Options)
+_TYPES: dict[str, object] = get_type_hints(ServerOptions)
 
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """What a command line asks for."""
+    """Parsed command line."""
 
-    options: Options
+    options: ServerOptions
     is_json: bool
-    """Whether to say the address as JSON."""
+    """True if the address is printed as JSON."""
     token_seconds: float | None
-    """If given, make a token that lives so long, and do not serve."""
+    """Lifetime of a token to print instead of running the tracker; None runs the tracker."""
     token_swarms: tuple[str, ...]
+    """Info hashes for which the token is valid; an empty tuple means all."""
 
 
 def parse_arguments(arguments: Sequence[str] | None, environment: Mapping[str, str]) -> Invocation:
-    """Put together the options of a command line, its environment and its file.
+    """Return the options that command line, environment and file give together.
 
     Raises
     ------
     OptionError
-        When an option is unknown or makes no sense.
+        When an option is unknown or invalid, or the file cannot be read.
     """
     given = vars(_parser().parse_args(arguments))
     is_json, token_seconds = given.pop("json"), given.pop("make_token")
@@ -52,21 +51,22 @@ def parse_arguments(arguments: Sequence[str] | None, environment: Mapping[str, s
     path = given.pop("config") or environment.get(_PREFIX + "CONFIG", "")
     values = {**_from_file(path), **_from_environment(environment)}
     values |= {name: _from_text(name, text) if isinstance(text, str) else text for name, text in given.items()}
-    return Invocation(Options(**values), is_json, token_seconds, token_swarms)
+    return Invocation(ServerOptions(**values), is_json, token_seconds, token_swarms)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m p2p_tracker", description="A WebTorrent tracker.", allow_abbrev=False)
     parser.add_argument("--config", metavar="FILE", default="", help="TOML file with options")
-    parser.add_argument("--json", action="store_true", help="say the address as one JSON object")
+    parser.add_argument("--json", action="store_true", help="print the address as a JSON object")
     parser.add_argument(
-        "--make-token", metavar="SECONDS", type=float, help="print a token that lives so long, and stop"
+        "--make-token", metavar="SECONDS", type=float, help="print a token that is valid for SECONDS, and exit"
     )
-    parser.add_argument("--for-swarm", metavar="HASH", action="append", default=[], help="what the token is good for")
+    meaning = "info hash for which the token is valid; may be repeated; without it, the token is valid for all"
+    parser.add_argument("--for-swarm", metavar="HASH", action="append", default=[], help=meaning)
     for name, default, text in describe_options():
         flag = "--" + name.replace("_", "-")
         text = f"{text} [{default}]".replace("%", "%%")
-        if _KINDS[name] is bool:
+        if _TYPES[name] is bool:
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=text)
         else:
             parser.add_argument(flag, default=argparse.SUPPRESS, metavar="X", help=text)
@@ -79,20 +79,22 @@ class _Parser(argparse.ArgumentParser):
 
 
 def describe_options() -> list[tuple[str, str, str]]:
-    """List name, default and meaning of every option, as they stand in the code."""
+    """Return name, default and meaning of every option, from the fields and docstrings of the options' classes."""
     meanings: dict[str, str] = {}
-    for kind in (BrainOptions, Options):
-        body = ast.parse(inspect.getsource(kind)).body[0]
+    for option_type in (TrackerOptions, ServerOptions):
+        body = ast.parse(inspect.getsource(option_type)).body[0]
         assert isinstance(body, ast.ClassDef)
         for line, after in zip(body.body, body.body[1:], strict=False):
             if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
                 assert isinstance(after, ast.Expr)
                 assert isinstance(after.value, ast.Constant)
                 meanings[line.target.id] = str(after.value.value)
-    return [(field.name, _shown(field.default), meanings[field.name]) for field in dataclasses.fields(Options)]
+    return [
+        (field.name, _formatted(field.default), meanings[field.name]) for field in dataclasses.fields(ServerOptions)
+    ]
 
 
-def _shown(default: object) -> str:
+def _formatted(default: object) -> str:
     return ",".join(default) if isinstance(default, tuple) else str(default)
 
 
@@ -104,7 +106,7 @@ def _from_file(path: str) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise OptionError(f"{path}: {error}") from None
     for name, value in values.items():
-        _known(name, path)
+        _require_known(name, path)
         values[name] = _from_toml(name, value)
     return values
 
@@ -114,40 +116,45 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     for variable, text in environment.items():
         if variable.startswith(_PREFIX) and variable != _PREFIX + "CONFIG":
             name = variable.removeprefix(_PREFIX).lower()
-            _known(name, "the environment")
+            _require_known(name, "the environment")
             values[name] = _from_text(name, text)
     return values
 
 
-def _known(name: str, where: str) -> None:
-    if name not in _KINDS:
-        raise OptionError(f"{name} in {where} is no option; see python -m p2p_tracker --help")
+def _require_known(name: str, where: str) -> None:
+    if name not in _TYPES:
+        raise OptionError(f"{name} in {where}: no such option; python -m p2p_tracker --help lists the options")
 
 
 def _from_toml(name: str, value: object) -> object:
-    kind = _KINDS[name]
-    if kind == tuple[str, ...]:
-        is_good = isinstance(value, list) and all(isinstance(item, str) for item in value)
-        require(is_good, name, value, "a list of strings")
+    option_type = _TYPES[name]
+    if option_type == tuple[str, ...]:
+        is_valid = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        require(is_valid, name, value, "a list of strings")
         return tuple(value) if isinstance(value, list) else ()
-    if kind in (float, float | None):
+    if option_type in (float, float | None):
         require(isinstance(value, int | float) and not isinstance(value, bool), name, value, "a number")
         return value
-    assert isinstance(kind, type)
-    require(type(value) is kind, name, value, {int: "a whole number", bool: "true or false"}.get(kind, "a string"))
+    assert isinstance(option_type, type)
+    require(
+        type(value) is option_type,
+        name,
+        value,
+        {int: "a whole number", bool: "true or false"}.get(option_type, "a string"),
+    )
     return value
 
 
 def _from_text(name: str, text: str) -> object:
-    kind = _KINDS[name]
-    if kind is str:
+    option_type = _TYPES[name]
+    if option_type is str:
         return text
-    if kind == tuple[str, ...]:
+    if option_type == tuple[str, ...]:
         return tuple(part for part in (part.strip() for part in text.split(",")) if part)
-    if kind is bool:
+    if option_type is bool:
         require(text in ("true", "false"), name, text, "true or false")
         return text == "true"
     try:
-        return int(text) if kind is int else float(text)
+        return int(text) if option_type is int else float(text)
     except ValueError:
-        raise OptionError(f"{name} = {text!r}: a {'whole ' if kind is int else ''}number is accepted") from None
+        raise OptionError(f"{name} = {text!r}: a {'whole ' if option_type is int else ''}number is accepted") from None

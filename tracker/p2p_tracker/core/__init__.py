@@ -1,1 +1,1 @@
-"""The tracker without input or output: messages, swarms, matching, expiry of memberships."""
+"""Sans-IO core of the tracker: messages, swarms, matching, expiry of memberships."""

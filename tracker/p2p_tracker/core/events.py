@@ -1,40 +1,41 @@
-"""What happens in a tracker, for those who watch: logs, traces, metrics.
+"""Events of a tracker, for logs, traces and metrics.
 
-An observer overrides what it cares for. It is called while the brain works, so it must be quick and must not call back.
+A subclass of `Observer` overrides the events that it needs. It is called in the middle of the tracker's work, so its
+methods must return quickly and must not call the tracker.
 """
 
 __all__ = ["Observer"]
 
 
 class Observer:
-    """Sees every event and does nothing.
+    """Base class that ignores every event.
 
-    `sees_messages` is read once: without it, an observer is not told of announces, peers sent and signals relayed,
-    which are as frequent as messages.
+    If `sees_messages` is False when the tracker is created, the observer is not notified of announces, of peers sent
+    and of relayed signals, which are as frequent as messages.
     """
 
     sees_messages = True
 
     def announced(self, info_hash: str, peer_id: str, event: str, offers: int) -> None:
-        """Note an announce of a peer, with how many offers it brought."""
+        """Handle an announce of a peer that carries `offers` offers."""
 
     def swarm_created(self, info_hash: str) -> None:
-        """Note the first announce of a swarm."""
+        """Handle the first announce of a swarm."""
 
     def peer_added(self, info_hash: str, peer_id: str, total: int) -> None:
-        """Note a new peer; `total` counts it."""
+        """Handle a new peer; `total` is the size of the swarm with it."""
 
     def peers_sent(self, info_hash: str, peer_id: str, count: int) -> None:
-        """Note how many others an announcing peer was put in touch with."""
+        """Handle the choice of `count` other peers for an announce or a list."""
 
     def signal_relayed(self, info_hash: str, from_peer_id: str, to_peer_id: str, kind: str) -> None:
-        """Note an offer, answer or candidate passed on."""
+        """Handle a relayed message; `kind` is ``offer``, ``answer`` or ``signal``."""
 
     def peer_removed(self, info_hash: str, peer_id: str, remaining: int, reason: str) -> None:
-        """Note a peer that left: ``stopped``, ``disconnected``, ``silent``, ``expired`` or ``replaced``."""
+        """Handle a removed peer; `reason` is ``stopped``, ``disconnected``, ``silent``, ``expired`` or ``replaced``."""
 
     def swarm_removed(self, info_hash: str) -> None:
-        """Note that a swarm lost its last peer."""
+        """Handle the removal of a swarm that lost its last peer."""
 
     def refused(self, info_hash: str, reason: str) -> None:
-        """Note a message that was not served."""
+        """Handle a message that was refused."""

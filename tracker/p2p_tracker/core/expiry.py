@@ -1,7 +1,7 @@
-"""Many things that expire, and one answer to when the next does.
+"""Timeouts of many items, with cheap postponement (a lazy timer wheel).
 
-Items stand in buckets of one granule of time. Putting off an expiry only sets `expires`; the item is looked at when its
-bucket begins, and moves to a later bucket then. So a message costs nothing here, and an item one move per lifetime.
+Items are kept in buckets of one granule of time. Postponing an item only changes its `expires`; when its old bucket is
+reached, the item moves to a later one. So a message costs nothing here, and an item costs one move per lifetime.
 """
 
 import heapq
@@ -12,7 +12,7 @@ __all__ = ["Deadlines", "Expiring"]
 
 
 class Expiring:
-    """Something that expires at `expires` (seconds)."""
+    """Base of items with a timeout; `expires` is its time in seconds."""
 
     __slots__ = ("bucket", "expires")
 
@@ -25,21 +25,21 @@ E = TypeVar("E", bound=Expiring)
 
 
 class Deadlines(Generic[E]):
-    """Items by when they expire.
+    """Items ordered by the time at which they expire.
 
     Parameters
     ----------
     granule
-        Seconds by which an item is found late at most, if `due` is asked whenever `next` says.
+        Width of a bucket in seconds: the longest delay of an expiry for a caller that calls `due` at `next`.
     """
 
     def __init__(self, granule: float = 1.0):
         self._granule = granule
-        self._buckets: dict[int, dict[E, None]] = {}  # of dicts, not sets: order must not depend on memory
+        self._buckets: dict[int, dict[E, None]] = {}  # dicts instead of sets, whose order varies
         self._order: list[int] = []
 
     def add(self, item: E) -> None:
-        """Watch an item; one that never expires needs no watching."""
+        """Add an item; one with an infinite `expires` is ignored."""
         if item.expires == math.inf:
             return
         number = int(item.expires // self._granule)
@@ -51,19 +51,19 @@ class Deadlines(Generic[E]):
         item.bucket = number
 
     def discard(self, item: E) -> None:
-        """Stop watching an item."""
+        """Remove an item, if it is present."""
         bucket = self._buckets.get(item.bucket)
         if bucket is not None:
             bucket.pop(item, None)
 
     def next(self) -> float | None:
-        """Tell when to ask `due` at the latest, or None if nothing is watched."""
+        """Return the latest time at which `due` should be called next; None if there are no items."""
         while self._order and not self._buckets[self._order[0]]:
             del self._buckets[heapq.heappop(self._order)]
         return (self._order[0] + 1) * self._granule if self._order else None
 
     def due(self, now: float) -> list[E]:
-        """Take out the items that have expired, oldest first."""
+        """Remove the items that have expired and return them, those with the earliest `expires` first."""
         expired: list[E] = []
         later: list[E] = []
         while self._order and self._order[0] * self._granule <= now:

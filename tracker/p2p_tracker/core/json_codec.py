@@ -1,9 +1,9 @@
-"""The JSON form of the messages.
+"""JSON form of the messages.
 
-* Opaque parts are `msgspec.Raw` views of the bytes received, which `encode` splices into the relayed message: a session
-  description leaves byte for byte as it came.
-* What cannot be served raises `Refusal`, which knows the `action` and `info_hash` that a reply needs. A client destroys
-  its socket when a message lacks `action`, and throws when a failure lacks `info_hash`.
+* Opaque parts are `msgspec.Raw` views of the received bytes, which `encode` splices into the relayed message, so a
+  session description is relayed byte for byte.
+* A message that cannot be served raises `Refusal`, with the `action` and `info_hash` that the reply needs: a client
+  destroys its socket when a message lacks `action`, and throws when a failure lacks `info_hash`.
 """
 
 from typing import Any
@@ -33,7 +33,10 @@ from p2p_tracker.errors import Refusal
 
 __all__ = ["decode", "encode"]
 
-_LONGEST_ECHO = 64  # code points of a wrong info_hash repeated in a failure
+_LONGEST_ECHO = 64  # code points of an invalid value that a failure repeats
+_ID_RULE = "20 characters up to U+00FF are accepted"
+_EVENT_RULE = "started, update, completed, stopped, paused and none are accepted"
+_ACTION_RULE = "announce, scrape, signal and peers are accepted"
 _OBJECT = ord("{")
 _STRING = ord('"')
 _ABSENT = Raw(b"")
@@ -44,8 +47,8 @@ class _WireOffer(Offer, frozen=True, gc=False):
     offer_id: Raw
 
 
-class _Wire(Struct, gc=False):
-    """The union of all messages as they stand on the wire."""
+class _WireMessage(Struct, gc=False):
+    """Fields of all messages of a client, as they are on the wire."""
 
     action: str
     info_hash: str | list[str] | None = None
@@ -61,7 +64,7 @@ class _Wire(Struct, gc=False):
     accepts: Any = None
 
 
-_decode_wire = msgspec.json.Decoder(_Wire).decode
+_decode_wire = msgspec.json.Decoder(_WireMessage).decode
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_items = msgspec.json.Decoder(list[Raw]).decode
 _decode_offer = msgspec.json.Decoder(_WireOffer).decode
@@ -70,14 +73,14 @@ _encode_json = msgspec.json.Encoder().encode
 
 
 def decode(data: bytes) -> Incoming:
-    """Understand one message of a client.
+    """Return the message of a client that `data` holds.
 
     Raises
     ------
     Refusal
-        When it is no message, or one that is not served.
+        When `data` is not a message, or not one that is served.
     """
-    # msgspec does not look inside Raw for bad UTF-8, and a browser that is sent some closes its connection
+    # msgspec does not check the UTF-8 inside Raw, and a browser closes its connection when it receives invalid UTF-8
     if not data.isascii():
         try:
             data.decode()
@@ -92,32 +95,32 @@ def decode(data: bytes) -> Incoming:
     if wire.action == "announce":
         info_hash, peer_id = wire.info_hash, wire.peer_id
         if not is_id(info_hash):
-            raise Refusal("invalid info_hash", info_hash=_echo(info_hash))
+            raise Refusal(f"invalid info_hash: {_ID_RULE}", info_hash=_echo(info_hash))
         if not is_id(peer_id):
-            raise Refusal("invalid peer_id", info_hash=info_hash)
+            raise Refusal(f"invalid peer_id: {_ID_RULE}", info_hash=info_hash)
         answer = wire.answer
         if answer is _ABSENT or memoryview(answer)[0] != _OBJECT:
             return _announce(wire, info_hash, peer_id)
         to_peer_id, offer_id = wire.to_peer_id, wire.offer_id
         if not is_id(to_peer_id):
-            raise Refusal("invalid to_peer_id", info_hash=info_hash)
+            raise Refusal(f"invalid to_peer_id: {_ID_RULE}", info_hash=info_hash)
         if offer_id is _ABSENT or memoryview(offer_id)[0] != _STRING:
-            raise Refusal("invalid offer_id", info_hash=info_hash)
+            raise Refusal("invalid offer_id: a string is accepted", info_hash=info_hash)
         return Answer(info_hash, peer_id, to_peer_id, offer_id, answer)
     if wire.action == "scrape":
         return _scrape(wire)
     if wire.action in ("signal", "peers"):
         return _extension(wire)
-    raise Refusal(f"unknown action {_shown(wire.action)}", info_hash=_echo(wire.info_hash))
+    raise Refusal(f"unknown action {_shortened(wire.action)}: {_ACTION_RULE}", info_hash=_echo(wire.info_hash))
 
 
-def _announce(wire: _Wire, info_hash: str, peer_id: str) -> Announce:
+def _announce(wire: _WireMessage, info_hash: str, peer_id: str) -> Announce:
     event = wire.event or ""
     if event not in EVENTS:
-        raise Refusal(f"unknown event {_shown(event)}", info_hash=info_hash)
+        raise Refusal(f"unknown event {_shortened(event)}: {_EVENT_RULE}", info_hash=info_hash)
     numwant, left, offers = wire.numwant, wire.left, wire.offers or ()
     for item in offers:
-        # this loop is a fifth of the cost of an announce: no calls in it
+        # this loop is a fifth of the cost of an announce, so it does without a call of `_is_offer`
         if memoryview(item.offer)[0] != _OBJECT or memoryview(item.offer_id)[0] != _STRING:
             offers = [item for item in offers if _is_offer(item)]
             break
@@ -132,29 +135,29 @@ def _announce(wire: _Wire, info_hash: str, peer_id: str) -> Announce:
     )
 
 
-def _extension(wire: _Wire) -> Signal | PeersRequest:
+def _extension(wire: _WireMessage) -> Signal | PeersRequest:
     action, info_hash, peer_id, to_peer_id = wire.action, wire.info_hash, wire.peer_id, wire.to_peer_id
     if not is_id(info_hash):
-        raise Refusal("invalid info_hash", action=action, info_hash=_echo(info_hash))
+        raise Refusal(f"invalid info_hash: {_ID_RULE}", action=action, info_hash=_echo(info_hash))
     if not is_id(peer_id):
-        raise Refusal("invalid peer_id", action=action, info_hash=info_hash)
+        raise Refusal(f"invalid peer_id: {_ID_RULE}", action=action, info_hash=info_hash)
     if action == "peers":
         return PeersRequest(info_hash, peer_id)
     if not is_id(to_peer_id):
-        raise Refusal("invalid to_peer_id", action=action, info_hash=info_hash)
+        raise Refusal(f"invalid to_peer_id: {_ID_RULE}", action=action, info_hash=info_hash)
     if wire.signal is _ABSENT:
-        raise Refusal("no signal", action=action, info_hash=info_hash)
+        raise Refusal("the message has no signal", action=action, info_hash=info_hash)
     return Signal(info_hash, peer_id, to_peer_id, wire.signal)
 
 
-def _scrape(wire: _Wire) -> Scrape:
-    asked = wire.info_hash
-    if asked is None:
+def _scrape(wire: _WireMessage) -> Scrape:
+    requested = wire.info_hash
+    if requested is None:
         return Scrape()
-    info_hashes = (asked,) if isinstance(asked, str) else tuple(asked)
+    info_hashes = (requested,) if isinstance(requested, str) else tuple(requested)
     for info_hash in info_hashes:
         if not is_id(info_hash):
-            raise Refusal("invalid info_hash", action="scrape", info_hash=_echo(info_hash))
+            raise Refusal(f"invalid info_hash: {_ID_RULE}", action="scrape", info_hash=_echo(info_hash))
     return Scrape(info_hashes)
 
 
@@ -163,45 +166,45 @@ def _is_offer(item: _WireOffer) -> bool:
 
 
 def _integer(value: object) -> int | None:
-    # some clients write 5.0 for 5; true and null are no numbers
+    # some clients write 5.0 for 5; anything else that is not an integer counts as absent
     return int(value) if isinstance(value, float) and value.is_integer() else None
 
 
-def _decode_leniently(data: bytes) -> _Wire:
-    """Read a message some field of which has the wrong type, as far as it can be served."""
+def _decode_leniently(data: bytes) -> _WireMessage:
+    """Decode a message in which a field has the wrong type, keeping the fields that can be used."""
     try:
         fields = _decode_fields(data)
     except (msgspec.DecodeError, RecursionError, ValueError):
         raise Refusal("the message is not a JSON object") from None
-    action, info_hash = _plain(fields, "action"), _plain(fields, "info_hash")
+    action, info_hash = _decoded(fields, "action"), _decoded(fields, "info_hash")
     if not isinstance(action, str):
-        raise Refusal("invalid action", info_hash=_echo(info_hash))
-    peer_id, to_peer_id, event = (_plain(fields, name) for name in ("peer_id", "to_peer_id", "event"))
+        raise Refusal(f"invalid action: {_ACTION_RULE}", info_hash=_echo(info_hash))
+    peer_id, to_peer_id, event = (_decoded(fields, name) for name in ("peer_id", "to_peer_id", "event"))
     if event is not None and not isinstance(event, str):
-        raise Refusal(f"unknown event {_shown(event)}", info_hash=_echo(info_hash))
+        raise Refusal(f"unknown event {_shortened(event)}: {_EVENT_RULE}", info_hash=_echo(info_hash))
     if info_hash is not None and not isinstance(info_hash, str | list):
-        raise Refusal("invalid info_hash", action=action if action == "scrape" else "announce")
-    return _Wire(
+        raise Refusal(f"invalid info_hash: {_ID_RULE}", action=action if action == "scrape" else "announce")
+    return _WireMessage(
         action=action,
         info_hash=info_hash,
         peer_id=peer_id if isinstance(peer_id, str) else None,
         to_peer_id=to_peer_id if isinstance(to_peer_id, str) else None,
         offers=_lenient_offers(fields.get("offers")),
-        numwant=_plain(fields, "numwant"),
-        left=_plain(fields, "left"),
+        numwant=_decoded(fields, "numwant"),
+        left=_decoded(fields, "left"),
         event=event,
         offer_id=fields.get("offer_id", _ABSENT),
         answer=fields.get("answer", _ABSENT),
         signal=fields.get("signal", _ABSENT),
-        accepts=_plain(fields, "accepts"),
+        accepts=_decoded(fields, "accepts"),
     )
 
 
-def _plain(fields: dict[str, Raw], name: str) -> Any:
+def _decoded(fields: dict[str, Raw], name: str) -> Any:
     raw = fields.get(name)
     try:
         return None if raw is None else _decode_any(raw)
-    except (msgspec.DecodeError, RecursionError, ValueError):  # pragma: no cover - the whole was decoded before
+    except (msgspec.DecodeError, RecursionError, ValueError):  # pragma: no cover - the whole message has been decoded
         return None
 
 
@@ -223,7 +226,7 @@ def _echo(info_hash: object) -> str | None:
     return info_hash[:_LONGEST_ECHO] if isinstance(info_hash, str) else None
 
 
-def _shown(value: object) -> str:
+def _shortened(value: object) -> str:
     return repr(value)[:_LONGEST_ECHO]
 
 
@@ -244,8 +247,8 @@ def _splice(message: OfferRelay | AnswerRelay, name: bytes, description: bytes) 
 
 
 def encode(message: Outgoing) -> bytes:
-    """Write a message for a client; the opaque parts must be bytes-like JSON."""
-    # spliced: most of what a tracker writes are descriptions that it need not look into
+    """Return the JSON form of a message for a client; its opaque parts must be bytes-like JSON."""
+    # most of the bytes that a tracker sends are session descriptions, which need not be parsed
     if type(message) is OfferRelay:
         return _splice(message, b',"offer":', message.offer)
     if type(message) is AnswerRelay:

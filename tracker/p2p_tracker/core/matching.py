@@ -1,7 +1,6 @@
-"""Who is offered to whom.
+"""Matching strategies: they choose the peers that receive the offers of an announcing peer.
 
-A strategy picks the receivers of an announcing peer's offers: distinct members of the same swarm, never on the
-connection that announces.
+The receivers are distinct members of the announcing peer's swarm, and none of them is on its connection.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,38 +20,42 @@ __all__ = [
 
 
 class UniformRandom(Protocol):
-    """A source of random numbers: `random.Random` and `numpy.random.Generator` both are."""
+    """Source of uniform random numbers, such as `random.Random` and `numpy.random.Generator`."""
 
     def random(self) -> float:
-        """Draw from [0, 1)."""
+        """Return a number drawn uniformly from [0, 1)."""
         ...
 
 
 class Matching(Protocol[C]):
-    """Picks receivers."""
+    """Matching strategy."""
 
     def choose(self, swarm: Swarm[C], announcer: Membership[C], count: int, rng: UniformRandom) -> list[Membership[C]]:
-        """Pick at most `count` members for the offers of `announcer`."""
+        """Return at most `count` receivers for the offers of `announcer`."""
         ...
 
 
 def sample(
     members: Sequence[Membership[C]], announcer: Membership[C], count: int, rng: UniformRandom
 ) -> list[Membership[C]]:
-    """Draw `count` of the others uniformly without replacement (all of them, as they stand, if there are no more)."""
-    presence = announcer.presence
+    """Return a uniform sample without replacement of `count` members on other connections.
+
+    If there are not more than `count`, all of them are returned, in the order of `members`.
+    """
+    client = announcer.client
     total = len(members)
     if total > 4 * count:
         chosen: dict[int, Membership[C]] = {}
-        # drawing again what was drawn before is rarer than one in four; give up when one connection fills the swarm
+        # Fewer than one draw in four repeats an index. The limit ends the loop when most members are on the
+        # announcer's own connection.
         for _ in range(8 * count):
             index = int(rng.random() * total)
             member = members[index]
-            if member.presence is not presence and index not in chosen:
+            if member.client is not client and index not in chosen:
                 chosen[index] = member
                 if len(chosen) == count:
                     return list(chosen.values())
-    others = [member for member in members if member.presence is not presence]
+    others = [member for member in members if member.client is not client]
     if len(others) > count:
         _shuffle(others, count, rng)
         del others[count:]
@@ -60,35 +63,36 @@ def sample(
 
 
 def _shuffle(members: list[Membership[C]], count: int, rng: UniformRandom) -> None:
-    """Put a uniform sample of all, in random order, into the first `count` places."""
+    """Move a uniform sample of all, in random order, to the first `count` positions."""
     total = len(members)
-    for place in range(count):
-        other = place + int(rng.random() * (total - place))
-        members[place], members[other] = members[other], members[place]
+    for position in range(count):
+        other = position + int(rng.random() * (total - position))
+        members[position], members[other] = members[other], members[position]
 
 
 class Random(Generic[C]):
-    """A uniform sample of the others."""
+    """Uniform matching."""
 
     def choose(self, swarm: Swarm[C], announcer: Membership[C], count: int, rng: UniformRandom) -> list[Membership[C]]:
-        """Pick each of the others with the same probability."""
+        """Return a uniform sample of the other members."""
         return sample(swarm.members, announcer, count, rng)
 
 
 class LeastRecentlyOffered(Generic[C]):
-    """Those who have waited longest for an offer: nobody gets a second in a round before everybody got one.
+    """Round-robin matching: no member receives a second offer in a round before every member has received one.
 
-    Who waits equally many rounds is drawn by chance. (By time alone, those who were offered together once would be
-    offered together ever after, and an announcing peer would meet the same few again and again.) In a swarm larger than
-    the sample, a sample is compared: a few candidates for each place are enough to even out the load, and cost the same
-    in every swarm (Mitzenmacher, "The power of two choices in randomized load balancing", 2001).
+    Ties between members that have waited equally many rounds are broken at random. (If the time of the last offer
+    decided, peers that once received offers together would do so ever after, and an announcing peer would meet the same
+    few again and again.) In a large swarm only a sample of candidates is compared: a few candidates for each receiver
+    suffice to even out the load, at a cost that does not grow with the swarm (Mitzenmacher, "The power of two choices
+    in randomized load balancing", 2001).
 
     Parameters
     ----------
     choices
-        Candidates compared for each place.
+        Candidates compared for each receiver.
     candidates
-        Candidates at least.
+        Smallest number of candidates.
     """
 
     def __init__(self, choices: int = 3, candidates: int = 40):
@@ -96,7 +100,7 @@ class LeastRecentlyOffered(Generic[C]):
         self._candidates = candidates
 
     def choose(self, swarm: Swarm[C], announcer: Membership[C], count: int, rng: UniformRandom) -> list[Membership[C]]:
-        """Pick those who got no offer for most rounds."""
+        """Return the candidates whose last offer was the most rounds ago."""
         chosen = sample(swarm.members, announcer, max(self._choices * count, self._candidates), rng)
         _shuffle(chosen, len(chosen), rng)
         chosen.sort(key=_offered_in)
@@ -109,30 +113,31 @@ class LeastRecentlyOffered(Generic[C]):
 
 
 class Locality(Generic[C]):
-    """The nearest, and a few from anywhere.
+    """Matching by locality: members near the announcer first, and some from anywhere.
 
-    The nearest are drawn from those of the same network, then of the same provider, then of the same country, or
-    whatever names the places have, and last from all.
+    Near members are drawn from the announcer's network, then from its provider, then from its country (in general, from
+    the names of its `Location` in their order), and last from the whole swarm.
 
     Parameters
     ----------
-    far
-        Share of receivers taken without regard to where they are; a swarm of islands would not pass segments on.
+    random_share
+        Share of the receivers that are chosen regardless of location, so that the swarm does not split into islands
+        that exchange no segments.
     """
 
-    def __init__(self, far: float = 0.25):
-        self._far = far
+    def __init__(self, random_share: float = 0.25):
+        self._random_share = random_share
 
     def choose(self, swarm: Swarm[C], announcer: Membership[C], count: int, rng: UniformRandom) -> list[Membership[C]]:
-        """Pick near ones as long as there are any."""
-        far = int(count * self._far + rng.random())  # on average exactly that share
-        chosen = dict.fromkeys(sample(swarm.members, announcer, far, rng) if far else ())
-        groups = [swarm.groups[name].members for name in announcer.presence.place if name]
+        """Return near members while there are any, besides the random share."""
+        anywhere = int(count * self._random_share + rng.random())  # rounded at random, so that the mean is exact
+        chosen = dict.fromkeys(sample(swarm.members, announcer, anywhere, rng) if anywhere else ())
+        groups = [swarm.groups[name].members for name in announcer.client.location if name]
         for members in (*groups, swarm.members):
-            # as many as could be missing, and as many again as could have been chosen before
-            found = sample(members, announcer, count, rng)
-            _shuffle(found, len(found), rng)
-            for member in found:
+            # at most len(chosen) of these are chosen already, so that enough remain for the missing receivers
+            candidates = sample(members, announcer, count, rng)
+            _shuffle(candidates, len(candidates), rng)
+            for member in candidates:
                 if len(chosen) == count:
                     return list(chosen)
                 chosen[member] = None
@@ -148,4 +153,4 @@ STRATEGIES: dict[str, Callable[[], Matching[object]]] = {
     "least-recently-offered": LeastRecentlyOffered,
     "locality": Locality,
 }
-"""The strategies by name."""
+"""Matching strategies by the name that the option `matching` takes."""

@@ -1,12 +1,12 @@
 """The messages of the WebTorrent tracker protocol.
 
-There is no official specification; what bittorrent-tracker does is the protocol. Rules that hold here:
+There is no official specification; the reference is the implementation bittorrent-tracker. Rules that hold here:
 
 * Identifiers are strings of exactly 20 code points up to U+00FF, one per byte.
-* Offers, answers and offer ids are opaque: bytes of JSON in a server (`json_codec`), any handle in a simulation.
-* Two actions are extensions: ``peers`` lists a swarm, and ``signal`` brings anything to one peer. A standard client
-  would destroy its socket at an action it does not know, so signals go only to peers that announced with
-  ``"accepts": ["signal"]`` or used an extension themselves.
+* Offers, answers and offer ids are opaque: JSON bytes in a server (`json_codec`), any object in a simulation.
+* Two actions are extensions: ``peers`` lists the peers of a swarm, and ``signal`` relays any JSON value to one peer. A
+  standard client destroys its socket when it receives an unknown action, so signals are relayed only to peers that
+  announced with ``"accepts": ["signal"]`` or have used an extension themselves.
 """
 
 from collections.abc import Sequence
@@ -41,14 +41,14 @@ __all__ = [
 ID_LENGTH = 20
 
 EVENTS = frozenset({"", "empty", "update", "started", "completed", "stopped", "paused"})
-"""Events that a client may name; all but the last four of the wire mean a plain announce."""
+"""Events accepted in an announce; those other than ``completed`` and ``stopped`` have no effect of their own."""
 
 Opaque: TypeAlias = Any
-"""What only the two peers understand: bytes of JSON in a server, any handle in a simulation."""
+"""Data that only the two peers interpret: JSON bytes in a server, any object in a simulation."""
 
 
 class Offer(Struct, frozen=True, gc=False):
-    """An offer of a connection, good for one receiver; both fields are opaque."""
+    """WebRTC offer, for one receiver; both fields are opaque."""
 
     offer: Opaque
     offer_id: Opaque
@@ -56,7 +56,7 @@ class Offer(Struct, frozen=True, gc=False):
 
 @final
 class Announce(Struct, frozen=True, gc=False):
-    """A peer is in a swarm (or leaves it), and offers connections to others."""
+    """Announce: a peer joins a swarm, stays in it or leaves it, and brings offers for other peers."""
 
     info_hash: str
     peer_id: str
@@ -69,7 +69,7 @@ class Announce(Struct, frozen=True, gc=False):
 
 @final
 class Answer(Struct, frozen=True, gc=False):
-    """A peer accepts an offer of `to_peer_id`."""
+    """Answer to an offer of the peer `to_peer_id`."""
 
     info_hash: str
     peer_id: str
@@ -79,13 +79,13 @@ class Answer(Struct, frozen=True, gc=False):
 
 
 class Scrape(Struct, frozen=True, gc=False):
-    """A question for the counts of some swarms, or of all (`None`)."""
+    """Request for the counts of some swarms, or of all (`None`)."""
 
     info_hashes: tuple[str, ...] | None = None
 
 
 class Signal(Struct, frozen=True, gc=False):
-    """Anything for one other peer, such as a candidate found late; an extension."""
+    """Opaque data for one other peer, such as a late ICE candidate (an extension)."""
 
     info_hash: str
     peer_id: str
@@ -94,7 +94,7 @@ class Signal(Struct, frozen=True, gc=False):
 
 
 class PeersRequest(Struct, frozen=True, gc=False):
-    """A question for who is in a swarm; an extension."""
+    """Request for the peers of a swarm (an extension)."""
 
     info_hash: str
     peer_id: str
@@ -108,7 +108,7 @@ _ACTIONS: dict[type, str] = {Scrape: "scrape", Signal: "signal", PeersRequest: "
 
 @final
 class AnnounceReply(Struct, frozen=True, gc=False):
-    """What an announcing peer learns: when to announce again (seconds), and how many are there."""
+    """Reply to an announce: the announce interval in seconds, and the counts of the swarm."""
 
     info_hash: str
     interval: int
@@ -118,7 +118,7 @@ class AnnounceReply(Struct, frozen=True, gc=False):
 
 @final
 class OfferRelay(Struct, frozen=True, gc=False):
-    """An offer on its way to a receiver; `peer_id` is who offers."""
+    """Relayed offer of the peer `peer_id`."""
 
     info_hash: str
     peer_id: str
@@ -128,7 +128,7 @@ class OfferRelay(Struct, frozen=True, gc=False):
 
 @final
 class AnswerRelay(Struct, frozen=True, gc=False):
-    """An answer on its way to who offered; `peer_id` is who answers."""
+    """Relayed answer of the peer `peer_id`."""
 
     info_hash: str
     peer_id: str
@@ -137,7 +137,7 @@ class AnswerRelay(Struct, frozen=True, gc=False):
 
 
 class ScrapeEntry(Struct, frozen=True, gc=False):
-    """The counts of one swarm."""
+    """Counts of one swarm."""
 
     complete: int
     incomplete: int
@@ -145,13 +145,13 @@ class ScrapeEntry(Struct, frozen=True, gc=False):
 
 
 class ScrapeReply(Struct, frozen=True):
-    """The counts of the swarms asked for, by info hash."""
+    """Reply to a scrape: counts by info hash."""
 
     files: dict[str, ScrapeEntry]
 
 
 class Failure(Struct, frozen=True, gc=False):
-    """A refusal in a form that every client understands."""
+    """Reply to a message that is refused, in the form that every client understands."""
 
     action: str
     info_hash: str
@@ -159,7 +159,7 @@ class Failure(Struct, frozen=True, gc=False):
 
 
 class SignalRelay(Struct, frozen=True, gc=False):
-    """A signal on its way; `peer_id` is who sent it."""
+    """Relayed signal of the peer `peer_id`."""
 
     info_hash: str
     peer_id: str
@@ -167,7 +167,7 @@ class SignalRelay(Struct, frozen=True, gc=False):
 
 
 class PeersReply(Struct, frozen=True):
-    """Who is in a swarm, as pairs of peer id and whether it has all of the stream."""
+    """Reply to a `PeersRequest`: pairs of a peer id and whether that peer has the complete stream."""
 
     info_hash: str
     peers: list[tuple[str, bool]]
@@ -177,10 +177,10 @@ Outgoing: TypeAlias = AnnounceReply | OfferRelay | AnswerRelay | ScrapeReply | S
 
 
 def is_id(text: object) -> TypeGuard[str]:
-    """Tell whether `text` can stand for 20 bytes."""
+    """Return whether `text` is an identifier: 20 code points up to U+00FF."""
     return type(text) is str and len(text) == ID_LENGTH and (text.isascii() or max(text) <= "\xff")
 
 
 def action_of(message: Incoming) -> str:
-    """Name the action that a reply to a message must carry."""
+    """Return the action that the reply to a message must carry."""
     return _ACTIONS.get(type(message), "announce")

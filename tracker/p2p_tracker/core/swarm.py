@@ -1,79 +1,80 @@
-"""Swarms and who is in them.
+"""Swarms, their memberships, and the clients that hold them.
 
-A membership is one peer id of one connection in one swarm. A connection may hold many, under several peer ids: a page
-that watches a stream of several qualities has one socket and one peer id per quality. A swarm knows each peer id once,
-and every list of members allows removal in constant time.
+A membership is one peer id of one connection in one swarm. A connection may hold several memberships under several peer
+ids: a page that plays a stream with several qualities has one socket, and one peer id per quality. A peer id is unique
+in its swarm, and every list of members allows removal in constant time.
 """
 
 from typing import Generic, TypeAlias, TypeVar
 
 from p2p_tracker.core.expiry import Expiring
 
-__all__ = ["C", "Group", "Membership", "Place", "Presence", "Swarm"]
+__all__ = ["C", "Client", "Group", "Location", "Membership", "Swarm"]
 
 C = TypeVar("C")
-"""A handle of a connection: any object that can be a key."""
+"""Handle of a connection: any hashable object."""
 
-Place: TypeAlias = tuple[str, ...]
-"""Where a connection is, from near to far, such as network, provider, country; a name is empty if unknown.
+Location: TypeAlias = tuple[str, ...]
+"""Location of a client as names from near to far, such as network, provider, country; an unknown one is empty.
 
-Any names will do: two connections are near by the first of the names of one that the other has, too.
+The names are arbitrary: two clients are as near as the first of these names that they share.
 """
 
 
-class Presence(Expiring, Generic[C]):
-    """A connection as the brain knows it.
+class Client(Expiring, Generic[C]):
+    """Client on one connection.
 
-    `expires` is when it counts as silent; `first` begins the chain of its memberships (`Membership.next`).
+    `expires` is the end of its heartbeat timeout; its memberships are a linked list that starts at `first` and goes on
+    with `Membership.next`.
     """
 
-    __slots__ = ("connection", "first", "place", "size")
+    __slots__ = ("connection", "first", "location", "size")
 
     def __init__(self, connection: C, expires: float):
         super().__init__(expires)
         self.connection = connection
         self.first: Membership[C] | None = None
-        self.size = 0  # memberships
-        self.place: Place = ()
+        self.size = 0  # number of memberships
+        self.location: Location = ()
 
-    def move(self, place: Place) -> None:
-        """Note where the connection is, also for the swarms that it is in."""
+    def move(self, location: Location) -> None:
+        """Change the location, also in the groups of the swarms that the client is in."""
         members = self.memberships()
         for member in members:
             member.swarm.leave_groups(member)
-        self.place = tuple(dict.fromkeys(place))
+        self.location = tuple(dict.fromkeys(location))
         for member in members:
             member.swarm.join_groups(member)
 
     def memberships(self) -> "list[Membership[C]]":
-        """List what the connection takes part in."""
-        found = []
+        """Return the client's memberships, the latest first."""
+        memberships = []
         member = self.first
         while member is not None:
-            found.append(member)
+            memberships.append(member)
             member = member.next
-        return found
+        return memberships
 
 
 class Membership(Expiring, Generic[C]):
-    """A peer in a swarm; `expires` is when it must have announced again."""
+    """Peer in a swarm; `expires` is the time until which it must announce again."""
 
-    __slots__ = ("accepts_signals", "index", "is_complete", "next", "offered_in", "peer_id", "presence", "swarm")
+    __slots__ = ("accepts_signals", "client", "index", "is_complete", "next", "offered_in", "peer_id", "swarm")
 
-    def __init__(self, swarm: "Swarm[C]", peer_id: str, presence: Presence[C], expires: float):
+    def __init__(self, swarm: "Swarm[C]", peer_id: str, client: Client[C], expires: float):
         super().__init__(expires)
         self.swarm = swarm
         self.peer_id = peer_id
-        self.presence = presence
-        self.next = presence.first
-        self.index = -1  # in `Swarm.members`
+        self.client = client
+        self.next = client.first
+        self.index = -1  # position in `Swarm.members`
         self.is_complete = False
         self.accepts_signals = False
-        self.offered_in = -1  # of `Swarm.round`
+        self.offered_in = -1  # the `Swarm.round` of its last offer
 
 
 class Group(Generic[C]):
-    """Some of the members of a swarm, in no order."""
+    """Unordered set of members of a swarm."""
 
     __slots__ = ("_indices", "members")
 
@@ -82,12 +83,12 @@ class Group(Generic[C]):
         self._indices: dict[Membership[C], int] = {}
 
     def add(self, member: Membership[C]) -> None:
-        """Let in a member that is not there yet."""
+        """Add a member that the group does not contain."""
         self._indices[member] = len(self.members)
         self.members.append(member)
 
     def remove(self, member: Membership[C]) -> None:
-        """Let go of a member."""
+        """Remove a member."""
         index = self._indices.pop(member)
         last = self.members.pop()
         if last is not member:
@@ -96,10 +97,10 @@ class Group(Generic[C]):
 
 
 class Swarm(Generic[C]):
-    """The peers that share one stream.
+    """Peers that share one stream.
 
-    `complete` counts those that have all of it, `downloaded` how many became so while here; `groups` are those of each
-    place, by its name; `round` counts how often everybody got an offer, where that is looked at.
+    `complete` counts the members that have the whole stream, and `downloaded` the ``completed`` events; `groups` are
+    the members at each location, by its name; `round` is the round of `LeastRecentlyOffered` matching.
     """
 
     __slots__ = ("by_id", "complete", "downloaded", "groups", "info_hash", "members", "round")
@@ -118,27 +119,27 @@ class Swarm(Generic[C]):
 
     @property
     def incomplete(self) -> int:
-        """How many have not all of it."""
+        """Number of members that do not have the whole stream."""
         return len(self.members) - self.complete
 
-    def owned(self, peer_id: str, presence: Presence[C]) -> Membership[C] | None:
-        """Find a peer if it is there through this connection."""
+    def owned(self, peer_id: str, client: Client[C]) -> Membership[C] | None:
+        """Return the member with this peer id if it belongs to this client, and None otherwise."""
         member = self.by_id.get(peer_id)
-        return member if member is not None and member.presence is presence else None
+        return member if member is not None and member.client is client else None
 
-    def add(self, peer_id: str, presence: Presence[C], expires: float) -> Membership[C]:
-        """Let in a peer id that is not there yet."""
-        member = Membership(self, peer_id, presence, expires)
+    def add(self, peer_id: str, client: Client[C], expires: float) -> Membership[C]:
+        """Add a peer id that the swarm does not contain, and return its membership."""
+        member = Membership(self, peer_id, client, expires)
         member.index = len(self.members)
         self.members.append(member)
         self.by_id[peer_id] = member
-        presence.first = member
-        presence.size += 1
+        client.first = member
+        client.size += 1
         self.join_groups(member)
         return member
 
     def remove(self, member: Membership[C]) -> None:
-        """Let go of a member."""
+        """Remove a member."""
         del self.by_id[member.peer_id]
         last = self.members.pop()
         if last is not member:
@@ -149,19 +150,19 @@ class Swarm(Generic[C]):
         self._unchain(member)
 
     def set_complete(self, member: Membership[C], is_complete: bool) -> None:
-        """Note whether a member has all of the stream."""
+        """Set whether a member has the whole stream."""
         self.complete += is_complete - member.is_complete
         member.is_complete = is_complete
 
     def join_groups(self, member: Membership[C]) -> None:
-        """Let a member into the groups of its place."""
-        for name in member.presence.place:
+        """Add a member to the groups of its location."""
+        for name in member.client.location:
             if name:
                 self.groups.setdefault(name, Group()).add(member)
 
     def leave_groups(self, member: Membership[C]) -> None:
-        """Let a member go from the groups of its place."""
-        for name in member.presence.place:
+        """Remove a member from the groups of its location."""
+        for name in member.client.location:
             if name:
                 group = self.groups[name]
                 group.remove(member)
@@ -170,12 +171,12 @@ class Swarm(Generic[C]):
 
     @staticmethod
     def _unchain(member: Membership[C]) -> None:
-        presence = member.presence
-        presence.size -= 1
-        if presence.first is member:
-            presence.first = member.next
+        client = member.client
+        client.size -= 1
+        if client.first is member:
+            client.first = member.next
             return
-        before = presence.first
+        before = client.first
         while before is not None:
             if before.next is member:
                 before.next = member.next

@@ -1,1 +1,1 @@
-"""Observability: logs and Prometheus metrics."""
+"""Observability: event log and Prometheus metrics."""

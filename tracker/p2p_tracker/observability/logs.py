@@ -1,4 +1,4 @@
-"""The log of a tracker: one line per event, as text or as JSON."""
+"""Log of the tracker: one line per event, as text or as JSON."""
 
 import json
 import logging
@@ -14,20 +14,20 @@ log = logging.getLogger("p2p_tracker")
 
 
 def readable(identifier: str) -> str:
-    """Show an identifier: as it is if it is printable ASCII, else in hexadecimal."""
-    is_plain = identifier.isascii() and identifier.isprintable()
-    return identifier if is_plain else identifier.encode("latin-1", "replace").hex()
+    """Return an identifier as it is if it is printable ASCII, and otherwise in hexadecimal."""
+    is_printable = identifier.isascii() and identifier.isprintable()
+    return identifier if is_printable else identifier.encode("latin-1", "replace").hex()
 
 
 class EventLog(Observer):
-    """Writes what happens: frequent events at level debug, changes of swarms at level info.
+    """Observer that logs events: frequent ones at level debug, changes of swarms at info, refusals at warning.
 
     Parameters
     ----------
     clock
-        Gives the time in seconds.
+        Function that returns a monotonic time in seconds.
     rate
-        Lines per second of one kind of event; what is more is counted and told by `flush`. 0 is no limit.
+        Maximum lines per second and kind of event; `flush` logs the number of omitted lines. 0 means no limit.
     """
 
     def __init__(self, clock: Callable[[], float], rate: int = 0):
@@ -38,46 +38,46 @@ class EventLog(Observer):
         self.sees_messages = log.isEnabledFor(logging.DEBUG)
 
     def announced(self, info_hash: str, peer_id: str, event: str, offers: int) -> None:
-        """Note an announce."""
+        """Log an announce."""
         fields = {"kind": event or "update", "offers": offers}
         self._write(logging.DEBUG, "announce", info_hash, {"peer": readable(peer_id), **fields})
 
     def swarm_created(self, info_hash: str) -> None:
-        """Note a new swarm."""
+        """Log a new swarm."""
         self._write(logging.INFO, "swarm created", info_hash, {})
 
     def peer_added(self, info_hash: str, peer_id: str, total: int) -> None:
-        """Note a new peer."""
+        """Log a new peer."""
         self._write(logging.INFO, "peer added", info_hash, {"peer": readable(peer_id), "total": total})
 
     def peers_sent(self, info_hash: str, peer_id: str, count: int) -> None:
-        """Note how many peers an announce reached."""
+        """Log the number of peers chosen for an announce or a list."""
         self._write(logging.DEBUG, "peers sent", info_hash, {"peer": readable(peer_id), "count": count})
 
     def signal_relayed(self, info_hash: str, from_peer_id: str, to_peer_id: str, kind: str) -> None:
-        """Note a signal passed on."""
+        """Log a relayed offer, answer or signal."""
         fields = {"kind": kind, "from": readable(from_peer_id), "to": readable(to_peer_id)}
         self._write(logging.DEBUG, "signal relayed", info_hash, fields)
 
     def peer_removed(self, info_hash: str, peer_id: str, remaining: int, reason: str) -> None:
-        """Note a peer that left."""
+        """Log a removed peer."""
         fields = {"peer": readable(peer_id), "remaining": remaining, "reason": reason}
         self._write(logging.INFO, "peer removed", info_hash, fields)
 
     def swarm_removed(self, info_hash: str) -> None:
-        """Note an empty swarm."""
+        """Log a removed swarm."""
         self._write(logging.INFO, "swarm removed", info_hash, {})
 
     def refused(self, info_hash: str, reason: str) -> None:
-        """Note a refusal."""
+        """Log a refused message."""
         self._write(logging.WARNING, "refused", info_hash, {"reason": reason})
 
     def connection_refused(self, reason: str) -> None:
-        """Note a connection that was not let in."""
+        """Log a refused connection."""
         self._write(logging.WARNING, "connection refused", "", {"reason": reason})
 
     def flush(self) -> None:
-        """Tell how many lines were left out since the last second began."""
+        """Log the numbers of omitted lines, if the current second is over."""
         if self._rate and self._clock() - self._second >= 1.0:
             self._next_second()
 
@@ -102,21 +102,21 @@ class EventLog(Observer):
 
 def _write(level: int, event: str, fields: Mapping[str, object]) -> None:
     pairs = " ".join(f"{name}={value}" for name, value in fields.items())
-    log.log(level, "%s %s", event, pairs, extra={"happening": event, "fields": fields})
+    log.log(level, "%s %s", event, pairs, extra={"event_name": event, "fields": fields})
 
 
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = getattr(record, "fields", {})
         line = {"at": round(record.created, 3), "level": record.levelname.lower()}
-        line["event"] = getattr(record, "happening", None) or record.getMessage()
+        line["event"] = getattr(record, "event_name", None) or record.getMessage()
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
         return json.dumps({**line, **fields})
 
 
 def set_up(level: str, form: str) -> None:
-    """Send the log to standard error."""
+    """Write the log to standard error; `form` is ``text`` or ``json``."""
     handler = logging.StreamHandler(sys.stderr)
     text = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
     handler.setFormatter(_JsonFormatter() if form == "json" else text)

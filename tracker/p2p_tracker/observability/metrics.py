@@ -1,4 +1,4 @@
-"""Figures for Prometheus, read from the tracker's own counters when they are asked for."""
+"""Prometheus metrics, read from the tracker's counters at each scrape."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -12,28 +12,28 @@ from p2p_tracker.server.http import Response
 __all__ = ["exposition"]
 
 _GAUGES = {
-    "connections": "WebSockets open",
-    "swarms": "swarms",
-    "peers": "peers in all swarms",
-    "uptime": "seconds since the start",
-    "memory": "bytes of memory in use",
-    "cpu": "seconds of processor time used",
+    "connections": "Open WebSockets.",
+    "swarms": "Swarms with at least one peer.",
+    "peers": "Memberships (peer ids in swarms), summed over all swarms.",
+    "uptime": "Seconds since the tracker started.",
+    "memory": "Resident memory of the process in bytes.",
+    "cpu": "Processor time used by the process in seconds.",
 }
 _COUNTERS = {
-    "announces": "announces received",
-    "offers": "offers relayed",
-    "answers": "answers relayed",
-    "signals": "other signals relayed",
-    "scrapes": "scrapes answered",
-    "failures": "messages refused",
-    "connections_opened": "WebSockets accepted",
-    "connections_refused": "WebSockets refused",
-    "bytes_received": "bytes received",
-    "bytes_sent": "bytes sent",
+    "announces": "Announces received.",
+    "offers": "Offers relayed to other peers.",
+    "answers": "Answers relayed to other peers.",
+    "signals": "Messages of the extension action signal relayed to other peers.",
+    "scrapes": "Scrapes answered over WebSocket.",
+    "failures": "Messages refused with a failure reason or a close code.",
+    "connections_opened": "WebSocket handshakes completed, including connections that were then refused.",
+    "connections_refused": "WebSockets refused by an admission rule or a limit.",
+    "bytes_received": "Bytes received from all connections, HTTP included.",
+    "bytes_sent": "Bytes sent to all connections, HTTP included.",
 }
 
 
-class _Figures(Collector):
+class _Counters(Collector):
     def __init__(self, values: Callable[[], Mapping[str, float]]):
         self._values = values
 
@@ -46,7 +46,7 @@ class _Figures(Collector):
 
 
 def exposition(values: Callable[[], Mapping[str, float]]) -> Callable[[], Response]:
-    """Make the answer to a scrape of Prometheus."""
+    """Return a function whose result is the response to a Prometheus scrape."""
     registry = CollectorRegistry()
-    registry.register(_Figures(values))
+    registry.register(_Counters(values))
     return lambda: Response(body=generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -1,1 +1,1 @@
-"""The server around the core: sockets, WebSocket and HTTP."""
+"""Server around the core: sockets, WebSocket and HTTP."""

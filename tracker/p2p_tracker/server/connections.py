@@ -1,8 +1,8 @@
-"""Many connections, little memory: what reads and writes them.
+"""Connections of the server: reading requests and frames, batched writing, timeouts, little memory per connection.
 
-Requests are read by a small asyncio protocol of our own; what wants to become a WebSocket goes on to picows. What
-messages cause is written once per connection and round of the event loop, so under load many small messages for one
-peer share a system call.
+A small asyncio protocol reads the HTTP request; the frames of a WebSocket are read by picows (`websocket.Codec`).
+Output is collected and written once per connection and iteration of the event loop, so that under load many small
+messages to one peer share a system call.
 """
 
 import asyncio
@@ -22,77 +22,77 @@ __all__ = ["Connection", "Handler", "Hub"]
 
 log = logging.getLogger("p2p_tracker")
 
-_REQUEST, _OPEN, _CLOSING, _DRAINING, _CLOSED = range(5)
+_REQUEST, _OPEN, _CLOSING, _FINISHING, _CLOSED = range(5)
 
 _BUFFER = 64 * 1024
-_SPARE = 8  # codecs kept for the next that need one
-_LOOK = 2 * 1024 * 1024  # bytes received from one look at the memory to the next
-_HOARD = 16 * 1024  # bytes of one connection that are worth looking for when memory is short
+_MAX_SPARE_CODECS = 8  # codecs kept for reuse
+_MEMORY_CHECK_INTERVAL = 2 * 1024 * 1024  # bytes received between two checks of the memory
+_MIN_BUFFERED = 16 * 1024  # bytes: a connection that buffers less is not dropped when memory is short
 
-PATIENCE = 5.0
-"""Seconds to wait for the other side to close."""
+CLOSE_TIMEOUT = 5.0
+"""Seconds to wait for the client to close."""
 
 
 class Connection(asyncio.BufferedProtocol):
-    """One connection.
+    """Connection of a client, first HTTP and then perhaps WebSocket.
 
-    `head` is the request so far, `codec` what reads a frame that is not complete, `parts` a message in fragments, `out`
-    what this round has to say, `limit` the end of its patience while a request is awaited or a close goes on. `visitor`
-    belongs to the handler.
+    `head` is the part of the request received so far, `codec` the reader of an incomplete frame, `parts` the fragments
+    of an incomplete message, `out` the output of this iteration of the event loop, and `timeout` the limit for a
+    request or a close in progress. `context` is for the handler's use.
     """
 
-    __slots__ = ("codec", "head", "hub", "limit", "number", "out", "parts", "state", "transport", "visitor")
+    __slots__ = ("codec", "context", "head", "hub", "number", "out", "parts", "state", "timeout", "transport")
 
     transport: asyncio.Transport
 
     def __init__(self, hub: "Hub", number: int):
         self.hub = hub
         self.number = number
-        self.visitor: object = None
+        self.context: object = None
         self.state = _REQUEST
         self.head: bytearray | None = None
         self.codec: Codec | None = None
         self.parts: bytearray | None = None
         self.out: list[bytes] | None = None
-        self.limit: _Limit | None = None
+        self.timeout: _Timeout | None = None
 
     @property
     def address(self) -> str:
-        """IP address of the other side, or an empty string when it is gone."""
+        """IP address of the client; empty if the socket is closed."""
         peer = self.transport.get_extra_info("peername")
         return str(peer[0]) if peer else ""
 
-    # what asyncio calls
+    # asyncio.BufferedProtocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Register the connection with the hub."""
         self.transport = cast("asyncio.Transport", transport)
-        self.hub.on_made(self)
+        self.hub.on_connected(self)
 
     def get_buffer(self, _sizehint: int) -> memoryview:
-        """Give room for what comes next."""
+        """Return the buffer for the next bytes."""
         codec = self.codec
-        return self.hub.room(self) if codec is None else codec.buffer(-1)
+        return self.hub.read_buffer(self) if codec is None else codec.buffer(-1)
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take what came."""
+        """Process the first `nbytes` of the buffer."""
         self.hub.on_data(self, nbytes)
 
     def eof_received(self) -> bool:
-        """Close, too, once everything is written."""
-        self.hub.on_end(self)
+        """Close the connection once its output is written."""
+        self.hub.on_eof(self)
         return False
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        """Forget everything."""
-        self.hub.lose(self)
-        # by this method of its own, a transport of asyncio would hold itself until the next collection of garbage
+        """Release the connection."""
+        self.hub.abort(self)
+        # the bound method makes the transport a reference cycle, which would live until the next garbage collection
         vars(self.transport)["_read_ready_cb"] = None
 
-    # what a codec calls
+    # websocket.CodecUser
 
     def write(self, data: bytes) -> None:
-        """Queue bytes for the end of this round."""
+        """Queue bytes for the end of this iteration of the event loop."""
         if self.state <= _OPEN:
             if self.out is None:
                 self.hub.queue(self, data)
@@ -100,16 +100,16 @@ class Connection(asyncio.BufferedProtocol):
                 self.out.append(data)
 
     def on_control(self, kind: WSMsgType, payload: bytes) -> None:
-        """Take a control frame."""
+        """Handle a control frame."""
         self.hub.on_control(self, kind, payload)
 
     def on_message(self, data: bytes) -> None:
-        """Take a whole message."""
+        """Handle a complete message."""
         if self.state == _OPEN:
             self.hub.handler.on_message(self, data)
 
 
-class _Limit(Expiring):
+class _Timeout(Expiring):
     __slots__ = ("connection",)
 
     def __init__(self, connection: Connection, expires: float):
@@ -118,30 +118,30 @@ class _Limit(Expiring):
 
 
 class Handler(Protocol):
-    """What a hub works for."""
+    """Receiver of the events of a hub."""
 
     def on_request(self, connection: Connection, request: Request) -> Response | None:
-        """Answer a request; None lets it become a WebSocket."""
+        """Return the response to a request, or None to upgrade the connection to a WebSocket."""
         ...
 
     def on_open(self, connection: Connection) -> None:
-        """Know a new WebSocket."""
+        """Handle a new WebSocket."""
         ...
 
     def on_message(self, connection: Connection, data: bytes) -> None:
-        """Take a message."""
+        """Handle a complete message."""
         ...
 
-    def on_heard(self, connection: Connection) -> None:
-        """Know that a WebSocket is alive."""
+    def on_keep_alive(self, connection: Connection) -> None:
+        """Handle a ping or pong, which shows that a client is alive."""
         ...
 
     def on_closed(self, connection: Connection) -> None:
-        """Forget a WebSocket."""
+        """Handle the end of a WebSocket."""
         ...
 
-    def on_volume(self) -> None:
-        """Know that much was received since the last time, so that much may be kept."""
+    def check_memory(self) -> None:
+        """Check the memory in use; called after every few mebibytes received, since they may be buffered."""
         ...
 
 
@@ -151,13 +151,13 @@ class Hub:
     Parameters
     ----------
     handler
-        Told what comes in.
+        Receives requests, messages and the ends of WebSockets.
     max_message, max_backlog
-        Bytes of one message; bytes that a peer may leave unread before it is given up.
+        Limits of the bytes of one message and of the bytes that a client may leave unread before it is dropped.
     request_timeout
-        Seconds in which a request must be complete.
+        Seconds within which a request must be complete.
     tls
-        How to encrypt; None is not at all.
+        TLS configuration; None for unencrypted connections.
     """
 
     def __init__(
@@ -176,29 +176,29 @@ class Hub:
         self._loop = asyncio.get_running_loop()
         self._connections: dict[Connection, None] = {}
         self._acceptor = Acceptor(lambda number: Connection(self, number), tls, request_timeout)
-        self._limits: Deadlines[_Limit] = Deadlines()
-        self._dirty: list[Connection] = []
+        self._timeouts: Deadlines[_Timeout] = Deadlines()
+        self._unflushed: list[Connection] = []
         self._buffer = memoryview(bytearray(_BUFFER))
-        self._spare: list[Codec] = []
+        self._spare_codecs: list[Codec] = []
         self._writer: Codec | None = None
         self._open = 0
         self.opened = 0
         self.bytes_received = 0
-        self._look_at = 0
+        self._next_memory_check = 0
         self.bytes_sent = 0
 
     @property
     def open_count(self) -> int:
-        """How many WebSockets there are."""
+        """Number of open WebSockets."""
         return self._open
 
     @property
     def socket_count(self) -> int:
-        """How many connections there are, of any kind and in any state."""
-        return len(self._connections) + self._acceptor.arriving
+        """Number of connections of any kind and in any state."""
+        return len(self._connections) + self._acceptor.handshake_count
 
     def connections(self) -> list[Connection]:
-        """List the WebSockets."""
+        """Return the open WebSockets."""
         return [connection for connection in self._connections if connection.state == _OPEN]
 
     def listen(self, sock: socket.socket) -> None:
@@ -206,17 +206,17 @@ class Hub:
         self._acceptor.listen(sock)
 
     def stop_listening(self) -> None:
-        """Accept no more."""
+        """Stop accepting connections."""
         self._acceptor.stop()
 
-    def shut(self) -> None:
-        """Drop everything."""
-        self._acceptor.shut()
+    def abort_all(self) -> None:
+        """Drop all connections at once and stop accepting."""
+        self._acceptor.abort_all()
         for connection in list(self._connections):
-            self.lose(connection)
+            self.abort(connection)
 
     def send(self, connection: Connection, payload: bytes, kind: WSMsgType = TEXT) -> None:
-        """Queue a frame for the end of this round."""
+        """Queue a frame for the end of this iteration of the event loop."""
         if connection.state == _OPEN:
             writer = self._writer
             if writer is None:
@@ -225,92 +225,92 @@ class Hub:
             writer.send(kind, payload)
             writer.user = None
 
-    def close(self, connection: Connection, code: int, reason: str = "", patience: float = PATIENCE) -> None:
-        """Begin to close a WebSocket; give the other side `patience` seconds to agree; a reason too long is cut."""
+    def close(self, connection: Connection, code: int, reason: str = "", timeout: float = CLOSE_TIMEOUT) -> None:
+        """Start the closing handshake, which may take `timeout` seconds; the reason is cut to 123 bytes."""
         if connection.state == _OPEN:
             text = reason.encode()[:123].decode(errors="ignore").encode()
             self.send(connection, code.to_bytes(2, "big") + text, CLOSE)
-            self._leave_open(connection, _CLOSING, patience)
+            self._leave_open(connection, _CLOSING, timeout)
 
     def expire(self, now: float) -> None:
-        """Drop those that took too long to ask, or to close."""
-        for limit in self._limits.due(now):
-            connection = limit.connection
+        """Drop the connections whose request or closing handshake took too long."""
+        for timeout in self._timeouts.due(now):
+            connection = timeout.connection
             if connection.state == _REQUEST and connection.head:
                 self.queue(connection, render(Response(HTTPStatus.REQUEST_TIMEOUT, b"the request took too long\n")))
-                self.drain(connection)
+                self.finish(connection)
             else:
-                self.lose(connection)
+                self.abort(connection)
 
-    def relieve(self) -> None:
-        """Of those for whom much is kept, drop the half for whom most is."""
-        hoards = [(_kept(connection), connection.number, connection) for connection in self._connections]
-        hoards = sorted(hoard for hoard in hoards if hoard[0] > _HOARD)
-        del hoards[: len(hoards) // 2]
-        for _, _, connection in hoards:
-            log.debug("gave up %s: memory is short", connection.address)
-            self.lose(connection)
+    def drop_largest_buffers(self) -> None:
+        """Drop the half of the connections with large buffers that have the largest."""
+        candidates = [(_buffered_bytes(connection), connection.number, connection) for connection in self._connections]
+        candidates = sorted(candidate for candidate in candidates if candidate[0] > _MIN_BUFFERED)
+        del candidates[: len(candidates) // 2]
+        for _, _, connection in candidates:
+            log.debug("dropped %s: the tracker is short of memory, and much is buffered for it", connection.address)
+            self.abort(connection)
 
     # reading
 
-    def on_made(self, connection: Connection) -> None:
-        """Know a new connection."""
+    def on_connected(self, connection: Connection) -> None:
+        """Register a new connection and start the timeout of its request."""
         self._connections[connection] = None
-        self._wait(connection, self._request_timeout)
+        self._start_timeout(connection, self._request_timeout)
 
-    def room(self, connection: Connection) -> memoryview:
-        """Give room for what a connection reads next."""
+    def read_buffer(self, connection: Connection) -> memoryview:
+        """Return the buffer for the next bytes of a connection."""
         if connection.state not in (_OPEN, _CLOSING):
             return self._buffer
-        if not self._spare:
-            self._spare.append(self._new_codec(connection))
-        return self._spare[-1].buffer(-1)
+        if not self._spare_codecs:
+            self._spare_codecs.append(self._new_codec(connection))
+        return self._spare_codecs[-1].buffer(-1)
 
     def on_data(self, connection: Connection, size: int) -> None:
-        """Take what stands in the room that was given."""
+        """Process the first `size` bytes of the buffer that `read_buffer` returned."""
         self.bytes_received += size
-        if self.bytes_received > self._look_at:
-            self._look_at = self.bytes_received + _LOOK
-            self._loop.call_soon(self.handler.on_volume)
+        if self.bytes_received > self._next_memory_check:
+            self._next_memory_check = self.bytes_received + _MEMORY_CHECK_INTERVAL
+            self._loop.call_soon(self.handler.check_memory)
         if connection.state in (_OPEN, _CLOSING):
-            codec, connection.codec = connection.codec or self._spare.pop(), None
+            codec, connection.codec = connection.codec or self._spare_codecs.pop(), None
             codec.user = connection
             codec.feed_buffer(size)
-            self._put_back(connection, codec)
+            self._return_codec(connection, codec)
         elif connection.state == _REQUEST:
             self._read_request(connection, self._buffer[:size])
 
-    def on_end(self, connection: Connection) -> None:
-        """Know that nothing more comes; what is queued still goes out."""
+    def on_eof(self, connection: Connection) -> None:
+        """Handle the end of the input; queued output is still written."""
         self._write(connection)
-        self._leave_open(connection, _DRAINING)
+        self._leave_open(connection, _FINISHING)
 
     def on_control(self, connection: Connection, kind: WSMsgType, payload: bytes) -> None:
-        """Take a control frame."""
+        """Handle a control frame."""
         is_open = connection.state == _OPEN
         if kind is CLOSE:
             if is_open or connection.state == _CLOSING:
                 self.send(connection, payload[:2], CLOSE)
-                self.drain(connection)
+                self.finish(connection)
         elif is_open:
-            self.handler.on_heard(connection)
+            self.handler.on_keep_alive(connection)
             if kind is PING:
                 self.send(connection, payload, PONG)
 
     def _new_codec(self, connection: Connection) -> Codec:
         return Codec(connection.transport.get_extra_info("socket"), self._max_message)
 
-    def _put_back(self, connection: Connection, codec: Codec) -> None:
-        """Keep a codec that is in the middle of a frame, and leave any other for the next that needs one."""
+    def _return_codec(self, connection: Connection, codec: Codec) -> None:
+        """Leave a codec with its connection if a frame is incomplete, and otherwise keep it for reuse."""
         if codec.is_broken:
-            self.drain(connection)
+            self.finish(connection)
         if connection.state not in (_OPEN, _CLOSING):
             connection.parts = None
             codec.discard()
         elif not codec.pending:
             codec.user = None
-            if len(self._spare) < _SPARE:
-                self._spare.append(codec)
+            if len(self._spare_codecs) < _MAX_SPARE_CODECS:
+                self._spare_codecs.append(codec)
             else:
                 codec.discard()
         else:
@@ -319,14 +319,15 @@ class Hub:
     def _read_request(self, connection: Connection, data: memoryview) -> None:
         head = connection.head = connection.head or bytearray()
         head += data
-        before, found, after = head.partition(b"\r\n\r\n")
-        if not found and len(head) <= MAX_HEAD:
+        before, separator, after = head.partition(b"\r\n\r\n")
+        if not separator and len(head) <= MAX_HEAD:
             return
         connection.head = None
         has_body = True
         try:
             if len(before) > MAX_HEAD:
-                raise HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"up to {MAX_HEAD} bytes are accepted")
+                reason = f"the request has more than {MAX_HEAD} bytes of headers"
+                raise HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, reason)
             request = parse_request(bytes(before))
             has_body = request.method != "HEAD"
             response = self.handler.on_request(connection, request)
@@ -336,38 +337,38 @@ class Hub:
         except HttpError as error:
             response = error.response
         self.queue(connection, render(response, has_body=has_body))
-        self.drain(connection)
+        self.finish(connection)
 
     def _upgrade(self, connection: Connection, request: Request, after: bytes) -> None:
         self.queue(connection, accept(request.headers))
-        self._stop_waiting(connection)
+        self._stop_timeout(connection)
         connection.state = _OPEN
         self._open += 1
         self.opened += 1
         self.handler.on_open(connection)
         if after:
-            self.room(connection)
-            codec = self._spare.pop()
+            self.read_buffer(connection)
+            codec = self._spare_codecs.pop()
             codec.user = connection
             codec.feed(after)
-            self._put_back(connection, codec)
+            self._return_codec(connection, codec)
 
     # writing
 
     def queue(self, connection: Connection, data: bytes) -> None:
-        """Queue bytes for the end of this round."""
+        """Queue bytes for the end of this iteration of the event loop."""
         if connection.out is not None:
             connection.out.append(data)
         else:
             connection.out = [data]
-            if not self._dirty:
+            if not self._unflushed:
                 self._loop.call_soon(self.flush)
-            self._dirty.append(connection)
+            self._unflushed.append(connection)
 
     def flush(self) -> None:
-        """Write what is queued."""
-        dirty, self._dirty = self._dirty, []
-        for connection in dirty:
+        """Write the queued output of all connections."""
+        unflushed, self._unflushed = self._unflushed, []
+        for connection in unflushed:
             self._write(connection)
 
     def _write(self, connection: Connection) -> None:
@@ -379,47 +380,47 @@ class Hub:
         transport.write(data)
         self.bytes_sent += len(data)
         if transport.get_write_buffer_size() > self._max_backlog:
-            log.debug("gave up %s: it does not read", connection.address)
-            self.lose(connection)
-        elif connection.state == _DRAINING:
+            log.debug("dropped %s: it left more than %d bytes unread", connection.address, self._max_backlog)
+            self.abort(connection)
+        elif connection.state == _FINISHING:
             self._end_output(connection)
 
     def _end_output(self, connection: Connection) -> None:
-        """Say that nothing follows; closing with unread input would destroy what was just written."""
+        """Half-close the connection; a full close with unread input would discard the output that was just written."""
         if not connection.transport.can_write_eof():
             connection.transport.close()
             return
         try:
             connection.transport.write_eof()
         except OSError:
-            self.lose(connection)
+            self.abort(connection)
 
-    # life
+    # closing
 
-    def drain(self, connection: Connection) -> None:
-        """End once everything is written."""
-        self._leave_open(connection, _DRAINING)
+    def finish(self, connection: Connection) -> None:
+        """Close a connection once its output is written."""
+        self._leave_open(connection, _FINISHING)
         if connection.out is None and connection.state != _CLOSED:
             self._end_output(connection)
 
-    def _leave_open(self, connection: Connection, state: int, patience: float = PATIENCE) -> None:
-        """Go on to close: no more messages either way."""
+    def _leave_open(self, connection: Connection, state: int, timeout: float = CLOSE_TIMEOUT) -> None:
+        """Enter a closing state, in which no more messages are read or sent."""
         if connection.state == _CLOSED:
             return
         was_open = connection.state == _OPEN
         connection.state = state
-        self._wait(connection, patience)
+        self._start_timeout(connection, timeout)
         if was_open:
             self._open -= 1
             self.handler.on_closed(connection)
 
-    def lose(self, connection: Connection) -> None:
-        """Drop a connection at once."""
+    def abort(self, connection: Connection) -> None:
+        """Close a connection at once and discard its output."""
         was_open = connection.state == _OPEN
         if connection.state == _CLOSED:
             return
         connection.state = _CLOSED
-        self._stop_waiting(connection)
+        self._stop_timeout(connection)
         self._connections.pop(connection, None)
         connection.transport.abort()
         if connection.codec is not None:
@@ -429,20 +430,20 @@ class Hub:
             self._open -= 1
             self.handler.on_closed(connection)
 
-    def _wait(self, connection: Connection, seconds: float) -> None:
-        self._stop_waiting(connection)
-        connection.limit = _Limit(connection, self._loop.time() + seconds)
-        self._limits.add(connection.limit)
+    def _start_timeout(self, connection: Connection, seconds: float) -> None:
+        self._stop_timeout(connection)
+        connection.timeout = _Timeout(connection, self._loop.time() + seconds)
+        self._timeouts.add(connection.timeout)
 
-    def _stop_waiting(self, connection: Connection) -> None:
-        if connection.limit is not None:
-            self._limits.discard(connection.limit)
-            connection.limit = None
+    def _stop_timeout(self, connection: Connection) -> None:
+        if connection.timeout is not None:
+            self._timeouts.discard(connection.timeout)
+            connection.timeout = None
 
 
-def _kept(connection: Connection) -> int:
-    """Count the bytes that wait to be read by the other side, or for the rest of a message."""
-    kept = connection.transport.get_write_buffer_size()
+def _buffered_bytes(connection: Connection) -> int:
+    """Return the bytes kept for a connection: unread output, and incomplete input."""
+    buffered = connection.transport.get_write_buffer_size()
     if connection.codec is not None:
-        kept += connection.codec.pending
-    return kept + len(connection.parts or b"") + len(connection.head or b"")
+        buffered += connection.codec.pending
+    return buffered + len(connection.parts or b"") + len(connection.head or b"")

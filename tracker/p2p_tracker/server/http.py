@@ -1,4 +1,4 @@
-"""As much HTTP as a tracker needs, without input or output: one request, one response, then the connection closes."""
+"""Minimal sans-IO HTTP/1.1: one request without a body, one response, then the connection closes."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from p2p_tracker.errors import TrackerError
 __all__ = ["MAX_HEAD", "HttpError", "Request", "Response", "as_json", "info_hash_of", "parse_request", "render"]
 
 MAX_HEAD = 16 * 1024
-"""Bytes of request line and headers that are accepted."""
+"""Largest accepted size of request line and headers, in bytes."""
 
 _MAX_HEADERS = 100
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
@@ -21,18 +21,18 @@ _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghi
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request without its body; header names are lower case, repeated headers are joined by commas."""
+    """Request without a body; header names are in lower case, and repeated headers are joined by commas."""
 
     method: str
     path: str
-    """As sent, without the query."""
+    """Path as sent (percent-encoded), without the query."""
     query: dict[str, str]
     headers: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What to answer."""
+    """Response."""
 
     status: HTTPStatus = HTTPStatus.OK
     body: bytes = b""
@@ -41,7 +41,7 @@ class Response:
 
 
 class HttpError(TrackerError):
-    """A request that cannot be understood."""
+    """Request that is malformed or cannot be accepted, with the response to it."""
 
     def __init__(self, status: HTTPStatus, reason: str, headers: Mapping[str, str] = MappingProxyType({})):
         super().__init__(reason)
@@ -49,12 +49,12 @@ class HttpError(TrackerError):
 
 
 def as_json(value: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    """Answer with JSON."""
+    """Return a response with `value` as JSON."""
     return Response(status, json.dumps(value).encode() + b"\n", "application/json")
 
 
 def parse_request(head: bytes) -> Request:
-    """Understand request line and headers, without the empty line after them.
+    """Return the request that request line and headers describe; `head` excludes the empty line after them.
 
     Raises
     ------
@@ -64,33 +64,33 @@ def parse_request(head: bytes) -> Request:
     line, *rest = head.decode("latin-1").split("\r\n")
     parts = line.split(" ")
     if len(parts) != 3 or not parts[0] or not _TOKEN.issuperset(parts[0]):
-        raise HttpError(HTTPStatus.BAD_REQUEST, "malformed request line")
+        raise HttpError(HTTPStatus.BAD_REQUEST, "the request line must be METHOD TARGET HTTP/1.1")
     method, target, version = parts
     if version not in ("HTTP/1.1", "HTTP/1.0"):
-        raise HttpError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "HTTP/1.1 and HTTP/1.0 are spoken here")
+        raise HttpError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "HTTP/1.1 and HTTP/1.0 are accepted")
     if target.startswith(("http://", "https://")):
         target = "/" + target.split("/", 3)[3] if target.count("/") >= 3 else "/"
     if not target.startswith("/") and target != "*":
-        raise HttpError(HTTPStatus.BAD_REQUEST, "malformed request target")
+        raise HttpError(HTTPStatus.BAD_REQUEST, "the request target must begin with / or be *")
     path, _, query = target.partition("?")
     return Request(method, path, dict(parse_qsl(query, keep_blank_values=True)), _headers(rest))
 
 
 def _headers(lines: list[str]) -> dict[str, str]:
     if len(lines) > _MAX_HEADERS:
-        raise HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"up to {_MAX_HEADERS} headers are accepted")
+        raise HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"at most {_MAX_HEADERS} headers are accepted")
     headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon or not name or not _TOKEN.issuperset(name):
-            raise HttpError(HTTPStatus.BAD_REQUEST, "malformed header")
+            raise HttpError(HTTPStatus.BAD_REQUEST, "a header must be NAME: VALUE on one line")
         name, value = name.lower(), value.strip(" \t")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
 
 
 def render(response: Response, *, has_body: bool = True) -> bytes:
-    """Write a response; without a body (HEAD) its headers still tell the length."""
+    """Return the bytes of a response; without its body (for HEAD), Content-Length still states the body's size."""
     status = response.status
     lines = [f"HTTP/1.1 {status.value} {status.phrase}"]
     headers = dict(response.headers)
@@ -105,7 +105,10 @@ def render(response: Response, *, has_body: bool = True) -> bytes:
 
 
 def info_hash_of(text: str) -> str | None:
-    """Read an info hash from a URL: 40 hexadecimal digits, or its 20 characters or bytes, percent-encoded."""
+    """Return the info hash that a text from a URL or option stands for; None if it is not one.
+
+    Accepted are 40 hexadecimal digits, or the 20 characters or bytes themselves, percent-encoded where necessary.
+    """
     if len(text) == 40 and all(digit in "0123456789abcdefABCDEF" for digit in text):
         return bytes.fromhex(text).decode("latin-1")
     try:

@@ -1,7 +1,8 @@
-"""ICE servers for players, with passwords that expire.
+"""ICE servers for players, with TURN passwords that expire.
 
-coturn's scheme (``use-auth-secret``): the user name begins with the time of expiry, and the password is its HMAC-SHA1
-under a secret shared with the relay. See "A REST API For Access To TURN Services", draft-uberti-behave-turn-rest.
+The scheme is coturn's (``use-auth-secret``): the user name begins with the time of expiry, and the password is its
+HMAC-SHA1 under a secret shared with the TURN server. See "A REST API For Access To TURN Services",
+draft-uberti-behave-turn-rest.
 """
 
 import base64
@@ -13,14 +14,17 @@ __all__ = ["ice_servers", "turn_password"]
 
 
 def turn_password(secret: str, username: str) -> str:
-    """Compute the password that coturn expects."""
+    """Return the TURN password of a user name."""
     return base64.b64encode(hmac.digest(secret.encode(), username.encode(), hashlib.sha1)).decode("ascii")
 
 
 def ice_servers(
     stun: Sequence[str], turn: Sequence[str], secret: str, expires: float, user: str = "viewer"
 ) -> list[dict[str, object]]:
-    """List servers as an RTCPeerConnection takes them; relays only if there is a secret for them."""
+    """Return the ``iceServers`` of an RTCPeerConnection; TURN servers are included only if there is a secret.
+
+    `expires` is the time of expiry of the TURN password, in seconds since the epoch.
+    """
     servers: list[dict[str, object]] = []
     if stun:
         servers.append({"urls": list(stun)})

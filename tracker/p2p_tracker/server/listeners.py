@@ -1,4 +1,4 @@
-"""Sockets that listen, and what comes in by them."""
+"""Listening sockets, and the acceptance of their connections."""
 
 import asyncio
 import errno
@@ -11,17 +11,17 @@ __all__ = ["Acceptor", "bind"]
 
 log = logging.getLogger("p2p_tracker")
 
-_AT_ONCE = 64  # connections accepted before others get their turn
-_REST = 1.0  # seconds to look away while there is nothing to accept with
+_MAX_ACCEPTS = 64  # connections accepted in one iteration of the event loop
+_PAUSE = 1.0  # seconds without accepting after file descriptors or memory ran out
 
 
 def bind(host: str, port: int, backlog: int = 4096) -> Sequence[socket.socket]:
-    """Listen on every address of a host.
+    """Return listening sockets for every address of a host; an empty host means every address of the machine.
 
     Raises
     ------
     OSError
-        When an address is taken or is none of this machine.
+        When an address is in use or does not belong to this machine.
     """
     sockets: list[socket.socket] = []
     try:
@@ -45,29 +45,31 @@ def bind(host: str, port: int, backlog: int = 4096) -> Sequence[socket.socket]:
 
 
 class Acceptor:
-    """Accepts connections.
+    """Acceptor of connections.
 
     Parameters
     ----------
     make
-        Makes the protocol of a connection, given its number.
-    tls, patience
-        How to encrypt, and the seconds that a client has to agree to it; None is not at all.
+        Returns the protocol of a new connection, given its serial number.
+    tls, handshake_timeout
+        TLS configuration (None for unencrypted connections), and the limit of a TLS handshake in seconds.
     """
 
-    def __init__(self, make: Callable[[int], asyncio.BaseProtocol], tls: ssl.SSLContext | None, patience: float):
+    def __init__(
+        self, make: Callable[[int], asyncio.BaseProtocol], tls: ssl.SSLContext | None, handshake_timeout: float
+    ):
         self._make = make
         self._tls = tls
-        self._patience = None if tls is None else patience
+        self._handshake_timeout = None if tls is None else handshake_timeout
         self._loop = asyncio.get_running_loop()
         self._listeners: list[socket.socket] = []
-        self._arriving: set[asyncio.Task[None]] = set()
+        self._handshakes: set[asyncio.Task[None]] = set()
         self._accepted = 0
 
     @property
-    def arriving(self) -> int:
-        """How many connections are accepted and not yet made, because they still agree on encryption."""
-        return len(self._arriving)
+    def handshake_count(self) -> int:
+        """Number of accepted connections whose TLS handshake is not complete."""
+        return len(self._handshakes)
 
     def listen(self, sock: socket.socket) -> None:
         """Accept connections of a listening socket."""
@@ -76,20 +78,20 @@ class Acceptor:
         self._loop.add_reader(sock, self._accept, sock)
 
     def stop(self) -> None:
-        """Accept no more."""
+        """Close the listening sockets."""
         for sock in self._listeners:
             self._loop.remove_reader(sock)
             sock.close()
         self._listeners.clear()
 
-    def shut(self) -> None:
-        """Accept no more, and drop what is not made."""
+    def abort_all(self) -> None:
+        """Close the listening sockets and drop the connections in a TLS handshake."""
         self.stop()
-        for task in self._arriving:
+        for task in self._handshakes:
             task.cancel()
 
     def _accept(self, listener: socket.socket) -> None:
-        for _ in range(_AT_ONCE):
+        for _ in range(_MAX_ACCEPTS):
             try:
                 sock, _address = listener.accept()
             except (BlockingIOError, ConnectionAbortedError):
@@ -98,26 +100,26 @@ class Acceptor:
                 if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                     raise
                 log.error("cannot accept connections: %s", error.strerror)
-                self._rest(listener)
+                self._pause(listener)
                 return
             sock.setblocking(False)
             self._accepted += 1
-            task = self._loop.create_task(self._adopt(sock, self._accepted))
-            self._arriving.add(task)
-            task.add_done_callback(self._arriving.discard)
+            task = self._loop.create_task(self._start_protocol(sock, self._accepted))
+            self._handshakes.add(task)
+            task.add_done_callback(self._handshakes.discard)
 
-    async def _adopt(self, sock: socket.socket, number: int) -> None:
+    async def _start_protocol(self, sock: socket.socket, number: int) -> None:
         try:
             await self._loop.connect_accepted_socket(
-                lambda: self._make(number), sock, ssl=self._tls, ssl_handshake_timeout=self._patience
+                lambda: self._make(number), sock, ssl=self._tls, ssl_handshake_timeout=self._handshake_timeout
             )
         except OSError as error:
-            log.debug("a connection ended before it began: %s", error)
+            log.debug("a connection failed before its request: %s", error)
 
-    def _rest(self, listener: socket.socket) -> None:
-        """Look away from a listener for a while: its queue stays ready while there is nothing to accept it with."""
+    def _pause(self, listener: socket.socket) -> None:
+        """Stop watching a listener for a while; its queue stays readable, so the event loop would spin."""
         self._loop.remove_reader(listener)
-        self._loop.call_later(_REST, self._resume, listener)
+        self._loop.call_later(_PAUSE, self._resume, listener)
 
     def _resume(self, listener: socket.socket) -> None:
         if listener in self._listeners:

@@ -1,4 +1,4 @@
-"""What a tracker answers over HTTP."""
+"""HTTP routes of the tracker."""
 
 import heapq
 import math
@@ -12,45 +12,45 @@ from p2p_tracker.observability.metrics import exposition
 from p2p_tracker.server.http import Request, Response, as_json, info_hash_of
 from p2p_tracker.web.pages import Pages
 
-__all__ = ["Router", "Source"]
+__all__ = ["Router", "StatusSource"]
 
-_LISTED_SWARMS = 100  # in the statistics, the largest
-_LISTED_PEERS = 1000  # of one swarm
-_MANY = 1000  # swarms, from where on the largest are looked for once a second at most
+_LISTED_SWARMS = 100  # the largest swarms, in the statistics
+_LISTED_PEERS = 1000  # peers listed of one swarm
+_MANY = 1000  # with this many swarms, the largest are searched for at most once a second
 
 
-class Source(Protocol):
-    """Where the answers come from."""
+class StatusSource(Protocol):
+    """Source of the metrics and states that the routes report."""
 
-    def figures(self) -> Mapping[str, float]:
-        """Give every counter and gauge."""
+    def metrics(self) -> Mapping[str, float]:
+        """Return every counter and gauge by name."""
         ...
 
     def is_ready(self) -> bool:
-        """Tell whether new clients are welcome."""
+        """Return whether new clients are accepted."""
         ...
 
     def ice(self, request: Request) -> Response:
-        """Name STUN and TURN servers."""
+        """Return the response that lists STUN and TURN servers."""
         ...
 
 
 class Router:
-    """Finds the answer to a request.
+    """Router of HTTP requests.
 
     Parameters
     ----------
     swarms
-        The swarms of a brain, by info hash.
+        The tracker's swarms by info hash.
     source
-        Knows the rest.
+        Metrics, readiness and ICE servers.
     pages
-        Everything that is meant for people.
+        Web pages and their files.
     is_public
         Whether info hashes and peers are shown.
     """
 
-    def __init__(self, swarms: Mapping[str, Swarm[C]], source: Source, pages: Pages, *, is_public: bool):
+    def __init__(self, swarms: Mapping[str, Swarm[C]], source: StatusSource, pages: Pages, *, is_public: bool):
         self._swarms: Mapping[str, Swarm[C]] = swarms
         self._source = source
         self._pages = pages
@@ -65,10 +65,10 @@ class Router:
             "/tracker/ice": source.ice,
             "/metrics": lambda _: exposed(),
         }
-        exposed = exposition(source.figures)
+        exposed = exposition(source.metrics)
 
     def answer(self, request: Request) -> Response:
-        """Answer a request that does not want to become a WebSocket."""
+        """Return the response to a request that does not ask for an upgrade to WebSocket."""
         if request.method == "OPTIONS":
             response = Response(HTTPStatus.NO_CONTENT)
             response.headers["Access-Control-Allow-Methods"] = "GET, HEAD, OPTIONS"
@@ -87,11 +87,11 @@ class Router:
         return response
 
     def statistics(self) -> dict[str, object]:
-        """Tell how much there is and what was done."""
-        figures = self._source.figures()
+        """Return the metrics, and the largest swarms if they are public."""
+        metrics = self._source.metrics()
         if not self._is_public:
-            return dict(figures)
-        return {**figures, "largest": self._find_largest(figures["uptime"])}
+            return dict(metrics)
+        return {**metrics, "largest": self._find_largest(metrics["uptime"])}
 
     def _find_largest(self, now: float) -> list[dict[str, object]]:
         if len(self._swarms) < _MANY or now - self._largest_at >= 1.0:
@@ -115,14 +115,14 @@ class Router:
 
     def _peers(self, text: str) -> Response:
         if not self._is_public:
-            return as_json({"error": "peers are not shown here"}, HTTPStatus.FORBIDDEN)
+            return as_json({"error": "this tracker does not publish its peers"}, HTTPStatus.FORBIDDEN)
         info_hash = info_hash_of(text)
         if info_hash is None:
-            error = "an info hash is 40 hexadecimal digits or 20 percent-encoded characters"
+            error = f"{text!r} is not an info hash: 40 hexadecimal digits or 20 percent-encoded characters are accepted"
             return as_json({"error": error}, HTTPStatus.BAD_REQUEST)
         swarm = self._swarms.get(info_hash)
         if swarm is None:
-            return as_json({"error": "no such swarm"}, HTTPStatus.NOT_FOUND)
+            return as_json({"error": "this tracker has no such swarm"}, HTTPStatus.NOT_FOUND)
         peers = [
             {"peer_id": member.peer_id.encode("latin-1").hex(), "name": readable(member.peer_id)}
             | {"complete": member.is_complete}

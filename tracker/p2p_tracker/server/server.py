@@ -1,4 +1,4 @@
-"""The tracker as a server: WebSocket and HTTP on one port."""
+"""Tracker server: WebSocket and HTTP on one port, around the sans-IO core."""
 
 import asyncio
 import ctypes
@@ -14,18 +14,18 @@ from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path
 
-from p2p_tracker.admission.gate import Gate, Visitor
-from p2p_tracker.admission.rate_limits import Budget
-from p2p_tracker.config.options import Options
+from p2p_tracker.admission.gate import AdmittedClient, Gate
+from p2p_tracker.admission.rate_limits import RateLimiter
+from p2p_tracker.config.options import TICK, ServerOptions
 from p2p_tracker.core import json_codec
 from p2p_tracker.core.events import Observer
 from p2p_tracker.core.matching import UniformRandom
 from p2p_tracker.core.protocol import Incoming, PeersRequest, Scrape, action_of
-from p2p_tracker.core.tracker import Brain
+from p2p_tracker.core.tracker import Tracker
 from p2p_tracker.errors import OptionError, PortInUseError, Refusal
 from p2p_tracker.observability.logs import EventLog
 from p2p_tracker.server.connections import Connection, Hub
-from p2p_tracker.server.handshake import is_asked_for
+from p2p_tracker.server.handshake import is_upgrade
 from p2p_tracker.server.http import Request, Response, as_json
 from p2p_tracker.server.ice_servers import ice_servers
 from p2p_tracker.server.listeners import bind
@@ -37,24 +37,23 @@ __all__ = ["TrackerServer", "serve"]
 
 log = logging.getLogger("p2p_tracker")
 
-_TICK = 1.0  # seconds between looks at the clock
-_WAVE = 0.25  # seconds between waves of goodbyes
+_WAVE = 0.25  # seconds between two groups of connections closed while draining
 _GOING_AWAY, _POLICY = 1001, 1008
 
 
 class TrackerServer:
-    """A tracker that listens.
+    """Tracker with its listening sockets and connections.
 
     Parameters
     ----------
     options
-        Where to listen and how to behave.
+        Options of the core and of the server.
     rng
-        Source of random numbers; by default seeded by the operating system.
+        Source of random numbers; by default one that the operating system seeds.
     observer
-        Told of every event; by default they are logged.
+        Notified of every event; by default events are logged.
     clock, wall_clock
-        Give the time in seconds: the one steadily, the other since the epoch.
+        Functions that return a monotonic time, and the time since the epoch, in seconds.
 
     Raises
     ------
@@ -64,7 +63,7 @@ class TrackerServer:
 
     def __init__(
         self,
-        options: Options,
+        options: ServerOptions,
         rng: UniformRandom | None = None,
         observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -73,7 +72,7 @@ class TrackerServer:
         self.options = options
         self.port = 0
         self._log = EventLog(clock, options.log_rate)
-        self.brain: Brain[Connection] = Brain(options, rng or random.Random(), observer or self._log)
+        self.tracker: Tracker[Connection] = Tracker(options, rng or random.Random(), observer or self._log)
         self._clock = clock
         self._wall_clock = wall_clock
         self._started_at = clock()
@@ -81,26 +80,28 @@ class TrackerServer:
         self._tls = _tls_context(options)
         self._is_public = options.publish_swarms
         pages = Pages(options.libraries, options.channels)
-        self._router = Router(self.brain.swarms, self, pages, is_public=options.publish_swarms)
+        self._router = Router(self.tracker.swarms, self, pages, is_public=options.publish_swarms)
         self._hub: Hub | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._tick_seconds = min(_TICK, options.ping_interval)
+        self._tick_seconds = min(TICK, options.ping_interval)
         self._ticks = 0
         self._refused_connections = 0
-        _return_memory()  # or filling again what was free already would not count as growth
-        self._memory_at_start = _memory()
-        self._refusals: Budget[Connection] = Budget(1.0 if options.max_refusals else 0.0, options.max_refusals)
+        _trim_heap()  # memory that is free now would not count as growth when it is used again
+        self._memory_at_start = _resident_memory()
+        self._refusals: RateLimiter[Connection] = RateLimiter(
+            1.0 if options.max_refusals else 0.0, options.max_refusals
+        )
         self._is_draining = False
-        self._hurry = asyncio.Event()
+        self._drain_skipped = asyncio.Event()
 
     @property
     def url(self) -> str:
-        """Address for WebSocket clients."""
+        """URL for WebSocket clients."""
         return f"{'wss' if self._tls else 'ws'}://{self._authority}/tracker/ws"
 
     @property
     def http_url(self) -> str:
-        """Address of the pages, without a slash at the end."""
+        """URL of the pages, without a slash at the end."""
         return f"{'https' if self._tls else 'http'}://{self._authority}"
 
     @property
@@ -110,25 +111,25 @@ class TrackerServer:
 
     @property
     def connection_count(self) -> int:
-        """How many WebSockets are open."""
+        """Number of open WebSockets."""
         return 0 if self._hub is None else self._hub.open_count
 
     @property
     def socket_count(self) -> int:
-        """How many connections there are, whatever they are for and however far."""
+        """Number of connections of any kind and in any state."""
         return 0 if self._hub is None else self._hub.socket_count
 
-    # life
+    # starting and stopping
 
     async def start(self) -> None:
-        """Listen.
+        """Start to listen.
 
         Raises
         ------
         PortInUseError
-            When another program holds the port.
+            When the address is in use or may not be used.
         OptionError
-            When the host is none of this machine.
+            When the host name has no address.
         """
         sockets = self._bind()
         options = self.options
@@ -154,9 +155,9 @@ class TrackerServer:
             raise PortInUseError(f"cannot listen on {host or '*'}:{port}: {error.strerror}") from None
 
     async def close(self, timeout: float = 2.0) -> None:
-        """Say goodbye to everybody (close code 1001), over `drain` seconds, and stop.
+        """Close all connections (close code 1001) over `drain` seconds, and stop.
 
-        Waits up to `timeout` seconds for their answers.
+        The last of them have up to `timeout` seconds to complete the closing handshake.
         """
         hub = self._hub
         if hub is None:
@@ -164,7 +165,7 @@ class TrackerServer:
         self._is_draining = True
         await self._drain(hub)
         hub.stop_listening()
-        self._say_goodbye(hub, hub.connections())
+        self._close_all(hub, hub.connections())
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         while hub.socket_count and loop.time() < deadline:
@@ -172,156 +173,156 @@ class TrackerServer:
         if self._timer is not None:
             self._timer.cancel()
         self._log.flush()
-        hub.shut()
+        hub.abort_all()
         self._hub = None
 
-    def hurry(self) -> None:
-        """Say all remaining goodbyes at once."""
-        self._hurry.set()
+    def skip_drain(self) -> None:
+        """Close all remaining connections at once, without waiting for the rest of `drain`."""
+        self._drain_skipped.set()
 
     async def _drain(self, hub: Hub) -> None:
-        """Close connections in equal waves: each client comes back after a delay of its own, from its own close on."""
+        """Close connections in waves of equal size, so that their clients do not reconnect all at once."""
         waves = int(self.options.drain / _WAVE)
         for wave in range(waves):
-            if self._hurry.is_set() or not hub.open_count:
+            if self._drain_skipped.is_set() or not hub.open_count:
                 return
             leaving = hub.connections()
-            self._say_goodbye(hub, leaving[: -(-len(leaving) // (waves - wave))])
+            self._close_all(hub, leaving[: -(-len(leaving) // (waves - wave))])
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), _WAVE)
+                await asyncio.wait_for(self._drain_skipped.wait(), _WAVE)
 
     @staticmethod
-    def _say_goodbye(hub: Hub, connections: list[Connection]) -> None:
+    def _close_all(hub: Hub, connections: list[Connection]) -> None:
         for connection in connections:
-            hub.close(connection, _GOING_AWAY, "the tracker goes away")
+            hub.close(connection, _GOING_AWAY, "the tracker is shutting down")
 
-    # what the hub calls
+    # connections.Handler
 
     def on_request(self, connection: Connection, request: Request) -> Response | None:
-        """Answer a request; None lets it become a WebSocket."""
-        if request.method != "GET" or not is_asked_for(request.headers):
+        """Return the response to a request, or None to upgrade the connection to a WebSocket."""
+        if request.method != "GET" or not is_upgrade(request.headers):
             return self._router.answer(request)
-        connection.visitor = request  # until it is open
+        connection.context = request  # for `on_open`
         return None
 
     def on_open(self, connection: Connection) -> None:
-        """Know a new WebSocket, and let it in or close it with a reason."""
-        hub, request = self._hub, connection.visitor
+        """Admit a new WebSocket, or close it with a reason."""
+        hub, request = self._hub, connection.context
         assert hub is not None
         assert isinstance(request, Request)
-        connection.visitor = None
+        connection.context = None
         try:
-            self._check_room(hub)
-            visitor, place = self._gate.admit(connection.address, request.headers, request.query, self._wall_clock())
+            self._check_capacity(hub)
+            client, location = self._gate.admit(connection.address, request.headers, request.query, self._wall_clock())
         except Refusal as refusal:
             self._refused_connections += 1
             self._log.connection_refused(refusal.reason)
             hub.close(connection, refusal.close_code, refusal.reason)
             return
-        connection.visitor = visitor
-        self.brain.connect(connection, self._clock(), place)
+        connection.context = client
+        self.tracker.connect(connection, self._clock(), location)
 
-    def _check_room(self, hub: Hub) -> None:
+    def _check_capacity(self, hub: Hub) -> None:
         options = self.options
         if self._is_draining:
-            raise Refusal("the tracker goes away", close_code=_GOING_AWAY)
+            raise Refusal("the tracker is shutting down", close_code=_GOING_AWAY)
         if options.max_connections and hub.open_count > options.max_connections:
             raise Refusal("the tracker is full")
-        if not self.brain.has_room:
+        if not self.tracker.accepts_new_peers:
             raise Refusal("the tracker is short of memory")
 
-    def on_heard(self, connection: Connection) -> None:
-        """Know that a WebSocket is alive."""
-        self.brain.heard(connection, self._clock())
+    def on_keep_alive(self, connection: Connection) -> None:
+        """Restart the heartbeat timeout of a client."""
+        self.tracker.keep_alive(connection, self._clock())
 
     def on_closed(self, connection: Connection) -> None:
-        """Forget a WebSocket and its peers."""
-        self.brain.disconnect(connection, self._clock())
-        self._refusals.drop(connection)
-        if isinstance(connection.visitor, Visitor):
-            self._gate.leave(connection.visitor)
-            connection.visitor = None
+        """Remove a client and its peers."""
+        self.tracker.disconnect(connection, self._clock())
+        self._refusals.reset(connection)
+        if isinstance(connection.context, AdmittedClient):
+            self._gate.release(connection.context)
+            connection.context = None
 
-    def on_volume(self) -> None:
-        """Let nobody in while there is too little memory, and take it from those who make the tracker keep most."""
+    def check_memory(self) -> None:
+        """Above the memory limit, drop the connections with the largest buffers and accept no new peers."""
         hub, limit = self._hub, self.options.max_memory * 2**20
         if hub is None or not limit:
             return
-        if self._memory_grown() > limit:
-            hub.relieve()
-            _return_memory()
-        self.brain.has_room = self._memory_grown() <= limit
+        if self._memory_growth() > limit:
+            hub.drop_largest_buffers()
+            _trim_heap()
+        self.tracker.accepts_new_peers = self._memory_growth() <= limit
 
     def on_message(self, connection: Connection, data: bytes) -> None:
-        """Serve a message."""
+        """Process a message and queue the messages that it causes."""
         hub, now = self._hub, self._clock()
         assert hub is not None
         try:
             message = json_codec.decode(data)
             if self._gate.has_message_rules:
-                self._check(connection, message, now)
+                self._check_rules(connection, message, now)
         except Refusal as refusal:
             self._refuse(hub, connection, refusal)
             return
         if not self._is_public and message == Scrape():
             message = Scrape(())
         send, encode = hub.send, json_codec.encode
-        for receiver, reply in self.brain.handle(connection, message, now):
+        for receiver, reply in self.tracker.handle(connection, message, now):
             send(receiver, encode(reply))
         if type(message) is Scrape or type(message) is PeersRequest:
-            hub.flush()  # a small question with a long answer: who asks much must read much, and at once
+            hub.flush()  # these replies are much longer than their requests: written now, they count as backlog
 
-    def _check(self, connection: Connection, message: Incoming, now: float) -> None:
-        visitor = connection.visitor
-        objection = self._gate.objection(visitor if isinstance(visitor, Visitor) else None, message, now)
-        if objection is not None:
-            raise Refusal(objection, action=action_of(message), info_hash=getattr(message, "info_hash", None))
+    def _check_rules(self, connection: Connection, message: Incoming, now: float) -> None:
+        client = connection.context
+        reason = self._gate.refusal_reason(client if isinstance(client, AdmittedClient) else None, message, now)
+        if reason is not None:
+            raise Refusal(reason, action=action_of(message), info_hash=getattr(message, "info_hash", None))
 
     def _refuse(self, hub: Hub, connection: Connection, refusal: Refusal) -> None:
-        # a connection that only sends nonsense is still alive
+        # a client whose messages are all refused is still alive
         now = self._clock()
-        self.brain.heard(connection, now)
-        failure = self.brain.failure(refusal.info_hash or "", refusal.reason, refusal.action)
+        self.tracker.keep_alive(connection, now)
+        failure = self.tracker.failure(refusal.info_hash or "", refusal.reason, refusal.action)
         if refusal.info_hash is None:
             hub.close(connection, refusal.close_code, refusal.reason)
-        elif not self._refusals.spend(connection, now):
-            hub.close(connection, _POLICY, f"too many messages that are not served, the last: {refusal.reason}")
+        elif not self._refusals.allow(connection, now):
+            hub.close(connection, _POLICY, f"too many refused messages, the last: {refusal.reason}")
         else:
             hub.send(connection, json_codec.encode(failure))
 
-    # what the routes ask
+    # routes.StatusSource
 
-    def figures(self) -> Mapping[str, float]:
-        """Give every counter and gauge."""
+    def metrics(self) -> Mapping[str, float]:
+        """Return every counter and gauge by name."""
         hub = self._hub
         return {
             "connections": self.connection_count,
-            "swarms": len(self.brain.swarms),
-            **asdict(self.brain.counts),
+            "swarms": len(self.tracker.swarms),
+            **asdict(self.tracker.counts),
             "connections_opened": 0 if hub is None else hub.opened,
             "connections_refused": self._refused_connections,
             "bytes_received": 0 if hub is None else hub.bytes_received,
             "bytes_sent": 0 if hub is None else hub.bytes_sent,
             "uptime": round(self._clock() - self._started_at, 3),
-            "memory": _memory(),
+            "memory": _resident_memory(),
             "cpu": round(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), 3),
         }
 
     def is_ready(self) -> bool:
-        """Tell whether new clients are welcome."""
+        """Return whether new clients are accepted."""
         limit = self.options.max_connections
         is_full = bool(limit) and self.connection_count >= limit
-        return not self._is_draining and not is_full and self.brain.has_room
+        return not self._is_draining and not is_full and self.tracker.accepts_new_peers
 
     def ice(self, request: Request) -> Response:
-        """Name STUN and TURN servers, to those that may connect."""
+        """Return the response that lists STUN and TURN servers, for clients that may connect."""
         options, now = self.options, self._wall_clock()
-        if not self._gate.admits_page(request.query, now):
+        if not self._gate.admits_request(request.query, now):
             return as_json({"error": "a valid token is required"}, HTTPStatus.FORBIDDEN)
         servers = ice_servers(options.stun_urls, options.turn_urls, options.turn_secret, now + options.turn_lifetime)
         return as_json({"iceServers": servers, "lifetime": options.turn_lifetime})
 
-    # time
+    # periodic work
 
     def _tick(self) -> None:
         hub = self._hub
@@ -330,20 +331,20 @@ class TrackerServer:
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._tick_seconds, self._tick)
         now = self._clock()
-        for connection in self.brain.expire(now):
-            hub.close(connection, _GOING_AWAY, "nothing was heard for too long", patience=1.0)
+        for connection in self.tracker.expire(now):
+            hub.close(connection, _GOING_AWAY, "no message and no pong within heartbeat_timeout", timeout=1.0)
         self._ping(hub)
         hub.expire(loop.time())
-        self.on_volume()
+        self.check_memory()
         self._log.flush()
         if self._ticks % 60 == 0:
-            self._gate.forget(now)
+            self._gate.prune(now)
 
-    def _memory_grown(self) -> int:
-        return _memory() - self._memory_at_start
+    def _memory_growth(self) -> int:
+        return _resident_memory() - self._memory_at_start
 
     def _ping(self, hub: Hub) -> None:
-        """Ping a part of the connections, so that in every `ping_interval` each has its turn."""
+        """Ping the connections whose turn it is; each has one turn in every `ping_interval`."""
         rounds = max(1, round(self.options.ping_interval / self._tick_seconds))
         turn = self._ticks % rounds
         self._ticks += 1
@@ -352,18 +353,19 @@ class TrackerServer:
                 hub.send(connection, b"", PING)
 
 
-def _memory() -> int:
+def _resident_memory() -> int:
+    """Return the resident memory of the process in bytes."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * resource.getpagesize()
 
 
-def _return_memory() -> None:
-    """Have glibc give back to the system what is free."""
+def _trim_heap() -> None:
+    """Return free memory of glibc's heap to the system."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _tls_context(options: Options) -> ssl.SSLContext | None:
+def _tls_context(options: ServerOptions) -> ssl.SSLContext | None:
     if not options.tls_certificate:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -376,14 +378,14 @@ def _tls_context(options: Options) -> ssl.SSLContext | None:
 
 @asynccontextmanager
 async def serve(
-    options: Options, rng: UniformRandom | None = None, observer: Observer | None = None
+    options: ServerOptions, rng: UniformRandom | None = None, observer: Observer | None = None
 ) -> AsyncIterator[TrackerServer]:
-    """Run a tracker inside this process while the block runs.
+    """Run a tracker in this process for the duration of the block.
 
     Raises
     ------
     TrackerError
-        When it cannot listen, or an option names what is not there.
+        When it cannot listen, or a file that an option names cannot be read.
     """
     server = TrackerServer(options, rng, observer)
     await server.start()

@@ -1,7 +1,7 @@
-"""WebSocket frames, by picows.
+"""WebSocket frames, read and written by picows.
 
-A protocol object of picows takes some 20 KB with its buffers, but between two frames it remembers nothing of a
-connection. So connections borrow one while they are in the middle of a frame, and an idle connection has none.
+A protocol object of picows takes about 20 KB with its buffers, but between two frames it holds no state of a
+connection. So a connection borrows one for the duration of a frame, and an idle connection has none.
 """
 
 import logging
@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from picows import WSAutoPingStrategy, WSCloseCode, WSFrame, WSListener, WSMsgType, WSProtocolError, WSTransport
-from picows.picows import WSProtocol  # type: ignore[attr-defined] # what ws_create_server makes for each connection
+from picows.picows import WSProtocol  # type: ignore[attr-defined] # the class that ws_create_server uses
 
-__all__ = ["CLOSE", "PING", "PONG", "TEXT", "Codec", "User", "WSMsgType"]
+__all__ = ["CLOSE", "PING", "PONG", "TEXT", "Codec", "CodecUser", "WSMsgType"]
 
 TEXT, CLOSE, PING, PONG = WSMsgType.TEXT, WSMsgType.CLOSE, WSMsgType.PING, WSMsgType.PONG
 _CONTINUATION = WSMsgType.CONTINUATION
 _CONTROL = (CLOSE, PING, PONG)
 
-_READ_BUFFER = 16 * 1024  # bytes, to begin with; an announce with ten offers fits
+_READ_BUFFER = 16 * 1024  # initial size in bytes; an announce with ten offers fits
 _REQUEST = (  # the example of RFC 6455
     b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -25,39 +25,41 @@ _REQUEST = (  # the example of RFC 6455
 
 _log = logging.getLogger("p2p_tracker.server.websocket")
 _log.setLevel(logging.ERROR)
-_log.addFilter(lambda record: record.exc_info is not None)  # what clients do wrong is no error of ours
-# an adapter: of a plain logger, picows would make a child for each connection
+_log.addFilter(lambda record: record.exc_info is not None)  # errors of clients are not errors of the tracker
+# an adapter, because picows creates a child of a plain logger for each connection
 _logger = logging.LoggerAdapter(_log, {})
 
 
-class User(Protocol):
-    """Whose bytes a codec reads and writes."""
+class CodecUser(Protocol):
+    """Connection that a codec currently works for."""
 
     parts: bytearray | None
-    """The fragments of a message so far."""
+    """Fragments of an incomplete message."""
 
     def write(self, data: bytes) -> None:
-        """Take bytes for the other side."""
+        """Send bytes to the client."""
         ...
 
     def on_control(self, kind: WSMsgType, payload: bytes) -> None:
-        """Take a control frame."""
+        """Handle a control frame."""
         ...
 
     def on_message(self, data: bytes) -> None:
-        """Take a whole message."""
+        """Handle a complete message."""
         ...
 
 
 class Codec(WSListener):
-    """A protocol object of picows, past a handshake that nobody saw; this is its listener and its transport.
+    """Reader and writer of frames: a protocol object of picows that has completed a handshake with itself.
+
+    The codec is both the listener and the transport of that object.
 
     Parameters
     ----------
     sock
-        A TCP socket; its options are set, and nothing else is done with it.
+        TCP socket whose options picows sets; it is used for nothing else.
     max_message
-        Bytes of one message, however many fragments it has.
+        Limit of the bytes of one message, over all its fragments.
     """
 
     __slots__ = ("_max_message", "_protocol", "_sock", "buffer", "pending", "transport", "user")
@@ -65,11 +67,11 @@ class Codec(WSListener):
     def __init__(self, sock: Any, max_message: int):
         self._sock = sock
         self._max_message = max_message
-        self.user: User | None = None
+        self.user: CodecUser | None = None
         self.transport: WSTransport | None = None
         self.pending = 0
-        """Bytes of a frame that is not complete; between two frames, none."""
-        # as ws_create_server does it: no timer, no pings and no pongs of its own
+        """Received bytes of an incomplete frame; 0 between two frames."""
+        # the arguments of ws_create_server, without a timer and without automatic pings and pongs
         pings = (False, 0, 0, WSAutoPingStrategy.PING_WHEN_IDLE, False)
         self._protocol = WSProtocol(
             None, None, False, lambda _: self, _logger, True, None, *pings, max_message, None, _READ_BUFFER
@@ -83,16 +85,16 @@ class Codec(WSListener):
 
     @property
     def is_broken(self) -> bool:
-        """Whether the other side broke the protocol and was told."""
+        """True if the client violated the protocol and a close frame was sent."""
         return self.transport is None or self.transport.is_close_frame_sent
 
     def feed_buffer(self, size: int) -> None:
-        """Take the first bytes of the buffer."""
+        """Read the first `size` bytes of the buffer."""
         self.pending += size
         self._protocol.buffer_updated(size)
 
     def feed(self, data: bytes) -> None:
-        """Take bytes from elsewhere."""
+        """Read bytes that are not in the buffer."""
         rest = memoryview(data)
         while rest:
             room = self.buffer(-1)
@@ -102,31 +104,31 @@ class Codec(WSListener):
             rest = rest[size:]
 
     def discard(self) -> None:
-        """Let go of everything, so that nothing waits for the garbage collector."""
+        """Break the reference cycles, so that the codec is freed without the garbage collector."""
         self.user = self.transport = self._protocol = None
         del self.buffer
 
     # writing
 
     def send(self, kind: WSMsgType, payload: bytes) -> None:
-        """Write a frame for the user."""
+        """Write a frame to the user."""
         assert self.transport is not None
         self.transport.send(kind, payload)
 
-    # what picows calls, as its listener
+    # WSListener
 
     def on_ws_connected(self, transport: WSTransport) -> None:
-        """Keep what sends."""
+        """Store the object that sends frames."""
         self.transport = transport
         self.pending = 0
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Put messages together.
+        """Pass a message or control frame to the user, or collect a fragment.
 
         Raises
         ------
         WSProtocolError
-            When the frame is not allowed; picows closes with its code.
+            When the frame violates the protocol; picows then sends a close frame with the error's code.
         """
         self.pending = frame.tail_size
         user, kind = self.user, frame.msg_type
@@ -140,9 +142,9 @@ class Codec(WSListener):
         elif kind in _CONTROL:
             user.on_control(kind, payload)
         else:
-            self._put_together(user, payload, kind is not _CONTINUATION, is_last=bool(frame.fin))
+            self._collect(user, payload, kind is not _CONTINUATION, is_last=bool(frame.fin))
 
-    def _put_together(self, user: User, payload: bytes, is_first: bool, *, is_last: bool) -> None:
+    def _collect(self, user: CodecUser, payload: bytes, is_first: bool, *, is_last: bool) -> None:
         if is_first != (user.parts is None):
             raise WSProtocolError(WSCloseCode.PROTOCOL_ERROR, "fragments out of order")
         parts = user.parts = bytearray() if user.parts is None else user.parts
@@ -153,24 +155,24 @@ class Codec(WSListener):
             user.parts = None
             user.on_message(bytes(parts))
 
-    # what picows calls, as its transport
+    # asyncio.Transport, as far as picows uses it
 
     def get_extra_info(self, name: str) -> Any:
-        """Give the socket; of an encrypted one, picows need not know."""
+        """Return the socket; None for every other name, so that picows sees no TLS."""
         return self._sock if name == "socket" else None
 
     def get_write_buffer_size(self) -> int:
-        """Say that something is waiting, or picows would write to the socket itself, once per frame."""
+        """Return a positive size: with an empty buffer, picows would write each frame to the socket itself."""
         return 1
 
     def write(self, data: bytes) -> None:
-        """Hand on what picows has written."""
+        """Pass output of picows to the user."""
         if self.user is not None:
             self.user.write(data)
 
     def writelines(self, blocks: Iterable[bytes | memoryview]) -> None:
-        """Hand on what picows has written."""
+        """Pass output of picows to the user."""
         self.write(b"".join(blocks))
 
     def close(self) -> None:
-        """Do nothing: picows calls this some time after it sent a close frame, and the user knows already."""
+        """Do nothing: picows calls this after its close frame, which the user has seen in `is_broken`."""

@@ -1,4 +1,4 @@
-"""Web pages of the tracker: dashboard, player and channel list, with their libraries."""
+"""Web pages of the tracker: dashboard, player, list of channels, and the player's libraries."""
 
 from importlib.resources import files
 from typing import Final
@@ -6,4 +6,4 @@ from typing import Final
 __all__ = ["STATIC"]
 
 STATIC: Final = files(__name__) / "static"
-"""Folder of the pages, scripts and styles."""
+"""Folder of pages, scripts, styles and the tables that they read."""

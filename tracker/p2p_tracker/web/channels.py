@@ -1,8 +1,8 @@
-"""The list of the channels page, from a file of the operator: a JSON array of objects.
+"""List of the channels page, read from the operator's file: a JSON array of objects.
 
-Each has a ``name`` and the ``url`` of its stream (HLS opens the player that shares, anything else the plain one), and
-may have a ``logo`` (address of a picture), a ``quality`` and a ``group`` (short words), and ``options`` (numbers, by
-the names that p2p-media-loader gives them).
+Each object has a ``name`` and the ``url`` of a stream or video (HLS is shared between viewers, anything else is played
+over HTTP only). It may have a ``logo`` (URL of a picture), a ``quality`` and a ``group`` (short texts), and ``options``
+(numeric options of p2p-media-loader by their names).
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ __all__ = ["Channel", "read_channels"]
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one can watch."""
+    """Channel: a stream or video with what the page shows of it."""
 
     name: str
     url: str
@@ -28,21 +28,21 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def __post_init__(self) -> None:
         if not self.name.strip():
-            raise ValueError("a channel needs a name")
+            raise ValueError(f"name = {self.name!r}: a channel needs a name")
         for address in filter(None, (self.url, self.logo)):
             if urlsplit(address).scheme not in ("http", "https", ""):
-                raise ValueError(f"{address!r}: an address of http or https, or a path, is accepted")
+                raise ValueError(f"{address!r}: a URL of http or https, or a path, is accepted")
         if not self.url:
-            raise ValueError(f"{self.name!r} has no url")
+            raise ValueError(f"the channel {self.name!r} needs a url")
 
 
 def read_channels(path: str) -> bytes:
-    """Read the list, as JSON for the page; no path gives the demonstration.
+    """Return the validated list as JSON for the page; with an empty path, the list of demonstration streams.
 
     Raises
     ------
     OptionError
-        When it cannot be read or makes no sense.
+        When the file cannot be read or is not such a list.
     """
     try:
         text = Path(path).read_bytes() if path else (STATIC / "channels.json").read_bytes()

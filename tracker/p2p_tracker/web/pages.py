@@ -1,4 +1,4 @@
-"""The tracker's pages: dashboard, player and channels, their files, libraries and list."""
+"""HTTP responses of the tracker's pages, their files, their libraries and the list of channels."""
 
 import mimetypes
 from http import HTTPStatus
@@ -16,7 +16,9 @@ _POLICY = {"Content-Security-Policy": "frame-ancestors 'self'"}
 
 
 class Pages:
-    """``/`` is index.html, ``/watch`` is watch.html, ``/web/NAME`` any file; libraries and the list of channels.
+    """Web pages by path: ``/NAME`` is NAME.html (``/`` is index.html), ``/web/NAME`` is a file of the pages.
+
+    Also served are the player's libraries (``/libraries/…``) and the list of channels (``/channels.json``).
 
     Raises
     ------
@@ -30,7 +32,7 @@ class Pages:
         read_channels(channels)
 
     def find(self, path: str) -> Response | None:
-        """Find what a path asks for."""
+        """Return the response to a path; None if there is no such page."""
         if path == "/channels.json":
             return self._list()
         if path.startswith("/libraries/"):
@@ -39,7 +41,7 @@ class Pages:
         return _file(name)
 
     def _list(self) -> Response:
-        """Read the list anew, since operators change it while the tracker runs."""
+        """Return the list, which is read again because operators change it while the tracker runs."""
         try:
             return Response(HTTPStatus.OK, read_channels(self._channels), "application/json")
         except OptionError as error:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from p2psim.compiled import entry, inner, tiny, touch
-from p2psim.policy.state import FETCHING, LOADING, NOBODY, P2P, STORED, Loaders
+from p2psim.policy.state.records import FETCHING, LOADING, NOBODY, P2P, STORED, Loaders
 
 __all__ = ["connect", "count", "disconnect", "link_to", "recount", "replace_announced", "set_announced"]
 

@@ -1,9 +1,14 @@
 """The segment storage: in memory, with eviction only when something is stored (upstream's SegmentMemoryStorage)."""
 
 from p2psim.compiled import entry, tiny
-from p2psim.policy.state import Loaders, Options, Timeline
+from p2psim.policy.state.options import Options
+from p2psim.policy.state.records import Loaders, Timeline
 
-__all__ = ["free_percent", "reclaim", "segment_size", "store"]
+__all__ = ["FULL", "free_percent", "reclaim", "segment_size", "store"]
+
+
+FULL = 0.9
+"""Share of the storage from which on windows may shrink."""
 
 
 @tiny
@@ -18,7 +23,7 @@ def segment_size(L: Loaders, v: int, segment: int) -> float:
 def free_percent(L: Loaders, T: Timeline, v: int) -> float:
     """Free share of the storage in per cent; what lies behind the playhead does not count as used."""
     storage = L.storage[v]
-    if L.viewer[v].jumped == 0 or L.viewer[v].stored_bytes < 0.9 * storage:
+    if L.viewer[v].jumped == 0 or L.viewer[v].stored_bytes < FULL * storage:
         # before the first report all counts; above 10 %, whatever lies behind, no rule looks closer
         return 100.0 - L.viewer[v].stored_bytes / storage * 100.0
     used = 0.0

@@ -4,10 +4,11 @@ A request is made by the first attempt and kept until it succeeds, is given up o
 """
 
 from p2psim.compiled import entry, inner, tiny
-from p2psim.policy.state import (
+from p2psim.policy.state.records import (
     ABORTED,
     BUSY,
     FAILED,
+    FAILING,
     HTTP,
     IDLE,
     LOADING,
@@ -19,6 +20,7 @@ from p2psim.policy.state import (
 
 __all__ = [
     "abort",
+    "blame",
     "clear_failures",
     "fail",
     "find",
@@ -128,6 +130,7 @@ def fail(L: Loaders, v: int, i: int, now: float, timed_out: bool) -> int:
         L.request[i, v].http_failures += 1
     L.request[i, v].failures += 1
     L.request[i, v].failed_at = now
+    L.viewer[v].pending |= FAILING
     link = _end(L, v, i, FAILED)
     if link != NOBODY:
         L.link[v, link].speed = 0.0
@@ -135,6 +138,12 @@ def fail(L: Loaders, v: int, i: int, now: float, timed_out: bool) -> int:
         if timed_out:
             L.link[v, link].strikes += 1
     return link
+
+
+@tiny
+def blame(L: Loaders, v: int, link: int) -> None:
+    """Count a failure of a neighbour."""
+    L.link[v, link].blame = min(255, L.link[v, link].blame + 1)
 
 
 @tiny

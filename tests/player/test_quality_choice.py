@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from p2psim.policy.quality_choice import best_level, estimate, learn
+from p2psim.player.quality_choice import best_level, estimate, learn
 
 LADDER = np.array([1.0, 2.0, 4.0, 8.0]) * 125_000
 

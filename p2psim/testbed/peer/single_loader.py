@@ -6,26 +6,31 @@ neighbours, filled from what they announce.
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from p2psim.policy import loader, neighbours, prefetch, requests
-from p2psim.policy.bandwidth import Bandwidth
-from p2psim.policy.election import peer_hash
+from p2psim.bundle import records
+from p2psim.policy import interface
 from p2psim.policy.state import (
     ABSENT,
     FETCHING,
     HTTP,
     NOBODY,
-    P2P,
+    REQUEST,
+    STORE,
     STORED,
+    Loaders,
     Options,
     Timeline,
     allocate,
+    neighbours,
+    requests,
 )
-from p2psim.policy.storage import reclaim
+from p2psim.policy.state.bandwidth import Bandwidth
+from p2psim.policy.state.storage import reclaim
 
 __all__ = ["Agent", "Command"]
 
@@ -33,8 +38,14 @@ _ME = 0
 _BLIND = 1.0
 
 
+def _allocate(slots: int, neighbours: int) -> Loaders:
+    """Make one viewer's loader: a request for each slot, as upstream forgets none, and none for its neighbours."""
+    loaders = allocate(neighbours + 1, slots, 1, neighbours, sizes=True)
+    return replace(loaders, request=records((slots, 1), REQUEST))
+
+
 class Command(NamedTuple):
-    """What to do: a command of `p2psim.policy.loader`, the segment's id, a neighbour's name, a first byte."""
+    """Command of a pass (`p2psim.policy.state.commands`), with ids and names in the place of indices."""
 
     kind: int
     segment: int = NOBODY
@@ -67,12 +78,12 @@ class Agent:
     ) -> None:
         self.options = options
         self._page_opened_at = now if page_opened_at is None else page_opened_at
-        self._L = allocate(neighbours + 1, capacity, min(capacity, 64), neighbours, sizes=True)
+        self._L = _allocate(capacity, neighbours)
         self._L.random[_ME] = random
         self._L.viewer["born"][_ME] = now
         self._L.viewer["uploads"][_ME] = uploads
         self._L.storage[_ME] = storage
-        self._L.identity[_ME] = peer_hash(name)
+        self._L.identity[_ME] = interface.peer_hash(name)
         self._T = Timeline(start=np.zeros(0), end=np.zeros(0))
         self._base = 0
         self._mean = 1.0
@@ -82,8 +93,7 @@ class Agent:
         self._speeds: dict[str, Bandwidth] = {}
         self._fetching: dict[str, frozenset[int]] = {}
         self._unmeasured: set[str] = set()
-        self._out = loader.command_buffer(64, capacity)
-        self._scratch = np.zeros(2 * capacity, np.int64)
+        self._out = interface.command_buffer(capacity, capacity)
         self._kept: dict[int, None] = {}
         self.all, self.http = meters or (Bandwidth(), Bandwidth())
 
@@ -94,7 +104,7 @@ class Agent:
         if not segments:
             return
         if len(self._T.start) == 0:
-            self._base = self._L.first_id[0] = segments[0][0]
+            self._base = self._L.first_id[0] = int(segments[0][0])
             self._mean = sum(end - start for _, start, end in segments) / len(segments)
         first, last = segments[0][0] - self._base, segments[-1][0] + 1 - self._base
         if last > len(self._T.start):
@@ -103,7 +113,7 @@ class Agent:
             self._widen(4 * (last - first))
         me = self._L.viewer[_ME]
         for name, start, end in segments:
-            index = name - self._base
+            index = int(name) - self._base
             if index >= me.last:
                 reclaim(self._L, _ME, index)
             if index >= 0:
@@ -121,19 +131,19 @@ class Agent:
     def _widen(self, slots: int) -> None:
         """Make room for a longer playlist."""
         old = self._L
-        new = allocate(old.viewer.shape[0], slots, old.request.shape[0], old.link.shape[1], sizes=True)
+        new = _allocate(slots, old.link.shape[1])
         last = int(old.viewer[_ME].last)
         used = np.arange(max(0, last - old.slot.shape[1]), last + old.slot.shape[1] // 2)
         used = used[used < max(0, last - old.slot.shape[1]) + old.slot.shape[1]]
         new.slot[:, used % slots] = old.slot[:, used % old.slot.shape[1]]
         new.size[:, used % slots] = old.size[:, used % old.slot.shape[1]]
-        for ours, theirs in ((new.viewer, old.viewer), (new.request, old.request), (new.link, old.link)):
+        new.request[: len(old.request)] = old.request
+        for ours, theirs in ((new.viewer, old.viewer), (new.link, old.link)):
             ours[:] = theirs
-        for name in ("random", "speed", "identity", "fetch_time", "first_id"):
+        for name in ("storage", "speed", "identity", "fetch_time", "first_id", "random"):
             getattr(new, name)[:] = getattr(old, name)
         self._L = new
-        self._out = loader.command_buffer(old.request.shape[0], slots)
-        self._scratch = np.zeros(2 * slots, np.int64)
+        self._out = interface.command_buffer(slots, slots)
 
     # -- the player ---------------------------------------------------------------------------------------------
 
@@ -143,7 +153,7 @@ class Agent:
 
     def player_requests(self, segment: int) -> bool:
         """The player asks; True if the segment is stored. A pass is due after either."""
-        return bool(loader.player_requests(self._L, _ME, segment - self._base))
+        return bool(interface.player_requests(self._L, _ME, int(segment) - self._base))
 
     def player_aborts(self, segment: int) -> bool:
         """The player gives up waiting; True if it was waiting for this segment (a pass is due)."""
@@ -161,7 +171,7 @@ class Agent:
 
     def playhead_moves(self, position: float, rate: float, now: float) -> bool:
         """The playhead is reported; True if a pass is due."""
-        return bool(loader.playhead_moves(self._L, _ME, position, rate, self._mean, now))
+        return bool(interface.playhead_moves(self._L, _ME, float(position), float(rate), self._mean, float(now)))
 
     def holds(self, segment: int) -> bool:
         """Whether the segment is stored."""
@@ -184,22 +194,23 @@ class Agent:
     def queue_pass(self, now: float) -> list[Command]:
         """Decide; the commands are to be carried out in order."""
         self._measure_neighbours(now)
-        self.loaded_share = loader.queue_pass(self._L, self.options, self._T, _ME, now, self._out)
-        found = self._commands()
-        return found + self.prefetch_round(now) if self.options.election else found
+        self.loaded_share = interface.queue_pass(self._L, self.options, self._T, _ME, float(now), self._out)
+        commands = self._commands()
+        interface.after_pass(self._L, self.options, self._T, _ME, float(now), self._out)
+        return commands + self._commands()
 
     def prefetch_delay(self) -> float:
         """Draw the time to the next prefetch round, seconds."""
-        return float(prefetch.prefetch_delay(self._L, self.options, _ME))
+        return float(interface.prefetch_delay(self._L, self.options, _ME))
 
     def prefetch_round(self, now: float) -> list[Command]:
         """Run a prefetch round."""
-        prefetch.prefetch_round(self._L, self.options, self._T, _ME, now, self._out, self._scratch)
+        interface.prefetch_round(self._L, self.options, self._T, _ME, float(now), self._out)
         return self._commands()
 
     def abort_all(self) -> list[Command]:
         """Abort every attempt under way: the loader is closed."""
-        loader.abort_all(self._L, _ME, self._out)
+        interface.abort_all(self._L, _ME, self._out)
         return self._commands()
 
     def give_up(self) -> list[Command]:
@@ -236,31 +247,23 @@ class Agent:
 
     def current_share(self) -> float:
         """Share of the queue that is loaded now."""
-        return float(loader.loaded_share(self._L, self.options, self._T, _ME))
+        return float(interface.loaded_share(self._L, self.options, self._T, _ME))
 
-    def hold_left(self, now: float) -> float:
-        """Seconds until the initial hold of HTTP ends; 0 if it is not on."""
-        left = self.options.http_hold - (now - float(self._L.viewer[_ME].born))
-        return left if left > loader.ROUNDING else 0.0
+    def wakes_at(self, now: float) -> float:
+        """Return the time at which a pass is due, whatever happens; inf: none."""
+        return float(interface.wakes_at(self._L, self.options, _ME, now))
 
     def _commands(self) -> list[Command]:
-        found = []
-        for kind, index, link in self._out[1 : int(self._out[0, 0]) + 1].tolist():
+        commands = []
+        rows = self._out.row[: int(self._out.count[0])]
+        for kind, index, link, source, first_byte in rows.tolist():
             segment = index + self._base if index != NOBODY else NOBODY
-            name = ""
-            if kind in (loader.START_P2P, loader.ABORT_P2P):
-                name = self._names[int(self._L.link[_ME, link].neighbour)]
-            if kind == loader.STORE:
+            name = self._names[int(self._L.link[_ME, link].neighbour)] if link != NOBODY else ""
+            if kind == STORE:
                 self._kept[segment] = None
-            first = link if kind == loader.START_HTTP else 0
-            if kind == loader.START_P2P:
-                first = int(self._L.request[requests.find(self._L, _ME, index), _ME].bytes)
-            source = link if kind in (loader.STORE, loader.COMPLETE) else 0
-            if kind == loader.COMPLETE and source == P2P:
-                name = self._names[int(self._L.link[_ME, self._row(segment).link].neighbour)]
-            found.append(Command(kind, segment, name, first, source))
+            commands.append(Command(kind, segment, name, first_byte, source))
         self._kept = {segment: None for segment in self._kept if self.holds(segment)}
-        return found
+        return commands
 
     def announcement(self) -> tuple[list[int], list[int]]:
         """What to announce now, as a broadcast: ids stored, ids being loaded over HTTP, in order of their coming."""
@@ -319,21 +322,22 @@ class Agent:
         row = self._row(segment)
         speed = self.http.loading_only(15.0)
         if row.source == HTTP and speed > 0:
-            self._L.fetch_time[_ME] = float(row.bytes) / speed
+            count = float(row.bytes)
+            interface.on_http_done(self._L, self.options, _ME, count, count / speed)
         requests.succeed(self._L, _ME, self._index(segment))
 
     def failed(self, segment: int, now: float, *, timed_out: bool = False) -> bool:
         """The attempt failed; a pass is due. True if its neighbour has timed out too often and is to be dropped."""
-        link = requests.fail(self._L, _ME, self._index(segment), now, timed_out)
+        link = requests.fail(self._L, _ME, self._index(segment), float(now), bool(timed_out))
         if link == NOBODY:
             return False
         row = int(self._L.link[_ME, link].neighbour)
         self._L.speed[row] = 0.0
         self._speeds[self._names[row]].clear()
-        return bool(timed_out and self._L.link[_ME, link].strikes >= self.options.p2p_retries)
+        return bool(interface.on_p2p_failed(self._L, self.options, _ME, link, timed_out))
 
     def _index(self, segment: int) -> int:
-        i = requests.find(self._L, _ME, segment - self._base)
+        i = requests.find(self._L, _ME, int(segment) - self._base)
         if i == NOBODY:
             raise KeyError(f"no request for segment {segment}")
         return int(i)
@@ -352,16 +356,23 @@ class Agent:
 
     def connect(self, name: str) -> bool:
         """A neighbour is connected; False if there is no room or it is known."""
-        if name in self._rows or not self._spare:
+        is_full = not self._spare or not interface.admits_peer(self._L, self.options, _ME)
+        if name in self._rows or is_full:
             return False
         row = self._spare.pop()
         self._L.slot["announced"][row] = ABSENT
         self._L.speed[row] = 0.0
-        self._L.identity[row] = peer_hash(name)
+        self._L.identity[row] = interface.peer_hash(name)
         self._rows[name], self._names[row] = row, name
         self._speeds[name] = Bandwidth()
         self._fetching[name] = frozenset()
         return bool(neighbours.connect(self._L, _ME, row))
+
+    @property
+    def surplus_neighbour(self) -> str | None:
+        """Name of a neighbour that is to be dropped because there are too many."""
+        place = int(interface.drops_peer(self._L, self.options, _ME))
+        return None if place == NOBODY else self._names[int(self._L.link[_ME, place].neighbour)]
 
     def disconnect(self, name: str) -> None:
         """A neighbour is gone; a request it was serving must have been failed before."""
@@ -388,7 +399,7 @@ class Agent:
         """A neighbour answered that it has not got the segment after all."""
         if name in self._rows and segment >= self._base:
             left = FETCHING if segment in self._fetching[name] else ABSENT
-            neighbours.set_announced(self._L, self._rows[name], segment - self._base, left)
+            neighbours.set_announced(self._L, self._rows[name], int(segment) - self._base, left)
 
     def _measure_neighbours(self, now: float) -> None:
         """Bring the speeds up to date; upstream's cache of them is blind in the first second of a page."""

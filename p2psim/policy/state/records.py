@@ -14,30 +14,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from p2psim.bundle import Bundle, records
-from p2psim.policy.custom import address_of
-from p2psim.scenario.policy import Policy
 
 __all__ = [
     "ABORTED",
     "ABSENT",
     "BUSY",
     "FAILED",
+    "FAILING",
     "FETCHING",
     "HTTP",
     "IDLE",
     "LOADING",
     "MUTE",
     "NOBODY",
-    "N_FACTS",
     "P2P",
+    "REQUEST",
+    "RESTLESS",
+    "ROUNDING",
     "SPOILED",
     "STORED",
     "SUCCEEDED",
+    "URGENT",
     "Loaders",
-    "Options",
     "Timeline",
     "allocate",
-    "options",
     "timeline",
 ]
 
@@ -52,40 +52,15 @@ SPOILED = 2
 """Stored, but not what the origin has (simulation)."""
 BUSY, MUTE = 1, 2
 """A neighbour is sending us a segment; it is not to be asked until it announces anew."""
-N_FACTS = 16
-"""Numbers that a user's own decision is given (`p2psim.policy.custom`)."""
+ROUNDING = 1e-9
+"""Seconds by which a difference of two times may be off."""
+FAILING, RESTLESS, URGENT = 1, 2, 4
+"""Reasons for which a pass may do something although nothing has changed: failed attempts of a retained request are
+forgotten in time; the last pass itself has left something to the next (an urgent segment without an idle holder, a
+fetch whose slot an urgent segment can take, a storage so full that windows shrink); the player jumped while it
+waited."""
 IDLE, LOADING, SUCCEEDED, FAILED, ABORTED = range(5)
 """States of a request."""
-
-
-class Options(Bundle):
-    """Options of p2p-media-loader in canonical units (seconds, bytes)."""
-
-    high_demand_window: float
-    http_window: float
-    p2p_window: float
-    http_slots: int
-    p2p_slots: int
-    http_hold: float
-    http_timeout: float
-    p2p_timeout: float
-    http_retries: int
-    p2p_retries: int
-    live: bool
-    plain: bool
-    """No scheduler: the player's own loader fetches what it asks for (isP2PDisabled)."""
-    whole_blocks: bool
-    """Announcements with a full block of 256 ids cannot be read."""
-    reputation: bool
-    """Viewers remember who failed them, and ask such neighbours last."""
-    from_playhead: bool
-    """The queue begins where the player still has to play, and keeps what is loading from there on."""
-    election: bool
-    """Peers elect who fetches a segment that none has (5.0), instead of prefetching at random."""
-    http_first_byte: float
-    """Seconds to wait for the first byte over HTTP."""
-    decide: int
-    """Address of a user's own decision; 0: none."""
 
 
 class Timeline(Bundle):
@@ -119,8 +94,6 @@ class Loaders(Bundle):
     """Seconds that a segment takes over HTTP, as far as each viewer knows, (viewers,)."""
     first_id: NDArray[np.int64]
     """Id of segment 0 on the wire, (1,)."""
-    facts: F8
-    """What a user's own decision is given, (N_FACTS,)."""
     random: NDArray[np.int64]
     """State of the viewers' random streams (`p2psim.rng`), (viewers, 6)."""
 
@@ -138,7 +111,7 @@ VIEWER = np.dtype(
         ("waiting", "i4"),  # segment that the player waits for, or NOBODY
         ("retained", "i2"),  # how many requests are retained
         ("degree", "i2"),  # how many neighbours are connected
-        ("urgent", "u1"),  # the player jumped while it waited: start at once
+        ("pending", "u1"),  # bits FAILING, RESTLESS, URGENT
         ("announce", "u1"),  # an announcement is due
         ("uploads", "u1"),  # whether the viewer serves others
         ("jumped", "u1"),  # a report of the playhead has come (storage rules wait for it)
@@ -185,53 +158,6 @@ LINK = np.dtype(
 )
 
 
-_PLAIN_TIMEOUT = 10.0
-"""Seconds for which hls.js waits for the first byte."""
-_FIRST_BYTE = 10.0
-"""Seconds for which 5.0 waits for the first byte."""
-_LONGEST_DELAY = 60.0
-"""Live latency that 5.0 makes use of, seconds."""
-
-
-def options(policy: Policy, live: bool, segment: float = 0.0, latency: float = 0.0) -> Options:
-    """Turn a scenario's policy into canonical numbers, as it holds for its main stream.
-
-    Length of a segment and live latency (seconds) bear on the high-demand window of 5.0.
-    """
-    policy = policy.of_stream("main")
-    election = policy.name == "p2p-media-loader-5"
-    http_timeout = _PLAIN_TIMEOUT if policy.isP2PDisabled else policy.httpNotReceivingBytesTimeoutMs / 1000
-    p2p, plain = policy.shares, policy.isP2PDisabled
-    return Options(
-        high_demand_window=_live_demand(policy, segment, latency)
-        if election and live
-        else float(policy.highDemandTimeWindow),
-        http_window=float(policy.httpDownloadTimeWindow),
-        p2p_window=float(policy.p2pDownloadTimeWindow),
-        http_slots=1 if plain else policy.simultaneousHttpDownloads,
-        p2p_slots=policy.simultaneousP2PDownloads if p2p else 0,
-        http_hold=policy.httpDownloadInitialTimeoutMs / 1000 if p2p else 0.0,
-        http_timeout=http_timeout,
-        p2p_timeout=policy.p2pNotReceivingBytesTimeoutMs / 1000,
-        http_retries=1 if plain else policy.httpErrorRetries,  # the player itself tries again
-        p2p_retries=policy.p2pErrorRetries,
-        live=live,
-        plain=plain,
-        whole_blocks=policy.announcementBlocks == "upstream",
-        reputation=policy.reputation,
-        from_playhead=policy.queueStart == "fixed",
-        election=election,
-        http_first_byte=max(http_timeout, _FIRST_BYTE) if election else http_timeout,
-        decide=address_of(policy.name) if ":" in policy.name else 0,
-    )
-
-
-def _live_demand(policy: Policy, segment: float, latency: float) -> float:
-    """High-demand window of 5.0: half of what the player will hold, which live latency bounds."""
-    buffer = max(2 * segment, min(latency, _LONGEST_DELAY) - segment)
-    return min(float(policy.highDemandTimeWindow), buffer / 2)
-
-
 def timeline(count: int, duration: float) -> Timeline:
     """Make the time line of `count` segments of equal length."""
     start = np.arange(count, dtype=np.float64) * duration
@@ -256,7 +182,6 @@ def allocate(viewers: int, slots: int, requests: int, neighbours: int, *, sizes:
         identity=np.zeros(viewers, np.int64),
         fetch_time=np.ones(viewers),
         first_id=np.zeros(1, np.int64),
-        facts=np.zeros(N_FACTS),
         random=np.zeros((viewers, 6), np.int64),
     )
     loaders.viewer["rate"] = 1.0
