@@ -40,22 +40,23 @@ _NEEDED = ("name", "what", "field", "values")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Dimension:
-    """A field of the scenario that claims are looked at along."""
+    """A field of the scenario along which the boundary of each claim is sought."""
 
     name: str
     what: str
-    """Its name for people, as in tables and figures."""
+    """Name in tables and figures."""
     field: str
     values: tuple[Any, ...]
     unit: str
-    """Unit of its axis, as in `p2psim.analysis.formatting`."""
+    """Unit of the axis, as in `p2psim.analysis.formatting`."""
     scale: Literal["linear", "log"] = "linear"
     over: str = ""
     """Field in multiples of which the values are given; empty: in the field's own unit."""
     at: str | tuple[float, ...] = ""
-    """Places of the values: a number for each, a key of `DERIVED`, or a number of the scenario; empty: the field."""
+    """Positions of the values on the axis: a number for each, a key of `DERIVED`, or a number of the scenario; empty:
+    the field."""
     changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """What else is changed in the scenario."""
+    """Other changes to the scenario."""
 
     def scenarios(self, start: Scenario) -> list[tuple[float, Scenario]]:
         """Return the place and the scenario of each value around `start`, in ascending order of the places.

@@ -80,7 +80,7 @@ class ReadableTable(pd.DataFrame):
         return ReadableTable
 
     def __repr__(self) -> str:
-        texts = {name: _left(self[name]) for name in self.select_dtypes(["object", "string"])}
+        texts = {name: _left_aligned(self[name]) for name in self.select_dtypes(["object", "string"])}
         return str(self.to_string(**self._shown(texts), justify="left"))
 
     def _repr_html_(self) -> str:
@@ -92,7 +92,7 @@ class ReadableTable(pd.DataFrame):
         return {"formatters": {**numbers, **texts}, "na_rep": NOTHING, "max_rows": pd.get_option("display.max_rows")}
 
 
-def _left(column: "pd.Series[Any]") -> Callable[[Any], str]:
+def _left_aligned(column: "pd.Series[Any]") -> Callable[[Any], str]:
     width = max((len(str(text)) for text in column), default=0)
     return lambda text: str(text).ljust(width)
 
@@ -107,9 +107,9 @@ def readable_table(table: pd.DataFrame, columns: Sequence[str]) -> ReadableTable
     columns
         Names of the columns of numbers; the first decides which multiple of the unit fits.
     """
-    found = [readable([row[name] for name in columns], row["unit"]) for row in table.to_dict("records")]
-    numbers = {name: [row[index] for row, _ in found] for index, name in enumerate(columns)}
-    return ReadableTable(table.assign(**numbers, unit=[name for _, name in found]))
+    rows = [readable([row[name] for name in columns], row["unit"]) for row in table.to_dict("records")]
+    numbers = {name: [row[index] for row, _ in rows] for index, name in enumerate(columns)}
+    return ReadableTable(table.assign(**numbers, unit=[name for _, name in rows]))
 
 
 def _step(size: float, unit: str) -> tuple[float, str]:

@@ -61,7 +61,7 @@ METRICS: Mapping[str, Metric] = {
         "1 - bytes sent by the origin / bytes played", "share", "origin_bytes", "played_bytes", complement=True
     ),
     "origin_saving": Metric(
-        "origin bytes saved, relative to http-only",
+        "share of origin bytes saved against http-only",
         "share",
         "origin_bytes",
         "base_origin_bytes",

@@ -56,7 +56,7 @@ def add_output(parser: argparse.ArgumentParser, out: str) -> None:
 
 
 def add_raw(parser: argparse.ArgumentParser) -> None:
-    """Add the choice of raw numbers in tables."""
+    """Add the option for raw numbers in tables."""
     parser.add_argument(
         "--raw",
         action="store_true",

@@ -28,7 +28,7 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], title: str =
 
 
 def print_frame(table: "pd.DataFrame", title: str = "") -> None:
-    """Print a table of pandas with aligned columns on standard output, its numbers unrounded."""
+    """Print a pandas table with aligned columns and unrounded numbers on standard output."""
     print_table(list(table.columns), [[str(cell) for cell in row] for row in table.to_numpy(object)], title)
 
 
@@ -48,7 +48,7 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if hasattr(value, "item"):  # a NumPy number
+    if hasattr(value, "item"):  # a number of numpy's
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return None

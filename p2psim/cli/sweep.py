@@ -31,7 +31,7 @@ a design:
 
 
 _SHOWN = 4
-"""Metrics in the printed table; more would not fit."""
+"""Maximum number of metrics in the printed table."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

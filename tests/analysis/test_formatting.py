@@ -67,8 +67,9 @@ def test_ranges() -> None:
 def test_numbers_of_tables_fit_the_first_and_keep_four_figures(
     numbers: list[float], unit: str, shown: tuple[list[float], str]
 ) -> None:
-    found, name = readable(numbers, unit)
-    assert (found, name) == (pytest.approx(shown[0], nan_ok=True), shown[1])
+    scaled, name = readable(numbers, unit)
+    assert scaled == pytest.approx(shown[0], nan_ok=True)
+    assert name == shown[1]
 
 
 def test_dollars_stand_before_the_number() -> None:

@@ -1,6 +1,6 @@
-"""The gate says yes to the bundled traces and no to a simulator with a planted fault.
+"""The gate passes on the bundled traces and fails for a simulator with a planted fault.
 
-Faults are changes to the simulated side alone.
+Faults are changes to the simulated side only.
 """
 
 import dataclasses
@@ -19,12 +19,12 @@ RUNS = Runs(processes=1)
 TRACES = {folder.name: folder for folder in bundled("traces")}
 
 
-def failed(found: Comparison) -> set[str]:
-    return {check.metric for check in found.checks if check.fails}
+def failed(comparison: Comparison) -> set[str]:
+    return {check.metric for check in comparison.checks if check.fails}
 
 
 @pytest.fixture(scope="module")
-def behind_nats(tmp_path_factory) -> Trace:
+def behind_nats(tmp_path_factory: pytest.TempPathFactory) -> Trace:
     trace = run(Scenario.load("live-24s").replace({"nat.mix": "mobile"}), seed=99, events=True).trace
     assert trace is not None
     assert set(trace["viewers"]["nat"]) == {"port-restricted", "symmetric"}, "pairs that cannot connect"
@@ -34,41 +34,41 @@ def behind_nats(tmp_path_factory) -> Trace:
 
 
 def test_the_bundled_traces_agree() -> None:
-    """The shares are some points apart at most; whether that is *shown* depends on how many recordings there are."""
-    found = compare_scenarios(list(TRACES.values()), CompareOptions(replications=8), RUNS)
-    assert len(found) >= 16
-    off = {each.name: abs(each.differences["p2p_ratio"].interval.mean) for each in found}
-    assert max(off.values()) < 0.04, off
-    assert sum(off.values()) / len(off) < 0.015, off
-    assert not any("stall_ratio" in failed(each) for each in found)
+    """The shares differ by few points; whether a comparison is inconclusive depends on the number of recordings."""
+    comparisons = compare_scenarios(list(TRACES.values()), CompareOptions(replications=8), RUNS)
+    assert len(comparisons) >= 16
+    errors = {each.name: abs(each.differences["p2p_ratio"].interval.mean) for each in comparisons}
+    assert max(errors.values()) < 0.04, errors
+    assert sum(errors.values()) / len(errors) < 0.015, errors
+    assert not any("stall_ratio" in failed(each) for each in comparisons)
 
 
 @pytest.mark.parametrize("name", ["live-24s", "live-8s"])
-def test_a_wrong_window_is_noticed(name: str) -> None:
-    found = compare(TRACES[name], runs=RUNS, simulated_with={"policy.highDemandTimeWindow": "0 s"})
-    assert "p2p_ratio" in failed(found)
+def test_a_wrong_window_is_detected(name: str) -> None:
+    comparison = compare(TRACES[name], runs=RUNS, simulated_with={"policy.highDemandTimeWindow": "0 s"})
+    assert "p2p_ratio" in failed(comparison)
 
 
 @pytest.mark.parametrize("name", ["live-24s", "browsers-24s", "vod-staggered"])
-def test_a_halved_uplink_is_noticed(name: str) -> None:
+def test_a_halved_uplink_is_detected(name: str) -> None:
     scenario = Trace.read(TRACES[name]).scenario
-    found = compare(TRACES[name], runs=RUNS, simulated_with={"access.uplink": scenario.access.uplink / 2})
-    assert "p2p_times" in failed(found)
+    comparison = compare(TRACES[name], runs=RUNS, simulated_with={"access.uplink": scenario.access.uplink / 2})
+    assert "p2p_times" in failed(comparison)
 
 
-def test_no_nat_is_noticed_on_recordings_behind_nats() -> None:
+def test_no_nat_is_detected_on_recordings_behind_nats() -> None:
     recordings = [folder for name, folder in TRACES.items() if name.startswith("measured-nat-")]
     with_nats, without = (
         compare_scenarios(recordings, CompareOptions(replications=9, simulated_with=changes), RUNS)[0]
-        for changes in ({}, {"nat.mix": "open"})
+        for changes in (dict[str, object](), {"nat.mix": "open"})
     )
     assert not {"p2p_ratio", "peers_over_time"} & failed(with_nats)
     assert failed(without) >= {"p2p_ratio", "peers_over_time"}
 
 
-def test_no_nat_is_noticed(behind_nats: Trace) -> None:
-    found = compare(behind_nats, runs=RUNS, simulated_with={"nat.mix": "open"})
-    assert failed(found) >= {"p2p_ratio", "peers_over_time"}
+def test_no_nat_is_detected(behind_nats: Trace) -> None:
+    comparison = compare(behind_nats, runs=RUNS, simulated_with={"nat.mix": "open"})
+    assert failed(comparison) >= {"p2p_ratio", "peers_over_time"}
 
 
 def test_with_its_nats_it_agrees(behind_nats: Trace) -> None:

@@ -8,15 +8,15 @@ from p2psim.scenario import Scenario
 SCENARIO = Scenario.load("live-24s").replace({"duration": "30 s", "viewers.count": 3, "viewers.arrival_period": "2 s"})
 
 
-def test_a_run_is_made_once_whatever_its_name() -> None:
-    told: list[tuple[float, int]] = []
-    runs = Runs(1, lambda done, total: told.append((done, total)))
+def test_a_run_is_simulated_once_whatever_its_name() -> None:
+    progress: list[tuple[float, int]] = []
+    runs = Runs(1, lambda done, total: progress.append((done, total)))
     first = runs.make(jobs_for(SCENARIO, 1, 2))
-    assert told[-1] == (2, 2)
-    told.clear()
+    assert progress[-1] == (2.0, 2)
+    progress.clear()
     again = runs.make(jobs_for(SCENARIO.replace(name="other"), 1, 2))
     assert [a is b for a, b in zip(first, again, strict=True)] == [True, True]
-    assert told == []
+    assert not progress
 
 
 def test_runs_come_in_the_order_asked_for() -> None:

@@ -54,7 +54,7 @@ def test_attributes_are_those_of_the_tables(trace: Trace) -> None:
 
 def test_a_time_outside_the_run_is_refused(trace: Trace) -> None:
     for at in (-1.0, 20.5, math.nan):
-        with pytest.raises(InputError, match="takes 20 s"):
+        with pytest.raises(InputError, match="lasts 20 s"):
             swarm_graph(trace, at)
 
 
@@ -80,7 +80,7 @@ KNOWN = [
 
 @pytest.mark.parametrize(("graph", "expected"), KNOWN)
 def test_known_graphs_are_described_as_they_are(graph: "nx.Graph[int]", expected: dict[str, float]) -> None:
-    found = describe(weighted(graph))  # type: ignore[arg-type]
+    found = describe(weighted(graph))
     for name, value in expected.items():
         assert found[name] == pytest.approx(value, abs=1e-4, nan_ok=True), name
 
@@ -112,6 +112,6 @@ def test_random_connections_are_local_by_chance() -> None:
     weighted(graph)
     rng = np.random.default_rng(1)
     nx.set_node_attributes(graph, {node: int(rng.integers(3)) for node in graph}, "region")
-    found = locality(graph)  # type: ignore[arg-type]
+    found = locality(graph)
     assert found["local_connections"] == pytest.approx(found["local_by_chance"], abs=0.03)
     assert found["mixing"] == pytest.approx(0, abs=0.04)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from p2psim.simulation import run
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory) -> list[str]:
+def folders(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     found = []
     for name, rtt in (("one", 0.01), ("two", 0.04)):
         scenario = Scenario.load("live-24s").replace({"duration": "60 s", "viewers.count": 4, "network.rtt": rtt})
@@ -21,7 +22,7 @@ def folders(tmp_path_factory) -> list[str]:
     return found
 
 
-def test_json_and_preset(folders, tmp_path, capsys) -> None:
+def test_json_and_preset(folders: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "mine.toml"
     status = main(["calibrate", *folders, "--hold-out", "two", "--json", "--jobs", "1", "--quiet", "--out", str(out)])
     found = json.loads(capsys.readouterr().out)
@@ -32,19 +33,21 @@ def test_json_and_preset(folders, tmp_path, capsys) -> None:
     assert Scenario().replace({"network.preset": str(out)}).network.gather == pytest.approx(0.2)
 
 
-def test_tables_for_people(folders, capsys) -> None:
+def test_tables_for_people(folders: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     main(["calibrate", *folders, "--hold-out", "two", "--jobs", "1", "--quiet", "--replications", "2"])
     shown = capsys.readouterr().out
     for part in ("network.goodput", "not identified", "held out of the fit: two", "Parts of the start-up time"):
         assert part in shown
 
 
-def test_an_unknown_scenario_is_one_line_and_status_2(folders, capsys) -> None:
+def test_an_unknown_scenario_is_one_line_and_status_2(folders: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["calibrate", *folders, "--hold-out", "tow"]) == 2
     assert "did you mean 'two'?" in capsys.readouterr().err
 
 
-def test_viewers_of_several_kinds_are_warned_of(folders, tmp_path, capsys) -> None:
+def test_viewers_of_several_kinds_are_warned_of(
+    folders: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     trace = Trace.read(folders[0])
     kinds = trace["viewers"].assign(actor=["aiortc", "browser"] * (len(trace["viewers"]) // 2))
     dataclasses.replace(trace, tables={**trace.tables, "viewers": kinds}).write(tmp_path / "mixed")
@@ -55,7 +58,9 @@ def test_viewers_of_several_kinds_are_warned_of(folders, tmp_path, capsys) -> No
     assert "several kinds" not in capsys.readouterr().err
 
 
-def test_recordings_of_several_networks_are_warned_of(folders, tmp_path, capsys) -> None:
+def test_recordings_of_several_networks_are_warned_of(
+    folders: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     names = []
     for place in ("loopback", "lab"):
         trace = Trace.read(folders[0])

@@ -1,5 +1,6 @@
 """The gate of continuous integration, for real: a short measurement agrees, and planted faults show."""
 
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -15,13 +16,13 @@ GATE = ["--margin", "10", "--gate", "p2p_ratio,media_bytes=15,p2p_times=60,peers
 
 
 @pytest.fixture(scope="module")
-def trace(tmp_path_factory) -> str:
+def trace(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = str(tmp_path_factory.mktemp("measured") / "trace")
     assert main(["measure", *SHORT, "--out", folder, "--quiet"]) == 0
     return folder
 
 
-def test_a_short_measurement_passes_the_gate(trace: str, tmp_path, capsys) -> None:
+def test_a_short_measurement_passes_the_gate(trace: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     junit = tmp_path / "junit.xml"
     status = main(["compare", trace, *GATE, "--jobs", "1", "--quiet", "--junit", str(junit)])
     assert status == 0, capsys.readouterr().out
@@ -32,7 +33,9 @@ def test_a_short_measurement_passes_the_gate(trace: str, tmp_path, capsys) -> No
     ("fault", "metric"),
     [("policy.p2pDownloadTimeWindow=0 s", "p2p_ratio"), ("access.uplink=5 Mbit/s", "p2p_times")],
 )
-def test_a_planted_fault_does_not(trace: str, fault: str, metric: str, tmp_path, capsys) -> None:
+def test_a_planted_fault_does_not(
+    trace: str, fault: str, metric: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     junit = tmp_path / "junit.xml"
     assert main(["compare", trace, *GATE, "--set", fault, "--jobs", "1", "--quiet", "--junit", str(junit)]) == 1
     failed = {case.get("name") for case in ET.parse(junit).getroot() if case.find("failure") is not None}

@@ -31,7 +31,7 @@ SMALL = [
 ROOT = Path(__file__).parents[2]
 
 
-def test_help_lists_every_command(capsys) -> None:
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
     for command in COMMANDS:
@@ -39,19 +39,19 @@ def test_help_lists_every_command(capsys) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_with_examples(command: str, capsys) -> None:
+def test_every_command_has_help_with_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     text = capsys.readouterr().out
     assert f"p2psim {command}" in text.split("examples:")[1]
     assert "--json" in text
 
 
-def test_version(capsys) -> None:
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"p2psim {__version__}\n"
 
 
-def test_simulate_prints_a_table(capsys) -> None:
+def test_simulate_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate", *SMALL, "--replications", "2", "--quiet"]) == 0
     shown = capsys.readouterr()
     assert re.search(r"^p2p_ratio +[\d.]+ %", shown.out, re.MULTILINE)
@@ -72,7 +72,7 @@ def test_tables_describe_their_metrics_and_raw_ones_have_the_numbers_of_json(
     assert re.search(rf"^origin_rate +{exact['mean']} +{exact['low']} +{exact['high']} +rate$", raw, re.MULTILINE)
 
 
-def test_simulate_json_is_one_object_and_nothing_else(capsys) -> None:
+def test_simulate_json_is_one_object_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate", *SMALL, "--replications", "2", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert set(found["p2p_ratio"]) == {"mean", "low", "high"}
@@ -80,14 +80,14 @@ def test_simulate_json_is_one_object_and_nothing_else(capsys) -> None:
     assert found["latency"]["mean"] > 20
 
 
-def test_simulate_without_baseline_and_from_one_run(capsys) -> None:
+def test_simulate_without_baseline_and_from_one_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate", *SMALL, "--replications", "1", "--json", "--no-baseline"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert "origin_saving" not in found
     assert found["p2p_ratio"]["low"] is None, "one run gives no interval, and JSON has no NaN"
 
 
-def test_simulate_saves(tmp_path, capsys) -> None:
+def test_simulate_saves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     assert main(["simulate", *SMALL, "--replications", "2", "--out", str(out), "--events", "--quiet"]) == 0
     assert "origin_saving" in pd.read_csv(out / "summary.csv")["metric"].tolist()
@@ -135,7 +135,9 @@ def test_simulate_saves(tmp_path, capsys) -> None:
         (["validate", "--claims", "C77"], "accepted: C1"),
     ],
 )
-def test_bad_input_is_one_line_and_status_2(arguments: list[str], says: str, capsys) -> None:
+def test_bad_input_is_one_line_and_status_2(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(arguments) == 2
     shown = capsys.readouterr()
     assert shown.out == ""
@@ -144,19 +146,19 @@ def test_bad_input_is_one_line_and_status_2(arguments: list[str], says: str, cap
     assert shown.err.count("\n") == 1
 
 
-def test_values_of_set_may_be_words_numbers_and_tables(capsys) -> None:
+def test_values_of_set_may_be_words_numbers_and_tables(capsys: pytest.CaptureFixture[str]) -> None:
     more = ["--set", "nat.mix=open", "--set", "access.mix={ us-cable = 1.0 }", "--set", "viewers.crash_share=50 %"]
     assert main(["simulate", *SMALL, *more, "--replications", "1", "--no-baseline", "--json"]) == 0
 
 
-def test_a_folder_that_cannot_be_written(tmp_path, capsys) -> None:
+def test_a_folder_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("")
     arguments = ["simulate", *SMALL, "--replications", "1", "--no-baseline", "--quiet", "--out", str(tmp_path / "file")]
     assert main(arguments) == 2
     assert str(tmp_path / "file") in capsys.readouterr().err
 
 
-def test_interrupted(monkeypatch, capsys) -> None:
+def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def stop(_: object) -> int:
         raise KeyboardInterrupt
 
@@ -166,7 +168,7 @@ def test_interrupted(monkeypatch, capsys) -> None:
 
 
 @pytest.fixture(scope="module")
-def trace_folder(tmp_path_factory):
+def trace_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("simulated")
     assert (
         main(["simulate", *SMALL, "--replications", "1", "--no-baseline", "--quiet", "--events", "--out", str(out)])
@@ -175,7 +177,9 @@ def trace_folder(tmp_path_factory):
     return out / "trace-0"
 
 
-def test_compare_agrees_with_its_own_simulator(trace_folder, tmp_path, capsys) -> None:
+def test_compare_agrees_with_its_own_simulator(
+    trace_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     junit = tmp_path / "junit.xml"
     arguments = ["compare", str(trace_folder), "--json", "--jobs", "1", "--margin", "40", "--junit", str(junit)]
     arguments += ["--gate", "p2p_ratio,media_bytes=20"]
@@ -193,23 +197,23 @@ def test_compare_agrees_with_its_own_simulator(trace_folder, tmp_path, capsys) -
     assert gates == {"p2p_ratio", "media_bytes"}
 
 
-def test_compare_notices_a_change_of_the_simulated_side(trace_folder, capsys) -> None:
+def test_compare_notices_a_change_of_the_simulated_side(trace_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["compare", str(trace_folder), "--jobs", "1", "--quiet", "--gate", "p2p_times"]
     assert main([*arguments, "--set", "access.uplink=2 Mbit/s"]) == 1
     assert "differs: p2p_times" in capsys.readouterr().out
 
 
-def test_compare_says_no_with_status_1(trace_folder, capsys) -> None:
+def test_compare_says_no_with_status_1(trace_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(trace_folder), "--jobs", "1", "--margin", "0.0001", "--quiet"]) == 1
     assert "P2P share, simulated against measured" in capsys.readouterr().out
 
 
-def test_compare_two_traces(trace_folder, capsys) -> None:
+def test_compare_two_traces(trace_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(trace_folder), "--against", str(trace_folder), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["traces"][0]["p2p_ratio"]["difference"] == 0
 
 
-def test_validate_some_claims(tmp_path, capsys) -> None:
+def test_validate_some_claims(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status = main(["validate", "--claims", "c3,C12", "--quick", "--out", str(tmp_path), "--json", "--quiet"])
     found = json.loads(capsys.readouterr().out)
     assert status in (0, 1)

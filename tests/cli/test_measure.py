@@ -1,6 +1,7 @@
 """``p2psim measure`` and ``compare``, for real: three viewers for a quarter of a minute."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from p2psim.trace import discrepancies
 pytestmark = pytest.mark.testbed
 
 
-def test_what_is_measured_can_be_compared(tmp_path, capsys) -> None:
+def test_what_is_measured_can_be_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "trace"
     changes = ["--set", "duration=18 s", "--set", "viewers.count=3", "--set", "viewers.arrival_period=2 s"]
     assert main(["measure", "live-24s", *changes, "--out", str(folder), "--json", "--quiet"]) == 0
@@ -25,14 +26,14 @@ def test_what_is_measured_can_be_compared(tmp_path, capsys) -> None:
     assert json.loads(capsys.readouterr().out)["traces"][0]["p2p_ratio"]["measured"] == found["p2p_ratio"]
 
 
-def test_what_cannot_be_measured_is_refused_in_one_line(capsys) -> None:
+def test_what_cannot_be_measured_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["measure", "live-24s", "--tracker", "ws://127.0.0.1:9/", "--quiet"]) == 2
     shown = capsys.readouterr()
     assert shown.err.count("\n") == 1
     assert "127.0.0.1:9" in shown.err
 
 
-def test_a_series_goes_on_where_it_ended(tmp_path, capsys) -> None:
+def test_a_series_goes_on_where_it_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     changes = ["--set", "duration=8 s", "--set", "viewers.arrival_period=1 s", "--set", "viewers.count=2"]
     asked = ["measure", "measured-pair", "live-24s", *changes, "--out", str(tmp_path), "--json", "--quiet"]
     assert main(asked) == 0

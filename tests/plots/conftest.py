@@ -1,4 +1,6 @@
-"""Figures are drawn without a window, and closed."""
+"""Draws figures without a window, and closes them after each test."""
+
+from collections.abc import Iterator
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -8,6 +10,6 @@ mpl.use("Agg")
 
 
 @pytest.fixture(autouse=True)
-def _closed_figures():
+def _closed_figures() -> Iterator[None]:
     yield
     plt.close("all")

@@ -1,4 +1,4 @@
-"""What a figure shows is what its table says."""
+"""Figures show the values of their tables."""
 
 import itertools
 import math
@@ -11,7 +11,12 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import Collection, LineCollection
 from matplotlib.colors import to_hex, to_rgb
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 
 from p2psim import plots
 from p2psim.plots.style import STYLE
@@ -19,54 +24,74 @@ from p2psim.trace import totals
 from tests.traces import duet
 
 
-def labels(ax) -> list[str]:
-    return [text.get_text() for text in ax.get_legend().get_texts()]
+def labels(ax: Axes) -> list[str]:
+    legend = ax.get_legend()
+    assert legend is not None
+    return [text.get_text() for text in legend.get_texts()]
+
+
+def xdata(line: Line2D) -> NDArray[np.float64]:
+    return np.asarray(line.get_xdata(), float)
+
+
+def ydata(line: Line2D) -> NDArray[np.float64]:
+    return np.asarray(line.get_ydata(), float)
+
+
+def heights(area: Collection) -> NDArray[np.float64]:
+    return np.asarray(area.get_paths()[0].vertices, float)[:, 1]
+
+
+def image(ax: Axes) -> list[list[int]]:
+    array = ax.images[0].get_array()
+    assert array is not None
+    return [[int(cell) for cell in row] for row in array]
 
 
 def test_timeline_stacks_both_sources() -> None:
     at = np.arange(60.0)
     table = pd.DataFrame({"at": at, "http": 1e6, "p2p": 0.5e6, "viewers": 10, "stalled": 0})
     ax = plots.timeline(table)
-    http, p2p = (area.get_paths()[0].vertices[:, 1].max() for area in ax.collections)
-    assert (http, p2p) == pytest.approx((8.0, 12.0)), "Mbit/s, one upon the other"
+    http, p2p = (heights(area).max() for area in ax.collections)
+    assert (http, p2p) == pytest.approx((8.0, 12.0)), "Mbit/s, stacked"
     assert labels(ax) == ["HTTP", "peers"]
-    assert len(ax.figure.axes) == 1, "nobody stalled: no second scale"
+    assert len(ax.figure.axes) == 1, "nobody stalled, so there is no second axis"
 
 
 def test_timeline_is_the_mean_of_replications_and_shows_stalls() -> None:
     one = pd.DataFrame({"at": np.arange(10.0), "http": 1e6, "p2p": 0.0, "viewers": 4, "stalled": 1, "replication": 0})
     two = one.assign(http=3e6, replication=1)
     ax = plots.timeline(pd.concat([one, two]))
-    assert ax.collections[0].get_paths()[0].vertices[:, 1].max() == pytest.approx(16.0)
+    assert heights(ax.collections[0]).max() == pytest.approx(16.0)
     twin = ax.figure.axes[1]
-    assert twin.lines[0].get_ydata().max() == pytest.approx(25.0)
+    assert ydata(twin.lines[0]).max() == pytest.approx(25.0)
 
 
 def test_timeline_of_a_real_table_keeps_its_bytes() -> None:
     table = totals(duet()).timeline
     ax = plots.timeline(table)
-    top = ax.collections[1].get_paths()[0].vertices[:, 1].max()
+    top = heights(ax.collections[1]).max()
     assert top == pytest.approx((table["http"] + table["p2p"]).max() * 8e-6)
 
 
 def test_raster_colours_each_segment_by_its_source() -> None:
     ax = plots.raster(duet()["segments"])
-    assert ax.images[0].get_array().tolist() == [[1, 1], [1, 3]]
+    assert image(ax) == [[1, 1], [1, 3]]
     assert labels(ax) == ["not played", "HTTP", "both", "peers"]
 
 
 def test_raster_of_nothing() -> None:
-    assert plots.raster(duet()["segments"].iloc[:0]).images[0].get_array().tolist() == [[0]]
+    assert image(plots.raster(duet()["segments"].iloc[:0])) == [[0]]
 
 
 def test_distribution_reaches_one_and_has_the_median_in_the_middle() -> None:
     ax = plots.distribution(pd.DataFrame({"startup": [3.0, 1.0, math.nan, 2.0, 4.0]}))
     line = ax.lines[0]
-    assert line.get_ydata()[-1] == 1.0
-    assert line.get_xdata().tolist() == [1.0, 1.0, 2.0, 3.0, 4.0]
+    assert ydata(line)[-1] == 1.0
+    assert xdata(line).tolist() == [1.0, 1.0, 2.0, 3.0, 4.0]
 
 
-def test_distribution_tells_worlds_apart() -> None:
+def test_distribution_distinguishes_measured_and_simulated() -> None:
     table = pd.DataFrame({"world": ["measured", "simulated"] * 3, "time": range(6)})
     ax = plots.distribution(table, column="time")
     assert labels(ax) == ["measured", "simulated"]
@@ -77,18 +102,20 @@ def test_scatter_puts_points_where_they_belong() -> None:
     table = pd.DataFrame({"trace": ["a"], "measured": [0.4], "simulated": [0.5], "low": [0.45], "high": [0.6]})
     ax = plots.scatter(table)
     (point,) = (line for line in ax.lines if line.get_marker() == "o")
-    assert (point.get_xdata()[0], point.get_ydata()[0]) == (40, 50)
-    bar = ax.collections[-1].get_segments()[0]
+    assert (xdata(point)[0], ydata(point)[0]) == (40, 50)
+    bars = ax.collections[-1]
+    assert isinstance(bars, LineCollection)
+    bar = np.asarray(bars.get_segments()[0])
     assert bar[:, 1].tolist() == pytest.approx([45, 60])
 
 
 def claim(verdict: str, **numbers: float) -> dict[str, object]:
-    row = {"low": 0.5, "high": 0.7, "mean": 0.6, "found_low": 0.58, "found_high": 0.62} | numbers
-    return {"id": "C1", "label": "p2p_ratio", "claimed": "", "found": "", "verdict": verdict} | row
+    row = {"low": 0.5, "high": 0.7, "mean": 0.6, "found_low": 0.58, "found_high": 0.62, **numbers}
+    return {"id": "C1", "label": "p2p_ratio", "claimed": "", "found": "", "verdict": verdict, **row}
 
 
 @pytest.mark.parametrize(
-    ("row", "place"),
+    ("row", "position"),
     [
         (claim("holds"), 0.5),
         (claim("fails", mean=0.0, found_low=0.0, found_high=0.0), 0.0),
@@ -98,23 +125,23 @@ def claim(verdict: str, **numbers: float) -> dict[str, object]:
         (claim("holds only if", found_low=math.nan, found_high=math.nan), 0.5),
     ],
 )
-def test_claims_chart_places_what_was_found_upon_what_was_said(row: dict[str, object], place: float) -> None:
+def test_claims_figure_draws_the_estimate_on_the_claimed_range(row: dict[str, object], position: float) -> None:
     ax = plots.claims(pd.DataFrame([row]))
     marker = ax.lines[1]
-    assert marker.get_xdata()[0] == pytest.approx(place)
+    assert xdata(marker)[0] == pytest.approx(position)
     assert to_hex(marker.get_color()) == to_hex(plots.COLOURS[str(row["verdict"])])
 
 
-def test_claim_without_anything_found_is_left_empty() -> None:
+def test_claim_without_an_estimate_has_no_marker() -> None:
     ax = plots.claims(pd.DataFrame([claim("fails", mean=math.nan)]))
-    assert not any(len(line.get_xdata()) for line in ax.lines)
+    assert not any(len(xdata(line)) for line in ax.lines)
 
 
 def test_curve_is_drawn_in_order_of_the_field() -> None:
     table = pd.DataFrame({"at": [40, 8], "mean": [0.8, 0.0], "low": [0.7, 0.0], "high": [0.9, 0.1]})
     ax = plots.curve(table, claim=(0.5, 0.7))
-    assert ax.lines[0].get_xdata().tolist() == [8, 40]
-    assert ax.lines[0].get_ydata().tolist() == [0, 80]
+    assert xdata(ax.lines[0]).tolist() == [8, 40]
+    assert ydata(ax.lines[0]).tolist() == [0, 80]
 
 
 def test_figures_draw_on_axes_that_are_given() -> None:
@@ -123,7 +150,7 @@ def test_figures_draw_on_axes_that_are_given() -> None:
     assert ax.figure is figure
 
 
-def test_style_is_the_figures_own() -> None:
+def test_style_does_not_change_the_callers_settings() -> None:
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)
@@ -141,7 +168,7 @@ def luminance(colour: str) -> float:
     )
 
 
-def test_meanings_that_meet_differ_even_without_colour() -> None:
+def test_adjacent_colours_differ_in_greyscale() -> None:
     for meanings in (("http", "p2p"), ("http", "p2p", "both", "nothing")):
         for one, two in itertools.combinations(meanings, 2):
             assert abs(luminance(plots.COLOURS[one]) - luminance(plots.COLOURS[two])) > 0.02, (one, two)
@@ -159,13 +186,16 @@ def swarm() -> "nx.Graph[str]":
 def test_a_graph_shows_every_viewer_and_connection() -> None:
     ax = plots.graph(swarm())
     lines, dots = ax.collections
-    assert len(dots.get_offsets()) == 4
+    assert isinstance(lines, LineCollection)
+    offsets = np.asarray(dots.get_offsets())
+    assert len(offsets) == 4
     assert len(lines.get_segments()) == 2
-    assert lines.get_linewidths()[0] > lines.get_linewidths()[1]
+    first, second = np.asarray(lines.get_linewidth())
+    assert first > second
     assert labels(ax) == ["open", "symmetric"]
     assert ax.get_title(loc="left") == "4 viewers, 2 connections, 3 MB so far, t = 60 s"
-    # the loner stands outside, the others inside
-    radii = np.hypot(*dots.get_offsets().T)
+    # the single viewer is outside, the others inside
+    radii = np.hypot(*offsets.T)
     assert radii[3] > 1.2
     assert radii[:3].max() < 1.1
 
@@ -178,7 +208,7 @@ def test_welch_marks_the_end_of_the_warmup() -> None:
     table = pd.DataFrame({"at": [0.0, 1.0, 2.0], "value": [3.0, 1.0, 1.0], "smooth": [2.0, 1.5, 1.0]})
     ax = plots.welch(table, name="viewers", detected=1.0, cut=2.0)
     assert labels(ax) == ["each second", "moving average", "MSER-5: 1 s", "cut: 2 s"]
-    assert [line.get_xdata()[0] for line in ax.lines[2:]] == [1.0, 2.0]
+    assert [xdata(line)[0] for line in ax.lines[2:]] == [1.0, 2.0]
     assert "no steady state" in plots.welch(table).get_title(loc="left")
 
 
@@ -202,7 +232,7 @@ def grid() -> pd.DataFrame:
     return table.assign(low=table["value"] - 0.01, high=table["value"] + 0.01)
 
 
-def test_heat_writes_each_value_into_its_cell_and_marks_the_undecided() -> None:
+def test_heat_writes_each_value_into_its_cell_and_marks_inconclusive_cells() -> None:
     ax = plots.heat(grid(), claim=(0.5, 0.7))
     texts = {tuple(text.get_position()): text.get_text() for text in ax.texts}
     assert texts[(2.5, 1.5)] == "100±1"
@@ -212,7 +242,7 @@ def test_heat_writes_each_value_into_its_cell_and_marks_the_undecided() -> None:
     assert labels(ax) == ["boundary of the claim"]
 
 
-def test_heat_of_words_keeps_their_order_and_draws_no_line_where_nothing_ends() -> None:
+def test_heat_of_text_keeps_its_order_and_has_no_line_without_a_boundary() -> None:
     table = grid().assign(x=lambda rows: rows["x"].map({10: "open", 1: "mobile", 5: "average"}))
     ax = plots.heat(table, claim=(-math.inf, 2.0))
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["open", "mobile", "average"]
@@ -225,22 +255,22 @@ def test_overlay_draws_the_mean_within_the_range_of_the_runs() -> None:
     table = pd.concat([pd.DataFrame({"world": w, "replication": i, "at": at, "p2p": rate}) for w, i, rate in runs])
     ax = plots.overlay(table)
     simulated, measured = ax.lines
-    assert set(simulated.get_ydata()) == {16.0}
-    assert set(measured.get_ydata()) == {8.0}
-    heights = ax.collections[0].get_paths()[0].vertices[:, 1]
-    assert (heights.min(), heights.max()) == (8.0, 24.0)
+    assert set(ydata(simulated)) == {16.0}
+    assert set(ydata(measured)) == {8.0}
+    top = heights(ax.collections[0])
+    assert (top.min(), top.max()) == (8.0, 24.0)
 
 
-def test_timeline_shows_what_came_through_relays_apart() -> None:
+def test_timeline_shows_relayed_bytes_separately() -> None:
     table = pd.DataFrame(
         {"at": np.arange(10.0), "http": 1e6, "p2p": 1e6, "relayed": 0.25e6, "viewers": 4, "stalled": 0}
     )
     ax = plots.timeline(table)
     assert labels(ax) == ["HTTP", "peers", "peers, by relay"]
-    assert [area.get_paths()[0].vertices[:, 1].max() for area in ax.collections] == pytest.approx([8.0, 14.0, 16.0])
+    assert [heights(area).max() for area in ax.collections] == pytest.approx([8.0, 14.0, 16.0])
 
 
-def test_course_is_the_mean_of_each_case_with_its_interval() -> None:
+def test_over_time_draws_the_mean_of_each_case_with_its_interval() -> None:
     runs = [
         pd.DataFrame({"case": case, "replication": i, "at": np.arange(10.0), "origin": rate})
         for case, rates in (("a", (1e6, 2e6, 3e6)), ("b", (5e6, 5e6, 5e6)))
@@ -248,23 +278,24 @@ def test_course_is_the_mean_of_each_case_with_its_interval() -> None:
     ]
     ax = plots.over_time(pd.concat(runs))
     assert labels(ax) == ["a", "b"]
-    assert [line.get_ydata().tolist() for line in ax.lines] == [[16.0, 16.0], [40.0, 40.0]]
-    heights = ax.collections[0].get_paths()[0].vertices[:, 1]
-    assert heights.max() - 16 == pytest.approx(4.302653 * 8 / math.sqrt(3)), "Student's t of two degrees of freedom"
-    assert np.ptp(ax.collections[1].get_paths()[0].vertices[:, 1]) == 0
+    assert [ydata(line).tolist() for line in ax.lines] == [[16.0, 16.0], [40.0, 40.0]]
+    top = heights(ax.collections[0])
+    assert top.max() - 16 == pytest.approx(4.302653 * 8 / math.sqrt(3)), "Student's t of two degrees of freedom"
+    assert np.ptp(heights(ax.collections[1])) == 0
 
 
-def test_a_title_set_afterwards_takes_the_place_of_the_figures_own() -> None:
+def test_a_title_set_afterwards_replaces_that_of_the_figure() -> None:
     ax = plots.curve(pd.DataFrame({"at": [8, 16], "mean": [0.0, 0.3], "low": [0, 0.2], "high": [0, 0.4]}))
     ax.set_title("mine")
     ax.set(title="mine still")
     assert [ax.get_title(loc=side) for side in ("left", "center", "right")] == ["mine still", "", ""]
 
 
-def test_two_settings_on_one_side_of_a_tornado_are_named_together() -> None:
+def test_two_values_on_one_side_of_a_tornado_share_a_label() -> None:
     rows = [("viewing time", end, setting, saving, saving - 0.1, saving + 0.1, saving - 0.5)
             for end, setting, saving in (("low", "9 min", 0.6), ("high", "37 min", 0.55))]  # fmt: skip
     table = pd.DataFrame(rows, columns=["input", "end", "setting", "saving", "low", "high", "change"])
     ax = plots.tornado(table, at=0.5)
     assert [text.get_text() for text in ax.texts] == ["9 min, 37 min"]
-    assert [round(bar.get_width()) for bar in ax.patches[:2]] == [10, 5], "the shorter is drawn over the longer"
+    bars = [bar for bar in ax.patches[:2] if isinstance(bar, Rectangle)]
+    assert [round(bar.get_width()) for bar in bars] == [10, 5], "the longer bar is drawn first"

@@ -1,8 +1,8 @@
-"""Figures look as they did when somebody last looked at them.
+"""Figures look like the checked baseline images.
 
 The root mean square of the differences may be 6 of 255: other versions of FreeType move letters by a fraction of a
 pixel, which stays below it; a line or an area that moves, or changes its colour, does not (the last test shows it).
-After a change that is meant: ``P2PSIM_BASELINES=1 pytest tests/plots/test_images.py``, then look at the files.
+After an intended change: ``P2PSIM_BASELINES=1 pytest tests/plots/test_images.py``, then look at the files.
 """
 
 import os

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -15,8 +16,8 @@ from p2psim.report.html import page, table
 from p2psim.report.validation import agreement_text
 
 
-def verdicts() -> list[ClaimResult]:
-    """All claims, each found to be exactly in the middle of what was said."""
+def results() -> list[ClaimResult]:
+    """Return results of all claims, each with an estimate in the middle of its claimed range."""
     found = []
     for claim in load_claims():
         findings = []
@@ -29,13 +30,13 @@ def verdicts() -> list[ClaimResult]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("report")
-    write_validation(target, Validation(results=verdicts(), comparisons=[], seed=7, replications=4))
+    write_validation(target, Validation(results=results(), comparisons=[], seed=7, replications=4))
     return target
 
 
-def test_report_needs_no_other_file(folder) -> None:
+def test_the_report_needs_no_other_file(folder: Path) -> None:
     text = (folder / "report.html").read_text()
     assert not re.findall(r'(?:src|href)="(?!data:)', text)
     assert "http://" not in text
@@ -43,7 +44,7 @@ def test_report_needs_no_other_file(folder) -> None:
     assert text.count("data:image/png;base64,") == 2, "the claims and the trade-off"
 
 
-def test_every_claim_and_case_is_in_the_report(folder) -> None:
+def test_every_claim_and_case_is_in_the_report(folder: Path) -> None:
     text = (folder / "report.html").read_text()
     cases = pd.read_csv(folder / "cases.csv")
     for claim in load_claims():
@@ -53,16 +54,16 @@ def test_every_claim_and_case_is_in_the_report(folder) -> None:
     assert "only a saving of 60 % lies in all of C1, C4, C5, C7" in text
 
 
-def test_csv_has_what_the_table_says(folder) -> None:
+def test_csv_has_the_values_of_the_table(folder: Path) -> None:
     frame = pd.read_csv(folder / "claims.csv")
     assert frame["id"].tolist() == [f"C{number}" for number in range(1, 15)]
     assert frame.loc[0, "claimed"] == "50 to 70 %"
     assert (frame["verdict"] == "holds").all()
-    assert frame["mean"].tolist() == pytest.approx(claims_frame(verdicts())["mean"].tolist())
+    assert frame["mean"].tolist() == pytest.approx(claims_frame(results())["mean"].tolist())
 
 
-def test_agreement_is_said_as_it_is() -> None:
-    some = [verdict for verdict in verdicts() if verdict.claim.id in ("C1", "C4")]
+def test_the_agreement_text_states_the_common_savings() -> None:
+    some = [result for result in results() if result.claim.id in ("C1", "C4")]
     assert "50 to 60 %" in agreement_text(some)
     assert agreement_text(some[:1]) == ""
     apart = [replace(some[0], claim=replace(some[0].claim, saving=(0.8, 0.9))), some[1]]

@@ -88,7 +88,7 @@ class Boundary:
 
 
 def boundary_cases(claim: Claim, dimension: Dimension) -> tuple[Case, ...]:
-    """List the cases of a claim along a dimension, ascending; none where the metric itself varies it.
+    """Return the cases of a claim along a dimension, ascending; none if the metric itself varies the dimension.
 
     Raises
     ------
@@ -100,14 +100,14 @@ def boundary_cases(claim: Claim, dimension: Dimension) -> tuple[Case, ...]:
         return ()
     try:
         start = reference.scenario.replace(reference_changes() if claim.around is None else claim.around)
-        placed = dimension.scenarios(start)
+        positions = dimension.scenarios(start)
     except InputError as error:
         raise InputError(f"claim {claim.id}: {error}") from None
     cases = []
-    for at, scenario in placed:
-        many = min(MOST_REPLICATIONS, math.ceil(ENOUGH / scenario.viewers.count))
+    for at, scenario in positions:
+        replications = min(MOST_REPLICATIONS, math.ceil(ENOUGH / scenario.viewers.count))
         label = f"{dimension.what} {format_value(at, dimension.unit)}"
-        cases.append(dataclasses.replace(reference, label=label, scenario=scenario, at=at, replications=many))
+        cases.append(dataclasses.replace(reference, label=label, scenario=scenario, at=at, replications=replications))
     return tuple(cases)
 
 

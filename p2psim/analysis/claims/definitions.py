@@ -38,7 +38,7 @@ class Vary:
 
     @property
     def unit(self) -> str:
-        """Unit in which the values are worded."""
+        """Unit in which the values are written."""
         return unit_of(self.field)
 
 
@@ -167,7 +167,7 @@ def _vary(given: Mapping[str, Any], where: str) -> Vary:
 
 
 def _varied(row: Mapping[str, Any], scenario: Scenario, vary: Vary, where: str) -> tuple[Case, ...]:
-    found = []
+    cases = []
     for value in vary.values:
         try:
             changed = scenario.replace({vary.field: value})
@@ -175,8 +175,8 @@ def _varied(row: Mapping[str, Any], scenario: Scenario, vary: Vary, where: str) 
         except ScenarioError as error:
             raise InputError(f"{where}: vary: {error}") from None
         case = _case(row, {"label": f"{vary.what} {value}"}, changed, where)
-        found.append(replace(case, at=at))
-    return tuple(found)
+        cases.append(replace(case, at=at))
+    return tuple(cases)
 
 
 def _cases(row: Mapping[str, Any], scenario: Scenario, where: str) -> tuple[Case, ...]:

@@ -30,7 +30,7 @@ CLAIM_METRICS: Mapping[str, Metric] = {
     **METRICS,
     "month_bytes": Metric("bytes that the origin sends in 30 days", "size", "month_bytes"),
     "cost_saving": Metric(
-        "reduction of the bill, relative to http-only", "share", "bill", "base_bill", complement=True, paired=True
+        "share of the bill saved against http-only", "share", "bill", "base_bill", complement=True, paired=True
     ),
     "growth": Metric("exponent g of the origin's rate ~ viewers^g", "number", "growth"),
     "stale_share": Metric("share of offers sent to viewers who had left", "share", "stale_offers", "offers"),

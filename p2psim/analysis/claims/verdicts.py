@@ -206,8 +206,8 @@ def _ranges(claim: Claim, findings: Sequence[Finding]) -> str:
     if len(seen) < 2:
         return ""
     at, means = [f.case.at for f in seen], [f.interval.mean for f in seen]
-    unit, counts = claim.vary.unit, isinstance(claim.vary.values[0], int)
-    what = f"{claim.vary.what} {'are' if counts else 'is'}"
+    unit, is_count = claim.vary.unit, isinstance(claim.vary.values[0], int)
+    what = f"{claim.vary.what} {'are' if is_count else 'is'}"
     first, last = at[0], at[-1]
     parts = []
     for begin, end in holding_ranges(at, means, seen[0].case.low, seen[0].case.high):

@@ -101,7 +101,7 @@ _OWN_DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
 
 
 def description(metric: str) -> str:
-    """Describe a metric of LIMITS, so that it is understandable alone."""
+    """Return the description of a metric of `LIMITS`, which is understandable alone."""
     return METRICS[metric].text if metric in METRICS else _OWN_DESCRIPTIONS[metric]
 
 

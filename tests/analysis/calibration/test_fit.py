@@ -1,7 +1,8 @@
-"""Calibration: a truth planted in simulated traces is recovered, and another one is not."""
+"""Calibration recovers the parameters of simulated traces."""
 
 import dataclasses
 import math
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,13 @@ TRUTH = {
     "goodput": 0.9, "request": 0.03, "http_request": 0.02, "window": 40_000.0, "gather": 0.11, "handshake": 0.25,
     "handshake_trips": 4.0,
 }  # fmt: skip
-SMALL = {"duration": "60 s", "viewers.count": 5, "viewers.arrival_period": "8 s", "origin.rate": "12 Mbit/s"}
-DESIGNS = {
+SMALL: dict[str, object] = {
+    "duration": "60 s",
+    "viewers.count": 5,
+    "viewers.arrival_period": "8 s",
+    "origin.rate": "12 Mbit/s",
+}
+DESIGNS: dict[str, dict[str, object]] = {
     "near": {"network.rtt": "10 ms"},
     "far": {"network.rtt": "80 ms"},
     "short": {"network.rtt": "20 ms", "stream.segment": "1 s", "stream.playlist_segments": 30},
@@ -25,7 +31,7 @@ DESIGNS = {
 
 
 def measured(name: str, truth: dict[str, float] = TRUTH, seed: int = 7, **more: object) -> Trace:
-    """Give a trace of a network that is known, with the scenario of somebody who does not know it."""
+    """Return a trace of a known network, with a scenario that has the default network."""
     scenario = Scenario.load("live-24s").replace({**SMALL, **DESIGNS[name], "name": name, **more})
     real = scenario.replace({f"network.{key}": value for key, value in truth.items()})
     trace = run(real, seed=seed, events=True).trace
@@ -41,55 +47,57 @@ def traces() -> list[Trace]:
 
 
 @pytest.fixture(scope="module")
-def recovered(traces) -> Calibration:
+def recovered(traces: list[Trace]) -> Calibration:
     return calibrate(traces, hold_out=["kept"], replications=4)
 
 
-def holds(found: Calibration, truth: dict[str, float]) -> dict[str, bool]:
-    """Whether each interval holds its truth; a simulated network has no noise, so 0.1 % is for the optimiser."""
-    told = {name: found.estimates[name].interval for name in truth}
-    return {name: x.low * 0.999 <= truth[name] <= x.high * 1.001 for name, x in told.items()}
+def covers(calibration: Calibration, truth: dict[str, float]) -> dict[str, bool]:
+    """Return whether each interval contains the true value, up to 0.1 % for the optimiser: there is no noise."""
+    intervals = {name: calibration.estimates[name].interval for name in truth}
+    return {name: x.low * 0.999 <= truth[name] <= x.high * 1.001 for name, x in intervals.items()}
 
 
-def test_the_planted_truth_is_recovered(recovered) -> None:
+def test_the_true_values_are_recovered(recovered: Calibration) -> None:
     assert all(recovered.estimates[name].identified for name in TRUTH)
-    assert all(holds(recovered, TRUTH).values()), recovered.table()
+    assert all(covers(recovered, TRUTH).values()), recovered.table()
     for name, true in TRUTH.items():
         assert recovered.values[name] == pytest.approx(true, rel=0.02)
     assert not recovered.estimates["channel_rate"].identified
 
 
-def test_another_truth_is_not_what_is_found(recovered) -> None:
+def test_intervals_exclude_other_values(recovered: Calibration) -> None:
     wrong = {name: value * 1.1 for name, value in TRUTH.items()}
-    assert not any(holds(recovered, wrong).values())
+    assert not any(covers(recovered, wrong).values())
 
 
-def test_it_carries_to_a_scenario_scenarios_to_hold_out(recovered) -> None:
-    kept = [check for check in recovered.checks if check.held_out]
-    assert {check.metric for check in kept} == {"p2p_ratio", "startup", "http_time", "p2p_time"}
-    assert {check.scenario for check in kept} == {"kept"}
-    assert all(check.passes for check in kept), recovered.report()
-    times = {check.metric: check for check in kept}
+def test_it_predicts_a_held_out_scenario(recovered: Calibration) -> None:
+    held_out = [check for check in recovered.checks if check.held_out]
+    assert {check.metric for check in held_out} == {"p2p_ratio", "startup", "http_time", "p2p_time"}
+    assert {check.scenario for check in held_out} == {"kept"}
+    assert all(check.passes for check in held_out), recovered.report()
+    times = {check.metric: check for check in held_out}
     assert abs(times["p2p_time"].error(times["p2p_time"].after)) < abs(
         times["p2p_time"].error(times["p2p_time"].before)
     )
 
 
-def test_a_scenario_of_another_network_is_said_to_disagree(traces) -> None:
+def test_a_scenario_of_another_network_disagrees(traces: list[Trace]) -> None:
     slow = measured("kept", TRUTH | {"goodput": 0.5, "request": 0.5})
-    found = calibrate([*(trace for trace in traces if trace.name != "kept"), slow], hold_out=["kept"], replications=2)
-    assert not found.agrees
-    assert all(holds(found, TRUTH).values())  # what is kept out has no part in the fit
+    calibration = calibrate(
+        [*(trace for trace in traces if trace.name != "kept"), slow], hold_out=["kept"], replications=2
+    )
+    assert not calibration.agrees
+    assert all(covers(calibration, TRUTH).values())  # held-out traces do not influence the fit
 
 
-def test_scenarios_are_scenarios_to_hold_out_by_their_names_if_none_is_asked_for(traces) -> None:
+def test_scenarios_are_held_out_by_their_names_if_none_is_requested(traces: list[Trace]) -> None:
     first, second = (scenarios_to_hold_out(each, ()) for each in (traces, traces[::-1]))
     assert first == second
     assert len(first) == 1
     assert scenarios_to_hold_out(traces[:1], ()) == ()
 
 
-def test_what_was_fitted_is_named_with_its_digest(traces, recovered) -> None:
+def test_fitted_traces_are_listed_with_their_digests(traces: list[Trace], recovered: Calibration) -> None:
     fitted = ["near (seed 7)", "far (seed 7)", "short (seed 7)", *(f"far (seed {seed})" for seed in (8, 9, 10))]
     assert list(recovered.sources) == fitted
     assert recovered.sources["near (seed 7)"] == trace_digest(traces[0])
@@ -108,7 +116,7 @@ def test_shares_are_judged_in_points_and_times_relatively() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("options", "message"),
     [
         ({"hold_out": ["nowhere"]}, "accepted"),
         ({"hold_out": ["near"]}, "all are held out"),
@@ -117,6 +125,6 @@ def test_shares_are_judged_in_points_and_times_relatively() -> None:
         ({"replications": 1}, "at least 2"),
     ],
 )
-def test_what_cannot_be_done_is_refused(traces, asked, message) -> None:
+def test_invalid_options_are_refused(traces: list[Trace], options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        calibrate(traces[:1], **asked)
+        calibrate(traces[:1], **options)

@@ -1,30 +1,41 @@
-"""Closed estimates: they find what was planted, their intervals cover it, and they keep silent where they must."""
+"""Estimates recover a known network, their intervals cover it, and unidentified parameters stay unidentified."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from p2psim.analysis.calibration.identification import FITTED, identify, overhead_estimates
+from p2psim.analysis.calibration.identification import FITTED, Estimate, identify, overhead_estimates
 from p2psim.analysis.calibration.observation import Observed
 
 REQUEST, HTTP_REQUEST, GOODPUT, GATHER, HANDSHAKE, TRIPS = 0.015, 0.006, 0.93, 0.12, 0.03, 5.0
 
 
-def made(seed: int, *, sizes=(250e3, 500e3), rtts=(0.02, 0.08), window=np.inf, cap=np.inf, runs=6, noise=0.004):
-    """Draw transfers and connections of a network that is known."""
+def drawn(
+    seed: int,
+    *,
+    sizes: Sequence[float] = (250e3, 500e3),
+    rtts: Sequence[float] = (0.02, 0.08),
+    window: float = np.inf,
+    cap: float = np.inf,
+    runs: int = 6,
+    noise: float = 0.004,
+) -> Observed:
+    """Draw transfers and connections of a known network."""
     rng = np.random.default_rng(seed)
     transfers, connections = [], []
     for run in range(runs):
-        luck = rng.normal(0, noise / 2)  # of the whole run: a busy machine
+        offset = rng.normal(0, noise / 2)  # common to the run, as on a busy machine
         for number in range(40):
             http, size, rtt = bool(number % 2), rng.choice(sizes), rtts[run % len(rtts)]
             link = size / 1.25e6
-            held = 0.0 if http else max(size * rtt / window, size / cap)
+            limited = 0.0 if http else max(size * rtt / window, size / cap)
             over = HTTP_REQUEST if http else REQUEST
-            time = over + max(link / GOODPUT, held) + luck + rng.exponential(noise) - noise
+            time = over + max(link / GOODPUT, limited) + offset + rng.exponential(noise) - noise
             transfers.append((run, f"v{number % 8}", "http" if http else "p2p", time, link, size, rtt))
         for number in range(10):
-            making, opening = (x + luck + rng.normal(0, noise) for x in (GATHER, HANDSHAKE + TRIPS * rtt))
+            making, opening = (x + offset + rng.normal(0, noise) for x in (GATHER, HANDSHAKE + TRIPS * rtt))
             connections.append((run, f"v{number}", making, opening, 2 * making + opening, rtt))
     return Observed(
         pd.DataFrame(transfers, columns=["trace", "viewer", "source", "time", "link", "bytes", "rtt"]),
@@ -34,7 +45,7 @@ def made(seed: int, *, sizes=(250e3, 500e3), rtts=(0.02, 0.08), window=np.inf, c
     )
 
 
-def found(observed: Observed):
+def identified(observed: Observed) -> dict[str, Estimate]:
     return identify(observed, np.random.default_rng(5))
 
 
@@ -45,7 +56,7 @@ def test_intervals_cover_what_was_planted() -> None:
     }  # fmt: skip
     hits = dict.fromkeys(truth, 0)
     for seed in range(12):
-        estimates = found(made(seed, runs=8))
+        estimates = identified(drawn(seed, runs=8))
         assert list(estimates) == list(FITTED)
         for name, true in truth.items():
             hits[name] += estimates[name].interval.low <= true <= estimates[name].interval.high
@@ -55,7 +66,7 @@ def test_intervals_cover_what_was_planted() -> None:
 
 
 def test_a_window_shows_where_round_trips_differ() -> None:
-    estimates = found(made(1, window=32_768.0))
+    estimates = identified(drawn(1, window=32_768.0))
     interval = estimates["window"].interval
     assert interval.low <= 32_768 <= interval.high
     assert interval.high < 1.1 * interval.low
@@ -64,21 +75,21 @@ def test_a_window_shows_where_round_trips_differ() -> None:
 
 
 @pytest.mark.parametrize("rtts", [(0.02, 0.08), (0.05,)])
-def test_a_rate_is_told_from_a_window(rtts) -> None:
-    estimates = found(made(1, cap=600e3, rtts=rtts))
+def test_a_rate_is_distinguished_from_a_window(rtts: Sequence[float]) -> None:
+    estimates = identified(drawn(1, cap=600e3, rtts=rtts))
     assert estimates["channel_rate"].interval.mean == pytest.approx(600e3, rel=0.03)
     assert not estimates["window"].identified
 
 
 def test_without_a_cap_none_is_found() -> None:
-    estimates = found(made(3))
+    estimates = identified(drawn(3))
     assert [estimates[name].value for name in ("window", "channel_rate")] == [None, None]
     assert "not identified by these traces" in estimates["window"].how
 
 
 def test_one_size_at_one_rate_tells_no_goodput_but_the_rest_once_it_is_known() -> None:
-    observed = made(1, sizes=(250e3,))
-    estimates = found(observed)
+    observed = drawn(1, sizes=(250e3,))
+    estimates = identified(observed)
     assert not any(estimates[name].identified for name in ("goodput", "request", "http_request"))
     told = overhead_estimates(observed.transfers, GOODPUT, np.random.default_rng(1))
     assert told["request"].interval.mean == pytest.approx(REQUEST, abs=0.004)
@@ -86,22 +97,22 @@ def test_one_size_at_one_rate_tells_no_goodput_but_the_rest_once_it_is_known() -
 
 
 def test_one_round_trip_tells_no_slope() -> None:
-    estimates = found(made(1, rtts=(0.05,)))
+    estimates = identified(drawn(1, rtts=(0.05,)))
     assert not estimates["handshake_trips"].identified
     assert estimates["handshake"].interval.mean == pytest.approx(0, abs=0.005)  # 5 trips + 30 ms, taken as 6 trips
 
 
 def test_without_the_time_of_answers_the_sum_goes_to_the_offers() -> None:
-    observed = made(1)
+    observed = drawn(1)
     blind = Observed(observed.transfers, observed.connections.assign(making=np.nan))
-    estimates = found(blind)
+    estimates = identified(blind)
     assert estimates["gather"].identified
     assert not estimates["handshake"].identified
 
 
 def test_too_few_rows_tell_nothing() -> None:
-    observed = made(1)
-    estimates = found(Observed(observed.transfers[:3], observed.connections[:3]))
+    observed = drawn(1)
+    estimates = identified(Observed(observed.transfers[:3], observed.connections[:3]))
     assert not any(estimate.identified for estimate in estimates.values())
     assert all(np.isnan(estimate.interval.mean) for estimate in estimates.values())
 
@@ -111,7 +122,7 @@ def test_relays_take_as_much_longer_as_they_took() -> None:
     direct, relayed = rng.normal(0.6, 0.05, 40), rng.normal(4.6, 0.2, 40)
     rows = pd.DataFrame({"trace": np.arange(80) % 4, "viewer": "v", "making": 0.1, "opening": 0.2, "rtt": 0.02})
     rows = rows.assign(whole=[*direct, *relayed], relayed=[False] * 40 + [True] * 40)
-    transfers = made(3).transfers
+    transfers = drawn(3).transfers
     found = identify(Observed(transfers, rows), rng)["relay_setup"]
     assert found.value == pytest.approx(4.0, abs=0.1)
     assert found.interval.low < 4.0 < found.interval.high

@@ -1,6 +1,7 @@
-"""What a trace shows by itself, on traces small enough to be worked out on paper."""
+"""Observations of the network in traces small enough to be computed by hand."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from tests.traces import TraceBuilder, duet
 CALM = {"network.rtt": 0.1, "origin.time_to_first_byte": 0.5, "origin.rate": 2e6, "tracker.one_way_delay": 0.01}
 
 
-def told(**changes: object) -> TraceBuilder:
+def trace_with(**changes: object) -> TraceBuilder:
     story = TraceBuilder(60.0, changes=CALM | changes)
     for name in "abc":
         story.viewer(name)
@@ -20,7 +21,7 @@ def told(**changes: object) -> TraceBuilder:
 
 
 def test_a_transfer_alone_has_a_known_time_on_its_link() -> None:
-    story = told()
+    story = trace_with()
     story.p2p("a", "b", 1, 1.0, 2.0, 500_000)  # uplink 1 MB/s
     story.http("b", 2, 10.0, 12.0, 1_000_000)  # origin 2 MB/s
     rows = observe([story.trace()]).transfers.set_index("source")
@@ -31,7 +32,7 @@ def test_a_transfer_alone_has_a_known_time_on_its_link() -> None:
 
 
 def test_two_of_one_sender_are_not_taken() -> None:
-    story = told()
+    story = trace_with()
     story.p2p("a", "b", 1, 1.0, 2.0, 500_000)
     story.p2p("c", "b", 2, 1.5, 2.5, 500_000)
     story.p2p("c", "b", 3, 2.5, 3.5, 500_000)  # begins as the last one ends
@@ -40,14 +41,14 @@ def test_two_of_one_sender_are_not_taken() -> None:
 
 @pytest.mark.parametrize(("origin", "taken"), [(2e6, 2), (4.9e6, 0)])
 def test_a_downlink_must_have_room_for_all_that_comes(origin: float, taken: int) -> None:
-    story = told(**{"origin.rate": origin})
+    story = trace_with(**{"origin.rate": origin})
     story.p2p("a", "b", 1, 1.0, 2.0, 500_000)
     story.http("a", 2, 1.5, 2.5, 1_000_000)  # downlink 5 MB/s
     assert len(observe([story.trace()]).transfers) == taken
 
 
 def test_broken_off_tiny_and_relayed_transfers_are_not_taken() -> None:
-    story = told()
+    story = trace_with()
     story.p2p("a", "b", 1, 1.0, 2.0, 500_000, outcome="aborted")
     story.p2p("a", "b", 2, 3.0, 4.0, 500)
     story.p2p("a", "b", 3, 5.0, 6.0, 500_000, relayed=True)
@@ -56,27 +57,33 @@ def test_broken_off_tiny_and_relayed_transfers_are_not_taken() -> None:
 
 def test_nothing_is_taken_where_links_are_shared_or_round_trips_vary() -> None:
     for changes in ({"network.rtt_spread": 0.6}, {"household.preset": "second-screens"}):
-        story = told(**changes)
+        story = trace_with(**changes)
         story.p2p("a", "b", 1, 1.0, 2.0, 500_000)
         assert len(observe([story.trace()]).transfers) == 0
 
 
-def connected(trace: Trace, **columns: object) -> Trace:
-    row = {"viewer": ["a"], "other": ["b"], "initiated_at": [1.0], "opened_at": [2.0], "closed_at": [np.nan]}
+def connected(trace: Trace, **columns: Any) -> Trace:
+    row: dict[str, Any] = {
+        "viewer": ["a"],
+        "other": ["b"],
+        "initiated_at": [1.0],
+        "opened_at": [2.0],
+        "closed_at": [np.nan],
+    }
     rows = trace["connections"].reindex(range(1)).assign(**row, path="host", outcome="open", **columns)
     return dataclasses.replace(trace, tables={**trace.tables, "connections": rows})
 
 
 def test_connections_are_parted_where_the_answer_came() -> None:
-    rows = observe([connected(told().trace(), answered_at=[1.44])]).connections
+    rows = observe([connected(trace_with().trace(), answered_at=[1.44])]).connections
     assert rows["making"].tolist() == [pytest.approx(0.2)]  # four hops of 10 ms, an offer and an answer
     assert rows["opening"].tolist() == [pytest.approx(0.56)]
     assert rows["whole"].tolist() == [pytest.approx(0.96)]
-    assert observe([connected(told().trace())]).connections["making"].isna().all()
+    assert observe([connected(trace_with().trace())]).connections["making"].isna().all()
 
 
 def test_only_viewers_of_one_kind_are_taken_among_themselves() -> None:
-    story = told()
+    story = trace_with()
     story.p2p("a", "b", 1, 1.0, 2.0, 500_000)
     story.p2p("a", "c", 2, 3.0, 4.0, 500_000)
     story.http("b", 3, 10.0, 12.0, 1_000_000)

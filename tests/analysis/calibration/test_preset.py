@@ -2,6 +2,7 @@
 
 import datetime as dt
 import tomllib
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -25,12 +26,14 @@ def calibration(estimates: dict[str, Estimate] = ESTIMATES) -> Calibration:
     return Calibration(estimates, (), pd.DataFrame(), {"live-24s (seed 1)": "0123456789abcdef"}, ("live-8s",))
 
 
-def test_a_scenario_may_name_the_file(tmp_path) -> None:
+def test_a_scenario_may_name_the_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     write_preset(calibration(), path)
-    found = Scenario().replace({"network.preset": str(path)}).network
-    assert (found.goodput, found.request, found.handshake_trips) == (0.9877, pytest.approx(0.01234, abs=2e-5), 5.0)
-    assert found.window == Scenario().network.window
+    network = Scenario().replace({"network.preset": str(path)}).network
+    assert (network.goodput, network.request, network.handshake_trips) == pytest.approx(
+        (0.9877, 0.01234, 5.0), abs=2e-5
+    )
+    assert network.window == Scenario().network.window
 
 
 def test_the_file_says_where_it_comes_from() -> None:
@@ -47,7 +50,7 @@ def test_the_file_says_where_it_comes_from() -> None:
     assert "source" in tomllib.loads(text)["lab"]
 
 
-def test_other_tables_stay_and_the_same_one_is_replaced(tmp_path) -> None:
+def test_other_tables_stay_and_the_same_one_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "network.toml"
     path.write_text('# of the network\n\n[calibrated]\nwindow = "1 MiB"\n\n[metro]\nrtt = "10 ms"\n')
     for _ in range(2):
@@ -60,7 +63,7 @@ def test_other_tables_stay_and_the_same_one_is_replaced(tmp_path) -> None:
     assert path.read_text().count("[calibrated]") == 1
 
 
-def test_what_is_no_name_or_tells_nothing_is_refused(tmp_path) -> None:
+def test_what_is_no_name_or_tells_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="letters"):
         preset_text(calibration(), "a b")
     with pytest.raises(InputError, match="no preset to write"):

@@ -1,7 +1,8 @@
-"""Verdicts from intervals; the runs behind them are tested where they are made."""
+"""Verdicts from given intervals."""
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def finding(mean: float, label: str = "plain", at: float = math.nan, half: float
     return Finding(case, interval, status(interval, case.low, case.high))
 
 
-def claim(**more: object) -> Claim:
+def claim(**more: Any) -> Claim:
     return Claim(id="X", statement="words", cases=(CASE,), **more)
 
 
@@ -48,17 +49,17 @@ def test_all_inside_holds_and_all_outside_fails() -> None:
     assert decide(claim(), [finding(0.1), finding(0.9)]) == ("fails", "")
 
 
-def test_some_inside_holds_only_there() -> None:
-    found = [finding(0.6, "few"), finding(0.1, "many"), finding(0.65, "none")]
-    assert decide(claim(), found) == ("holds only if", "few; or none")
-    assert decide(claim(kind="readings"), found) == ("holds only if", "read as: few; or none")
+def test_with_some_cases_inside_it_holds_only_there() -> None:
+    findings = [finding(0.6, "few"), finding(0.1, "many"), finding(0.65, "none")]
+    assert decide(claim(), findings) == ("holds only if", "few; or none")
+    assert decide(claim(kind="readings"), findings) == ("holds only if", "read as: few; or none")
 
 
-def test_an_interval_across_a_bound_is_not_decided() -> None:
+def test_an_interval_that_contains_a_bound_is_inconclusive() -> None:
     assert decide(claim(), [finding(0.5), finding(0.1)]) == ("holds only if", "more replications confirm it: plain")
 
 
-def test_what_was_not_seen_neither_helps_nor_hurts() -> None:
+def test_cases_without_data_do_not_count() -> None:
     assert decide(claim(), [finding(0.6), finding(math.nan)]) == ("holds", "")
     assert decide(claim(), [finding(math.nan)]) == ("fails", "")
 
@@ -72,33 +73,33 @@ def test_what_was_not_seen_neither_helps_nor_hurts() -> None:
         ((0.6, 0.8, 0.6), "live latency is at most about 16 s; or live latency is at least about 32 s"),
     ],
 )
-def test_a_varied_field_gives_the_region(means: tuple[float, ...], condition: str) -> None:
-    found = [finding(mean, at=at) for mean, at in zip(means, (8.0, 24.0, 40.0), strict=True)]
-    assert decide(claim(vary=VARY), found) == ("holds only if", condition)
+def test_a_varied_field_gives_a_condition(means: tuple[float, ...], condition: str) -> None:
+    findings = [finding(mean, at=at) for mean, at in zip(means, (8.0, 24.0, 40.0), strict=True)]
+    assert decide(claim(vary=VARY), findings) == ("holds only if", condition)
 
 
-def test_other_cases_beside_a_varied_field_are_exceptions() -> None:
-    found = [finding(mean, at=at) for mean, at in ((0.0, 8.0), (0.6, 24.0))]
+def test_other_cases_besides_a_varied_field_are_exceptions() -> None:
+    findings = [finding(mean, at=at) for mean, at in ((0.0, 8.0), (0.6, 24.0))]
     more = [finding(0.2, "at night"), finding(0.6, "by day"), finding(0.9, "in rain")]
-    _, condition = decide(claim(vary=VARY), found + more)
+    _, condition = decide(claim(vary=VARY), findings + more)
     assert condition == "live latency is at least about 21.3 s; but not: at night; nor: in rain"
 
 
 def test_counts_are_whole() -> None:
     vary = Vary(what="viewers", field="viewers.count", values=(2, 10))
-    found = [finding(mean, at=at) for mean, at in ((0.1, 2.0), (0.6, 10.0))]
-    assert decide(claim(vary=vary), found) == ("holds only if", "viewers are at least about 9")
+    findings = [finding(mean, at=at) for mean, at in ((0.1, 2.0), (0.6, 10.0))]
+    assert decide(claim(vary=vary), findings) == ("holds only if", "viewers are at least about 9")
 
 
 def test_a_varied_field_without_any_region_fails() -> None:
-    found = [finding(mean, at=at) for mean, at in ((0.1, 8.0), (0.2, 24.0), (0.3, 40.0))]
-    assert decide(claim(vary=VARY), found) == ("fails", "")
+    findings = [finding(mean, at=at) for mean, at in ((0.1, 8.0), (0.2, 24.0), (0.3, 40.0))]
+    assert decide(claim(vary=VARY), findings) == ("fails", "")
 
 
-def test_verdict_says_it_in_words_and_in_json() -> None:
-    verdict = ClaimResult(claim(), (finding(0.6),), "holds only if", "it rains")
-    assert verdict.text == "holds only if it rains"
-    plain = verdict.to_dict()
+def test_a_result_has_a_text_and_json() -> None:
+    result = ClaimResult(claim(), (finding(0.6),), "holds only if", "it rains")
+    assert result.text == "holds only if it rains"
+    plain = result.to_dict()
     assert plain["verdict"] == "holds only if"
     assert plain["found"]["mean"] == 0.6
     assert plain["claimed"] == {"low": 0.5, "high": 0.7}

@@ -1,7 +1,8 @@
-"""Comparisons: a simulated trace in the place of a measured one must agree with its own simulator."""
+"""Comparisons of simulated traces, used in place of measured ones, with their own simulator."""
 
 import dataclasses
 import math
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -18,6 +19,7 @@ from p2psim.analysis.comparison.compare import (
 )
 from p2psim.analysis.comparison.gate import GATE, LIMITS, check_difference
 from p2psim.analysis.comparison.junit import junit
+from p2psim.analysis.comparison.result import Comparison
 from p2psim.analysis.metrics import metrics
 from p2psim.analysis.statistics import difference, student
 from p2psim.errors import InputError, TraceError
@@ -37,11 +39,11 @@ def measured(scenario: Scenario = SCENARIO, seed: int = 99) -> Trace:
 
 
 @pytest.fixture(scope="module")
-def own():
+def own() -> Comparison:
     return compare(measured(), replications=4, margin=0.1)
 
 
-def test_the_simulator_agrees_with_itself(own) -> None:
+def test_the_simulator_agrees_with_itself(own: Comparison) -> None:
     assert own.agrees
     share = own.differences["p2p_ratio"]
     assert abs(share.interval.mean) < 0.05
@@ -49,22 +51,22 @@ def test_the_simulator_agrees_with_itself(own) -> None:
     assert own.distances["http"] < 1.0
 
 
-def test_another_world_is_told_from_this_one() -> None:
+def test_another_policy_is_detected() -> None:
     other = measured(SCENARIO.replace({"policy.p2pDownloadTimeWindow": "0 s"}))
     fake = dataclasses.replace(other, scenario=SCENARIO)
-    found = compare(fake, replications=4)
-    assert not found.agrees
-    assert found.differences["p2p_ratio"].interval.low > 0
+    comparison = compare(fake, replications=4)
+    assert not comparison.agrees
+    assert comparison.differences["p2p_ratio"].interval.low > 0
 
 
-def test_viewers_come_when_they_came() -> None:
+def test_recorded_arrival_times_are_simulated() -> None:
     trace = measured()
     late = dataclasses.replace(trace, tables={**trace.tables, "viewers": trace["viewers"].assign(joined_at=50.0)})
-    found = compare(late, replications=2)
-    assert found.differences["http_bytes"].simulated < found.differences["http_bytes"].measured
+    comparison = compare(late, replications=2)
+    assert comparison.differences["http_bytes"].simulated < comparison.differences["http_bytes"].measured
 
 
-def test_json_has_the_names_that_are_fixed(own) -> None:
+def test_json_has_stable_names(own: Comparison) -> None:
     plain = own.to_dict()
     assert plain["trace"] == "as-measured"
     assert set(COMPARED) <= set(plain)
@@ -72,11 +74,11 @@ def test_json_has_the_names_that_are_fixed(own) -> None:
     assert plain["equivalence"]["equivalent"] is True
 
 
-def test_margin_decides(own) -> None:
+def test_the_margin_decides(own: Comparison) -> None:
     assert not compare(measured(), replications=4, margin=1e-6).agrees
 
 
-def test_two_traces_as_they_are() -> None:
+def test_two_traces_are_compared_without_simulation() -> None:
     same = compare_traces(duet("measured"), duet())
     assert same.agrees
     assert same.differences["p2p_ratio"].interval.mean == 0
@@ -88,7 +90,7 @@ def cases(text: str) -> dict[str, ET.Element]:
     return {str(case.get("name")): case for case in ET.fromstring(text)}
 
 
-def test_junit_has_a_case_for_each_trace_and_metric(own) -> None:
+def test_junit_has_a_case_for_each_trace_and_metric(own: Comparison) -> None:
     suite = ET.fromstring(junit([own, own]))
     assert int(suite.get("tests", "")) == 2 * len(LIMITS) == len(suite)
     assert suite.get("failures") == "0"
@@ -96,16 +98,16 @@ def test_junit_has_a_case_for_each_trace_and_metric(own) -> None:
     assert skipped >= set(LIMITS) - set(GATE)
 
 
-def test_junit_fails_with_figures_where_worlds_differ() -> None:
-    found = compare(measured(), replications=4, simulated_with={"access.uplink": "1 Mbit/s"})
-    suite = ET.fromstring(junit([found]))
-    assert int(suite.get("failures", "")) == sum(check.fails for check in found.checks) >= 1
-    failure = cases(junit([found]))["p2p_ratio"].find("failure")
+def test_a_junit_failure_has_the_values() -> None:
+    comparison = compare(measured(), replications=4, simulated_with={"access.uplink": "1 Mbit/s"})
+    suite = ET.fromstring(junit([comparison]))
+    assert int(suite.get("failures", "")) == sum(check.fails for check in comparison.checks) >= 1
+    failure = cases(junit([comparison]))["p2p_ratio"].find("failure")
     assert failure is not None
-    said = failure.get("message", "")
-    assert f"measured {100 * found.differences['p2p_ratio'].measured:.1f} %" in said
-    assert "90 % interval" in said
-    assert "limit ±3 points" in said
+    message = failure.get("message", "")
+    assert f"measured {100 * comparison.differences['p2p_ratio'].measured:.1f} %" in message
+    assert "90 % interval" in message
+    assert "limit ±3 points" in message
 
 
 @pytest.mark.parametrize(
@@ -116,24 +118,24 @@ def test_junit_fails_with_figures_where_worlds_differ() -> None:
         ([0.05, 0.051, 0.049, 0.05], "differs", "differs: p2p_ratio"),
     ],
 )
-def test_three_words_tell_what_was_found(own, gaps: list[float], verdict: str, text: str) -> None:
+def test_the_verdict_is_one_of_three(own: Comparison, gaps: list[float], verdict: str, text: str) -> None:
     check = check_difference("p2p_ratio", {"p2p_ratio": 0.03}, 0.7, student(gaps, 0.9))
-    found = dataclasses.replace(own, checks=(check,))
-    assert (found.verdict, found.verdict_text) == (verdict, text)
-    assert found.agrees is (verdict == "agrees"), "the gate stays shut unless equality is shown"
-    failure = cases(junit([found]))["p2p_ratio"].find("failure")
-    assert (None if failure is None else failure.get("type")) == (None if found.agrees else verdict)
+    comparison = dataclasses.replace(own, checks=(check,))
+    assert (comparison.verdict, comparison.verdict_text) == (verdict, text)
+    assert comparison.agrees is (verdict == "agrees"), "the gate fails unless all metrics agree"
+    failure = cases(junit([comparison]))["p2p_ratio"].find("failure")
+    assert (None if failure is None else failure.get("type")) == (None if comparison.agrees else verdict)
     assert failure is None or failure.get("message", "").startswith(f"{verdict}: ")
 
 
-def test_what_differs_is_named_before_what_is_not_shown(own) -> None:
+def test_differing_metrics_are_listed_before_inconclusive_ones(own: Comparison) -> None:
     gate = {"p2p_ratio": 0.03, "stall_ratio": 0.01}
-    shown = [
+    checks = [
         check_difference("p2p_ratio", gate, 0.7, student([0.05, 0.02, 0.06, 0.03], 0.9)),
         check_difference("stall_ratio", gate, 0.0, student([0.05, 0.051, 0.049, 0.05], 0.9)),
     ]
-    found = dataclasses.replace(own, checks=tuple(shown))
-    assert (found.verdict, found.verdict_text) == ("differs", "differs: stall_ratio; inconclusive: p2p_ratio")
+    comparison = dataclasses.replace(own, checks=tuple(checks))
+    assert (comparison.verdict, comparison.verdict_text) == ("differs", "differs: stall_ratio; inconclusive: p2p_ratio")
 
 
 # -- recordings of one scenario ---------------------------------------------------------------------------------------
@@ -146,12 +148,12 @@ def test_recordings_of_a_scenario_are_compared_together() -> None:
     assert [each.recordings for each in found] == [3, 1]
     assert found[0].name != found[1].name, "both are called as-measured"
     shares = [metrics(totals(trace))["p2p_ratio"] for trace in traces]
-    assert found[0].differences["p2p_ratio"].measured == pytest.approx(np.mean(shares))
-    assert found[0].noise == "variance from 3 recordings"
-    assert found[1].noise.startswith("one recording")
+    assert comparisons[0].differences["p2p_ratio"].measured == pytest.approx(np.mean(shares))
+    assert comparisons[0].noise == "variance from 3 recordings"
+    assert comparisons[1].noise.startswith("one recording")
 
 
-def test_recordings_in_the_lab_stand_for_themselves() -> None:
+def test_recordings_in_the_lab_are_compared_separately() -> None:
     traces = [measured(seed=seed) for seed in (90, 91)]
     plain = traces[1].manifest.to_dict() | {"notes": {"network": "lab: a namespace each"}}
     lab = dataclasses.replace(traces[1], manifest=Manifest(**plain))
@@ -159,8 +161,8 @@ def test_recordings_in_the_lab_stand_for_themselves() -> None:
     assert names == ["as-measured-simulated", "as-measured-simulated-lab"]
 
 
-def test_measured_spread_enters_the_interval() -> None:
-    """Three equal recordings have none; one of them told to have received three times as much from peers gives some."""
+def test_variance_between_recordings_widens_the_interval() -> None:
+    """Three equal recordings have no variance; one with three times the bytes from peers has."""
     trace = measured()
     rows = trace["transfers"]
     more = rows.assign(bytes=rows["bytes"].where(rows["source"] == "http", 3 * rows["bytes"]))
@@ -172,7 +174,7 @@ def test_measured_spread_enters_the_interval() -> None:
     assert mixed.high - mixed.low > 2 * (alike.high - alike.low)
 
 
-def test_that_viewers_came_at_other_times_is_no_noise() -> None:
+def test_different_arrival_times_do_not_widen_the_interval() -> None:
     scenario = SCENARIO.replace({"viewers.arrival_period": "20 s"})
     traces = [measured(scenario, seed=seed) for seed in (90, 91, 92)]
     received = [trace["transfers"]["bytes"].sum() for trace in traces]
@@ -182,22 +184,22 @@ def test_that_viewers_came_at_other_times_is_no_noise() -> None:
 
 
 def test_each_recording_is_simulated_at_least_once() -> None:
-    found = compare_scenarios([measured(seed=seed) for seed in (90, 91, 92)], CompareOptions(replications=2))
-    assert found[0].replications == 3
+    comparisons = compare_scenarios([measured(seed=seed) for seed in (90, 91, 92)], CompareOptions(replications=2))
+    assert comparisons[0].replications == 3
 
 
-def test_the_viewers_that_came_are_simulated() -> None:
+def test_the_recorded_viewers_are_simulated() -> None:
     scenario = SCENARIO.replace({"nat.mix": "mobile"})
     trace = measured(scenario)
-    made = run(with_recorded_arrivals(trace), seed=5, events=True, viewers=(99, 0)).trace
-    assert made is not None
-    assert made["viewers"]["nat"].tolist() == trace["viewers"]["nat"].tolist()
+    simulated = run(with_recorded_arrivals(trace), seed=5, events=True, viewers=(99, 0)).trace
+    assert simulated is not None
+    assert simulated["viewers"]["nat"].tolist() == trace["viewers"]["nat"].tolist()
     own = run(scenario, seed=5, events=True).trace
     assert own is not None
     assert own["viewers"]["nat"].tolist() != trace["viewers"]["nat"].tolist()
 
 
-def test_curves_are_those_of_every_run(own) -> None:
+def test_curves_have_every_run(own: Comparison) -> None:
     curves = own.curves(points=10)
     assert curves.groupby("world")["replication"].nunique().to_dict() == {"measured": 1, "simulated": 4}
     assert curves["p2p_share"].dropna().between(0, 1).all()
@@ -206,7 +208,7 @@ def test_curves_are_those_of_every_run(own) -> None:
     assert first["peers"].item() == pytest.approx(real["peers"].iloc[:6].mean())
 
 
-def test_refusals(tmp_path) -> None:
+def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="at least 2"):
         compare_all([duet()], CompareOptions(replications=1))
     with pytest.raises(TraceError, match="no such folder"):

@@ -1,4 +1,4 @@
-"""Distances: known on paper, and never below what chance makes."""
+"""Distances with known values, and their size by random variation."""
 
 import math
 
@@ -9,34 +9,34 @@ from p2psim.analysis.comparison.distances import curve_distance, time_distance
 from p2psim.rng import stream
 
 
-def test_a_shift_is_as_far_as_it_is() -> None:
+def test_the_distance_of_a_shift_is_the_shift() -> None:
     times = stream(1, "times").exponential(1.0, 500)
-    found = time_distance([times], [times + 0.3])
-    assert found.value == pytest.approx(0.3)
-    assert found.relative == pytest.approx(0.3 / times.mean())
-    assert math.isnan(found.own), "from one simulated run nothing is known of chance"
+    distance = time_distance([times], [times + 0.3])
+    assert distance.value == pytest.approx(0.3)
+    assert distance.relative == pytest.approx(0.3 / times.mean())
+    assert math.isnan(distance.own), "one simulated run has no random variation"
 
 
-def test_recordings_and_runs_are_taken_together() -> None:
-    found = time_distance([np.array([1.0]), np.array([3.0])], [np.array([3.0, 1.0]), np.empty(0)])
-    assert (found.value, found.least) == (0.0, 2)
+def test_runs_are_pooled() -> None:
+    distance = time_distance([np.array([1.0]), np.array([3.0])], [np.array([3.0, 1.0]), np.empty(0)])
+    assert (distance.value, distance.least) == (0.0, 2)
 
 
-def test_equal_worlds_are_as_far_apart_as_chance_makes_runs() -> None:
+def test_equal_distributions_differ_by_random_variation() -> None:
     rng = stream(2, "times")
     runs = [rng.exponential(1.0, 200) for _ in range(21)]
-    found = time_distance(runs[:1], runs[1:])
-    assert 0.02 < found.own < 0.2
-    assert found.relative < 3 * found.own
+    distance = time_distance(runs[:1], runs[1:])
+    assert 0.02 < distance.own < 0.2
+    assert distance.relative < 3 * distance.own
 
 
-def test_nothing_to_compare() -> None:
-    found = time_distance([np.empty(0)], [np.array([1.0])])
-    assert math.isnan(found.relative)
-    assert found.least == 0
+def test_without_values_there_is_no_distance() -> None:
+    distance = time_distance([np.empty(0)], [np.array([1.0])])
+    assert math.isnan(distance.relative)
+    assert distance.least == 0
 
 
-def test_curves_differ_by_the_mean_of_their_gaps() -> None:
-    found = curve_distance([np.array([1.0, 3.0]), np.array([3.0, 5.0])], [np.array([1.0, 5.0, 9.0])])
-    assert found.value == pytest.approx((1 + 1) / 2), "means 2 and 4 against 1 and 5; what is longer is cut"
-    assert found.relative == pytest.approx(1 / 3)
+def test_the_distance_of_curves_is_the_mean_absolute_difference() -> None:
+    distance = curve_distance([np.array([1.0, 3.0]), np.array([3.0, 5.0])], [np.array([1.0, 5.0, 9.0])])
+    assert distance.value == pytest.approx((1 + 1) / 2), "means 2 and 4 against 1 and 5; what is longer is cut"
+    assert distance.relative == pytest.approx(1 / 3)

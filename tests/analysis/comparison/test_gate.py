@@ -1,4 +1,4 @@
-"""Limits: equality must be shown, and what cannot be judged is neither."""
+"""Checks of differences and distances against their limits."""
 
 import argparse
 import math
@@ -24,7 +24,7 @@ def test_help_names_the_gate() -> None:
     parser = argparse.ArgumentParser()
     configure(parser)
     helps = [str(action.help) for action in parser._actions if "--gate" in action.option_strings]
-    assert f"(default: {','.join(GATE)})" in helps[0], "written out there, since help must not load scipy"
+    assert f"(default: {','.join(GATE)})" in helps[0], "repeated there, because help must not load scipy"
 
 
 @pytest.mark.parametrize(
@@ -34,29 +34,29 @@ def test_help_names_the_gate() -> None:
         ([0.05, 0.051, 0.049, 0.05], "differs"),
         ([-0.05, -0.051, -0.049, -0.05], "differs"),
         ([-0.05, 0.09, -0.08, 0.05], "inconclusive"),
-        ([0.05, 0.02, 0.06, 0.03], "inconclusive"),  # the mean is beyond the limit, the interval reaches across it
+        ([0.05, 0.02, 0.06, 0.03], "inconclusive"),  # the mean is beyond the limit, the interval contains it
     ],
 )
-def test_shares_are_held_to_points(values: list[float], verdict: str) -> None:
+def test_shares_have_a_limit_in_points(values: list[float], verdict: str) -> None:
     check = check_difference("p2p_ratio", ALL, 0.7, student(values, 0.9))
     assert check.verdict == verdict
     assert check.fails is (verdict != "agrees")
     assert ((check.low > -0.03) and (check.high < 0.03)) is (verdict == "agrees")
 
 
-def test_other_metrics_are_held_to_what_was_measured() -> None:
-    found = student([10.0, 12.0, 11.0, 11.0], 0.9)
-    assert check_difference("startup", ALL, 200.0, found).verdict == "agrees"
-    assert check_difference("startup", ALL, 100.0, found).verdict == "differs"
-    assert check_difference("startup", {}, 100.0, found).fails is False, "it informs"
+def test_other_metrics_have_a_relative_limit() -> None:
+    interval = student([10.0, 12.0, 11.0, 11.0], 0.9)
+    assert check_difference("startup", ALL, 200.0, interval).verdict == "agrees"
+    assert check_difference("startup", ALL, 100.0, interval).verdict == "differs"
+    assert check_difference("startup", {}, 100.0, interval).fails is False, "not part of the gate"
 
 
-def test_nothing_measured() -> None:
+def test_a_measured_value_of_zero() -> None:
     assert check_difference("p2p_bytes", ALL, 0.0, student([0.0, 0.0], 0.9)).verdict == "agrees"
     assert check_difference("p2p_bytes", ALL, 0.0, student([5.0, 6.0], 0.9)).verdict == "not judged"
     nothing = Interval(math.nan)
     assert check_difference("latency", ALL, math.nan, nothing).verdict == "not judged"
-    assert check_difference("p2p_ratio", ALL, math.nan, nothing).fails, "without a share nothing is shown"
+    assert check_difference("p2p_ratio", ALL, math.nan, nothing).fails, "without a share the gate fails"
 
 
 def test_without_intervals_the_estimate_decides() -> None:

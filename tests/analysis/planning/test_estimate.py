@@ -13,18 +13,18 @@ from p2psim.analysis.planning.sampling import Traffic
 RATE = 625_000.0  # bytes/s of each viewer
 
 
-def _traffic(left: list[float], viewers: float = 100.0, seconds: float = 600.0) -> Traffic:
-    """Make steady traffic with the given share left to the origin in each replication."""
-    watched = np.full((len(left), 1), viewers * seconds)
+def _traffic(shares: list[float], viewers: float = 100.0, seconds: float = 600.0) -> Traffic:
+    """Return steady traffic of which the origin sends the given share in each replication."""
+    watched = np.full((len(shares), 1), viewers * seconds)
     base = watched * RATE
-    origin = base * np.array(left)[:, None]
+    origin = base * np.array(shares)[:, None]
     nothing = np.zeros_like(base)
     return Traffic(np.zeros(1), watched, origin, base - origin, nothing, base, nothing, nothing)
 
 
 def _simulated(audience: Audience, shares: dict[int, list[float]]) -> SimulatedPlan:
     inputs = replace(read_inputs(PlanInputs(viewers=1, cdn_price=0.02)), audience=audience)
-    return SimulatedPlan(inputs, tuple(shares), tuple(_traffic(left) for left in shares.values()), None, 0.0)
+    return SimulatedPlan(inputs, tuple(shares), tuple(_traffic(share) for share in shares.values()), None, 0.0)
 
 
 def test_a_constant_audience_is_a_product() -> None:
@@ -41,18 +41,18 @@ def test_the_interval_is_that_of_a_mean() -> None:
     # equal denominators: the jackknife of the ratio is Student's t of the shares
     from scipy import stats
 
-    left = [0.3, 0.4, 0.5, 0.45]
-    found = estimates(_simulated(constant(100), {30: left, 100: left}))["origin_saving"]
-    low, high = stats.t.interval(0.95, 3, 1 - np.mean(left), stats.sem(left))
-    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+    shares = [0.3, 0.4, 0.5, 0.45]
+    found = estimates(_simulated(constant(100), {30: shares, 100: shares}))["origin_saving"]
+    low, high = stats.t.interval(0.95, 3, 1 - np.mean(shares), stats.sem(shares))
+    assert (found.low, found.high) == pytest.approx((low, high))
 
 
 def test_extrapolation_widens_by_the_last_step() -> None:
     shares = {30: [0.5, 0.5], 100: [0.4, 0.4]}
     inside = estimates(_simulated(constant(100), shares))["origin_saving"]
     beyond = estimates(_simulated(constant(5000), shares))["origin_saving"]
-    assert (inside.low, inside.high) == (pytest.approx(0.6), pytest.approx(0.6))
-    assert (beyond.mean, beyond.low, beyond.high) == (pytest.approx(0.6), pytest.approx(0.5), pytest.approx(0.7))
+    assert (inside.low, inside.high) == pytest.approx((0.6, 0.6))
+    assert (beyond.mean, beyond.low, beyond.high) == pytest.approx((0.6, 0.5, 0.7))
 
 
 def test_the_95th_percentile_of_a_known_curve() -> None:
