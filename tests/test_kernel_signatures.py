@@ -85,7 +85,8 @@ print(sum(bool(kernel.overloads) for kernel in kernels.values()), "kernels calle
 def test_each_kernel_has_one_signature(work: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", work + REPORT],
-        capture_output=True, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tracker'}"}, timeout=300, check=False,
+        capture_output=True, text=True, cwd=ROOT, timeout=300, check=False,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tracker'}"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     *more_than_one, called = done.stdout.splitlines()

@@ -211,8 +211,8 @@ def _ranges(claim: Claim, findings: Sequence[Finding]) -> str:
     first, last = at[0], at[-1]
     parts = []
     for begin, end in holding_ranges(at, means, seen[0].case.low, seen[0].case.high):
-        least = str(math.ceil(begin)) if counts else format_value(begin, unit)
-        most = str(math.floor(end)) if counts else format_value(end, unit)
+        least = str(math.ceil(begin)) if is_count else format_value(begin, unit)
+        most = str(math.floor(end)) if is_count else format_value(end, unit)
         if begin == first:
             parts.append(f"{what} at most about {most}")
         elif end == last:

@@ -144,9 +144,9 @@ def test_differing_metrics_are_listed_before_inconclusive_ones(own: Comparison) 
 def test_recordings_of_a_scenario_are_compared_together() -> None:
     traces = [measured(seed=seed) for seed in (90, 91, 92)]
     other = measured(SCENARIO.replace({"stream.live_latency": "20 s"}))
-    found = compare_scenarios([traces[0], other, *traces[1:]], CompareOptions(replications=4))
-    assert [each.recordings for each in found] == [3, 1]
-    assert found[0].name != found[1].name, "both are called as-measured"
+    comparisons = compare_scenarios([traces[0], other, *traces[1:]], CompareOptions(replications=4))
+    assert [each.recordings for each in comparisons] == [3, 1]
+    assert comparisons[0].name != comparisons[1].name, "both have the name as-measured"
     shares = [metrics(totals(trace))["p2p_ratio"] for trace in traces]
     assert comparisons[0].differences["p2p_ratio"].measured == pytest.approx(np.mean(shares))
     assert comparisons[0].noise == "variance from 3 recordings"
