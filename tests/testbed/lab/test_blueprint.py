@@ -1,3 +1,5 @@
+"""Blueprints: kinds of NAT, homes of a population, addresses, delays."""
+
 import numpy as np
 import pytest
 
@@ -11,16 +13,19 @@ ORDER = ("EI", "AD", "APD")
 
 
 @pytest.mark.parametrize("kind", [kind for kind in NAT_KINDS if kind not in ("public", "blocked")])
-def test_kinds_mean_what_they_mean_to_the_simulator(kind) -> None:
+def test_a_kind_of_nat_has_the_behaviour_of_the_simulator(kind: str) -> None:
     number = NAT_KINDS.index(kind)
     found = translation(kind)
+    assert found is not None
     assert (found.mapping, found.filtering) == (ORDER[_MAPPING[number]], ORDER[_FILTERING[number]])
     assert not found.blocks_udp
 
 
 def test_public_is_no_translation_and_blocked_drops_udp() -> None:
     assert translation("public") is None
-    assert translation("blocked").blocks_udp
+    blocked = translation("blocked")
+    assert blocked is not None
+    assert blocked.blocks_udp
 
 
 def test_an_unknown_kind_is_refused() -> None:
@@ -69,18 +74,18 @@ def test_a_public_address_behind_a_carrier_is_a_private_one() -> None:
     assert Home(number=3, viewers=(7,), carrier=0).viewer_address(7) == "10.0.3.2"
 
 
-def test_places_are_what_hangs_on_the_world() -> None:
+def test_nodes_are_servers_carriers_and_homes_without_carrier() -> None:
     homes = (Home(number=0, viewers=(0,)), Home(number=1, viewers=(1,), carrier=4))
     plan = Blueprint(homes=homes, carriers=(Carrier(number=4, kind="symmetric"),), servers=(_server("origin"),))
     assert plan.nodes == ("origin", "carrier-4", "home-0")
     assert [plan.node_of(home) for home in homes] == ["home-0", "carrier-4"]
 
 
-def _server(name):
+def _server(name: str) -> Server:
     return Server(name=name, addresses=("203.0.113.1",))
 
 
-def test_ways_are_the_same_in_both_directions() -> None:
+def test_impairments_are_the_same_in_both_directions() -> None:
     plan = Blueprint(
         homes=(), default_impairment=Impairment(delay=1.0), impairments={("a", "b"): Impairment(delay=2.0)}
     )
