@@ -5,14 +5,15 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Browser, Error, ViewportSize, sync_playwright
 
 from p2psim.errors import MissingToolError
 from p2psim.testbed.browser.chromium import FLAGS, find_chromium, find_libraries
@@ -48,10 +49,11 @@ document.addEventListener("DOMContentLoaded", () => {
 
 
 @contextmanager
-def process(module: str, *arguments: str) -> Iterator[tuple["subprocess.Popen[bytes]", dict]]:
-    """Run a module; give it and what it says of itself."""
+def process(module: str, *arguments: str) -> Iterator[tuple["subprocess.Popen[bytes]", dict[str, Any]]]:
+    """Run a module as a process; yield the process and the JSON object that it prints."""
     environment = {**os.environ, "PYTHONPATH": f"{Path.cwd()}{os.pathsep}{Path.cwd() / 'tracker'}"}
     running = subprocess.Popen([sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE, env=environment)
+    assert running.stdout is not None
     try:
         yield running, json.loads(running.stdout.readline())
     finally:
@@ -60,7 +62,7 @@ def process(module: str, *arguments: str) -> Iterator[tuple["subprocess.Popen[by
 
 
 @contextmanager
-def tracking(*arguments: str):
+def tracking(*arguments: str) -> Iterator[tuple["subprocess.Popen[bytes]", dict[str, Any]]]:
     """Run a tracker whose pages have their libraries."""
     try:
         libraries = str(find_libraries())
@@ -72,7 +74,7 @@ def tracking(*arguments: str):
 
 
 @contextmanager
-def serving(**options):
+def serving(**options: object) -> Iterator[tuple["subprocess.Popen[bytes]", dict[str, Any]]]:
     """Run an origin, live unless told otherwise."""
     arguments = ["--options", json.dumps(LIVE | options), "--cache", str(CACHE)]
     with process("p2psim.testbed.origin.server", *arguments) as (running, address):
@@ -80,7 +82,7 @@ def serving(**options):
 
 
 @contextmanager
-def chromium(*flags: str):
+def chromium(*flags: str) -> Iterator[Browser]:
     """Run Chromium."""
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=find_chromium(), args=[*FLAGS, *flags], headless=True)
@@ -102,7 +104,7 @@ class Visitor:
     errors: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        size = {"width": self.width, "height": self.height}
+        size = ViewportSize(width=self.width, height=self.height)
         self.context = self.browser.new_context(viewport=size, locale=self.language)
         for script in (*self.scripts, STALLS):
             self.context.add_init_script(script)
@@ -113,7 +115,7 @@ class Visitor:
         self.page.set_default_timeout(20_000)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
-    def watch(self, address: dict, source: str, **parameters: object) -> "Visitor":
+    def watch(self, address: dict[str, Any], source: str, **parameters: object) -> "Visitor":
         """Open the player's page."""
         query = urlencode({"src": source, "ice": "off", **parameters})
         self.page.goto(f"{address['http']}/watch?{query}", wait_until="commit")
@@ -143,12 +145,12 @@ class Visitor:
     @property
     def position(self) -> float:
         """Where the video is."""
-        return self.page.evaluate("document.querySelector('video').currentTime")
+        return float(self.page.evaluate("document.querySelector('video').currentTime"))
 
     @property
     def longest_stall(self) -> float:
         """Seconds for which the picture stood still."""
-        return self.page.evaluate("longestStall()")
+        return float(self.page.evaluate("longestStall()"))
 
     def crash(self) -> None:
         """Kill the page's process."""
@@ -157,11 +159,11 @@ class Visitor:
 
 
 @contextmanager
-def visiting(browser: Browser):
-    """Give a function that brings visitors, and the list of them; they leave in the end."""
+def visiting(browser: Browser) -> Iterator[tuple[Callable[..., Visitor], list[Visitor]]]:
+    """Yield a function that creates visitors, and the list of them; their contexts are closed at the end."""
     visitors: list[Visitor] = []
 
-    def come(**options: object) -> Visitor:
+    def come(**options: Any) -> Visitor:
         visitors.append(Visitor(browser, **options))
         return visitors[-1]
 
