@@ -101,7 +101,7 @@ def open_page(node_modules: Path) -> Iterator[OpenPage]:
         browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=arguments, headless=True)
 
         def open_one(*, has_segments: bool) -> "Page":
-            page: "Page" = browser.new_page()
+            page: Page = browser.new_page()
             page.set_default_timeout(DEADLINE * 1000)
             page.add_init_script(IMPATIENCE)
             page.route(f"{SITE}/**", lambda route: answer(route, has_segments=has_segments))

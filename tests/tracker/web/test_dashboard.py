@@ -1,16 +1,21 @@
-"""The dashboard in a real browser, by what it shows."""
+"""Dashboard in Chromium."""
 
 import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from websockets.sync.client import connect
 
 from tests.tracker.examples import OTHER_SWARM, SWARM, answer_to, peer, wire_announce
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -21,12 +26,13 @@ pytestmark = [
 
 
 @pytest.fixture
-def tracker():
+def tracker() -> Iterator[tuple["subprocess.Popen[bytes]", dict[str, Any]]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "p2p_tracker", "--port", "0", "--json", "--log-level", "error"],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(Path.cwd() / "tracker")},
     )
+    assert process.stdout is not None
     try:
         yield process, json.loads(process.stdout.readline())
     finally:
@@ -35,27 +41,30 @@ def tracker():
 
 
 @pytest.fixture(params=[(1280, 900), (360, 740)], ids=["desk", "phone"])
-def page(request):
+def page(request: pytest.FixtureRequest) -> Iterator["Page"]:
     playwright = pytest.importorskip("playwright.sync_api")
     width, height = request.param
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"], headless=True)
-        page = browser.new_page(viewport={"width": width, "height": height})
+        page: Page = browser.new_page(viewport={"width": width, "height": height})
         page.set_default_timeout(10_000)
-        page.errors = []
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
         yield page
         browser.close()
+    assert errors == []
 
 
-def test_it_shows_the_tracker_live(tracker, page):
+def test_the_dashboard_shows_the_tracker_live(
+    tracker: tuple["subprocess.Popen[bytes]", dict[str, Any]], page: "Page"
+) -> None:
     process, address = tracker
     page.goto(address["http"] + "/")
     page.wait_for_selector("#state[data-state=live]")
     assert page.inner_text("#peers") == "0"
     assert page.is_visible("#empty")
 
-    evil = "<img src=x onerror=1"  # a peer id is whatever a client says
+    evil = "<img src=x onerror=1"  # a client chooses its peer id
     with connect(address["url"]) as one, connect(address["url"]) as two:
         one.send(json.dumps(wire_announce(1)))
         one.recv(timeout=5)
@@ -83,15 +92,15 @@ def test_it_shows_the_tracker_live(tracker, page):
         for chart in ("rates", "traffic", "population"):
             assert page.inner_text(f"#{chart} .axis span:first-child") == "28 s ago"
         assert float(page.inner_text("#population .top")) == 3
-        # what was announced in two looks, over the seconds between them
+        # announces between two polls, per second
         assert float(page.inner_text("#rates .top").replace(",", "")) > 0
-        # nothing sticks out sideways
+        # nothing extends beyond the width of the page
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         if folder := os.environ.get("SCREENSHOTS"):
+            assert page.viewport_size is not None
             page.screenshot(path=f"{folder}/dashboard-{page.viewport_size['width']}.png", full_page=True)
     page.wait_for_function("document.querySelector('#peers').textContent === '0'")
 
     process.terminate()
     page.wait_for_selector("#state[data-state=error]")
     assert "does not answer" in page.inner_text("#state")
-    assert page.errors == []

@@ -1,4 +1,4 @@
-"""The player's pages in a real browser, by what a person sees."""
+"""Player page and channels page in Chromium: what they show, and what they play."""
 
 import io
 import json
@@ -7,16 +7,19 @@ import ssl
 import subprocess
 import threading
 from base64 import b64encode
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha384
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 import av
 import numpy as np
 import pytest
 from p2p_tracker.web.libraries import CDN
+from playwright.sync_api import Browser, Route
 
 from p2psim.testbed.browser.chromium import FLAGS, find_chromium, find_libraries
 from p2psim.testbed.origin.media import make_clip
@@ -24,6 +27,10 @@ from p2psim.testbed.run import CACHE
 from tests.browsing import CLIP, Visitor, chromium, needs_chromium, serving, tracking, visiting
 
 pytestmark = needs_chromium
+
+Address: TypeAlias = dict[str, Any]
+OpenPage: TypeAlias = Callable[..., Visitor]
+"""Function that opens a page in a browser context of its own, with the options of `Visitor`."""
 
 SHARING = {"latency": 20, "buffer": 6, "highDemandTimeWindow": 5}
 COUNT_CONNECTIONS = """
@@ -39,33 +46,33 @@ globalThis.stillOpen = () => opened.filter((each) => each instanceof EventTarget
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
-def origin():
-    with serving() as found:
-        yield found[1]
+def origin() -> Iterator[Address]:
+    with serving() as (_, address):
+        yield address
 
 
 @pytest.fixture(scope="module")
-def tracker():
-    with tracking() as found:
-        yield found[1]
+def tracker() -> Iterator[Address]:
+    with tracking() as (_, address):
+        yield address
 
 
 @pytest.fixture
-def visit(browser):
-    with visiting(browser) as (come, visitors):
-        yield come
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    with visiting(browser) as (open_page, visitors):
+        yield open_page
         assert [visitor.errors for visitor in visitors] == [[] for _ in visitors]
 
 
 @pytest.fixture(scope="module")
-def files():
-    """A server of a film that is no HLS, and of a recording whose address does not look like HLS."""
+def files() -> Iterator[str]:
+    """Yield the URL of a server with an MP4 file, and with an HLS recording whose URL does not end in .m3u8."""
     clip = make_clip(CLIP, CACHE)
     playlist = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n"
     playlist += "".join(f"#EXTINF:2.0,\n/{number}.ts\n" for number in range(8)) + "#EXT-X-ENDLIST\n"
@@ -77,28 +84,30 @@ def files():
 
 
 @contextmanager
-def answering(answer, trust=None):
-    """Run a server that gives (type, body) for a path, by TLS if there is a context for it."""
+def answering(
+    answer: Callable[[str], tuple[str, bytes]], trust: ssl.SSLContext | None = None
+) -> Iterator[ThreadingHTTPServer]:
+    """Run a server that responds with the content type and body that `answer` returns for a path."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            kind, body = answer(self.path)
+        def do_GET(self) -> None:
+            content_type, body = answer(self.path)
             self.send_response(200 if body else 404)
-            self.send_header("Content-Type", kind)
+            self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body)))
             self.send_header("Access-Control-Allow-Origin", "*")
             self.end_headers()
             if self.command == "GET":
                 self.wfile.write(body)
 
-        def do_HEAD(self):
+        def do_HEAD(self) -> None:
             self.do_GET()
 
-        def log_message(self, *_):
+        def log_message(self, *_: object) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.handle_error = lambda *_: None  # visitors leave when they like
+    vars(server)["handle_error"] = lambda *_: None  # browsers abort requests when a page is closed
     if trust is not None:
         server.socket = trust.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -106,8 +115,8 @@ def answering(answer, trust=None):
     server.shutdown()
 
 
-def film():
-    """Make a few seconds of MP4."""
+def film() -> bytes:
+    """Return six seconds of MP4."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4", options={"movflags": "frag_keyframe+empty_moov"}) as container:
         stream = container.add_stream("libx264", rate=10)
@@ -119,24 +128,26 @@ def film():
     return buffer.getvalue()
 
 
-def picture(visitor, name):
+def picture(visitor: Visitor, name: str) -> None:
+    """Save a screenshot, if the variable SCREENSHOTS names a folder."""
     if folder := os.environ.get("SCREENSHOTS"):
         visitor.page.screenshot(path=f"{folder}/{name}.png", full_page=True)
 
 
-def fits(visitor):
-    return visitor.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+def fits(visitor: Visitor) -> bool:
+    """Return whether nothing of the page extends beyond its width."""
+    return bool(visitor.page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
 # -- the page of one stream -------------------------------------------------------------------------------------------
 
 
-def test_two_people_watch_and_share(visit, tracker, origin):
-    held = []
-    desk = visit(width=1100, height=930)
+def test_two_viewers_share_a_stream(open_page: OpenPage, tracker: Address, origin: Address) -> None:
+    held: list[Route] = []
+    desk = open_page(width=1100, height=930)
     desk.context.route("**/libraries/**", lambda route: held.append(route))
     desk.watch(tracker, origin["master"], name="Canal Um", quality="HD", logo="/web/none.png", **SHARING)
-    phone = visit(width=390, height=844, language="pt-BR")
+    phone = open_page(width=390, height=844, language="pt-BR")
     desk.page.get_by_text("Loading the player…").wait_for()
     assert desk.page.inner_text(".badge").strip() == "Loading"
     assert desk.page.locator(".badge").get_attribute("data-colour") == "blue"
@@ -150,7 +161,7 @@ def test_two_people_watch_and_share(visit, tracker, origin):
     phone.until_figure("share", 1)
     desk.until_figure("uploaded", 0.1)
     assert desk.page.inner_text("h1") == desk.page.title() == "Canal Um"
-    assert desk.page.inner_text(".logo") == "C"  # the picture is not there
+    assert desk.page.inner_text(".logo") == "C"  # the picture does not exist
     assert desk.page.inner_text(".quality") == "HD"
     assert phone.page.inner_text(".quality") == "360p"
     assert desk.page.inner_text(".badge").strip() == "P2P active"
@@ -160,7 +171,7 @@ def test_two_people_watch_and_share(visit, tracker, origin):
         name: desk.page.inner_text(f"[data-figure={name}]").split()[1] for name in ("download", "uploaded", "share")
     }
     assert units == {"download": "KB/s", "uploaded": "MB", "share": "%"}
-    shown = float(phone.page.get_by_role("progressbar").get_attribute("aria-valuenow"))
+    shown = float(phone.page.get_by_role("progressbar").get_attribute("aria-valuenow") or "nan")
     assert 1 <= shown <= 100
     assert fits(desk)
     assert fits(phone)
@@ -178,29 +189,31 @@ def test_two_people_watch_and_share(visit, tracker, origin):
 
 
 @pytest.mark.parametrize(
-    ("source", "says"),
+    ("source", "message"),
     [
         ("http://127.0.0.1:9/none.m3u8", "The stream cannot be reached."),
         ("javascript:alert(1)", "This address cannot be played."),
         ("http://127.0.0.1:9/none.mp4", "The browser cannot play this video."),
     ],
 )
-def test_errors_are_shown_and_can_be_tried_again(visit, tracker, source, says):
-    visitor = visit(width=390, height=700)
+def test_errors_are_shown_and_can_be_retried(open_page: OpenPage, tracker: Address, source: str, message: str) -> None:
+    visitor = open_page(width=390, height=700)
     visitor.watch(tracker, source).until(video="error")
-    alert = visitor.page.get_by_role("alert").filter(has_text=says)
+    alert = visitor.page.get_by_role("alert").filter(has_text=message)
     alert.wait_for()
     assert visitor.page.inner_text(".badge").strip() == "Error"
     assert visitor.page.locator(".badge").get_attribute("data-colour") == "red"
     visitor.page.get_by_role("button", name="Try again").click()
     alert.wait_for()
     assert fits(visitor)
-    if says.startswith("The stream"):
+    if message.startswith("The stream"):
         picture(visitor, "watch-error")
 
 
-def test_a_stream_that_comes_back_plays_by_itself(visit, tracker, origin):
-    visitor = visit()
+def test_a_stream_that_becomes_reachable_starts_by_itself(
+    open_page: OpenPage, tracker: Address, origin: Address
+) -> None:
+    visitor = open_page()
     visitor.context.route("**/master.m3u8*", lambda route: route.abort("connectionrefused"))
     visitor.watch(tracker, origin["master"], **SHARING).until(video="error")
     visitor.context.unroute("**/master.m3u8*")
@@ -208,8 +221,8 @@ def test_a_stream_that_comes_back_plays_by_itself(visit, tracker, origin):
     assert not visitor.page.locator(".failure").is_visible()
 
 
-def test_without_an_address_there_is_a_form(visit, tracker, files):
-    visitor = visit()
+def test_without_an_address_the_page_shows_a_form(open_page: OpenPage, tracker: Address, files: str) -> None:
+    visitor = open_page()
     visitor.page.goto(f"{tracker['http']}/watch")
     visitor.page.get_by_label("Address of a stream or video").fill(f"{files}/film.mp4")
     visitor.page.get_by_role("button", name="Watch").click()
@@ -217,80 +230,86 @@ def test_without_an_address_there_is_a_form(visit, tracker, files):
     assert visitor.page.title() == "film.mp4"
 
 
-def test_what_is_no_hls_plays_as_it_is(visit, tracker, files):
-    visitor = visit().watch(tracker, f"{files}/film.mp4").until(video="playing", p2p="white")
+def test_other_videos_than_hls_are_played_over_http(open_page: OpenPage, tracker: Address, files: str) -> None:
+    visitor = open_page().watch(tracker, f"{files}/film.mp4").until(video="playing", p2p="white")
     assert visitor.page.inner_text(".badge").strip() == "Direct"
     assert visitor.page.inner_text("[data-figure=share]") == "–"
 
 
-def test_hls_is_known_by_its_type_too(visit, tracker, files):
-    visitor = visit().watch(tracker, f"{files}/stream").until(video="playing", tracker="white")
+def test_hls_is_recognised_by_its_content_type(open_page: OpenPage, tracker: Address, files: str) -> None:
+    visitor = open_page().watch(tracker, f"{files}/stream").until(video="playing", tracker="white")
     visitor.until_figure("downloaded", 0.2)
     assert visitor.page.inner_text(".badge").strip() == "Over HTTP"
 
 
-def test_a_browser_without_media_source_plays_hls_itself(visit, tracker, files):
-    visitor = visit(scripts=("delete globalThis.MediaSource; delete globalThis.ManagedMediaSource",))
+def test_a_browser_without_media_source_plays_hls_itself(open_page: OpenPage, tracker: Address, files: str) -> None:
+    visitor = open_page(scripts=("delete globalThis.MediaSource; delete globalThis.ManagedMediaSource",))
     visitor.watch(tracker, f"{files}/stream").until(p2p="red")
     visitor.page.get_by_text("This browser plays HLS by itself").wait_for()
     assert visitor.page.locator("video").get_attribute("src") == f"{files}/stream"
 
 
-def test_where_signatures_cannot_be_checked_nothing_is_shared(visit, tracker, origin):
-    visitor = visit(scripts=("Object.defineProperty(crypto, 'subtle', { value: undefined });",))
+def test_a_protected_stream_is_not_shared_where_signatures_cannot_be_verified(
+    open_page: OpenPage, tracker: Address, origin: Address
+) -> None:
+    visitor = open_page(scripts=("Object.defineProperty(crypto, 'subtle', { value: undefined });",))
     visitor.watch(tracker, origin["master"], **SHARING).until(video="playing", p2p="red")
     visitor.page.get_by_text("received data could not be checked").wait_for()
     visitor.until_figure("downloaded", 1)
     assert visitor.figure("share") == 0
 
 
-# -- libraries from elsewhere -----------------------------------------------------------------------------------------
+# -- libraries from the CDN --------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def bare_tracker():
-    """A tracker that has no libraries of its own."""
-    with tracking("--libraries", "") as found:
-        yield found[1]
+def bare_tracker() -> Iterator[Address]:
+    """Yield the address of a tracker without installed libraries."""
+    with tracking("--libraries", "") as (_, address):
+        yield address
 
 
 @pytest.fixture(scope="module")
-def cdn(tmp_path_factory):
-    """Stand in for the CDN, with the files that npm installed; what is under "tail" is added to them."""
-    folder, made = find_libraries(), tmp_path_factory.mktemp("cdn")
+def cdn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """Run a substitute of the CDN with the installed files; the bytes under "tail" are appended to each."""
+    folder, certificates = find_libraries(), tmp_path_factory.mktemp("cdn")
     command = (
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=cdn "
-        f"-keyout {made}/key.pem -out {made}/cert.pem"
+        f"-keyout {certificates}/key.pem -out {certificates}/cert.pem"
     )
     subprocess.run(command.split(), check=True, capture_output=True)
-    state = {"tail": b""}
+    state: dict[str, Any] = {"tail": b""}
 
-    def answer(path):
+    def answer(path: str) -> tuple[str, bytes]:
         package, _, rest = path.removeprefix("/npm/").partition("@")
         return "text/javascript", (folder / package / rest.partition("/")[2]).read_bytes() + state["tail"]
 
     trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trust.load_cert_chain(made / "cert.pem", made / "key.pem")
+    trust.load_cert_chain(certificates / "cert.pem", certificates / "key.pem")
     with answering(answer, trust) as server:
         state["port"] = server.server_port
         yield state
 
 
 @pytest.fixture(scope="module")
-def far_browser(cdn, browser):
-    """A browser that takes our server for the CDN, of the driver that runs already."""
+def far_browser(cdn: dict[str, Any], browser: Browser) -> Iterator[Browser]:
+    """Run a browser in which the CDN's host name resolves to the substitute."""
     host = urlsplit(CDN).hostname
     flags = [f"--host-resolver-rules=MAP {host} 127.0.0.1:{cdn['port']}", "--ignore-certificate-errors"]
-    found = browser.browser_type.launch(executable_path=find_chromium(), args=[*FLAGS, *flags], headless=True)
-    yield found
-    found.close()
+    running = browser.browser_type.launch(executable_path=find_chromium(), args=[*FLAGS, *flags], headless=True)
+    yield running
+    running.close()
 
 
-def test_libraries_come_from_the_cdn_where_they_are_not_installed(far_browser, bare_tracker, origin):
+def test_libraries_that_are_not_installed_come_from_the_cdn(
+    far_browser: Browser, bare_tracker: Address, origin: Address
+) -> None:
     Visitor(far_browser).watch(bare_tracker, origin["master"], **SHARING).until(video="playing", tracker="white")
 
 
-def test_libraries_that_were_changed_are_not_run(cdn, far_browser, bare_tracker, origin):
+def test_libraries_with_another_hash_are_not_run(
+    cdn: dict[str, Any], far_browser: Browser, bare_tracker: Address, origin: Address
+) -> None:
     cdn["tail"] = b"\nglobalThis.evil = 1;"
     visitor = Visitor(far_browser).watch(bare_tracker, origin["master"], **SHARING).until(video="error")
     visitor.page.get_by_text("The player could not be loaded.").wait_for()
@@ -300,7 +319,7 @@ def test_libraries_that_were_changed_are_not_run(cdn, far_browser, bare_tracker,
     visitor.until(video="playing")
 
 
-def test_the_hashes_of_the_table_are_those_of_the_packages():
+def test_the_hashes_of_the_table_equal_those_of_the_packages() -> None:
     table = json.loads((Path("tracker") / "p2p_tracker" / "web" / "static" / "libraries.json").read_bytes())
     for package, entry in table.items():
         body = (find_libraries() / package / entry["file"]).read_bytes()
@@ -311,8 +330,8 @@ def test_the_hashes_of_the_table_are_those_of_the_packages():
 
 
 @pytest.fixture(scope="module")
-def listing(tmp_path_factory, origin, files):
-    """A tracker with a list of channels, and the file of the list."""
+def listing(tmp_path_factory: pytest.TempPathFactory, origin: Address, files: str) -> Iterator[tuple[Address, Path]]:
+    """Yield the address of a tracker with a list of channels, and the file of the list."""
     path = tmp_path_factory.mktemp("list") / "channels.json"
     channels = [
         {
@@ -326,14 +345,16 @@ def listing(tmp_path_factory, origin, files):
         {"name": "Recording", "url": f"{files}/stream", "group": "Recorded"},
     ]
     path.write_text(json.dumps(channels))
-    with tracking("--channels", str(path)) as found:
-        yield found[1], path
+    with tracking("--channels", str(path)) as (_, address):
+        yield address, path
 
 
 @pytest.mark.parametrize(("width", "height"), [(1200, 800), (390, 844)], ids=["desk", "phone"])
-def test_channels_change_without_a_reload_and_leave_nothing_behind(visit, listing, width, height):
+def test_changing_the_channel_needs_no_reload_and_leaves_no_connection_open(
+    open_page: OpenPage, listing: tuple[Address, Path], width: int, height: int
+) -> None:
     address, _ = listing
-    visitor = visit(width=width, height=height, scripts=(COUNT_CONNECTIONS,))
+    visitor = open_page(width=width, height=height, scripts=(COUNT_CONNECTIONS,))
     page = visitor.page
     page.goto(f"{address['http']}/channels?ice=off")
     page.get_by_text("3 of 3 channels").wait_for()
@@ -354,17 +375,17 @@ def test_channels_change_without_a_reload_and_leave_nothing_behind(visit, listin
     assert fits(visitor)
     picture(visitor, f"channels-{width}")
     page.get_by_role("button", name="Recording").click()
-    page.get_by_role("button", name="Film").click()  # before the other has begun
+    page.get_by_role("button", name="Film").click()  # before the recording has started
     visitor.until(video="playing")
     page.wait_for_function("stillOpen() === 0")
     assert visitor.page.inner_text(".badge").strip() == "Direct"
 
 
-def test_channels_are_found_by_their_words(visit, listing):
-    visitor = visit(language="pt-PT")
+def test_channels_are_found_by_words_of_their_texts(open_page: OpenPage, listing: tuple[Address, Path]) -> None:
+    visitor = open_page(language="pt-PT")
     page = visitor.page
     page.goto(f"{listing[0]['http']}/channels?ice=off#Film")
-    visitor.until(video="playing")  # the address names it
+    visitor.until(video="playing")  # the URL names the channel
     page.get_by_label("Procurar canais").fill("NOTICIAS vivo")
     page.get_by_text("1 de 3 canais").wait_for()
     assert page.locator(".channel:visible .name").all_inner_texts() == ["Notícias"]
@@ -379,11 +400,11 @@ def test_channels_are_found_by_their_words(visit, listing):
     page.wait_for_function("document.title === 'Recording'")
 
 
-def test_a_list_that_cannot_be_read_says_so(visit, listing):
+def test_an_unreadable_list_shows_an_error(open_page: OpenPage, listing: tuple[Address, Path]) -> None:
     address, path = listing
     good = path.read_text()
     path.write_text("[{")
-    visitor = visit(width=390, height=700)
+    visitor = open_page(width=390, height=700)
     try:
         visitor.page.goto(f"{address['http']}/channels")
         visitor.page.get_by_text("The list of channels could not be read.").wait_for()
@@ -395,7 +416,7 @@ def test_a_list_that_cannot_be_read_says_so(visit, listing):
     visitor.page.get_by_text("3 of 3 channels").wait_for()
 
 
-# -- for everybody ----------------------------------------------------------------------------------------------------
+# -- accessibility ----------------------------------------------------------------------------------------------------
 
 CONTRAST = """
 () => {
@@ -426,8 +447,10 @@ CONTRAST = """
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["/watch?src=http://127.0.0.1:9/x.mp4", "/channels", "/watch"])
-def test_words_stand_out_and_controls_have_names(visit, listing, scheme, path):
-    visitor = visit()
+def test_texts_have_contrast_and_controls_have_names(
+    open_page: OpenPage, listing: tuple[Address, Path], scheme: Literal["light", "dark"], path: str
+) -> None:
+    visitor = open_page()
     visitor.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     visitor.page.goto(listing[0]["http"] + path, wait_until="networkidle")
     assert visitor.page.evaluate(CONTRAST) == []
