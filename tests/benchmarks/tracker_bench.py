@@ -1,10 +1,10 @@
-"""How fast and how lean the tracker is, beside bittorrent-tracker, in one run with one load generator.
+"""Benchmark of the tracker's speed and memory beside bittorrent-tracker, with one load generator in one run.
 
     python tests/benchmarks/tracker_bench.py [--rounds 5] [--modules DIR] [--only NAME]
 
-Needs g++, Node.js and npm; bittorrent-tracker is installed into a temporary folder, unless `--modules` names a
-node_modules that has it. Each round loads one server after the other, each alone on its core with the load on another,
-so noise of the machine hits both. What counts is the ratio per second of processor time.
+It needs g++, Node.js and npm. bittorrent-tracker is installed into a temporary folder, unless `--modules` names a
+node_modules folder that has it. Each round loads one server after the other, the server on one core and the load on
+another, so that noise of the machine affects both. The result is the ratio of work per second of processor time.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 NPM_PACKAGE = "bittorrent-tracker@11.2.3"
 
-# the server's own file: the package's main file would load the client and its native parts too
+# the server's own file, because the package's main file also loads the client with its native modules
 NODE_SERVER = """
 import Server from {module}
 const server = new Server({{ http: true, udp: false, ws: true, stats: false }})
@@ -33,7 +33,7 @@ server.listen(0, '127.0.0.1', () => console.log(JSON.stringify({{ port: server.h
 
 @dataclass(frozen=True)
 class Workload:
-    """What is done to a server, and what is counted."""
+    """Load on a server, and the unit of its result."""
 
     name: str
     mode: str
@@ -43,7 +43,7 @@ class Workload:
     unit: str
 
     def value(self, result: dict[str, float]) -> float:
-        """Give work per second of processor time, or bytes per connection."""
+        """Return work per second of processor time, or bytes per connection."""
         if self.mode == "idle":
             return (result["memory"] - result["memory_before"]) / result["open"]
         if self.mode == "connect":
@@ -78,7 +78,7 @@ def server(command: list[str], core: int) -> Iterator[tuple[int, int]]:
 
 
 def commands(stack: ExitStack, modules: str | None) -> dict[str, list[str]]:
-    """Prepare both servers."""
+    """Return the command line of each server by its name."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tracker-bench-")))
     if modules is None:
         subprocess.run(["npm", "install", "--ignore-scripts", "--no-audit", NPM_PACKAGE], cwd=folder, check=True)
@@ -90,7 +90,7 @@ def commands(stack: ExitStack, modules: str | None) -> dict[str, list[str]]:
 
 
 def compile_load(folder: Path) -> Path:
-    """Compile the load generator."""
+    """Compile the load generator; return the program."""
     program = folder / "tracker_load"
     subprocess.run(
         ["g++", "-O2", "-std=c++17", "-o", program, Path(__file__).with_name("tracker_load.cpp")], check=True
@@ -99,7 +99,7 @@ def compile_load(folder: Path) -> Path:
 
 
 def measure(load: Path, workload: Workload, command: list[str], seconds: float, cores: tuple[int, int]) -> float:
-    """Load a fresh server once."""
+    """Load a fresh server once; return the result."""
     with server(command, cores[0]) as (process, port):
         arguments = [workload.mode, port, process, seconds, workload.peers, workload.swarms, workload.offers]
         output = subprocess.run(
@@ -112,13 +112,13 @@ def measure(load: Path, workload: Workload, command: list[str], seconds: float, 
 
 
 def main() -> None:
-    """Run and print."""
+    """Run the benchmark and print its results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of load in each round")
-    parser.add_argument("--modules", help="node_modules that has bittorrent-tracker")
-    parser.add_argument("--only", default="", help="part of the name of a workload")
-    parser.add_argument("--cores", default="0,1", help="core of the server, core of the load")
+    parser.add_argument("--seconds", type=float, default=3.0, help="duration of the load in each round")
+    parser.add_argument("--modules", help="node_modules folder that has bittorrent-tracker")
+    parser.add_argument("--only", default="", help="run only workloads whose name contains this")
+    parser.add_argument("--cores", default="0,1", help="CORE_OF_SERVER,CORE_OF_LOAD")
     arguments = parser.parse_args()
     first, second = (int(core) for core in arguments.cores.split(","))
     with ExitStack() as stack:
@@ -135,10 +135,10 @@ def main() -> None:
 
 
 def report(workload: Workload, values: dict[str, list[float]]) -> None:
-    """Print medians, spreads, and the ratio of the pairs."""
+    """Print median, minimum and maximum of each server, and the ratio of the pairs of runs."""
     print(f"{workload.name} ({workload.unit})")
-    for name, found in values.items():
-        print(f"  {name:20} {statistics.median(found):12,.0f}   {min(found):,.0f} to {max(found):,.0f}")
+    for name, results in values.items():
+        print(f"  {name:20} {statistics.median(results):12,.0f}   {min(results):,.0f} to {max(results):,.0f}")
     ours, theirs = values.values()
     ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
     print(f"  {'ratio':20} {statistics.median(ratios):12.2f}   {min(ratios):.2f} to {max(ratios):.2f}", flush=True)

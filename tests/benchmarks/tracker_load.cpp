@@ -1,14 +1,14 @@
-// Load for WebTorrent trackers, from one core.
+// Load generator for WebTorrent trackers, on one core.
 //
 //   tracker_load signal  PORT PID SECONDS PEERS SWARMS OFFERS   announces with offers, every offer answered
-//   tracker_load connect PORT PID SECONDS PEERS 0 0             connects, announces, closes, again
+//   tracker_load connect PORT PID SECONDS PEERS 0 0             connects, announces, closes, repeats
 //   tracker_load idle    PORT PID SECONDS PEERS SWARMS OFFERS   connects, announces once, stays
-//   tracker_load soak    PORT PID SECONDS PEERS SWARMS OFFERS RESTLESS
-//       announces every 30 s, answers; RESTLESS more peers go away without a word and come back, each every 25 s
+//   tracker_load soak    PORT PID SECONDS PEERS SWARMS OFFERS CHURNING
+//       announces every 30 s, answers; CHURNING more peers leave without `stopped` and reconnect, each every 25 s
 //
-// Prints one JSON object. CPU seconds and memory are those of process PID, read from /proc. Every peer keeps one
-// announce in flight, so the tracker is always busy. Peers offer permessage-deflate, as browsers do. After a soak it
-// stays until it is killed; who loses its connection then comes back after one to ten seconds.
+// It prints one JSON object. CPU seconds and memory are those of process PID, read from /proc. Every peer keeps one
+// announce in flight, so the tracker is always busy. Peers offer permessage-deflate, as browsers do. After a soak the
+// program runs until it is killed; a peer that loses its connection then reconnects after one to ten seconds.
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -48,7 +48,7 @@ std::string mode, sdp;
 int port, epoll_fd, offers_per_announce, swarm_count;
 long process;
 bool is_stopping = false, comes_back = false;
-size_t restless = 0;
+size_t churning = 0;
 Counts counts;
 std::vector<Peer> peers;
 std::vector<double> latencies;
@@ -240,7 +240,7 @@ void read(Peer& peer) {
         start += body + length;
         int fd = peer.fd;
         if (opcode == 1) take(peer, text);
-        if (!peer.is_open || peer.fd != fd) return;  // it connects anew
+        if (!peer.is_open || peer.fd != fd) return;  // it has reconnected
         if (opcode == 9) write(peer, frame(text, 10));
         if (opcode == 8) lose(peer);
     }
@@ -251,7 +251,7 @@ void connect_one(Peer& peer) {
     peer.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     int on = 1;
     setsockopt(peer.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (mode == "connect") {  // no port may wait for its last packets, there are not so many
+    if (mode == "connect") {  // closed ports must be reusable at once, since there are too few
         linger reset{1, 0};
         setsockopt(peer.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     }
@@ -285,7 +285,7 @@ void pump(double seconds) {
     }
 }
 
-// Viewers of a real stream: mostly quiet; the last of them come and go.
+// Viewers of a real stream: mostly idle; the last of them leave and reconnect.
 void soak(double seconds) {
     const double step = 0.1, interval = 30, stay = 25;
     static double announces = 0, departures = 0;
@@ -295,8 +295,8 @@ void soak(double seconds) {
             Peer& peer = peers[next++ % peers.size()];
             if (peer.is_open) announce(peer);
         }
-        for (departures += double(restless) * step / stay; departures >= 1; --departures) {
-            Peer& peer = peers[peers.size() - 1 - going++ % restless];
+        for (departures += double(churning) * step / stay; departures >= 1; --departures) {
+            Peer& peer = peers[peers.size() - 1 - going++ % churning];
             if (!peer.is_open) continue;
             drop(peer);
             ++counts.connections;
@@ -330,7 +330,7 @@ int main(int, char** arguments) {
     process = atol(arguments[3]);
     double seconds = atof(arguments[4]);
     size_t peer_count = size_t(atol(arguments[5]));
-    if (mode == "soak") peer_count += restless = size_t(atol(arguments[8]));
+    if (mode == "soak") peer_count += churning = size_t(atol(arguments[8]));
     swarm_count = std::max(1, atoi(arguments[6]));
     offers_per_announce = atoi(arguments[7]);
 
@@ -377,5 +377,5 @@ int main(int, char** arguments) {
            counts.lost, percentile(0.5), percentile(0.99), memory_before, memory);
     if (mode != "soak") return 0;
     fflush(stdout);
-    for (is_stopping = false, comes_back = true, restless = 0;;) soak(1);
+    for (is_stopping = false, comes_back = true, churning = 0;;) soak(1);
 }
