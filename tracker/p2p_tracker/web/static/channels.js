@@ -1,4 +1,4 @@
-// The page of all channels: a list that can be searched, and the player beside it.
+// Channels page: a searchable list, and the player beside it.
 
 import { settingsOf } from "./settings.js";
 import { Stage } from "./stage.js";
@@ -6,13 +6,13 @@ import { offerLanguages, say, translate } from "./strings.js";
 
 const element = (id) => document.getElementById(id);
 
-let channels = null; // until they are there
+let channels = null; // null until the list is loaded
 let failure = "";
 let current = null;
 let stage = null;
 
-/** Make words comparable: without case and accents. */
-const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+/** Return a text without case and accents, for comparison. */
+const normalized = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 
 function entry(channel) {
   const item = document.createElement("li");
@@ -43,10 +43,10 @@ function choose(channel) {
   element("stage").hidden = false;
   stage ??= new Stage(element("stage"), settingsOf(new URLSearchParams(location.search)));
   stage.open(channel);
-  mark();
+  markCurrent();
 }
 
-function mark() {
+function markCurrent() {
   for (const item of element("list").children) {
     const button = item.firstElementChild;
     if (item.channel === current) button.setAttribute("aria-current", "true");
@@ -54,14 +54,14 @@ function mark() {
   }
 }
 
-/** Show those that match what is searched for. */
+/** Show the channels that contain every word of the search. */
 function filter() {
   const words = element("search").value.trim();
-  const parts = plain(words).split(/\s+/);
+  const parts = normalized(words).split(/\s+/);
   let count = 0;
   for (const item of element("list").children) {
     const { name, group, quality } = item.channel;
-    const text = plain(`${name} ${group} ${quality}`);
+    const text = normalized(`${name} ${group} ${quality}`);
     item.hidden = !parts.every((part) => text.includes(part));
     if (!item.hidden) count += 1;
   }
@@ -85,7 +85,7 @@ async function load() {
     if (!response.ok) throw new Error(answer.error ?? `status ${response.status}`);
     channels = answer;
     element("list").replaceChildren(...channels.map(entry));
-    follow();
+    openNamed();
   } catch (error) {
     failure = error.message;
     element("reload").hidden = false;
@@ -94,8 +94,8 @@ async function load() {
   filter();
 }
 
-/** Open the channel that the address names. */
-function follow() {
+/** Open the channel that the fragment of the URL names. */
+function openNamed() {
   const name = decodeURIComponent(location.hash.slice(1));
   const named = channels.find((channel) => channel.name === name);
   if (named !== undefined) choose(named);
@@ -105,7 +105,7 @@ translate();
 document.title = say("page.channels");
 offerLanguages(element("language"), () => {
   filter();
-  stage?.retell();
+  stage?.refresh();
   if (current === null) document.title = say("page.channels");
 });
 element("search").addEventListener("input", filter);
@@ -117,6 +117,6 @@ element("list").addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 element("reload").addEventListener("click", load);
-addEventListener("hashchange", () => channels !== null && follow());
+addEventListener("hashchange", () => channels !== null && openNamed());
 filter();
 void load();

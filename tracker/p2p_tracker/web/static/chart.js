@@ -1,8 +1,8 @@
-// A small line chart of the last minutes.
+// Line chart of the last minutes.
 
-const KEPT = 150; // points
-const FEWEST = 15; // points that fill the width; with more, they move together
-const SECONDS = 2; // from one point to the next
+const MOST_POINTS = 150; // older ones are discarded
+const FEWEST_POINTS = 15; // across the width; with more, the points move closer together
+const SECONDS = 2; // between two points
 const SVG = "http://www.w3.org/2000/svg";
 
 function make(name, attributes) {
@@ -32,9 +32,9 @@ export class Chart {
     this.#names = names;
     const legend = document.createElement("ul");
     legend.className = "legend";
-    this.#values = names.map((name, place) => {
+    this.#values = names.map((name, series) => {
       const item = document.createElement("li");
-      item.className = `series-${place}`;
+      item.className = `series-${series}`;
       const value = document.createElement("b");
       value.textContent = "–";
       item.append(`${name} `, value);
@@ -44,7 +44,7 @@ export class Chart {
     const drawing = make("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", role: "img" });
     drawing.setAttribute("aria-label", names.join(", "));
     drawing.append(make("line", { x1: 0, x2: 100, y1: 99, y2: 99 }), make("line", { x1: 0, x2: 100, y1: 4, y2: 4 }));
-    this.#lines = names.map((_, place) => make("polyline", { class: `series-${place}` }));
+    this.#lines = names.map((_, series) => make("polyline", { class: `series-${series}` }));
     drawing.append(...this.#lines);
     this.#top = document.createElement("p");
     this.#top.className = "top";
@@ -62,16 +62,16 @@ export class Chart {
 
   add(values) {
     this.#points.push(values);
-    if (this.#points.length > KEPT) this.#points.shift();
+    if (this.#points.length > MOST_POINTS) this.#points.shift();
     const highest = Math.max(...this.#points.flat());
     const scale = highest > 0 ? 95 / highest : 0;
-    const width = Math.max(FEWEST, this.#points.length);
+    const width = Math.max(FEWEST_POINTS, this.#points.length);
     const step = 100 / (width - 1);
     const start = 100 - (this.#points.length - 1) * step;
-    for (let place = 0; place < this.#names.length; place += 1) {
-      const path = this.#points.map((point, index) => `${start + index * step},${99 - point[place] * scale}`);
-      this.#lines[place].setAttribute("points", path.join(" "));
-      this.#values[place].textContent = round(values[place]);
+    for (let series = 0; series < this.#names.length; series += 1) {
+      const path = this.#points.map((point, index) => `${start + index * step},${99 - point[series] * scale}`);
+      this.#lines[series].setAttribute("points", path.join(" "));
+      this.#values[series].textContent = round(values[series]);
     }
     this.#top.textContent = round(highest);
     this.#start.textContent = ago(width);

@@ -1,9 +1,9 @@
-// Shows what a tracker says of itself, every two seconds.
+// Dashboard: polls the statistics of the tracker every two seconds.
 
 import { Chart } from "./chart.js";
 
-const PERIOD = 2000; // ms between looks
-const PATIENCE = 5000; // ms before a look counts as failed
+const PERIOD = 2000; // ms between two requests
+const TIMEOUT = 5000; // ms for a response
 
 const element = (id) => document.getElementById(id);
 const count = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
@@ -11,11 +11,11 @@ const count = new Intl.NumberFormat("en", { notation: "compact", maximumFraction
 const rates = new Chart(element("rates"), ["Announces", "Offers", "Answers"]);
 const traffic = new Chart(element("traffic"), ["In", "Out"]);
 const population = new Chart(element("population"), ["Peers"]);
-let before = null;
+let previous = null;
 let chosen = null;
 
-async function ask(path) {
-  const response = await fetch(path, { signal: AbortSignal.timeout(PATIENCE) });
+async function fetchJson(path) {
+  const response = await fetch(path, { signal: AbortSignal.timeout(TIMEOUT) });
   if (!response.ok) throw new Error(`${path}: status ${response.status}`);
   return response.json();
 }
@@ -28,7 +28,7 @@ function duration(seconds) {
   return `${Math.floor(seconds)} s`;
 }
 
-function say(state, text) {
+function showState(state, text) {
   element("state").dataset.state = state;
   element("state").textContent = text;
 }
@@ -42,16 +42,16 @@ function showTiles(now) {
 }
 
 function showRates(now) {
-  // a tracker that began anew counts from zero
-  if (before !== null && now.uptime > before.uptime) {
-    const seconds = now.uptime - before.uptime;
-    const rate = (name) => (now[name] - before[name]) / seconds;
+  // after a restart the counters begin at zero
+  if (previous !== null && now.uptime > previous.uptime) {
+    const seconds = now.uptime - previous.uptime;
+    const rate = (name) => (now[name] - previous[name]) / seconds;
     rates.add(["announces", "offers", "answers"].map(rate));
     traffic.add(["bytes_received", "bytes_sent"].map((name) => rate(name) / 1000));
     element("work").textContent = `${Math.round(rate("cpu") * 100)} %`;
   }
   population.add([now.peers]);
-  before = now;
+  previous = now;
 }
 
 function row(swarm) {
@@ -85,9 +85,9 @@ async function showMembers() {
   element("chosen").textContent = chosen.name;
   let names;
   try {
-    names = (await ask(`/tracker/peers/${chosen.info_hash}`)).peers.map((peer) => peer.name);
+    names = (await fetchJson(`/tracker/peers/${chosen.info_hash}`)).peers.map((peer) => peer.name);
   } catch {
-    names = ["nobody any more"];
+    names = ["This swarm has no peers any more."];
   }
   element("members").replaceChildren(
     ...names.map((name) => {
@@ -98,19 +98,19 @@ async function showMembers() {
   );
 }
 
-async function look() {
+async function poll() {
   try {
-    const now = await ask("/tracker/stats");
+    const now = await fetchJson("/tracker/stats");
     showTiles(now);
     showRates(now);
     showSwarms(now);
     await showMembers();
-    say("live", "Live");
+    showState("live", "Live");
   } catch (error) {
-    say("error", "The tracker does not answer");
+    showState("error", "The tracker does not answer");
     console.warn(error);
   }
-  setTimeout(look, PERIOD);
+  setTimeout(poll, PERIOD);
 }
 
-look();
+poll();

@@ -1,18 +1,18 @@
-// Holds segments to the hashes that the stream's owner has signed, so that nobody can pass off other bytes.
+// Verification of segments against hashes that the owner of the stream has signed.
 //
-// The master playlist names an Ed25519 key (EXT-X-SESSION-DATA, see DATA_ID). Beside the segments lies hashes.json:
-// {"signed": text, "signature": base64}, where the text is JSON with the SHA-256 of each file of its folder.
+// The master playlist names an Ed25519 key (EXT-X-SESSION-DATA, see DATA_ID). The folder of the segments has a file
+// hashes.json: {"signed": text, "signature": base64}. The text is JSON with the SHA-256 of each file of the folder.
 
 const DATA_ID = "p2psim.segment-hashes";
 const NAME = "hashes.json";
-const PAUSE = 500; // ms between two looks at a list that lacks a segment
-const LOOKS = 4;
+const PAUSE = 500; // ms; the pauses between attempts to fetch a list that lacks a segment grow by this
+const ATTEMPTS = 4;
 
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 const hexOf = (buffer) => Array.from(new Uint8Array(buffer), (byte) => byte.toString(16).padStart(2, "0")).join("");
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Give the key that a master playlist names; null if it names none. */
+/** Return the public key that a master playlist names, or null. */
 export function keyOf(sessionData) {
   return sessionData?.[DATA_ID]?.VALUE ?? null;
 }
@@ -21,7 +21,7 @@ export class Hashes {
   #key;
   #lists = new Map();
 
-  /** Throws if this browser cannot check signatures, or the key is none. */
+  /** Return the hashes of a stream; throws if the key is invalid or this browser cannot verify signatures. */
   static async create(key) {
     const imported = await crypto.subtle.importKey("raw", bytesOf(key), "Ed25519", false, ["verify"]);
     return new Hashes(imported);
@@ -31,7 +31,7 @@ export class Hashes {
     this.#key = key;
   }
 
-  /** Tell whether a segment's bytes are those of the owner; what no list names is not. */
+  /** Return whether a segment has the hash that the list states; a segment that is not listed is not genuine. */
   async isGenuine(url, data) {
     const computed = crypto.subtle.digest("SHA-256", data);
     const expected = await this.#expected(url);
@@ -42,25 +42,25 @@ export class Hashes {
     const address = new URL(NAME, url).href;
     const folder = new URL(".", url).pathname;
     const name = new URL(url).pathname.slice(folder.length);
-    for (let look = 0; look < LOOKS; look += 1) {
-      const list = await this.#list(address, folder, look > 0);
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      const list = await this.#list(address, folder, attempt > 0);
       if (list !== null && Object.hasOwn(list, name)) return list[name];
-      await wait(look * PAUSE);
+      await wait(attempt * PAUSE);
     }
     return null;
   }
 
-  /** Give a folder's list, fetched anew if asked; several that ask at once get the same. */
+  /** Return the list of a folder, fetched again if `isStale`; simultaneous calls share one request. */
   #list(address, folder, isStale) {
-    let found = this.#lists.get(address);
-    if (found === undefined || (isStale && found.isDone)) {
-      found = { isDone: false };
-      found.list = this.#fetch(address, folder).finally(() => {
-        found.isDone = true;
+    let entry = this.#lists.get(address);
+    if (entry === undefined || (isStale && entry.isDone)) {
+      entry = { isDone: false };
+      entry.list = this.#fetch(address, folder).finally(() => {
+        entry.isDone = true;
       });
-      this.#lists.set(address, found);
+      this.#lists.set(address, entry);
     }
-    return found.list;
+    return entry.list;
   }
 
   async #fetch(address, folder) {
@@ -72,7 +72,7 @@ export class Hashes {
       const { version, stream, segments } = JSON.parse(signed);
       return version === 1 && stream === folder ? segments : null;
     } catch {
-      return null; // not to be had, or no list: nothing is genuine by it
+      return null; // without a valid list no segment is genuine
     }
   }
 }

@@ -1,4 +1,4 @@
-// Loads hls.js and p2p-media-loader when they are first needed; every file is held to its hash, wherever it comes from.
+// Loads hls.js and p2p-media-loader on first use; the browser checks the hash of each file, wherever it comes from.
 
 const TABLE = new URL("./libraries.json", import.meta.url);
 
@@ -8,7 +8,7 @@ const loaded = new Map();
 function once(name, load) {
   if (!loaded.has(name)) {
     const loading = load();
-    loading.catch(() => loaded.delete(name)); // so that it can be tried again
+    loading.catch(() => loaded.delete(name)); // so that a later call tries again
     loaded.set(name, loading);
   }
   return loaded.get(name);
@@ -47,7 +47,7 @@ async function script(name) {
   });
 }
 
-/** Give hls.js. */
+/** Return hls.js. */
 export function loadHls() {
   return once("hls.js", async () => {
     await script("hls.js");
@@ -55,7 +55,7 @@ export function loadHls() {
   });
 }
 
-/** Give hls.js joined with p2p-media-loader. */
+/** Return hls.js with the mixin of p2p-media-loader. */
 export function loadSharingHls() {
   return once("p2p-media-loader", async () => {
     const [Hls, core, plugin] = await Promise.all([
@@ -63,8 +63,8 @@ export function loadSharingHls() {
       text("p2p-media-loader-core"),
       text("p2p-media-loader-hlsjs"),
     ]);
-    // The plug-in asks for the core by its bare name, which browsers resolve only with an import map, and these check
-    // no hashes in older browsers.
+    // The plug-in imports the core by its bare name. Browsers resolve bare names only with an import map, and older
+    // browsers do not check the hashes of modules loaded through import maps.
     const { address } = module(core);
     const { exports } = module(plugin.replace('from "p2p-media-loader-core"', `from "${address}"`));
     const { HlsJsP2PEngine } = await exports;

@@ -1,7 +1,7 @@
-// Plays a channel: HLS shared with other viewers where the browser can, HLS over HTTP where it cannot, any other video as
-// it is. Each channel opened is a session of its own, which takes everything with it when it is closed.
+// Player of a channel: HLS shared with other viewers if the browser supports it, HLS over HTTP otherwise, and any other
+// video over HTTP. Each opened channel is a session, which releases everything that it uses when it is closed.
 //
-// For analytics and tests, the document hears of each stream that begins: an event "streamopened" whose detail has
+// For analytics and tests, each stream that is opened dispatches the event "streamopened" on the document; its detail has
 // hls, engine (null without sharing) and video.
 
 import { isConnected, watchSocket } from "./sockets.js";
@@ -11,10 +11,10 @@ import { kindOf, webAddress } from "./source.js";
 import { Traffic } from "./traffic.js";
 
 const STATISTICS_PERIOD = 2000; // ms
-const RECOVERY_PAUSE = 1000; // ms before a stream that broke off is taken up again
-const MEDIA_RECOVERIES = 3; // within a session
-const FALSE_DATA_SHOWN = 10_000; // ms
-const PATIENCE = 5000; // ms for the tracker's answer
+const RECOVERY_PAUSE = 1000; // ms before an interrupted stream is loaded again
+const MEDIA_RECOVERIES = 3; // at most, per session
+const FORGED_DATA_SHOWN = 10_000; // ms
+const TIMEOUT = 5000; // ms for a response of the tracker
 const OPTIONS = [
   "highDemandTimeWindow", "httpDownloadInitialTimeoutMs", "httpDownloadTimeWindow", "p2pDownloadTimeWindow",
   "simultaneousHttpDownloads", "simultaneousP2PDownloads", "webRtcMaxMessageSize", "p2pNotReceivingBytesTimeoutMs",
@@ -24,14 +24,16 @@ const OPTIONS = [
 
 export const IDLE = { video: "idle", tracker: "none", p2p: "none", why: "", error: "", detail: "", quality: "", step: "" };
 
-/** Keep those options that p2p-media-loader knows and that are numbers. */
+/** Return the numeric options of p2p-media-loader among `given`. */
 export function numericOptions(given) {
   const entries = OPTIONS.map((name) => [name, given[name]]).filter(([, value]) => value !== undefined && value !== null);
   return Object.fromEntries(entries.map(([name, value]) => [name, Number(value)]).filter(([, value]) => value >= 0));
 }
 
-/** A loader of segments that keeps its own: hls.js gives what it gets away to a worker, and p2p-media-loader, which has
- *  the same buffer in its storage for other viewers, would find it empty. */
+/**
+ * Return a loader class that passes copies of segments to hls.js. hls.js transfers the buffer to a worker, which would
+ * empty the segment that p2p-media-loader stores for other viewers.
+ */
 function copying(Loader) {
   return class extends Loader {
     load(context, config, callbacks) {
@@ -45,14 +47,14 @@ function copying(Loader) {
   };
 }
 
-/** Events: "change" (see `status`), and every two seconds "statistics" (see `figures`). */
+/** Player; it dispatches "change" (see `status`), and "statistics" every two seconds (see `figures`). */
 export class Player extends EventTarget {
   #video;
   #settings;
   #session = null;
   #timer = 0;
 
-  /** Settings: tracker (WebSocket address), and optionally latency and buffer (s), ice (false: none), p2p, upload, options. */
+  /** `settings` are those of settings.js; only `tracker` is required. */
   constructor(video, settings) {
     super();
     this.#video = video;
@@ -61,7 +63,7 @@ export class Player extends EventTarget {
     this.figures = null;
   }
 
-  /** Close what plays and play a channel: {url, options?}. */
+  /** Play a channel {url, options?} in place of the current one. */
   open(channel) {
     this.close();
     const session = new Session(this.#video, channel, this.#settings, (changes) => {
@@ -97,30 +99,30 @@ class Session {
   #video;
   #channel;
   #settings;
-  #tell;
+  #update;
   #isClosed = false;
   #traffic = null;
   #hls = null;
   #hashes = null;
   #mustValidate = false;
-  #touched = new Set(); // segments of which peers sent a part
+  #startedByPeers = new Set(); // URLs of segments of which a peer sent the first part
   #mediaRecoveries = 0;
   #hasFailed = false;
   #isShared = false;
   #listeners = new AbortController();
 
-  constructor(video, channel, settings, tell) {
+  constructor(video, channel, settings, update) {
     this.#video = video;
     this.#channel = channel;
     this.#settings = settings;
-    this.#tell = (changes) => {
-      if (!this.#isClosed) tell(changes);
+    this.#update = (changes) => {
+      if (!this.#isClosed) update(changes);
     };
   }
 
   async start() {
-    this.#tell({ ...IDLE, video: "loading", step: "stream" });
-    this.#follow();
+    this.#update({ ...IDLE, video: "loading", step: "stream" });
+    this.#listenToVideo();
     try {
       const address = webAddress(this.#channel.url);
       if (address === null) this.#fail("source", this.#channel.url);
@@ -145,19 +147,19 @@ class Session {
 
   #fail(error, detail = "") {
     this.#hasFailed = true;
-    this.#tell({ video: "error", error, detail });
+    this.#update({ video: "error", error, detail });
   }
 
   // -- the video element ------------------------------------------------------------------------------------------------
 
-  #follow() {
+  #listenToVideo() {
     const states = { playing: "playing", pause: "paused", ended: "ended", waiting: "buffering" };
     const { signal } = this.#listeners;
     for (const [event, state] of Object.entries(states)) {
       const follow = () => {
         if (this.#hasFailed && event !== "playing") return;
         this.#hasFailed = false;
-        this.#tell({ video: state, error: "", step: "buffering" });
+        this.#update({ video: state, error: "", step: "buffering" });
       };
       this.#video.addEventListener(event, follow, { signal });
     }
@@ -179,8 +181,8 @@ class Session {
   #play() {
     this.#video.play().catch((error) => {
       if (error.name !== "NotAllowedError" || this.#isClosed) return;
-      this.#video.muted = true; // browsers let nothing sound that nobody asked for
-      this.#video.play().catch(() => this.#tell({ video: "paused" }));
+      this.#video.muted = true; // browsers forbid autoplay with sound
+      this.#video.play().catch(() => this.#update({ video: "paused" }));
     });
   }
 
@@ -188,34 +190,34 @@ class Session {
 
   async #playHls(address) {
     if (globalThis.MediaSource === undefined && globalThis.ManagedMediaSource === undefined) {
-      this.#tell({ p2p: "inactive", why: "native" });
+      this.#update({ p2p: "inactive", why: "native" });
       this.#playPlain(address);
       return;
     }
-    this.#tell({ step: "libraries" });
+    this.#update({ step: "libraries" });
     const why = this.#reasonNotToShare();
     const [Hls, iceServers] = await Promise.all([why ? loadHls() : loadSharingHls(), why ? null : this.#iceServers()]);
     if (this.#isClosed) return;
     this.#traffic = new Traffic();
-    this.#tell({ step: "stream" });
-    const wishes = this.#wishes();
+    this.#update({ step: "stream" });
+    const hlsOptions = this.#hlsOptions();
     if (why) {
-      this.#tell({ p2p: "inactive", why });
-      this.#hls = new Hls(wishes);
+      this.#update({ p2p: "inactive", why });
+      this.#hls = new Hls(hlsOptions);
     } else {
-      this.#tell({ p2p: "connecting", tracker: "connecting" });
+      this.#update({ p2p: "connecting", tracker: "connecting" });
       const created = (hls) => this.#share(hls.p2pEngine);
-      this.#hls = new Hls({ ...wishes, p2p: { core: this.#coreOptions(iceServers), onHlsJsCreated: created } });
+      this.#hls = new Hls({ ...hlsOptions, p2p: { core: this.#coreOptions(iceServers), onHlsJsCreated: created } });
       this.#hls.config.fLoader = copying(this.#hls.config.fLoader);
     }
-    this.#watchOver(this.#hls);
+    this.#listenToHls(this.#hls);
     const detail = { hls: this.#hls, engine: this.#hls.p2pEngine ?? null, video: this.#video };
     document.dispatchEvent(new CustomEvent("streamopened", { detail }));
     this.#hls.loadSource(address);
     this.#hls.attachMedia(this.#video);
   }
 
-  #wishes() {
+  #hlsOptions() {
     const { latency, buffer } = this.#settings;
     return {
       ...(latency > 0 ? { liveSyncDuration: latency } : {}),
@@ -223,22 +225,22 @@ class Session {
     };
   }
 
-  #watchOver(hls) {
+  #listenToHls(hls) {
     hls.on("hlsFragLoaded", (_, { frag }) => {
-      if (!this.#isShared) this.#traffic.downloaded(frag.stats.loaded, "http"); // otherwise the library counts
+      if (!this.#isShared) this.#traffic.downloaded(frag.stats.loaded, "http"); // with sharing, the engine reports all bytes
     });
     hls.on("hlsManifestLoaded", (_, { sessionData }) => this.#protect(keyOf(sessionData)));
     hls.on("hlsManifestParsed", () => this.#play());
     hls.on("hlsLevelSwitched", (_, { level }) => {
       const { height } = hls.levels[level] ?? {};
-      this.#tell({ quality: height ? `${height}p` : "" });
+      this.#update({ quality: height ? `${height}p` : "" });
     });
     hls.on("hlsError", (_, data) => {
       if (data.fatal) this.#recover(hls, data);
     });
   }
 
-  /** Take up again what broke off: a stream that has begun may come back at any time. */
+  /** Resume loading after an error, as often as necessary: an interrupted stream may return at any time. */
   #recover(hls, { type, details, error, response }) {
     const detail = [details, response?.code || "", error?.message].filter(Boolean).join(" · ");
     if (type === "mediaError" && this.#mediaRecoveries < MEDIA_RECOVERIES) {
@@ -274,7 +276,7 @@ class Session {
       announceTrackers: [this.#settings.tracker],
       isP2PUploadDisabled: this.#settings.upload === false,
       validateP2PSegment: (url, byteRange, data) => this.#isGenuine(url, byteRange, data),
-      validateHTTPSegment: (url, byteRange, data) => this.#isUntouchedOrGenuine(url, byteRange, data),
+      validateHTTPSegment: (url, byteRange, data) => this.#isFromHttpOrGenuine(url, byteRange, data),
       ...(iceServers === null ? {} : { rtcConfig: { iceServers } }),
     };
   }
@@ -282,31 +284,31 @@ class Session {
   #share(engine) {
     this.#isShared = true;
     this.#traffic.follow(engine);
-    engine.addEventListener("onPeerConnect", () => this.#tell({ p2p: "active" }));
+    engine.addEventListener("onPeerConnect", () => this.#update({ p2p: "active" }));
     engine.addEventListener("onPeerClose", () => {
-      if (this.#traffic.peers === 0) this.#tell({ p2p: isConnected(this.#settings.tracker) ? "alone" : "inactive" });
+      if (this.#traffic.peers === 0) this.#update({ p2p: isConnected(this.#settings.tracker) ? "alone" : "inactive" });
     });
-    // what a tracker warns of is that it does not serve this stream, or cannot be reached
+    // a warning means that the tracker refuses this stream or cannot be reached
     for (const event of ["onTrackerWarning", "onTrackerError"]) {
-      engine.addEventListener(event, () => this.#tell({ tracker: "failed", why: "tracker" }));
+      engine.addEventListener(event, () => this.#update({ tracker: "failed", why: "tracker" }));
     }
     engine.addEventListener("onSegmentStart", ({ segment, downloadSource }) => {
-      if (downloadSource === "p2p") this.#touched.add(segment.url);
+      if (downloadSource === "p2p") this.#startedByPeers.add(segment.url);
     });
-    engine.addEventListener("onSegmentLoaded", ({ segmentUrl }) => this.#touched.delete(segmentUrl));
+    engine.addEventListener("onSegmentLoaded", ({ segmentUrl }) => this.#startedByPeers.delete(segmentUrl));
     engine.addEventListener("onSegmentError", ({ error }) => {
-      if (error.type === "p2p-segment-validation-failed") this.#showFalseData();
+      if (error.type === "p2p-segment-validation-failed") this.#showForgedData();
     });
-    watchSocket(this.#settings.tracker, () => this.#seeTracker(), this.#listeners.signal);
-    if (isConnected(this.#settings.tracker)) this.#seeTracker();
+    watchSocket(this.#settings.tracker, () => this.#updateTracker(), this.#listeners.signal);
+    if (isConnected(this.#settings.tracker)) this.#updateTracker();
   }
 
-  #showFalseData() {
-    this.#tell({ why: "invalid" });
-    setTimeout(() => this.#tell({ why: "" }), FALSE_DATA_SHOWN);
+  #showForgedData() {
+    this.#update({ why: "invalid" });
+    setTimeout(() => this.#update({ why: "" }), FORGED_DATA_SHOWN);
   }
 
-  /** Name the tracker's own STUN and TURN servers; null leaves it to the library. */
+  /** Return the STUN and TURN servers that the tracker lists; null means the defaults of the library. */
   async #iceServers() {
     if (this.#settings.ice === false) return [];
     const { iceServers } = (await this.#fetchFromTracker("/tracker/ice")) ?? {};
@@ -315,7 +317,7 @@ class Session {
 
   // -- protection -------------------------------------------------------------------------------------------------------
 
-  /** From here on believe peers only what the owner of the stream has signed. */
+  /** From now on accept a segment from a peer only if the owner of the stream has signed its hash. */
   #protect(key) {
     if (key === null || this.#hashes !== null) return;
     this.#mustValidate = true;
@@ -323,33 +325,33 @@ class Session {
       console.warn("segments cannot be checked", error);
       this.#hls.p2pEngine?.applyDynamicConfig({ core: { isP2PDisabled: true } });
       this.#isShared = false;
-      this.#tell({ p2p: "inactive", tracker: "none", why: "hashes" });
+      this.#update({ p2p: "inactive", tracker: "none", why: "hashes" });
       return null;
     });
   }
 
   async #isGenuine(url, byteRange, data) {
     if (!this.#mustValidate) return true;
-    if (byteRange !== undefined) return false; // files are signed, not parts of them
+    if (byteRange !== undefined) return false; // whole files are signed, not parts of them
     const hashes = await this.#hashes;
     return hashes !== null && hashes.isGenuine(url, data);
   }
 
-  /** What came over HTTP is believed, unless a peer sent the first part of it. */
-  async #isUntouchedOrGenuine(url, byteRange, data) {
-    if (!this.#touched.has(url) || (await this.#isGenuine(url, byteRange, data))) return true;
-    this.#touched.delete(url); // all of it is fetched anew
+  /** Return whether an HTTP segment is accepted: without a check, unless a peer sent its first part. */
+  async #isFromHttpOrGenuine(url, byteRange, data) {
+    if (!this.#startedByPeers.has(url) || (await this.#isGenuine(url, byteRange, data))) return true;
+    this.#startedByPeers.delete(url); // the whole segment is requested again
     return false;
   }
 
   // -- the tracker ------------------------------------------------------------------------------------------------------
 
-  /** See how the tracker's socket is. */
-  #seeTracker() {
+  /** Update the states of tracker and sharing from the tracker's socket. */
+  #updateTracker() {
     const isThere = isConnected(this.#settings.tracker);
     const hasPeers = this.#traffic.peers > 0;
-    if (isThere) this.#tell({ tracker: "ready", p2p: hasPeers ? "active" : "alone", why: "" });
-    else this.#tell({ tracker: "failed", p2p: hasPeers ? "active" : "inactive", why: "tracker" });
+    if (isThere) this.#update({ tracker: "ready", p2p: hasPeers ? "active" : "alone", why: "" });
+    else this.#update({ tracker: "failed", p2p: hasPeers ? "active" : "inactive", why: "tracker" });
   }
 
   async #fetchFromTracker(path) {
@@ -357,7 +359,7 @@ class Session {
     address.protocol = address.protocol.replace("ws", "http");
     try {
       const response = await fetch(new URL(path + address.search, address.origin), {
-        signal: AbortSignal.timeout(PATIENCE),
+        signal: AbortSignal.timeout(TIMEOUT),
       });
       return response.ok ? await response.json() : null;
     } catch {

@@ -1,6 +1,9 @@
-// What the address of a page asks of the player.
+// Settings of the player from the URL of the page.
 
-/** Settings for the player: ?tracker= (WebSocket address), latency= and buffer= (s), p2p=off, upload=off, ice=off, and options. */
+/**
+ * Return the settings: tracker= (WebSocket URL), latency= and buffer= (seconds), p2p=off, upload=off, ice=off, and
+ * options of p2p-media-loader by their names.
+ */
 export function settingsOf(parameters) {
   const own = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/tracker/ws`;
   return {

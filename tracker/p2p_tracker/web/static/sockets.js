@@ -1,10 +1,10 @@
-// Tells whether the tracker's socket is open. p2p-media-loader says so little of its tracker (not when it is connected, and
-// not when it is lost) that the sockets themselves are watched; this module must be loaded before the library.
+// Observes whether the tracker's WebSocket is open. p2p-media-loader reports neither that its tracker is connected nor that
+// the connection is lost; therefore the sockets are observed. This module must be loaded before the library.
 
-const open = new Map(); // address → sockets
+const open = new Map(); // URL → open sockets
 const listeners = new Set();
 
-function tell(address) {
+function notify(address) {
   for (const listener of listeners) listener(address);
 }
 
@@ -15,21 +15,21 @@ globalThis.WebSocket = class WebSocket extends globalThis.WebSocket {
     const sockets = open.get(this.url);
     this.addEventListener("open", () => {
       sockets.add(this);
-      tell(this.url);
+      notify(this.url);
     });
     this.addEventListener("close", () => {
       sockets.delete(this);
-      tell(this.url);
+      notify(this.url);
     });
   }
 };
 
-/** Tell whether there is an open socket to an address. */
+/** Return whether a socket to an address is open. */
 export function isConnected(address) {
   return (open.get(new URL(address).href)?.size ?? 0) > 0;
 }
 
-/** Call `changed` whenever a socket to the address opens, closes or cannot be opened, until the signal aborts. */
+/** Call `changed` when a socket to the address opens, closes or fails to open, until the signal aborts. */
 export function watchSocket(address, changed, signal) {
   const wanted = new URL(address).href;
   const listener = (url) => url === wanted && changed();

@@ -1,9 +1,9 @@
-// What an address is: a stream for hls.js, or anything else.
+// Kind of a video address: HLS, or anything else.
 
 const HLS_TYPES = ["application/vnd.apple.mpegurl", "application/x-mpegurl", "audio/mpegurl", "audio/x-mpegurl"];
-const PATIENCE = 5000; // ms
+const TIMEOUT = 5000; // ms
 
-/** Give the full address if it is one of http or https; null otherwise. */
+/** Return the absolute URL if it is one of http or https, and null otherwise. */
 export function webAddress(text, base = location.href) {
   try {
     const url = new URL(text, base);
@@ -13,7 +13,7 @@ export function webAddress(text, base = location.href) {
   }
 }
 
-/** Tell "hls" from "plain": by the name, or else by the type that the server gives. */
+/** Return "hls" or "plain": by the file name, or else by the content type that the server states. */
 export async function kindOf(address) {
   const path = new URL(address).pathname.toLowerCase();
   if (/\.m3u8$/.test(path)) return "hls";
@@ -23,15 +23,15 @@ export async function kindOf(address) {
 }
 
 async function typeOf(address, method) {
-  const leave = new AbortController();
-  const timer = setTimeout(() => leave.abort(), PATIENCE);
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), TIMEOUT);
   try {
-    const response = await fetch(address, { method, signal: leave.signal });
+    const response = await fetch(address, { method, signal: controller.signal });
     return response.ok ? (response.headers.get("content-type") ?? "").split(";")[0].trim().toLowerCase() : null;
   } catch {
-    return null; // another origin that lets nobody look: the video element may still play it
+    return null; // CORS forbids to read the response; the video element may still play it
   } finally {
     clearTimeout(timer);
-    leave.abort(); // the body is not wanted
+    controller.abort(); // the body is not needed
   }
 }

@@ -1,4 +1,4 @@
-// What a person sees of the player: title and badge, video, lights, statistics. Built into any element of a page.
+// View of the player: title, badge, video, state lights and statistics, created inside any element of a page.
 
 import { Player } from "./player.js";
 import { number, say, translate } from "./strings.js";
@@ -54,7 +54,7 @@ const WRITE = {
   share: (value) => say("unit.share", { value: number(value * 100, 1) }),
 };
 
-/** One word for all of it. */
+/** Return the state that the badge shows. */
 function badgeOf({ video, p2p, tracker }) {
   if (video === "idle" || video === "error" || video === "loading") return video;
   if (p2p === "none") return "direct";
@@ -62,8 +62,8 @@ function badgeOf({ video, p2p, tracker }) {
   return p2p;
 }
 
-/** Write only what is new, so that what is read aloud is read once. */
-function put(node, text) {
+/** Set a text only if it changes, so that screen readers announce it once. */
+function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
@@ -82,7 +82,7 @@ export class Stage {
     this.#player.addEventListener("statistics", () => this.#showFigures());
     this.#find(".retry").addEventListener("click", () => this.open(this.#channel));
     this.#find(".full").addEventListener("click", () => this.#toggleFull());
-    this.#find(".picture").addEventListener("keydown", (event) => this.#obey(event));
+    this.#find(".picture").addEventListener("keydown", (event) => this.#onKey(event));
     document.addEventListener("fullscreenchange", () => this.#showFull());
     this.#show();
     this.#showFigures();
@@ -100,8 +100,8 @@ export class Stage {
     this.#player.close();
   }
 
-  /** Write everything anew, in the language chosen. */
-  retell() {
+  /** Write all texts again, after a change of the language. */
+  refresh() {
     this.#show();
     this.#showFigures();
     this.#showFull();
@@ -113,7 +113,7 @@ export class Stage {
 
   #showTitle() {
     const { name, logo } = this.#channel;
-    put(this.#find("h1"), name);
+    setText(this.#find("h1"), name);
     document.title = name;
     const picture = webAddress(logo ?? "") && logo ? Object.assign(new Image(), { src: webAddress(logo), alt: "" }) : null;
     const letter = name.trim().slice(0, 1).toUpperCase();
@@ -129,26 +129,26 @@ export class Stage {
     for (const [name, colours] of Object.entries(COLOURS)) {
       this.#paint(this.#find(`[data-light=${name}]`), colours[status[name]], say(`${name}.${status[name]}`), ".value");
     }
-    put(this.#find(".quality"), this.#channel?.quality || status.quality);
-    put(this.#find(".why"), status.why ? say(`why.${status.why}`) : "");
+    setText(this.#find(".quality"), this.#channel?.quality || status.quality);
+    setText(this.#find(".why"), status.why ? say(`why.${status.why}`) : "");
     const isBusy = status.video === "loading" || status.video === "buffering";
     this.#find(".curtain").hidden = !isBusy;
-    put(this.#find(".curtain p"), isBusy ? say(`curtain.${status.step || "stream"}`) : "");
+    setText(this.#find(".curtain p"), isBusy ? say(`curtain.${status.step || "stream"}`) : "");
     const isFailed = status.error !== "";
     this.#find(".failure").hidden = !isFailed;
-    put(this.#find(".what"), isFailed ? say(`error.${status.error}`) : "");
-    put(this.#find(".detail"), status.detail);
+    setText(this.#find(".what"), isFailed ? say(`error.${status.error}`) : "");
+    setText(this.#find(".detail"), status.detail);
   }
 
   #paint(node, colour, words, selector) {
     node.dataset.colour = colour;
-    put(node.querySelector(selector), words);
+    setText(node.querySelector(selector), words);
   }
 
   #showFigures() {
     const { figures } = this.#player;
     for (const [name, write] of Object.entries(WRITE)) {
-      put(this.#find(`[data-figure=${name}]`), figures === null ? "–" : write(figures[name]));
+      setText(this.#find(`[data-figure=${name}]`), figures === null ? "–" : write(figures[name]));
     }
     const percent = figures === null ? 0 : figures.share * 100;
     const track = this.#find(".track");
@@ -163,15 +163,15 @@ export class Stage {
     const video = this.#find("video");
     if (document.fullscreenElement !== null) await document.exitFullscreen();
     else if (picture.requestFullscreen) await picture.requestFullscreen().catch((error) => console.warn(error));
-    else video.webkitEnterFullscreen?.(); // telephones of Apple show only the video element itself
+    else video.webkitEnterFullscreen?.(); // iPhones allow full screen only for the video element
   }
 
   #showFull() {
-    put(this.#find(".full"), say(document.fullscreenElement === null ? "full" : "full.leave"));
+    setText(this.#find(".full"), say(document.fullscreenElement === null ? "full" : "full.leave"));
   }
 
-  /** f: full screen; m: sound. Space and arrows are the video element's own. */
-  #obey(event) {
+  /** Handle the keys f (full screen) and m (mute); the video element itself handles space and arrows. */
+  #onKey(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("button")) return;
     const video = this.#find("video");
     if (event.key === "f") void this.#toggleFull();

@@ -1,4 +1,4 @@
-// Every word of the player's pages, in English and Portuguese.
+// Texts of the player's pages, in English and Portuguese.
 
 const TEXTS = {
   en: {
@@ -148,53 +148,53 @@ const TEXTS = {
 };
 
 const NAMES = { en: "English", pt: "Português" };
-const KEPT_AS = "language";
+const STORAGE_KEY = "language";
 
 let language = initial();
 
 function initial() {
-  const asked = [new URLSearchParams(location.search).get("lang"), kept(), ...(navigator.languages ?? [navigator.language])];
-  const known = asked.map((tag) => tag?.slice(0, 2).toLowerCase()).filter((tag) => tag in TEXTS);
-  return known[0] ?? "en";
+  const tags = [new URLSearchParams(location.search).get("lang"), stored(), ...(navigator.languages ?? [navigator.language])];
+  const supported = tags.map((tag) => tag?.slice(0, 2).toLowerCase()).filter((tag) => tag in TEXTS);
+  return supported[0] ?? "en";
 }
 
-function kept() {
+function stored() {
   try {
-    return localStorage.getItem(KEPT_AS);
+    return localStorage.getItem(STORAGE_KEY);
   } catch {
-    return null; // storage may be forbidden
+    return null; // the browser may forbid storage
   }
 }
 
-/** Say something in the language chosen; `{name}` stands for a value. */
+/** Return a text in the current language; `{name}` is replaced by a value. */
 export function say(key, values = {}) {
   const text = TEXTS[language][key];
   if (text === undefined) throw new Error(`no text ${key}`);
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
-/** Write a number in the language chosen. */
+/** Return a number as the current language writes it. */
 export function number(value, digits = 0) {
   return value.toLocaleString(language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
-/** Fill elements that name their text: data-say (content), data-say-label (aria-label). */
+/** Fill the elements that name a text: data-say for the content, data-say-label for aria-label. */
 export function translate(root = document) {
   document.documentElement.lang = language;
   for (const node of root.querySelectorAll("[data-say]")) node.textContent = say(node.dataset.say);
   for (const node of root.querySelectorAll("[data-say-label]")) node.setAttribute("aria-label", say(node.dataset.sayLabel));
 }
 
-/** Let a select element choose the language; `changed` is called after each change. */
+/** Fill a select element with the languages; `changed` is called after each change. */
 export function offerLanguages(select, changed) {
   for (const [tag, name] of Object.entries(NAMES)) select.add(new Option(name, tag, false, tag === language));
   for (const option of select.options) option.lang = option.value;
   select.addEventListener("change", () => {
     language = select.value;
     try {
-      localStorage.setItem(KEPT_AS, language);
+      localStorage.setItem(STORAGE_KEY, language);
     } catch {
-      // chosen for this page then
+      // the choice then holds for this page only
     }
     translate();
     changed();

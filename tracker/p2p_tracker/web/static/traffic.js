@@ -1,4 +1,4 @@
-// Counts what is downloaded and uploaded, and by whom.
+// Counts downloaded and uploaded bytes by source, and connected peers.
 
 export class Traffic {
   #peers = new Set();
@@ -7,7 +7,7 @@ export class Traffic {
   #uploaded = 0;
   #before = { at: performance.now(), downloaded: 0, uploaded: 0 };
 
-  /** Listen to p2p-media-loader. */
+  /** Count the events of a p2p-media-loader engine. */
   follow(engine) {
     engine.addEventListener("onChunkDownloaded", (bytes, source) => this.downloaded(bytes, source));
     engine.addEventListener("onChunkUploaded", (bytes) => {
@@ -26,7 +26,7 @@ export class Traffic {
     return this.#peers.size;
   }
 
-  /** Give the figures of now; rates (bytes/s) since the last time. */
+  /** Return the current figures; rates are bytes per second since the previous call. */
   read() {
     const at = performance.now();
     const downloaded = this.#http + this.#p2p;

@@ -1,4 +1,4 @@
-// The page of one stream: /watch?src=ADDRESS, with name=, logo=, quality= for its header (see also settings.js).
+// Page of one stream: /watch?src=URL, with name=, logo= and quality= for its header (see also settings.js).
 
 import { settingsOf } from "./settings.js";
 import { webAddress } from "./source.js";
@@ -22,7 +22,7 @@ if (address === null) {
 } else {
   const stage = new Stage(element("stage"), settingsOf(parameters));
   element("stage").hidden = false;
-  offerLanguages(element("language"), () => stage.retell());
+  offerLanguages(element("language"), () => stage.refresh());
   stage.open({
     name: parameters.get("name") || nameOf(address),
     url: address,
@@ -31,7 +31,7 @@ if (address === null) {
   });
 }
 
-/** Name a stream by its address: the folder of a playlist, or the file. */
+/** Return a name for a stream from its URL: the folder of a playlist, or the file name. */
 function nameOf(url) {
   const full = webAddress(url);
   if (full === null) return url;
