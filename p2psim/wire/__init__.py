@@ -1,4 +1,4 @@
-"""Bytes ↔ meaning, without sockets: what p2p-media-loader peers, trackers and HLS origins say."""
+"""Sans-IO codecs: messages of p2p-media-loader peers and of trackers, HLS playlists, swarm identities."""
 
 from p2psim.wire.commands import (
     MAX_MESSAGE_SIZE,

@@ -1,7 +1,8 @@
-"""The six commands peers exchange on a data channel, and their frames.
+"""Commands that peers exchange on a data channel, and their frames (p2p-media-loader 2.x).
 
-A frame is ``cstr … cend``; a command too long for one message is cut into ``cstr … dend``, ``dstr … dend`` and at last
-``dstr … cend``. Any message that is no frame is segment data. Fields are self-describing, so unknown ones are skipped.
+A frame is ``cstr … cend``. A command that is too long for one message is divided into ``cstr … dend``, any number of
+``dstr … dend``, and ``dstr … cend``. A message that is not a frame is segment data. Fields are self-describing, so
+unknown fields are skipped.
 """
 
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 MAX_MESSAGE_SIZE: Final = 65535
-"""Bytes of the longest message on a data channel, frames and segment data alike."""
+"""Largest message on a data channel in bytes, for frames and segment data."""
 
 FRAME_START: Final = b"cstr"
 FRAME_END: Final = b"cend"
@@ -38,16 +39,16 @@ MARK_SIZE: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class SegmentsAnnouncement:
-    """Everything the sender has; it replaces the sender's earlier announcement."""
+    """Announcement of all segments that the sender has; it replaces its previous announcement."""
 
     stored: tuple[int, ...] = ()
     loading: tuple[int, ...] = ()
-    """Segments on their way over HTTP."""
+    """Segments that the sender is downloading over HTTP."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentRequest:
-    """Asks for a segment, from a byte onwards."""
+    """Request for a segment from byte `first_byte` on; `request` identifies the request."""
 
     segment: int
     request: int
@@ -56,7 +57,7 @@ class SegmentRequest:
 
 @dataclass(frozen=True, slots=True)
 class SegmentData:
-    """Opens a response: `size` bytes of segment data follow."""
+    """Start of a response: `size` bytes of segment data follow."""
 
     segment: int
     request: int
@@ -65,7 +66,7 @@ class SegmentData:
 
 @dataclass(frozen=True, slots=True)
 class SegmentDataSendingCompleted:
-    """Closes a response."""
+    """End of a response."""
 
     segment: int
     request: int
@@ -73,7 +74,7 @@ class SegmentDataSendingCompleted:
 
 @dataclass(frozen=True, slots=True)
 class SegmentAbsent:
-    """The segment asked for cannot be served."""
+    """Refusal of a request: the sender does not have the segment."""
 
     segment: int
     request: int
@@ -81,7 +82,7 @@ class SegmentAbsent:
 
 @dataclass(frozen=True, slots=True)
 class CancelSegmentRequest:
-    """The response is no longer wanted."""
+    """Cancellation of a request by its sender."""
 
     segment: int
     request: int
@@ -114,19 +115,21 @@ _ACKNOWLEDGEMENTS: Final[
 
 
 def encode(command: Command, max_message_size: int = MAX_MESSAGE_SIZE, *, upstream_faults: bool = False) -> list[bytes]:
-    """Return the messages to send, in order: one frame, or several for a long command.
+    """Return the messages that carry a command, in order: one frame, or several for a long command.
+
+    `upstream_faults` reproduces faults of the 2.x library (`p2psim.wire.values`).
 
     Raises
     ------
     ValueError
-        A number is negative or too large for the wire.
+        When a number is negative or too large for the encoding.
     """
     payload = bytes((_CODES[type(command)],)) + _encode_fields(command, upstream_faults)
     return _frames(payload, max_message_size)
 
 
 def is_command(message: bytes) -> bool:
-    """Whether a message is a command frame and not segment data."""
+    """Return whether a message is a command frame; otherwise it is segment data."""
     return (
         len(message) >= 2 * MARK_SIZE
         and message[:MARK_SIZE] in (FRAME_START, PIECE_START)
@@ -135,18 +138,18 @@ def is_command(message: bytes) -> bool:
 
 
 def decode(payload: bytes, *, upstream_faults: bool = False) -> Command:
-    """Read a command without its frame marks.
+    """Return the command that a payload without frame marks encodes.
 
     Raises
     ------
     RemoteProtocolError
-        It is malformed, of an unknown kind, or lacks a field.
+        When the payload is malformed, has an unknown command code, or lacks a field.
     """
     if not payload:
-        raise RemoteProtocolError("truncated", "command without a code")
+        raise RemoteProtocolError("truncated", "the command is empty; it must begin with a command code")
     code = payload[0]
     if code not in _CODES.values():
-        raise RemoteProtocolError("unknown-command", f"command code {code}; known are 0 to 5")
+        raise RemoteProtocolError("unknown-command", f"command code {code}; codes 0 to 5 are known")
     fields = decode_fields(payload, upstream_faults=upstream_faults)
     if code == 0:
         return SegmentsAnnouncement(_ids(fields, "l"), _ids(fields, "p"))
@@ -159,7 +162,7 @@ def decode(payload: bytes, *, upstream_faults: bool = False) -> Command:
 
 
 def decode_fields(payload: bytes, *, upstream_faults: bool = False) -> dict[str, Value]:
-    """Read every field behind the command code by its one-letter name; of two alike the later holds."""
+    """Return the fields after the command code by their one-letter names; of a repeated field, the last value."""
     fields: dict[str, Value] = {}
     offset = 1
     while offset < len(payload):
@@ -199,13 +202,13 @@ def _frames(payload: bytes, max_message_size: int) -> list[bytes]:
 def _ids(fields: dict[str, Value], name: str) -> tuple[int, ...]:
     ids = fields.get(name, ())
     if not isinstance(ids, tuple):
-        raise RemoteProtocolError("bad-value", f"field {name} is {ids!r}; it must be a list of ids")
+        raise RemoteProtocolError("bad-value", f"field {name} is {ids!r}; it must be a list of segment ids")
     return ids
 
 
 def _count(fields: dict[str, Value], name: str) -> int:
     if name not in fields:
-        raise RemoteProtocolError("missing-field", f"field {name}")
+        raise RemoteProtocolError("missing-field", f"the command lacks the field {name}")
     number = fields[name]
     if not isinstance(number, int) or number < 0:
         raise RemoteProtocolError("bad-value", f"field {name} is {number!r}; it must be an integer of 0 or more")

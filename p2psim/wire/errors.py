@@ -1,4 +1,4 @@
-"""The other end's mistakes, as opposed to our own caller's (those are ``ValueError``)."""
+"""Protocol errors of the remote side; errors of the calling code are ``ValueError``."""
 
 from typing import Literal
 
@@ -21,7 +21,7 @@ ProtocolFault = Literal[
 
 
 class RemoteProtocolError(P2PSimError):
-    """Something received that breaks the protocol; `fault` names the rule broken."""
+    """Received data that violates the protocol; `fault` names the violated rule."""
 
     def __init__(self, fault: ProtocolFault, message: str) -> None:
         super().__init__(f"{fault}: {message}")

@@ -1,7 +1,7 @@
-"""HLS playlists (RFC 8216): records of what they say, and how they are written.
+"""HLS playlists (RFC 8216) as records, and their text form.
 
-`parse_playlist` of `p2psim.wire.hls_parser` reads them. URLs in parsed records are absolute; the writer puts down any
-reference as it stands.
+`p2psim.wire.hls_parser.parse_playlist` parses playlists. URLs of parsed records are absolute; the functions that format
+playlists write each URL as it is in the record.
 """
 
 from collections.abc import Iterable
@@ -31,24 +31,26 @@ RenditionKind = Literal["AUDIO", "VIDEO", "SUBTITLES", "CLOSED-CAPTIONS"]
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """Part of a resource, from byte `start` to byte `end`, the last one included."""
+    """Range of bytes of a resource, from `start` to `end` inclusive."""
 
     start: int
     end: int
 
     def __post_init__(self) -> None:
         if not 0 <= self.start <= self.end:
-            raise ValueError(f"byte range {self.start}-{self.end}; it must begin at 0 or later and not be empty")
+            raise ValueError(
+                f"byte range {self.start}-{self.end}; it must start at 0 or later and contain at least one byte"
+            )
 
     @property
     def size(self) -> int:
-        """Bytes in the range."""
+        """Number of bytes in the range."""
         return self.end - self.start + 1
 
 
 @dataclass(frozen=True, slots=True)
 class InitSection:
-    """What a decoder needs before the segments that follow it."""
+    """Media Initialization Section (EXT-X-MAP), which a decoder needs before the segments that follow it."""
 
     url: str
     byte_range: ByteRange | None = None
@@ -56,18 +58,18 @@ class InitSection:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """How the segments that follow are encrypted."""
+    """Encryption key (EXT-X-KEY) of the segments that follow it."""
 
     method: str
     url: str
     iv: bytes | None = None
-    """Absent: the media sequence number."""
+    """Initialization vector; None means the media sequence number of the segment."""
     key_format: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """One quality of a master playlist; attributes absent from it are None."""
+    """Variant stream (quality) of a master playlist; attributes that the playlist lacks are None."""
 
     url: str
     bandwidth: int | None = None
@@ -76,21 +78,21 @@ class Variant:
     codecs: str | None = None
     resolution: tuple[int, int] | None = None
     frame_rate: str | None = None
-    """As written: the swarm's identity is derived from the text."""
+    """Text as in the playlist, because the swarm's identity is derived from it."""
     video_range: str | None = None
     audio: str | None = None
-    """Group of the audio renditions that go with it."""
+    """Group of the audio renditions that belong to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendition:
-    """An alternative of a master playlist, such as an audio language."""
+    """Rendition (EXT-X-MEDIA) of a master playlist, such as an audio language."""
 
     kind: RenditionKind
     group: str
     name: str
     url: str | None = None
-    """Absent: it is inside the variants' own segments."""
+    """URL of its playlist; None if it is contained in the segments of the variants."""
     language: str | None = None
     channels: str | None = None
     is_default: bool = False
@@ -99,22 +101,22 @@ class Rendition:
 
 @dataclass(frozen=True, slots=True)
 class MasterPlaylist:
-    """The qualities of a stream, in the order of the file."""
+    """Master playlist; its variants are in the order of the file."""
 
     variants: tuple[Variant, ...]
     renditions: tuple[Rendition, ...] = ()
     version: int = 3
     session_data: tuple[tuple[str, str], ...] = ()
-    """Further facts, as pairs of DATA-ID and VALUE."""
+    """Pairs of DATA-ID and VALUE (EXT-X-SESSION-DATA)."""
 
     def data(self, data_id: str) -> str | None:
-        """Value of a fact; None if the playlist does not give it."""
+        """Return the VALUE of a DATA-ID, or None if the playlist lacks it."""
         return dict(self.session_data).get(data_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaSegment:
-    """A piece of media."""
+    """Media segment."""
 
     url: str
     duration: float
@@ -122,7 +124,7 @@ class MediaSegment:
     title: str = ""
     byte_range: ByteRange | None = None
     has_discontinuity: bool = False
-    """The encoding or the time line breaks before it."""
+    """Whether encoding or timestamps change before the segment (EXT-X-DISCONTINUITY)."""
     program_date_time: datetime | None = None
     key: Key | None = None
     init: InitSection | None = None
@@ -130,26 +132,28 @@ class MediaSegment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaPlaylist:
-    """The segments of one quality."""
+    """Media playlist of one variant stream or rendition."""
 
     target_duration: int
     segments: tuple[MediaSegment, ...]
     media_sequence: int = 0
-    """Number of the first segment."""
+    """Media sequence number of the first segment."""
     discontinuity_sequence: int = 0
     is_ended: bool = False
-    """Nothing will be added; a playlist that is not ended is live."""
+    """Whether the playlist is complete (EXT-X-ENDLIST); otherwise it is live."""
     playlist_type: PlaylistType | None = None
     version: int = 3
 
-    @property
-    def duration(self) -> float:
-        """Seconds of media listed."""
-        return sum(segment.duration for segment in self.segments)
 
 
 def format_master_playlist(playlist: MasterPlaylist) -> str:
-    """Write a master playlist."""
+    """Return the text of a master playlist.
+
+    Raises
+    ------
+    ValueError
+        When a text contains a line break or a quote.
+    """
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{playlist.version}"]
     lines += [f"#EXT-X-MEDIA:{_attributes(_rendition_attributes(rendition))}" for rendition in playlist.renditions]
     lines += [
@@ -161,12 +165,13 @@ def format_master_playlist(playlist: MasterPlaylist) -> str:
 
 
 def format_media_playlist(playlist: MediaPlaylist) -> str:
-    """Write a media playlist.
+    """Return the text of a media playlist.
 
     Raises
     ------
     ValueError
-        The segments are not numbered one after the other from `media_sequence`, or a text holds a line break or quote.
+        When the segments are not numbered consecutively from `media_sequence`, or a text contains a line break or a
+        quote.
     """
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{playlist.version}", f"#EXT-X-TARGETDURATION:{playlist.target_duration}"]
     lines.append(f"#EXT-X-MEDIA-SEQUENCE:{playlist.media_sequence}")
@@ -179,7 +184,7 @@ def format_media_playlist(playlist: MediaPlaylist) -> str:
     for number, segment in enumerate(playlist.segments, playlist.media_sequence):
         if segment.media_sequence != number:
             raise ValueError(
-                f"segment {segment.url} has media sequence {segment.media_sequence}; its place is {number}"
+                f"segment {segment.url} has media sequence number {segment.media_sequence}; it must be {number}"
             )
         lines += _segment_lines(segment, is_new_key=segment.key != key, is_new_init=segment.init != init)
         key, init = segment.key, segment.init
@@ -195,7 +200,9 @@ def _segment_lines(segment: MediaSegment, *, is_new_key: bool, is_new_init: bool
         yield f"#EXT-X-KEY:{_attributes(_key_attributes(segment.key))}"
     if is_new_init:
         if segment.init is None:
-            raise ValueError(f"segment {segment.url} has no init section after one that has; HLS cannot say so")
+            raise ValueError(
+                f"segment {segment.url} has no init section, but the one before it has; HLS cannot express that"
+            )
         yield f"#EXT-X-MAP:{_attributes(_init_attributes(segment.init))}"
     if segment.program_date_time is not None:
         yield f"#EXT-X-PROGRAM-DATE-TIME:{segment.program_date_time.isoformat()}"
@@ -258,7 +265,7 @@ def _quoted(text: str | None) -> str | None:
     if text is None:
         return None
     if '"' in text:
-        raise ValueError(f"attribute {text!r} holds a quote, which HLS cannot write")
+        raise ValueError(f"attribute {text!r} contains a quote, which HLS cannot express")
     return f'"{text}"'
 
 
@@ -269,5 +276,5 @@ def _decimal(value: float) -> str:
 def _text(lines: list[str]) -> str:
     for line in lines:
         if "\n" in line or "\r" in line:
-            raise ValueError(f"line {line!r} holds a line break")
+            raise ValueError(f"line {line!r} contains a line break")
     return "\n".join(lines) + "\n"

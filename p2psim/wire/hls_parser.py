@@ -1,7 +1,8 @@
-"""Reads HLS playlists into the records of `p2psim.wire.hls`.
+"""Parser of HLS playlists; it returns the records of `p2psim.wire.hls`.
 
-Not the ``m3u8`` package: it takes an HTML page for an empty playlist, refuses variants that state only their average
-rate (hls.js plays them), and drops the text of FRAME-RATE. Unknown tags are skipped, known ones must be right.
+Unknown tags are skipped, and known tags must be valid. The package ``m3u8`` is not used, because it accepts an HTML
+page as an empty playlist, rejects variants that state only AVERAGE-BANDWIDTH (hls.js plays them), and discards the text
+of FRAME-RATE.
 """
 
 import re
@@ -42,16 +43,18 @@ T = TypeVar("T")
 
 
 def parse_playlist(text: str, url: str) -> MasterPlaylist | MediaPlaylist:
-    """Read a playlist; references in it are resolved against `url`, the address that the response came from.
+    """Return the playlist that a text contains; its URLs are resolved against `url`, the URL of the response.
 
     Raises
     ------
     RemoteProtocolError
-        It is no playlist, or a tag in it breaks RFC 8216.
+        When the text is not a playlist, or a tag violates RFC 8216.
     """
     lines = [line.strip() for line in _LINE_END.split(text.removeprefix("\ufeff"))]
     if lines[0] != "#EXTM3U":
-        raise RemoteProtocolError("bad-playlist", f"begins with {lines[0][:40]!r}; it must begin with #EXTM3U")
+        raise RemoteProtocolError(
+            "bad-playlist", f"the playlist begins with {lines[0][:40]!r}; it must begin with #EXTM3U"
+        )
     if any(line.startswith(_MEDIA_TAGS) for line in lines):
         return _MediaParser(url).parse(lines)
     return _parse_master(lines, url)
@@ -79,14 +82,17 @@ def _parse_master(lines: list[str], url: str) -> MasterPlaylist:
         elif tag == "#EXT-X-VERSION":
             version = _integer(value, tag)
     if pending is not None or not variants:
-        raise RemoteProtocolError("bad-playlist", "a variant without address" if pending else "no variant, no segment")
+        reason = (
+            "a variant without a URL" if pending is not None else "the playlist has neither a variant nor a segment"
+        )
+        raise RemoteProtocolError("bad-playlist", reason)
     return MasterPlaylist(tuple(variants), tuple(renditions), version, tuple(session_data))
 
 
 def _variant(attributes: dict[str, str], url: str) -> Variant:
     bandwidth, average = (_optional(attributes, name, _integer) for name in ("BANDWIDTH", "AVERAGE-BANDWIDTH"))
     if bandwidth is None and average is None:
-        raise RemoteProtocolError("bad-playlist", f"variant {url} without BANDWIDTH")
+        raise RemoteProtocolError("bad-playlist", f"variant {url} without BANDWIDTH or AVERAGE-BANDWIDTH")
     return Variant(
         url=url,
         bandwidth=bandwidth,
@@ -102,7 +108,9 @@ def _variant(attributes: dict[str, str], url: str) -> Variant:
 def _rendition(attributes: dict[str, str], url: str) -> Rendition:
     kind = _required(attributes, "TYPE", "#EXT-X-MEDIA")
     if kind not in _RENDITION_KINDS:
-        raise RemoteProtocolError("bad-playlist", f"rendition of type {kind}; known are {', '.join(_RENDITION_KINDS)}")
+        raise RemoteProtocolError(
+            "bad-playlist", f"rendition of type {kind}; the types are {', '.join(_RENDITION_KINDS)}"
+        )
     reference = attributes.get("URI")
     return Rendition(
         kind=_RENDITION_KINDS[kind],
@@ -118,7 +126,7 @@ def _rendition(attributes: dict[str, str], url: str) -> Rendition:
 
 @dataclass(slots=True)
 class _Pending:
-    """What the tags since the last segment say of the next one."""
+    """Values of the tags since the last segment, which apply to the next one."""
 
     duration: float | None = None
     title: str = ""
@@ -149,9 +157,9 @@ class _MediaParser:
             elif line:
                 self._segment(urljoin(self.url, line))
         if self.target_duration is None:
-            raise RemoteProtocolError("bad-playlist", "no #EXT-X-TARGETDURATION")
+            raise RemoteProtocolError("bad-playlist", "the playlist has no #EXT-X-TARGETDURATION")
         if self.pending.duration is not None:
-            raise RemoteProtocolError("bad-playlist", "a segment without address")
+            raise RemoteProtocolError("bad-playlist", "a segment without a URL")
         return MediaPlaylist(
             target_duration=self.target_duration,
             segments=tuple(self.segments),
@@ -192,7 +200,7 @@ class _MediaParser:
 
     def _before_segments(self, value: int, tag: str) -> int:
         if self.segments:
-            raise RemoteProtocolError("bad-playlist", f"{tag} behind the first segment")
+            raise RemoteProtocolError("bad-playlist", f"{tag} after the first segment; it must precede all segments")
         return value
 
     def _segment(self, url: str) -> None:
@@ -228,7 +236,10 @@ def _attributes(text: str) -> dict[str, str]:
     while offset < len(text):
         match = _ATTRIBUTE.match(text, offset)
         if match is None:
-            raise RemoteProtocolError("bad-playlist", f"attributes {text[offset : offset + 40]!r}")
+            raise RemoteProtocolError(
+                "bad-playlist",
+                f"attributes {text[offset : offset + 40]!r}; they must be NAME=VALUE pairs separated by commas",
+            )
         attributes[match[1]] = match[2].strip().strip('"')
         offset = match.end()
     return attributes
@@ -287,10 +298,10 @@ def _byte_range(text: str, default_start: int | None) -> ByteRange:
     start = default_start if match[2] is None else int(match[2])
     if start is None:
         raise RemoteProtocolError(
-            "bad-playlist", f"byte range {text!r} without a start, behind no part of its resource"
+            "bad-playlist", f"byte range {text!r} without a start, and no preceding range of the same resource"
         )
     if int(match[1]) == 0:
-        raise RemoteProtocolError("bad-playlist", f"byte range {text!r} is empty")
+        raise RemoteProtocolError("bad-playlist", f"byte range {text!r} is empty; it must contain at least one byte")
     return ByteRange(start, start + int(match[1]) - 1)
 
 
@@ -309,5 +320,5 @@ def _date_time(text: str, name: str) -> datetime:
 def _matched(pattern: str, text: str, name: str) -> re.Match[str]:
     match = re.fullmatch(pattern, text.strip(), re.ASCII)
     if match is None:
-        raise RemoteProtocolError("bad-playlist", f"{name} is {text[:40]!r}")
+        raise RemoteProtocolError("bad-playlist", f"{name} is {text[:40]!r}; it must match {pattern}")
     return match

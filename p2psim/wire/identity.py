@@ -1,6 +1,6 @@
-"""Which swarm a quality belongs to, as p2p-media-loader 2.3 names it, and who we are in it.
+"""Swarm ids, info hashes and peer ids of p2p-media-loader 2.3.
 
-The rules are JavaScript's: numbers, white space and sorting follow ECMAScript, so that the hashes agree with browsers'.
+Numbers, white space and sorting follow the rules of ECMAScript, so that the hashes equal those computed in browsers.
 """
 
 import hashlib
@@ -17,7 +17,6 @@ __all__ = [
     "Quality",
     "StreamKind",
     "info_hash",
-    "legacy_info_hash",
     "manifest_swarm_id",
     "new_peer_id",
     "quality_text",
@@ -28,7 +27,7 @@ __all__ = [
 StreamKind = Literal["main", "secondary"]
 
 PEER_ID_PREFIX: Final = "-PM0203-"
-"""Client and version that p2p-media-loader 2.3 announces."""
+"""Prefix of the peer ids of p2p-media-loader 2.3: client and version."""
 
 _PROTOCOL: Final = "v2"
 _PEER_ID_SIZE: Final = 20
@@ -42,10 +41,10 @@ _DECIMAL_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
-    """What tells one quality of a stream from another; a field left out is unknown."""
+    """Properties that distinguish the qualities of a stream; None means unknown."""
 
     bitrate: int | None = None
-    """Bits per second, as the playlist has it."""
+    """Bits per second, as in the playlist."""
     codecs: str | None = None
     width: int | None = None
     height: int | None = None
@@ -53,17 +52,17 @@ class Quality:
     channels: str | int | None = None
     name: str | None = None
     frame_rate: str | float | None = None
-    """The attribute's text when it comes from a playlist."""
+    """Text of the attribute if it comes from a playlist."""
     video_range: str | None = None
 
 
 def manifest_swarm_id(url: str) -> str:
-    """Name the swarm after the manifest's response URL, up to the query."""
+    """Return the swarm id of a manifest: the URL of its response without the query."""
     return url.partition("?")[0]
 
 
 def quality_text(quality: Quality) -> str:
-    """Return the nine normalised fields, joined by hyphens: the text that is hashed."""
+    """Return the text that is hashed: the nine normalised fields joined by hyphens."""
     fields = (
         quality.bitrate or 0,
         _codecs(quality.codecs),
@@ -79,29 +78,24 @@ def quality_text(quality: Quality) -> str:
 
 
 def stream_index(quality: Quality) -> str:
-    """Hash a quality: 28 characters of base64."""
+    """Return the hash of a quality: SHA-1 in 28 characters of base64."""
     return b64encode(_sha1(quality_text(quality))).decode()
 
 
 def stream_swarm_id(swarm_id: str, kind: StreamKind, index: str) -> str:
-    """Name one quality's swarm."""
+    """Return the swarm id of one quality; `index` is its `stream_index`."""
     return f"{_PROTOCOL}-{swarm_id}-{kind}-{index}"
 
 
 def info_hash(stream_swarm: str) -> str:
-    """Hash a stream's swarm id to the 20 ASCII characters that a tracker sees."""
+    """Return the info hash of a stream's swarm id: 20 ASCII characters."""
     return b64encode(_sha1(stream_swarm)[:15]).decode()
 
 
-def legacy_info_hash(stream_swarm: str) -> str:
-    """Hash as releases up to 2.2 did (MD5; their index is the level's position)."""
-    return b64encode(hashlib.md5(stream_swarm.encode(), usedforsecurity=False).digest()[1:]).decode()
-
-
 def new_peer_id(rng: np.random.Generator, prefix: str = PEER_ID_PREFIX) -> str:
-    """Draw a peer id: the client's prefix, filled up with letters and digits to 20 characters."""
+    """Return a random peer id: the prefix, followed by letters and digits up to 20 characters."""
     if not prefix.isascii() or len(prefix) > _PEER_ID_SIZE:
-        raise ValueError(f"peer id prefix {prefix!r}; at most {_PEER_ID_SIZE} ASCII characters are accepted")
+        raise ValueError(f"peer id prefix {prefix!r}: at most {_PEER_ID_SIZE} ASCII characters are accepted")
     drawn = rng.integers(len(_PEER_ID_ALPHABET), size=_PEER_ID_SIZE - len(prefix))
     return prefix + "".join(_PEER_ID_ALPHABET[position] for position in drawn)
 
@@ -118,7 +112,7 @@ def _codecs(codecs: str | None) -> str:
 
 
 def _codec(name: str) -> str:
-    """Write the decimal form of RFC 4281 as the hexadecimal one of RFC 6381."""
+    """Return a codec name with the decimal parameters of RFC 4281 in the hexadecimal form of RFC 6381."""
     decimal = _DECIMAL_CODEC.fullmatch(name)
     if decimal is None:
         return name
@@ -134,7 +128,7 @@ def _frame_rate(frame_rate: str | float | None) -> str:
         return ""
     text = str(frame_rate).strip(_JS_WHITE_SPACE)
     if not text:
-        return "0"  # to JavaScript a blank string is true and the number 0
+        return "0"  # in JavaScript a blank string is truthy, and as a number it is 0
     if not _DECIMAL_NUMBER.fullmatch(text):
         return ""
     value = float(text)

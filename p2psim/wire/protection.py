@@ -1,26 +1,26 @@
-r"""What the origin publishes so that nobody can pass off other bytes as its segments, and its segments' encryption.
+r"""Protection of segments against forgery (signed hash manifests), and their encryption (HLS AES-128).
 
-Beside each media playlist lies ``hashes.json``, of the type ``application/json``::
+The folder of each media playlist has a hash manifest ``hashes.json`` of the content type ``application/json``::
 
     {"signed": "{\"version\":1,\"stream\":\"/main/360p-1000k/\",\"segments\":{\"117.ts\":\"9f86…\", …}}",
      "signature": "<base64>"}
 
-``signed`` is a *text* whose UTF-8 bytes are signed with Ed25519 (RFC 8032); the signature is in standard base64.
-Checked, the text is read as JSON: ``version`` is 1, ``stream`` is the path of the folder of the media playlist, and
-``segments`` gives for each file name in that folder (the last part of a segment's URL, without its query) the SHA-256
-of the file as it is served, in 64 lower-case hexadecimal digits. Encrypted segments are hashed, shared and checked as
-ciphertext. A live manifest lists what the origin serves now: one fetched after a segment appeared in the playlist has
-that segment.
+``signed`` is a *text* whose UTF-8 bytes are signed with Ed25519 (RFC 8032); the signature is in standard base64. After
+verification the text is parsed as JSON: ``version`` is 1, ``stream`` is the path of the folder of the media playlist,
+and ``segments`` maps each file name in that folder (the last part of a segment's URL, without its query) to the SHA-256
+of the file as served, in 64 lower-case hexadecimal digits. Encrypted segments are hashed, shared and verified as
+ciphertext. The manifest of a live stream lists the segments that the origin serves at the moment: if it is fetched
+after a segment appeared in the playlist, it contains that segment.
 
-The master playlist names the key, which is thus trusted as far as the playlist is (by HTTPS)::
+The master playlist names the public key, which is therefore trusted as much as the playlist is (by HTTPS)::
 
     #EXT-X-SESSION-DATA:DATA-ID="p2psim.segment-hashes",VALUE="<public key, 32 bytes, in standard base64>"
 
-A viewer validates each segment that comes from a peer; what does not match, or is not listed, is not stored, played or
-passed on, and the peer's connection is closed. A manifest whose signature is wrong lists nothing.
+A viewer verifies each segment received from a peer. A segment that does not match, or is not listed, is not stored,
+played or shared, and the peer's connection is closed. A manifest with an invalid signature counts as empty.
 
 Encryption is HLS AES-128 (RFC 8216, 4.3.2.4): CBC with PKCS #7 padding, by default with the segment's media sequence
-number as initialisation vector.
+number as initialization vector.
 """
 
 import base64
@@ -62,28 +62,28 @@ VERSION: Final = 1
 
 
 def segment_hash(data: bytes) -> str:
-    """Tell a segment by the SHA-256 of its bytes as served."""
+    """Return the SHA-256 of a segment as served, in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
 def hashes_url(playlist_url: str) -> str:
-    """Address of the manifest that belongs to a media playlist."""
+    """Return the URL of the hash manifest of a media playlist."""
     return urljoin(playlist_url, MANIFEST_NAME)
 
 
 class Signer:
-    """The origin's key; `seed` is 32 bytes, or None for a new key."""
+    """Signing key of an origin; `seed` is 32 bytes, or None for a new random key."""
 
     def __init__(self, seed: bytes | None = None) -> None:
         self._key = Ed25519PrivateKey.generate() if seed is None else Ed25519PrivateKey.from_private_bytes(seed)
 
     @property
     def public_key(self) -> str:
-        """What viewers check signatures with, in base64."""
+        """Public key in base64, with which viewers verify signatures."""
         return base64.b64encode(self._key.public_key().public_bytes_raw()).decode()
 
     def sign(self, stream: str, hashes: Mapping[str, str]) -> bytes:
-        """Write the manifest of a folder's files (name → hash)."""
+        """Return the signed hash manifest of a folder; `hashes` maps file names to hashes."""
         content = {"version": VERSION, "stream": stream, "segments": dict(hashes)}
         signed = json.dumps(content, separators=(",", ":"))
         signature = base64.b64encode(self._key.sign(signed.encode())).decode()
@@ -92,13 +92,13 @@ class Signer:
 
 @dataclass(frozen=True, slots=True)
 class SegmentHashes:
-    """What a manifest says, its signature checked."""
+    """Content of a hash manifest whose signature is valid."""
 
     stream: str
     segments: Mapping[str, str]
 
     def expected(self, url: str) -> str | None:
-        """Hash of the segment at an address; None if the manifest does not list it."""
+        """Return the hash of the segment at a URL, or None if the manifest does not list it."""
         folder, _, name = urlsplit(url).path.rpartition("/")
         return self.segments.get(name) if f"{folder}/" == self.stream else None
 
@@ -115,12 +115,12 @@ class _Content(msgspec.Struct):
 
 
 def open_manifest(document: bytes, public_key: str) -> SegmentHashes:
-    """Check a manifest's signature and read it.
+    """Return the content of a hash manifest after verifying its signature.
 
     Raises
     ------
     RemoteProtocolError
-        It is no manifest, not signed with the key's private half, or of a later version.
+        When the document is not a manifest, its signature does not belong to the public key, or its version is unknown.
     """
     try:
         manifest = msgspec.json.decode(document, type=_Manifest)
@@ -129,29 +129,37 @@ def open_manifest(document: bytes, public_key: str) -> SegmentHashes:
         key.verify(signature, manifest.signed.encode())
         content = msgspec.json.decode(manifest.signed, type=_Content)
     except InvalidSignature:
-        raise RemoteProtocolError("bad-signature", "hash manifest not signed with the stream's key") from None
+        raise RemoteProtocolError("bad-signature", "the hash manifest is not signed with the stream's key") from None
     except (msgspec.MsgspecError, binascii.Error, ValueError) as error:
         raise RemoteProtocolError("bad-value", f"hash manifest: {error}") from error
     if content.version != VERSION:
-        raise RemoteProtocolError("bad-value", f"hash manifest of version {content.version}; {VERSION} is known")
+        raise RemoteProtocolError(
+            "bad-value", f"hash manifest of version {content.version}; version {VERSION} is accepted"
+        )
     return SegmentHashes(content.stream, content.segments)
 
 
 def default_iv(media_sequence: int) -> bytes:
-    """Initialisation vector of a segment whose key tag has none."""
+    """Return the initialization vector of a segment whose EXT-X-KEY has no IV."""
     return media_sequence.to_bytes(16, "big")
 
 
 def encrypt_segment(data: bytes, key: bytes, iv: bytes) -> bytes:
-    """Encrypt a segment as METHOD=AES-128 says."""
+    """Return a segment encrypted with METHOD=AES-128."""
     padder, encryptor = PKCS7(128).padder(), Cipher(AES128(key), CBC(iv)).encryptor()
     return encryptor.update(padder.update(data) + padder.finalize()) + encryptor.finalize()
 
 
 def decrypt_segment(data: bytes, key: bytes, iv: bytes) -> bytes:
-    """Undo `encrypt_segment`; RemoteProtocolError if the bytes were not encrypted with this key and vector."""
+    """Return a segment decrypted with METHOD=AES-128.
+
+    Raises
+    ------
+    RemoteProtocolError
+        When the padding shows that the data was not encrypted with this key and initialization vector.
+    """
     try:
         decryptor, unpadder = Cipher(AES128(key), CBC(iv)).decryptor(), PKCS7(128).unpadder()
         return unpadder.update(decryptor.update(data) + decryptor.finalize()) + unpadder.finalize()
     except ValueError as error:
-        raise RemoteProtocolError("bad-value", f"segment not encrypted with this key: {error}") from None
+        raise RemoteProtocolError("bad-value", f"the segment is not encrypted with this key: {error}") from None

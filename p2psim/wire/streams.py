@@ -1,7 +1,7 @@
-"""The streams that a player with hls.js joins for a manifest, and by which properties it tells them apart.
+"""Streams (qualities and audio renditions) of a manifest whose swarms a player with hls.js joins, and their properties.
 
-hls.js keeps only the video codecs of a variant, takes the peak rate before the average, and drops variants with codecs
-that it does not know while others remain (hls.js 1.6, p2p-media-loader-hlsjs 2.3).
+hls.js keeps only the video codecs of a variant, prefers the peak rate to the average rate, and ignores variants with
+unknown codecs unless all have some (hls.js 1.6, p2p-media-loader-hlsjs 2.3).
 """
 
 import re
@@ -13,7 +13,7 @@ from p2psim.wire.identity import Quality, StreamKind, info_hash, stream_index, s
 
 __all__ = ["Stream", "streams_of"]
 
-# Sample entry codes, as registered at mp4ra.org, that hls.js knows.
+# Sample entry codes (registered at mp4ra.org) that hls.js knows.
 # fmt: off
 _VIDEO_CODES: Final = frozenset(
     {
@@ -36,10 +36,10 @@ _DECIMAL_AVC: Final = re.compile(r"avc1\.([0-9]+)\.([0-9]+).*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One quality, whose viewers form a swarm of their own."""
+    """Stream whose viewers form a swarm of their own."""
 
     url: str
-    """Address of its playlist; segments are shared only if the response comes from this very address."""
+    """URL of its playlist; segments are shared only if the response comes from exactly this URL."""
     kind: StreamKind
     quality: Quality
 
@@ -49,16 +49,16 @@ class Stream:
         return stream_index(self.quality)
 
     def swarm_id(self, swarm_id: str) -> str:
-        """Name its swarm within a manifest's swarm id."""
+        """Return the swarm id of the stream, given that of its manifest."""
         return stream_swarm_id(swarm_id, self.kind, self.index)
 
     def info_hash(self, swarm_id: str) -> str:
-        """Hash its swarm's name for the tracker."""
+        """Return the info hash of the stream, given the swarm id of its manifest."""
         return info_hash(self.swarm_id(swarm_id))
 
 
 def streams_of(playlist: MasterPlaylist | MediaPlaylist, url: str) -> tuple[Stream, ...]:
-    """List the streams of a manifest that came from `url`; of several with one playlist only the first counts."""
+    """Return the streams of a manifest whose response came from `url`; of several with one URL, only the first."""
     if isinstance(playlist, MediaPlaylist):
         return (Stream(url, "main", Quality(bitrate=0)),)
     variants = _playable(playlist.variants)
@@ -96,7 +96,10 @@ def _variant_quality(variant: Variant) -> Quality:
 
 
 def _audio_quality(rendition: Rendition, variants: tuple[Variant, ...]) -> Quality:
-    """Guess the codec as hls.js does: from the first variant with the rendition's group, else from the first of all."""
+    """Return the properties of an audio rendition, with the audio codecs that hls.js assumes.
+
+    They are those of the first variant with the rendition's group, or else of the first variant.
+    """
     variant = next((variant for variant in variants if variant.audio == rendition.group), variants[0])
     return Quality(
         bitrate=0,

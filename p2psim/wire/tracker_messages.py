@@ -1,6 +1,6 @@
-"""What a viewer and a WebTorrent tracker say to each other, as bittorrent-tracker 11.2 does it in browsers.
+"""Client side of the WebTorrent tracker protocol, as bittorrent-tracker 11.2 implements it in browsers.
 
-Text frames with one JSON object each. Twenty-byte ids are strings of twenty characters below U+0100, one per byte.
+Each text frame contains one JSON object. Ids of 20 bytes are strings of 20 characters below U+0100, one per byte.
 """
 
 import json
@@ -13,8 +13,6 @@ import numpy as np
 
 __all__ = [
     "DEFAULT_ANNOUNCE_INTERVAL",
-    "GATHERING_TIMEOUT",
-    "OFFERS_PER_ANNOUNCE",
     "OFFER_TIMEOUT",
     "AnnounceEvent",
     "AnnounceTimer",
@@ -35,12 +33,9 @@ __all__ = [
 ]
 
 DEFAULT_ANNOUNCE_INTERVAL: Final = 30.0
-"""Seconds between announces until a reply says otherwise."""
-OFFERS_PER_ANNOUNCE: Final = 5
+"""Announce interval in seconds until a reply states one."""
 OFFER_TIMEOUT: Final = 50.0
-"""Seconds until an offer without answer is dropped."""
-GATHERING_TIMEOUT: Final = 5.0
-"""Seconds that ICE gathering may take; then the offer goes out with what there is."""
+"""Seconds after which an offer without an answer is discarded."""
 
 _NUMWANT_WITHOUT_OFFERS: Final = 50
 _RECONNECT_LEAST: Final = 10.0
@@ -53,7 +48,7 @@ AnnounceEvent = Literal["started", "stopped", "completed"]
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A connection that waits for someone to answer."""
+    """WebRTC offer that an announce carries."""
 
     offer_id: str
     sdp: str
@@ -61,7 +56,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class TrackerWarned:
-    """The tracker complained, or said what cannot be understood; nothing else changes."""
+    """Warning or failure from the tracker, or a message that is malformed; it has no other effect."""
 
     text: str
     is_failure: bool = False
@@ -69,21 +64,21 @@ class TrackerWarned:
 
 @dataclass(frozen=True, slots=True)
 class IntervalChanged:
-    """Announce every so many seconds, counted from now."""
+    """New announce interval in seconds, counted from the reply."""
 
     interval: float
 
 
 @dataclass(frozen=True, slots=True)
 class TrackerIdGiven:
-    """Goes into every later message."""
+    """Tracker id, which every later message must repeat."""
 
     tracker_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class SwarmCounted:
-    """How many have the whole content, and how many do not."""
+    """Numbers of peers with and without the complete stream."""
 
     complete: int
     incomplete: int
@@ -91,7 +86,7 @@ class SwarmCounted:
 
 @dataclass(frozen=True, slots=True)
 class OfferReceived:
-    """Another peer wants to connect."""
+    """Offer of another peer."""
 
     peer_id: str
     offer_id: str
@@ -100,7 +95,7 @@ class OfferReceived:
 
 @dataclass(frozen=True, slots=True)
 class AnswerReceived:
-    """Another peer took up an offer."""
+    """Answer of another peer to an offer."""
 
     peer_id: str
     offer_id: str
@@ -109,7 +104,7 @@ class AnswerReceived:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionBroken:
-    """The client must close the socket and come back after `reconnect_delay`."""
+    """Violation of the protocol: the client must close the socket and reconnect after `reconnect_delay`."""
 
     reason: str
 
@@ -120,7 +115,7 @@ TrackerEvent = (
 
 
 def new_offer_id(rng: np.random.Generator) -> str:
-    """Draw twenty random bytes in the form they have on the wire."""
+    """Return a random offer id of 20 bytes in its wire form."""
     return rng.bytes(_ID_SIZE).decode("latin-1")
 
 
@@ -132,7 +127,11 @@ def encode_announce(
     event: AnnounceEvent | None = None,
     tracker_id: str | None = None,
 ) -> str:
-    """Write an announce: with "started" the first time, without event later; a leaving viewer offers nothing."""
+    """Return an announce in JSON.
+
+    The first announce has the event ``started`` and later ones have none. An announce with ``stopped`` or ``completed``
+    carries no offers.
+    """
     is_offering = event not in ("stopped", "completed")
     message: dict[str, object] = {
         "numwant": len(offers) if is_offering else _NUMWANT_WITHOUT_OFFERS,
@@ -154,7 +153,7 @@ def encode_announce(
 def encode_answer(
     info_hash: str, peer_id: str, to_peer_id: str, offer_id: str, sdp: str, *, tracker_id: str | None = None
 ) -> str:
-    """Write the answer to another peer's offer."""
+    """Return the answer to another peer's offer in JSON."""
     message: dict[str, object] = {
         "action": "announce",
         "info_hash": info_hash,
@@ -169,17 +168,17 @@ def encode_answer(
 
 
 def read_message(text: str, info_hash: str, peer_id: str) -> tuple[TrackerEvent, ...]:
-    """Read what the tracker sent, as the member `peer_id` of one swarm understands it, in the order to act.
+    """Return the events that a tracker's message means for the peer `peer_id` of one swarm, in order.
 
-    A message for another swarm or from ourselves means nothing. One that is no JSON is only a warning; one without a
-    known action breaks the connection.
+    A message of another swarm, or from the peer itself, means none. A message that is not JSON causes a warning, and
+    one without a known action ends the connection.
     """
     try:
         message = json.loads(text)
     except (ValueError, RecursionError):
-        return (TrackerWarned("the tracker's message is no JSON"),)
+        return (TrackerWarned("the tracker sent a message that is not JSON"),)
     if not isinstance(message, dict) or message.get("action") not in ("announce", "scrape"):
-        return (ConnectionBroken(f"the tracker's message has no known action: {text[:80]}"),)
+        return (ConnectionBroken(f"the tracker sent a message without a known action: {text[:80]}"),)
     if message["action"] == "scrape" or message.get("info_hash") != info_hash or message.get("peer_id") == peer_id:
         return ()
     if failure := message.get("failure reason"):
@@ -210,14 +209,14 @@ def _description(
     description, peer_id, offer_id = message[name], message["peer_id"], message.get("offer_id")
     sdp = description.get("sdp") if isinstance(description, dict) else None
     if not (isinstance(sdp, str) and isinstance(peer_id, str) and isinstance(offer_id, str)):
-        return TrackerWarned(f"{name} without description, peer or offer id")
+        return TrackerWarned(f"the tracker relayed an {name} without session description, peer id or offer id")
     return kind(peer_id, offer_id, sdp)
 
 
 def reconnect_delay(retries: int, rng: np.random.Generator) -> float:
-    """Seconds to wait after a lost connection; `retries` counts attempts since the last success, from 0.
+    """Return the seconds to wait before reconnecting; `retries` is the number of attempts since the last success.
 
-    The spread of five minutes is there even for the first attempt.
+    Even the first delay has a random part of up to five minutes.
     """
     backoff = min(_RECONNECT_LEAST * 2.0 ** min(retries, 20), _RECONNECT_MOST)
     return float(rng.uniform(0.0, _RECONNECT_SPREAD)) + backoff
@@ -225,26 +224,26 @@ def reconnect_delay(retries: int, rng: np.random.Generator) -> float:
 
 @dataclass(frozen=True, slots=True)
 class AnnounceTimer:
-    """When the next announce without event is due: started with the first announce, set anew by every reply."""
+    """Timer of the announces without event: started by the first announce, and restarted by each reply."""
 
     interval: float = DEFAULT_ANNOUNCE_INTERVAL
     due_at: float | None = None
-    """None: not running. A lost connection stops it, and only a reply starts it again."""
+    """Time of the next announce; None if the timer is stopped: by a lost connection, until the next reply."""
 
     def started(self, now: float) -> "AnnounceTimer":
-        """Begin with the default interval."""
+        """Return the timer after the first announce, with the default interval."""
         return self.replied(now, DEFAULT_ANNOUNCE_INTERVAL)
 
     def replied(self, now: float, interval: float) -> "AnnounceTimer":
-        """Count the interval that a reply names from now, even if it is the old one."""
+        """Return the timer after a reply, whose interval is counted from now even if it is unchanged."""
         return AnnounceTimer(interval, now + interval)
 
     def fired(self) -> "AnnounceTimer":
-        """Go on to the next round; rounds do not drift."""
+        """Return the timer after it has fired; the next time is counted from the previous one, so it does not drift."""
         return AnnounceTimer(self.interval, None if self.due_at is None else self.due_at + self.interval)
 
     def disconnected(self) -> "AnnounceTimer":
-        """Stop."""
+        """Return the stopped timer."""
         return AnnounceTimer(self.interval)
 
 
@@ -253,5 +252,5 @@ def _count(value: object) -> int:
 
 
 def _json(message: Mapping[str, object]) -> str:
-    """Write JSON as browsers do: no spaces, no escapes beyond those that JSON demands."""
+    """Return JSON as browsers write it: without spaces, and with only the escapes that JSON requires."""
     return json.dumps(message, ensure_ascii=False, separators=(",", ":"))

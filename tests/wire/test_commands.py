@@ -1,9 +1,12 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from p2psim.wire.commands import (
     CancelSegmentRequest,
+    Command,
     SegmentAbsent,
     SegmentData,
     SegmentDataSendingCompleted,
@@ -16,7 +19,7 @@ from p2psim.wire.commands import (
 )
 from p2psim.wire.errors import RemoteProtocolError
 from p2psim.wire.joiner import CommandJoiner
-from tests.wire.vectors import VECTORS, by_name, ids_of
+from tests.wire.vectors import VECTORS, Case, by_name, ids_of
 
 counts = st.integers(0, 2**53 - 1)
 id_lists = st.lists(st.integers(0, 2**40), unique=True, max_size=60).map(sorted).map(tuple)
@@ -30,7 +33,7 @@ commands = st.one_of(
 )
 
 
-def command_of(fields):
+def command_of(fields: dict[str, Any]) -> Command:
     match fields["c"]:
         case 0:
             return SegmentsAnnouncement(ids_of(fields.get("l", ())), ids_of(fields.get("p", ())))
@@ -38,21 +41,23 @@ def command_of(fields):
             return SegmentRequest(fields["i"], fields["r"], fields.get("b", 0))
         case 2:
             return SegmentData(fields["i"], fields["r"], fields["s"])
-        case code:
-            return {3: SegmentDataSendingCompleted, 4: SegmentAbsent, 5: CancelSegmentRequest}[code](
-                fields["i"], fields["r"]
-            )
+        case 3:
+            return SegmentDataSendingCompleted(fields["i"], fields["r"])
+        case 4:
+            return SegmentAbsent(fields["i"], fields["r"])
+    return CancelSegmentRequest(fields["i"], fields["r"])
 
 
-def join(messages):
+def join(messages: list[bytes]) -> bytes:
     joiner = CommandJoiner()
     payloads = [joiner.push(message) for message in messages]
     assert payloads[:-1] == [None] * (len(messages) - 1)
+    assert payloads[-1] is not None
     return payloads[-1]
 
 
 @pytest.mark.parametrize("case", **by_name(VECTORS["commands"]))
-def test_command_vector(case):
+def test_commands_equal_the_vectors(case: Case) -> None:
     command, messages = command_of(case["command"]), [bytes.fromhex(text) for text in case["messages_hex"]]
     assert encode(command, upstream_faults=True) == messages
     assert [is_command(message) for message in messages] == case["is_command"]
@@ -65,7 +70,7 @@ def test_command_vector(case):
 
 
 @pytest.mark.parametrize("case", **by_name(VECTORS["command_chunking"]))
-def test_chunking_vector(case):
+def test_long_commands_are_divided_as_in_the_vectors(case: Case) -> None:
     announcement = SegmentsAnnouncement(ids_of(case["ids"]))
     messages = encode(announcement, case["max_message_size"])
     assert [message.hex() for message in messages] == case["messages_hex"]
@@ -75,12 +80,12 @@ def test_chunking_vector(case):
 
 
 @pytest.mark.parametrize("case", **by_name(VECTORS["classification"]))
-def test_classification_vector(case):
+def test_messages_are_classified_as_in_the_vectors(case: Case) -> None:
     assert is_command(bytes.fromhex(case["hex"])) == case["is_command"]
 
 
 @pytest.mark.parametrize("case", **by_name(VECTORS["malformed"]))
-def test_malformed_vector(case):
+def test_malformed_commands_are_refused_or_read_as_in_the_vectors(case: Case) -> None:
     payload = bytes.fromhex(case["payload_hex"])
     with pytest.raises(RemoteProtocolError):
         decode(payload)
@@ -93,20 +98,20 @@ def test_malformed_vector(case):
 
 
 @given(commands, st.sampled_from([65535, 300, 64, 24]))
-def test_round_trip(command, max_message_size):
+def test_commands_survive_a_round_trip(command: Command, max_message_size: int) -> None:
     messages = encode(command, max_message_size)
     assert all(is_command(message) for message in messages)
     assert decode(join(messages)) == command
 
 
 @given(st.integers(0, 3000), st.integers(1000, 4000))
-def test_messages_keep_their_limit(count, max_message_size):
+def test_messages_do_not_exceed_their_maximum_size(count: int, max_message_size: int) -> None:
     messages = encode(SegmentsAnnouncement(tuple(range(count))), max_message_size)
     assert max(map(len, messages)) <= max_message_size
 
 
 @given(st.binary(max_size=200))
-def test_arbitrary_bytes_raise_nothing_else(payload):
+def test_arbitrary_bytes_raise_only_protocol_errors(payload: bytes) -> None:
     for upstream_faults in (False, True):
         try:
             decode(payload, upstream_faults=upstream_faults)
@@ -114,7 +119,7 @@ def test_arbitrary_bytes_raise_nothing_else(payload):
             continue
 
 
-def test_order_of_fields_and_unknown_fields_do_not_matter():
+def test_order_of_fields_and_unknown_fields_do_not_matter() -> None:
     assert decode(bytes.fromhex("01 72012a 7a0105 690105")) == SegmentRequest(5, 42)
 
 
@@ -131,7 +136,7 @@ def test_order_of_fields_and_unknown_fields_do_not_matter():
         ("01 69", "truncated"),
     ],
 )
-def test_faults_have_names(payload, fault):
+def test_protocol_errors_name_their_fault(payload: str, fault: str) -> None:
     with pytest.raises(RemoteProtocolError) as caught:
         decode(bytes.fromhex(payload))
     assert caught.value.fault == fault
@@ -140,6 +145,6 @@ def test_faults_have_names(payload, fault):
 @pytest.mark.parametrize(
     "command", [SegmentRequest(-1, 0), SegmentData(0, 0, -5), SegmentAbsent(0, -1), SegmentsAnnouncement((-3,))]
 )
-def test_negative_numbers_are_our_own_mistake(command):
+def test_negative_numbers_are_errors_of_the_caller(command: Command) -> None:
     with pytest.raises(ValueError, match="-"):
         encode(command)

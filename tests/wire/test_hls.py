@@ -53,7 +53,7 @@ renditions = st.builds(
 
 
 @st.composite
-def media_playlists(draw):
+def media_playlists(draw: st.DrawFn) -> MediaPlaylist:
     first = draw(st.integers(0, 10**6))
     init = draw(st.none() | inits)
     segments = [
@@ -82,7 +82,7 @@ def media_playlists(draw):
 
 
 @given(media_playlists(), st.sampled_from(["\n", "\r\n", "\r"]))
-def test_media_playlist_round_trip(playlist, line_end):
+def test_media_playlists_survive_a_round_trip(playlist: MediaPlaylist, line_end: str) -> None:
     assert parse_playlist(format_media_playlist(playlist).replace("\n", line_end), BASE) == playlist
 
 
@@ -95,18 +95,18 @@ def test_media_playlist_round_trip(playlist, line_end):
         st.lists(st.tuples(words, words), max_size=2).map(tuple),
     )
 )
-def test_master_playlist_round_trip(playlist):
+def test_master_playlists_survive_a_round_trip(playlist: MasterPlaylist) -> None:
     assert parse_playlist(format_master_playlist(playlist), BASE) == playlist
 
 
 @pytest.mark.parametrize("url", VECTORS["hls"]["playlists"])
-def test_playlists_of_the_vectors_can_be_written_again(url):
+def test_playlists_of_the_vectors_survive_a_round_trip(url: str) -> None:
     playlist = parse_playlist(VECTORS["hls"]["playlists"][url], url)
-    write = format_master_playlist if isinstance(playlist, MasterPlaylist) else format_media_playlist
-    assert parse_playlist(write(playlist), url) == playlist
+    text = format_master_playlist(playlist) if isinstance(playlist, MasterPlaylist) else format_media_playlist(playlist)
+    assert parse_playlist(text, url) == playlist
 
 
-def test_references_are_resolved_against_the_response():
+def test_urls_are_resolved_against_the_url_of_the_response() -> None:
     text = '#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MAP:URI="../i.mp4"\n#EXTINF:4,\na.ts?x=1\n#EXTINF:4,\n/b.ts\n'
     playlist = parse_playlist(text, BASE)
     assert isinstance(playlist, MediaPlaylist)
@@ -114,7 +114,7 @@ def test_references_are_resolved_against_the_response():
     assert playlist.segments[1].init == InitSection("http://h/i.mp4")
 
 
-def test_written_form():
+def test_a_media_playlist_has_its_documented_text() -> None:
     segment = MediaSegment(
         url="7.ts",
         duration=4,
@@ -133,7 +133,7 @@ def test_written_form():
     ]
 
 
-def test_key_ends_with_method_none():
+def test_method_none_ends_the_encryption() -> None:
     text = (
         '#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-KEY:METHOD=AES-128,URI="k",IV=0x1F\n#EXTINF:4,\na\n'
         "#EXTINF:4,\nb\n#EXT-X-KEY:METHOD=NONE\n#EXTINF:4,\nc\n"
@@ -144,7 +144,7 @@ def test_key_ends_with_method_none():
     assert [segment.key for segment in playlist.segments] == [key, key, None]
 
 
-def test_byte_range_goes_on_behind_the_last_one():
+def test_a_byte_range_without_start_continues_the_previous_one() -> None:
     text = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-BYTERANGE:10@5\n#EXTINF:4,\na\n#EXT-X-BYTERANGE:3\n#EXTINF:4,\na\n"
     playlist = parse_playlist(text, BASE)
     assert isinstance(playlist, MediaPlaylist)
@@ -159,8 +159,8 @@ HEAD = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n"
     [
         ("", "must begin with #EXTM3U"),
         ("<html>\n#EXTM3U", "must begin with #EXTM3U"),
-        ("#EXTM3U\n", "no variant"),
-        ("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n", "without address"),
+        ("#EXTM3U\n", "neither a variant nor a segment"),
+        ("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n", "without a URL"),
         ('#EXTM3U\n#EXT-X-STREAM-INF:CODECS="a"\nv', "without BANDWIDTH"),
         ("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=x\nv", "BANDWIDTH is 'x'"),
         ("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,RESOLUTION=1280\nv", "RESOLUTION is '1280'"),
@@ -168,21 +168,21 @@ HEAD = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n"
         ('#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n#EXT-X-MEDIA:TYPE=SOUND,GROUP-ID="a",NAME="b"', "type SOUND"),
         ('#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv\n#EXT-X-MEDIA:TYPE=AUDIO,NAME="b"', "without GROUP-ID"),
         ("#EXTM3U\n#EXTINF:4,\na", "no #EXT-X-TARGETDURATION"),
-        (HEAD + "#EXTINF:4,\n", "segment without address"),
+        (HEAD + "#EXTINF:4,\n", "segment without a URL"),
         (HEAD + "a.ts", "without #EXTINF"),
         (HEAD + "#EXTINF:four,\na", "#EXTINF is 'four'"),
         (HEAD + "#EXTINF:nan,\na", "#EXTINF is 'nan'"),
         (HEAD + "#EXTINF:4,\n#EXT-X-BYTERANGE:5\na", "without a start"),
         (HEAD + "#EXTINF:4,\n#EXT-X-BYTERANGE:0@5\na", "is empty"),
         (HEAD + "#EXT-X-BYTERANGE:9@0\n#EXTINF:4,\na\n#EXT-X-BYTERANGE:9\n#EXTINF:4,\nb", "without a start"),
-        (HEAD + "#EXTINF:4,\na\n#EXT-X-MEDIA-SEQUENCE:5", "behind the first segment"),
+        (HEAD + "#EXTINF:4,\na\n#EXT-X-MEDIA-SEQUENCE:5", "after the first segment"),
         (HEAD + '#EXT-X-KEY:URI="k"', "without METHOD"),
         (HEAD + "#EXT-X-KEY:METHOD=AES-128", "without URI"),
         (HEAD + "#EXT-X-PLAYLIST-TYPE:LIVE", "is 'LIVE'"),
         (HEAD + "#EXT-X-PROGRAM-DATE-TIME:noon", "ISO 8601"),
     ],
 )
-def test_wrong_playlists(text, message):
+def test_invalid_playlists_are_refused_with_a_reason(text: str, message: str) -> None:
     with pytest.raises(RemoteProtocolError, match=message) as caught:
         parse_playlist(text, BASE)
     assert caught.value.fault == "bad-playlist"
@@ -192,36 +192,34 @@ def test_wrong_playlists(text, message):
 @given(
     st.lists(st.sampled_from([*HEAD.split("\n"), "#EXTINF:4,", "#EXT-X-BYTERANGE:1", "#EXT-X-STREAM-INF:", "a", "#x"]))
 )
-def test_shuffled_lines_raise_nothing_else(lines):
+def test_shuffled_lines_raise_only_protocol_errors(lines: list[str]) -> None:
     try:
         parse_playlist("\n".join(lines), BASE)
     except RemoteProtocolError:
         return
 
 
-def test_date_without_zone_is_universal():
+def test_a_date_without_time_zone_is_utc() -> None:
     playlist = parse_playlist(HEAD + "#EXT-X-PROGRAM-DATE-TIME:2024-05-01T10:00:00.25\n#EXTINF:4,\na", BASE)
     assert isinstance(playlist, MediaPlaylist)
     assert playlist.segments[0].program_date_time == datetime(2024, 5, 1, 10, 0, 0, 250000, UTC)
 
 
-def test_sizes_and_durations():
+def test_byte_ranges_have_sizes_and_are_not_empty() -> None:
     assert ByteRange(5, 9).size == 5
     with pytest.raises(ValueError, match="byte range 5-4"):
         ByteRange(5, 4)
-    segments = tuple(MediaSegment(url="a", duration=1.5, media_sequence=number) for number in range(3))
-    assert MediaPlaylist(target_duration=2, segments=segments).duration == 4.5
 
 
-def test_unknown_tags_are_skipped():
+def test_unknown_tags_are_skipped() -> None:
     playlist = parse_playlist(HEAD + "#EXT-X-FUTURE:A=1\n# comment\n#EXTINF:4,title, with comma\na", BASE)
     assert isinstance(playlist, MediaPlaylist)
     assert playlist.segments[0].title == "title, with comma"
 
 
-def test_what_cannot_be_written():
+def test_playlists_that_cannot_be_expressed_are_refused() -> None:
     segment = MediaSegment(url="a", duration=1, media_sequence=5)
-    with pytest.raises(ValueError, match="its place is 0"):
+    with pytest.raises(ValueError, match="it must be 0"):
         format_media_playlist(MediaPlaylist(target_duration=1, segments=(segment,)))
     with_init = MediaSegment(url="a", duration=1, media_sequence=0, init=InitSection("i"))
     without = MediaSegment(url="b", duration=1, media_sequence=1)

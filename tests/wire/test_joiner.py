@@ -2,11 +2,11 @@ import pytest
 
 from p2psim.wire.errors import RemoteProtocolError
 from p2psim.wire.joiner import CommandJoiner
-from tests.wire.vectors import VECTORS, by_name
+from tests.wire.vectors import VECTORS, Case, by_name
 
 
 @pytest.mark.parametrize("case", **by_name(VECTORS["joiner_errors"]))
-def test_joiner_error_vector(case):
+def test_errors_equal_the_vectors(case: Case) -> None:
     joiner = CommandJoiner()
     *before, last = (bytes.fromhex(text) for text in case["messages_hex"])
     for message in before:
@@ -16,17 +16,17 @@ def test_joiner_error_vector(case):
     assert caught.value.fault == case["error"]
 
 
-def test_three_pieces():
+def test_frames_of_a_command_are_joined() -> None:
     joiner = CommandJoiner()
     assert [joiner.push(frame) for frame in (b"cstrAdend", b"dstrBdend", b"dstrCcend")] == [None, None, b"ABC"]
     assert joiner.push(b"cstrDcend") == b"D"
 
 
-def test_empty_command():
+def test_an_empty_command_is_joined() -> None:
     assert CommandJoiner().push(b"cstrcend") == b""
 
 
-def test_start_inside_a_command_is_lost_with_it():
+def test_a_start_inside_a_command_discards_both() -> None:
     joiner = CommandJoiner()
     joiner.push(b"cstrAdend")
     with pytest.raises(RemoteProtocolError):
@@ -37,7 +37,7 @@ def test_start_inside_a_command_is_lost_with_it():
     assert joiner.push(b"cstrDcend") == b"D"
 
 
-def test_endless_command_is_refused():
+def test_a_command_beyond_the_maximum_size_is_refused() -> None:
     joiner = CommandJoiner(max_size=10)
     joiner.push(b"cstr12345dend")
     joiner.push(b"dstr67890dend")

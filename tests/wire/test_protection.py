@@ -22,7 +22,7 @@ SEED = bytes(range(32))
 HASHES = {"5.ts": segment_hash(b"five"), "6.ts": segment_hash(b"six")}
 
 
-def test_manifest_round_trip() -> None:
+def test_manifests_survive_a_round_trip() -> None:
     signer = Signer(SEED)
     hashes = open_manifest(signer.sign("/main/low/", HASHES), signer.public_key)
     assert hashes.segments == HASHES
@@ -31,14 +31,14 @@ def test_manifest_round_trip() -> None:
     assert hashes.expected("http://h/main/high/5.ts") is None, "another quality's segment of the same name"
 
 
-def test_public_key_is_that_of_rfc_8032() -> None:
-    """Its first test vector."""
+def test_the_public_key_equals_a_vector_of_rfc_8032() -> None:
+    # test vector 1
     signer = Signer(bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"))
     expected = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
     assert base64.b64decode(signer.public_key).hex() == expected
 
 
-def test_the_signature_is_of_the_text_as_it_stands() -> None:
+def test_the_signature_covers_the_text_and_not_its_json_value() -> None:
     signer = Signer(SEED)
     document = json.loads(signer.sign("/main/low/", HASHES))
     reordered = json.dumps({"signature": document["signature"], "signed": document["signed"]}, indent=2)
@@ -77,37 +77,37 @@ def forged(change: str) -> tuple[bytes, str]:
         ("no object", "bad-value"),
     ],
 )
-def test_forgeries(change: str, fault: str) -> None:
+def test_forged_manifests_are_refused(change: str, fault: str) -> None:
     with pytest.raises(RemoteProtocolError) as caught:
         open_manifest(*forged(change))
     assert caught.value.fault == fault
 
 
-def test_address() -> None:
+def test_the_manifest_lies_in_the_folder_of_its_playlist() -> None:
     assert hashes_url("http://h/main/low/index.m3u8?viewer=a") == "http://h/main/low/hashes.json"
 
 
 @given(st.binary(max_size=200), st.integers(0, 2**40))
-def test_encryption_round_trip(data: bytes, number: int) -> None:
+def test_encryption_survives_a_round_trip(data: bytes, number: int) -> None:
     key = b"0123456789abcdef"
-    locked = encrypt_segment(data, key, default_iv(number))
-    assert len(locked) % 16 == 0
-    assert decrypt_segment(locked, key, default_iv(number)) == data
+    encrypted = encrypt_segment(data, key, default_iv(number))
+    assert len(encrypted) % 16 == 0
+    assert decrypt_segment(encrypted, key, default_iv(number)) == data
 
 
-def test_openssl_decrypts_it() -> None:
+def test_openssl_decrypts_an_encrypted_segment() -> None:
     key, iv = b"0123456789abcdef", default_iv(117)
-    locked = encrypt_segment(b"a segment" * 100, key, iv)
-    opened = subprocess.run(
+    encrypted = encrypt_segment(b"a segment" * 100, key, iv)
+    decrypted = subprocess.run(
         ["openssl", "enc", "-d", "-aes-128-cbc", "-K", key.hex(), "-iv", iv.hex()],
-        input=locked,
+        input=encrypted,
         capture_output=True,
         check=True,
     )
-    assert opened.stdout == b"a segment" * 100
+    assert decrypted.stdout == b"a segment" * 100
 
 
-@pytest.mark.parametrize("data", [b"", b"no whole block", bytes(32)])
-def test_what_was_not_encrypted_is_refused(data: bytes) -> None:
+@pytest.mark.parametrize("data", [b"", b"not a whole block", bytes(32)])
+def test_data_that_is_not_encrypted_is_refused(data: bytes) -> None:
     with pytest.raises(RemoteProtocolError):
         decrypt_segment(data, b"0123456789abcdef", default_iv(1))
