@@ -124,7 +124,7 @@ class MediaSegment:
     title: str = ""
     byte_range: ByteRange | None = None
     has_discontinuity: bool = False
-    """Whether encoding or timestamps change before the segment (EXT-X-DISCONTINUITY)."""
+    """True if encoding or timestamps change before the segment (EXT-X-DISCONTINUITY)."""
     program_date_time: datetime | None = None
     key: Key | None = None
     init: InitSection | None = None
@@ -140,10 +140,9 @@ class MediaPlaylist:
     """Media sequence number of the first segment."""
     discontinuity_sequence: int = 0
     is_ended: bool = False
-    """Whether the playlist is complete (EXT-X-ENDLIST); otherwise it is live."""
+    """True if the playlist is complete (EXT-X-ENDLIST); otherwise it is live."""
     playlist_type: PlaylistType | None = None
     version: int = 3
-
 
 
 def format_master_playlist(playlist: MasterPlaylist) -> str:

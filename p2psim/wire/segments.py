@@ -34,7 +34,6 @@ class PlaylistItem:
     segment: MediaSegment
 
 
-
 class SegmentMap:
     """Segments of one quality in the current playlist, in its order."""
 
@@ -48,7 +47,6 @@ class SegmentMap:
 
     def __iter__(self) -> Iterator[PlaylistItem]:
         return iter(self._items.values())
-
 
     def by_number(self, number: int) -> PlaylistItem | None:
         """Return the item with a number, or None if the playlist does not contain it."""

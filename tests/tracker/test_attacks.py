@@ -172,67 +172,76 @@ async def test_hostile_input_neither_crashes_nor_fills_the_tracker_nor_delays_ot
         assert waits[-1] < LONGEST_WAIT
 
 
+class Filler:
+    """Attacker that makes a tracker allocate memory, and measures the highest memory."""
+
+    def __init__(self, tracker: Target):
+        self.highest = 0
+        self._tracker = tracker
+        self._sockets: list[socket.socket] = []
+
+    async def measure(self) -> None:
+        self.highest = max(self.highest, (await self._tracker.metrics())["memory"])
+
+    async def fill(self, name: str) -> None:
+        """Fill the memory with peers, unread output or unfinished frames, and then close all connections."""
+        await {"peers": self._peers, "unread output": self._unread, "unfinished frames": self._unfinished}[name]()
+        await self.measure()
+        for sock in self._sockets:
+            sock.close()
+        self._sockets.clear()
+        await self._tracker.wait(lambda metrics: metrics["connections"] == 1)
+
+    async def _open(self, *, receive: int = 0) -> socket.socket:
+        self._sockets.append(await open_raw(self._tracker.port, receive=receive))
+        return self._sockets[-1]
+
+    async def _peers(self) -> None:
+        for number in range(150):
+            sock = await self._open()
+            announces = (wire_announce(n, f"{number:010d}{n % 500:010d}") for n in range(1000))
+            await send_raw(sock, UPGRADE + b"".join(text(json.dumps(one).encode()) for one in announces))
+            if number % 10 == 0:
+                await self.measure()
+
+    async def _unread(self) -> None:
+        lazy = [await self._open(receive=4096) for _ in range(60)]
+        for number, sock in enumerate(lazy):
+            await send_raw(sock, UPGRADE + text(json.dumps(wire_announce(number)).encode()))
+        offer = [{"offer": {"sdp": "x" * 12_000}, "offer_id": "i" * 20}] * 20
+        eager = text(json.dumps(wire_announce(99, offers=offer, numwant=20)).encode())
+        sock = await self._open()
+        await send_raw(sock, UPGRADE)
+        for number in range(400):
+            await send_raw(sock, eager)
+            with suppress(BlockingIOError, ConnectionError):
+                sock.recv(2**20)
+            if number % 20 == 0:
+                await self.measure()
+
+    async def _unfinished(self) -> None:
+        for number in range(400):
+            sock = await self._open()
+            await send_raw(sock, UPGRADE + text(b'{"x":"' + bytes(250_000))[:-1])
+            if number % 20 == 0:
+                await self.measure()
+
+
 async def test_memory_stays_below_its_limit_whatever_fills_it() -> None:
     bound = 40  # MiB
     async with target("--max-memory", str(bound)) as (tracker, good):
         start = (await tracker.metrics())["memory"]
-        highest = 0
-        sockets: list[socket.socket] = []
-
-        async def measure() -> None:
-            nonlocal highest
-            metrics = await tracker.metrics()
-            highest = max(highest, metrics["memory"])
-
-        async def fill_with_peers() -> None:
-            for number in range(150):
-                sock = await open_raw(tracker.port)
-                sockets.append(sock)
-                announces = (wire_announce(n, f"{number:010d}{n % 500:010d}") for n in range(1000))
-                await send_raw(sock, UPGRADE + b"".join(text(json.dumps(one).encode()) for one in announces))
-                if number % 10 == 0:
-                    await measure()
-
-        async def fill_with_unread() -> None:
-            lazy = [await open_raw(tracker.port, receive=4096) for _ in range(60)]
-            sockets.extend(lazy)
-            for number, sock in enumerate(lazy):
-                await send_raw(sock, UPGRADE + text(json.dumps(wire_announce(number)).encode()))
-            offer = [{"offer": {"sdp": "x" * 12_000}, "offer_id": "i" * 20}] * 20
-            eager = text(json.dumps(wire_announce(99, offers=offer, numwant=20)).encode())
-            sock = await open_raw(tracker.port)
-            sockets.append(sock)
-            await send_raw(sock, UPGRADE)
-            for number in range(400):
-                await send_raw(sock, eager)
-                with suppress(BlockingIOError, ConnectionError):
-                    sock.recv(2**20)
-                if number % 20 == 0:
-                    await measure()
-
-        async def fill_with_unfinished_frames() -> None:
-            for number in range(400):
-                sock = await open_raw(tracker.port)
-                sockets.append(sock)
-                await send_raw(sock, UPGRADE + text(b'{"x":"' + bytes(250_000))[:-1])
-                if number % 20 == 0:
-                    await measure()
-
-        for fill in (fill_with_peers, fill_with_unread, fill_with_unfinished_frames):
-            await fill()
-            await measure()
-            print(f"\n{fill.__name__}: up to {highest / 2**20:.1f} MiB so far", end="")
-            for sock in sockets:
-                sock.close()
-            sockets.clear()
-            await tracker.wait(lambda metrics: metrics["connections"] == 1)
+        filler = Filler(tracker)
+        for name in ("peers", "unread output", "unfinished frames"):
+            await filler.fill(name)
+            print(f"\n{name}: up to {filler.highest / 2**20:.1f} MiB so far", end="")
         waits = sorted(good.waits)
         print(
-            f"\nmemory was {start / 2**20:.1f} MiB, and {highest / 2**20:.1f} MiB at most, where "
+            f"\nmemory was {start / 2**20:.1f} MiB, and {filler.highest / 2**20:.1f} MiB at most, where "
             f"{(start / 2**20 + bound):.1f} MiB were allowed; the good client waited {waits[-1] * 1e3:.0f} ms at most"
         )
-        assert highest > start + 0.8 * bound * 2**20
-        assert highest < start + (bound + 25) * 2**20
+        assert filler.highest > start + 0.8 * bound * 2**20
+        assert filler.highest < start + (bound + 25) * 2**20
         assert waits[-1] < LONGEST_WAIT
         async with asyncio.timeout(DEADLINE), httpx.AsyncClient() as http:
             while (await http.get(tracker.http + "/ready")).status_code != 200:

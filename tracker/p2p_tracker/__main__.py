@@ -49,7 +49,7 @@ def _allow_many_files() -> None:
 
 
 def _keep_freed_memory() -> None:
-    """Let glibc keep some freed memory instead of returning it and faulting it in again."""
+    """Set glibc to keep some freed memory instead of returning it and faulting it in again."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(_M_TRIM_THRESHOLD, 16 * 2**20)
 

@@ -1,22 +1,16 @@
 """Player page and channels page in Chromium: what they show, and what they play."""
 
-import io
 import json
 import os
 import ssl
 import subprocess
-import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from hashlib import sha384
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-import av
-import numpy as np
 import pytest
 from p2p_tracker.web.libraries import CDN
 from playwright.sync_api import Browser, Route
@@ -25,6 +19,7 @@ from p2psim.testbed.browser.chromium import FLAGS, find_chromium, find_libraries
 from p2psim.testbed.origin.media import make_clip
 from p2psim.testbed.run import CACHE
 from tests.browsing import CLIP, Visitor, chromium, needs_chromium, serving, tracking, visiting
+from tests.tracker.web.media_server import answering, film
 
 pytestmark = needs_chromium
 
@@ -81,51 +76,6 @@ def files() -> Iterator[str]:
 
     with answering(lambda path: bodies.get(path, ("text/plain", b""))) as server:
         yield f"http://127.0.0.1:{server.server_port}"
-
-
-@contextmanager
-def answering(
-    answer: Callable[[str], tuple[str, bytes]], trust: ssl.SSLContext | None = None
-) -> Iterator[ThreadingHTTPServer]:
-    """Run a server that responds with the content type and body that `answer` returns for a path."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            content_type, body = answer(self.path)
-            self.send_response(200 if body else 404)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Access-Control-Allow-Origin", "*")
-            self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(body)
-
-        def do_HEAD(self) -> None:
-            self.do_GET()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    vars(server)["handle_error"] = lambda *_: None  # browsers abort requests when a page is closed
-    if trust is not None:
-        server.socket = trust.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-
-
-def film() -> bytes:
-    """Return six seconds of MP4."""
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format="mp4", options={"movflags": "frag_keyframe+empty_moov"}) as container:
-        stream = container.add_stream("libx264", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
-        for index in range(60):
-            frame = av.VideoFrame.from_ndarray(np.full((180, 320, 3), index * 4, np.uint8), format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return buffer.getvalue()
 
 
 def picture(visitor: Visitor, name: str) -> None:

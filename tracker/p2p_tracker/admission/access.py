@@ -49,7 +49,7 @@ class HashRule:
 
     @property
     def is_open(self) -> bool:
-        """Whether every info hash is served."""
+        """True if every info hash is served."""
         return self._allowed is None and not self._denied
 
     def allows(self, info_hash: str) -> bool:

@@ -157,13 +157,13 @@ class ServerOptions(TrackerOptions):
     """Origins whose pages may not connect (as in allow_origins)."""
 
     require_origin: bool = False
-    """Whether clients without an Origin header, which are not browsers, are refused."""
+    """Refuse clients without an Origin header, which are not browsers."""
 
     token_secret: str = ""
     """Secret of the signed tokens that clients must send as ?token=; empty means that no token is needed."""
 
     publish_swarms: bool = True
-    """Whether info hashes and peers are shown over HTTP and to a scrape of all swarms; counts are always shown."""
+    """Show info hashes and peers over HTTP and to a scrape of all swarms; counts are always shown."""
 
     geo_databases: tuple[str, ...] = ()
     """MaxMind files (.mmdb) with providers and countries, for matching by locality."""

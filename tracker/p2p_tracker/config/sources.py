@@ -30,7 +30,7 @@ class Invocation:
 
     options: ServerOptions
     is_json: bool
-    """Whether the address is printed as JSON."""
+    """True if the address is printed as JSON."""
     token_seconds: float | None
     """Lifetime of a token to print instead of running the tracker; None runs the tracker."""
     token_swarms: tuple[str, ...]

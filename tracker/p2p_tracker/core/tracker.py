@@ -89,7 +89,7 @@ class Tracker(Generic[C]):
         self.swarms: dict[str, Swarm[C]] = {}
         self.counts = Counts()
         self.accepts_new_peers = True
-        """Whether peers that are not yet known may join; a caller that is short of memory sets it to False."""
+        """True if peers that are not yet known may join; a caller that is short of memory sets it to False."""
         self._rng = rng
         self._observer = observer
         self._message_observer = observer if observer is not None and observer.sees_messages else None

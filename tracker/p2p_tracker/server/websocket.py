@@ -85,7 +85,7 @@ class Codec(WSListener):
 
     @property
     def is_broken(self) -> bool:
-        """Whether the client violated the protocol and a close frame was sent."""
+        """True if the client violated the protocol and a close frame was sent."""
         return self.transport is None or self.transport.is_close_frame_sent
 
     def feed_buffer(self, size: int) -> None:

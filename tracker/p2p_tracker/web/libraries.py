@@ -41,7 +41,7 @@ class Libraries:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every library is installed in the folder."""
+        """True if every library is installed in the folder."""
         return not self._redirects
 
     def answer(self, name: str) -> Response | None:
