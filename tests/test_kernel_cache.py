@@ -448,3 +448,9 @@ def test_a_function_of_the_user_keeps_numbas_own_cache(cache: Path) -> None:
     ours, theirs = run(code, cache)[0].splitlines()
     assert "p2psim-kernels" in ours
     assert "p2psim-kernels" not in theirs
+
+
+def test_no_kernel_has_numbas_own_cache() -> None:
+    """That is filled without a lock, and refuses to work where nothing can be written."""
+    with_it = [path for path in (ROOT / "p2psim").rglob("*.py") if "cache=True" in path.read_text(encoding="utf-8")]
+    assert not with_it

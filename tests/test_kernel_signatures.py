@@ -61,6 +61,17 @@ agent.lacks("other", np.int32(2))
 agent.queue_pass(np.float32(2))
 agent.failed(1, 3, timed_out=np.True_)
 agent.prefetch_round(4)
+
+from tests.testbed.test_player import Stage
+
+for is_live in (False, True):
+    stage = Stage(live=is_live, latency=24, delay=1, buffer=6)
+    stage.show(0, 12, ended=not is_live)
+    stage.player.begin()
+    stage.clock.run_until(30)
+    stage.player.playlist([(n, 4 * n, 4 * n + 4) for n in range(20, 32)], is_live)
+    stage.clock.run_until(90)
+    assert stage.player.position > 0
 """
 REPORT = """
 import importlib, pkgutil
