@@ -62,7 +62,7 @@ agent.queue_pass(np.float32(2))
 agent.failed(1, 3, timed_out=np.True_)
 agent.prefetch_round(4)
 
-from tests.testbed.test_player import Stage
+from tests.testbed.peer.test_player import Stage
 
 for is_live in (False, True):
     stage = Stage(live=is_live, latency=24, delay=1, buffer=6)
