@@ -38,7 +38,7 @@ _GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "country": ("NAME", "links and NATs of a country: {countries} (data/presets/countries.toml)"),
         "access": (
             "MIX",
-            "access profiles instead of the country's, such as ftth:40%%,dsl:60%%; known: {profiles}",
+            "access profiles instead of the country's ({profiles}), for example ftth:40%%,dsl:60%%",
         ),
         "nat": ("MIX", "one NAT mix for all: {nat_mixes}"),
         "mobile": ("SHARE", 'share of viewers on mobile, who do not upload ("30 %%")'),

@@ -9,7 +9,7 @@ import pytest
 
 from p2psim.analysis.planning import inputs
 from p2psim.cli.lists import LISTS
-from p2psim.cli.main import VERBS, _parser
+from p2psim.cli.main import COMMANDS, _parser
 from p2psim.errors import InputError
 from tests.edited import run_edited
 
@@ -52,7 +52,7 @@ def test_what_is_added_shows_in_help(tmp_path: Path, file: str, old: str, new: s
 def helps() -> Iterator[tuple[str, str]]:
     """Every option of every verb, with its help as it is written."""
     (verbs,) = (action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction))
-    for verb in VERBS:
+    for verb in COMMANDS:
         for action in verbs.choices[verb]._actions:
             yield f"{verb} {action.dest}", action.help or ""
 
@@ -76,7 +76,7 @@ def test_no_help_text_names_presets_by_hand() -> None:
         assert not names & set(re.findall(r"[\w-]+", plain)), f"{option}: {text}"
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", COMMANDS)
 def test_every_word_in_braces_is_a_list(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     from p2psim.cli import main
 
