@@ -33,22 +33,23 @@ class TraceBuilder:
 
     def http(self, viewer: str, segment: int, start: float, end: float, size: int, **more: Any) -> None:
         first = more.pop("first", start)
-        self._transfer(viewer, "http", "", segment, start, first, end, size, **more)
+        self._transfer(viewer, segment, (start, first, end), size, source="http", from_viewer="", **more)
         self.rows.add(
             "origin", at=first, viewer=viewer, path=f"/main/{segment}.ts", bytes=size, status=200, duration=end - first
         )
 
     def p2p(self, viewer: str, other: str, segment: int, start: float, end: float, size: int, **more: Any) -> None:
-        self._transfer(viewer, "p2p", other, segment, start, more.pop("first", start), end, size, **more)
+        times = start, more.pop("first", start), end
+        self._transfer(viewer, segment, times, size, source="p2p", from_viewer=other, **more)
 
     def _transfer(
-        self, viewer: str, source: str, other: str, segment: int, start: float, first: float, end: float, size: int,
-        outcome: str = "completed", relayed: bool = False,
-    ) -> None:  # fmt: skip
+        self, viewer: str, segment: int, times: tuple[float, float, float], size: int, **more: str | bool
+    ) -> None:
+        """Add a transfer that started, had its first byte, and ended at the given times."""
+        start, first, end = times
         self.rows.add(
-            "transfers", viewer=viewer, stream="main", segment=segment, source=source, from_viewer=other,
-            relayed=relayed, started_at=start, first_byte_at=first, ended_at=end, bytes=size, first_byte=0,
-            outcome=outcome,
+            "transfers", viewer=viewer, stream="main", segment=segment, started_at=start, first_byte_at=first,
+            ended_at=end, bytes=size, first_byte=0, **{"outcome": "completed", "relayed": False, **more},
         )  # fmt: skip
 
     def segment(self, viewer: str, segment: int, size: int, played: float = math.nan, http: int = 0) -> None:

@@ -1,15 +1,14 @@
 """Prices of delivery with their sources, and bills computed from them."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
 from p2psim.analysis.metrics import Sums
 from p2psim.errors import one_of
-from p2psim.scenario import DATA
+from p2psim.scenario.presets import read_presets
 
-__all__ = ["Prices", "bill", "prices"]
+__all__ = ["GIGABYTE", "Prices", "all_prices", "bill", "prices"]
 
 GIGABYTE = 1e9
 
@@ -25,14 +24,14 @@ class Prices:
 
 
 @cache
-def _all() -> Mapping[str, Prices]:
-    with (DATA / "presets" / "prices.toml").open("rb") as file:
-        return {name: Prices(**row) for name, row in tomllib.load(file).items()}
+def all_prices() -> Mapping[str, Prices]:
+    """Sets of prices by name, from data/presets/prices.toml."""
+    return {name: Prices(**row) for name, row in read_presets("prices").items()}
 
 
 def prices(name: str) -> Prices:
     """Return a set of prices of data/presets/prices.toml; raises InputError for an unknown name."""
-    return _all()[one_of("prices", name, _all())]
+    return all_prices()[one_of("prices", name, all_prices())]
 
 
 def bill(totals: Sums, tariff: Prices, prefix: str = "") -> float:

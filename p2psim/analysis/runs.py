@@ -15,7 +15,7 @@ import joblib
 from p2psim.errors import InputError, at_least
 from p2psim.scenario import Scenario
 from p2psim.simulation import Checkpoint, Control, Run, run
-from p2psim.simulation.checkpoint import read_run, write_run
+from p2psim.simulation.checkpoint import read_saved, write_run
 
 __all__ = ["BASELINE", "Job", "Key", "Prepare", "Progress", "RunFolder", "Runs", "compile_kernels", "jobs_for"]
 
@@ -129,7 +129,7 @@ def _run(
     if not finished.exists():
         write_run(simulate(checkpoint=Checkpoint(state, folder.every)), finished)
         state.unlink(missing_ok=True)
-    return read_run(finished)
+    return read_saved(finished, Run)
 
 
 def compile_kernels() -> None:

@@ -13,6 +13,7 @@ from scipy.special import stdtr, stdtrit
 
 __all__ = [
     "FEW",
+    "METHODS",
     "Equivalence",
     "FewReplicationsWarning",
     "Interval",
@@ -30,6 +31,8 @@ __all__ = [
     "student",
 ]
 
+METHODS = ("student", "bootstrap")
+"""Ways to an interval of a metric: Student's t (of the jackknife, for ratios of totals), the BCa bootstrap."""
 FEW = 5
 """Replications below which intervals are wide and unreliable."""
 LEVEL = 0.95

@@ -27,10 +27,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hold-out", metavar="NAME", nargs="+", default=[], help="scenarios to hold out of the fit (default: a third)"
     )
-    parser.add_argument(
-        "--actor", choices=("aiortc", "browser"), help="fit only to exchange among viewers of this kind"
-    )
-    parser.add_argument("--place", choices=("loopback", "lab"), help="use only traces recorded there")
+    parser.add_argument("--actor", metavar="KIND", help="fit only to exchange among viewers of this kind: {actors}")
+    parser.add_argument("--place", metavar="PLACE", help="use only traces recorded there: {places}")
     parser.add_argument("--name", default="calibrated", help="name of the preset (default: calibrated)")
     parser.add_argument(
         "--out", metavar="FILE", type=file, help="write the preset to this TOML file; other presets in it stay"

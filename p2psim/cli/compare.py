@@ -36,8 +36,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--gate", metavar="NAMES",
-        help="metrics that decide, NAME or NAME=LIMIT separated by commas, limits in percent or points "
-        "(default: p2p_ratio,media_bytes,stall_ratio,p2p_times,peers_over_time)",
+        help="metrics that decide, NAME or NAME=LIMIT separated by commas, limits in percent or points; "
+        "known: {limits} (default: {gate})",
     )  # fmt: skip
     parser.add_argument(
         "--set", metavar="NAME=VALUE", action="append", default=[], dest="changes",
@@ -46,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--calibration", metavar="NAME", default="shipped",
         help="network of the simulations: the bundled calibration for the conditions of the trace (shipped), that of "
-        "the scenario (none), a preset of the section network, or a TOML file written by p2psim calibrate",
+        "the scenario (none), a preset of the section network ({networks}), or a TOML file written by p2psim calibrate",
     )  # fmt: skip
     parser.add_argument(
         "--junit", metavar="FILE", type=file, help="write a JUnit file with a test case per trace and metric"
@@ -96,15 +96,11 @@ def _comparisons(arguments: argparse.Namespace) -> "list[Comparison]":
         if changes:
             raise InputError("--set, --against: one of them is accepted, since --against compares without simulations")
         return [compare_traces(folder, arguments.against, margin, gate) for folder in folders]
+    options = CompareOptions(
+        replications=arguments.replications, seed=arguments.seed, margin=margin, gate=gate, simulated_with=changes,
+        calibration=arguments.calibration,
+    )  # fmt: skip
     with Bar("simulating", arguments.quiet) as bar:
-        options = CompareOptions(
-            replications=arguments.replications,
-            seed=arguments.seed,
-            margin=margin,
-            gate=gate,
-            simulated_with=changes,
-            calibration=arguments.calibration,
-        )
         return compare_scenarios(folders, options, Runs(arguments.jobs, bar))
 
 

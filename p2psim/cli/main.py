@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from p2psim import __version__
+from p2psim.cli.lists import HelpFormatter
 from p2psim.cli.output import warn
 from p2psim.errors import P2PSimError, RenamedWarning
 
@@ -133,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="p2psim",
         description=_INTRODUCTION,
         epilog=f"examples:\n{_EXAMPLES}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"p2psim {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -144,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
             help=command.SUMMARY,
             description=textwrap.fill(f"{command.SUMMARY[0].upper()}{command.SUMMARY[1:]}.", 100),
             epilog=f"examples:\n{command.EXAMPLES}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=HelpFormatter,
         )
         command.configure(added)
         added.set_defaults(execute=command.execute)

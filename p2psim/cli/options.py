@@ -34,7 +34,7 @@ def add_scenario(parser: argparse.ArgumentParser, several: bool = False) -> None
     """Add the argument of a scenario, or of several, and the option for changes to it."""
     parser.add_argument(
         "scenario", metavar="SCENARIO", nargs="+" if several else None,
-        help="path of a TOML file, or name of a bundled scenario",
+        help="path of a TOML file, or name of a bundled scenario: {scenarios}",
     )  # fmt: skip
     parser.add_argument(
         "--set", metavar="NAME=VALUE", action="append", default=[], dest="changes",

@@ -22,7 +22,7 @@ EXAMPLES = """\
 _GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "audience": {
         "viewers": ("N", "concurrent viewers; with --event, at its peak"),
-        "event": ("NAME", "a curve over time: match, show, evening (data/presets/events.toml)"),
+        "event": ("NAME", "a curve over time: {events} (data/presets/events.toml)"),
         "csv": ("FILE", "concurrent viewers over time: two columns, time (seconds, or with a unit) and viewers"),
         "channels": ("N", "channels over which the viewers are distributed (1)"),
         "zipf": ("S", "exponent of the channels' popularity (1)"),
@@ -30,20 +30,23 @@ _GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "stream": {
         "bitrate": ("RATE", '"5 Mbit/s"'),
-        "ladder": ("RATES", 'bitrates instead of --bitrate: "1 Mbit/s, 3 Mbit/s", or apple-ladder, short-ladder'),
+        "ladder": ("RATES", 'bitrates instead of --bitrate: "1 Mbit/s, 3 Mbit/s", or one of {ladders}'),
         "latency": ("TIME", 'live latency of the viewers ("24 s")'),
         "segment": ("TIME", 'length of a segment ("4 s")'),
     },
     "network": {
-        "country": ("NAME", "links and NATs of brazil, usa or the world (data/presets/countries.toml)"),
-        "access": ("MIX", "access profiles instead of the country's, for example ftth:40%%,dsl:60%%"),
-        "nat": ("MIX", "one NAT mix for all, for example average or mobile"),
+        "country": ("NAME", "links and NATs of a country: {countries} (data/presets/countries.toml)"),
+        "access": (
+            "MIX",
+            "access profiles instead of the country's ({profiles}), for example ftth:40%%,dsl:60%%",
+        ),
+        "nat": ("MIX", "one NAT mix for all: {nat_mixes}"),
         "mobile": ("SHARE", 'share of viewers on mobile, who do not upload ("30 %%")'),
         "lent": ("SHARE", 'share of an uplink that may be used for uploads to peers ("50 %%")'),
         "relay": ("SHARE", 'share of the pairs that need a relay which have one ("0 %%")'),
     },
     "prices, in dollars": {
-        "prices": ("NAME", "a set: cloud-cdn (default), cloud-cdn-and-service, volume-cdn, volume-cdn-and-service"),
+        "prices": ("NAME", "a set: {prices} (default: {default_prices})"),
         "cdn_price": ("$", "price of the CDN per gigabyte"),
         "p95_price": ("$", "price of the CDN per Mbit/s (95th percentile) and month, instead of --cdn-price"),
         "fee_hour": ("$", "fee of a P2P service per viewer-hour"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from p2psim.cli.options import add_common, add_raw, add_replications, add_scenario, folder, read_scenario, share, whole
 from p2psim.cli.output import emit, note, print_frame, print_table, warn
-from p2psim.errors import InputError
+from p2psim.errors import InputError, one_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,15 +41,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="do not simulate the same viewers without P2P; metrics relative to http-only are left out",
     )  # fmt: skip
     parser.add_argument(
-        "--intervals", choices=("student", "bootstrap"), default="student",
-        help="intervals: Student's t (jackknife for ratios of totals), or the BCa bootstrap (default student)",
+        "--intervals", metavar="METHOD", default="student",
+        help="intervals: Student's t (jackknife for ratios of totals), or the BCa bootstrap: {methods} "
+        "(default: student)",
     )  # fmt: skip
     stopping = parser.add_argument_group("as many replications as needed")
     stopping.add_argument(
         "--precision", metavar="SHARE", type=share,
         help='add replications until half the interval is at most this share of the mean, for example "2 %%"',
     )  # fmt: skip
-    stopping.add_argument("--metric", default="p2p_ratio", help="metric of --precision (default p2p_ratio)")
+    stopping.add_argument("--metric", default="p2p_ratio", help="metric of --precision: {metrics} (default: p2p_ratio)")
     stopping.add_argument(
         "--most", metavar="N", type=whole(2), default=200, help="maximum number of replications of --precision (200)"
     )
@@ -87,12 +88,14 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _simulated(scenario: "Scenario", arguments: argparse.Namespace) -> "tuple[Results, pd.DataFrame]":
+    from p2psim.analysis.statistics import METHODS
     from p2psim.experiment import simulate
     from p2psim.units import parse_quantity
 
     every = parse_quantity(arguments.every or "10 min", "time")
     if not 0 < every < math.inf:
         raise InputError(f"--every {arguments.every}: a time above 0 is expected")
+    one_of("--intervals", arguments.intervals, METHODS)
     _check_folder(arguments)
     try:
         results = simulate(

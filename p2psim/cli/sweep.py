@@ -36,7 +36,7 @@ _SHOWN = 4
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to the parser."""
-    parser.add_argument("design", metavar="DESIGN", help="path of a TOML file, or name of a bundled design")
+    parser.add_argument("design", metavar="DESIGN", help="path of a TOML file, or name of a bundled design: {designs}")
     parser.add_argument(
         "--replications", metavar="N", type=whole(1), help="replications (default: those of the design)"
     )

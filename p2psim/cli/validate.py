@@ -31,7 +31,7 @@ REPORT = "p2psim-report"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to the parser."""
     parser.add_argument(
-        "--claims", metavar="IDS", default="", help="test only these claims, for example C1,C4 (default: all)"
+        "--claims", metavar="IDS", default="", help="test only these claims, separated by commas (default: {claims})"
     )
     parser.add_argument(
         "--margin",

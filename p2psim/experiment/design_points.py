@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from p2psim.errors import DesignError
+from p2psim.errors import DesignError, one_of
 from p2psim.rng import stream
 from p2psim.scenario.toml_io import canonical_value, kind_of
 from p2psim.units import format_quantity
 
 __all__ = ["METHODS", "Changes", "flat", "grid_points", "listed_points", "sampled_points", "say_changes", "say_value"]
 
+SCALES = ("linear", "log")
 METHODS = ("random", "latin-hypercube", "sobol", "halton")
 _MOST = 100_000
 
@@ -76,8 +77,7 @@ def sampled_points(sample: object, seed: int, canonical: bool) -> list[Changes]:
     if not isinstance(sample, Mapping) or not sample.keys() <= {"method", "count", "factors"}:
         raise DesignError(f"sample = {sample!r}: a table with method, count and factors is expected")
     method, count = sample.get("method", "latin-hypercube"), sample.get("count")
-    if method not in METHODS:
-        raise DesignError(f"sample.method = {method!r}: accepted: {', '.join(METHODS)}")
+    one_of("sample.method", method, METHODS, DesignError)
     if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= _MOST:
         raise DesignError(f"sample.count = {count!r}: a whole number from 1 to {_MOST} is expected")
     factors = flat(sample.get("factors", {}), "sample.factors")
@@ -117,8 +117,7 @@ def _spread(name: str, spec: object, shares: NDArray[np.float64], canonical: boo
         raise DesignError(f"{name} = {dict(spec)!r}: low, high and perhaps scale are expected, or a list of values")
     low, high = (canonical_value(name, spec[end], canonical) for end in ("low", "high"))
     scale = spec.get("scale", "linear")
-    if scale not in ("linear", "log"):
-        raise DesignError(f"{name}: scale = {scale!r}: accepted: linear, log")
+    one_of(f"{name}: scale", scale, SCALES, DesignError)
     numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high))
     if not numbers or not low < high or (scale == "log" and low <= 0):
         raise DesignError(f"{name}: low = {spec['low']!r}, high = {spec['high']!r}: low must be less than high"

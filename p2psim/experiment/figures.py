@@ -1,22 +1,49 @@
 """Figures of results; matplotlib is imported when the first one is drawn."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
 from p2psim.analysis.steady_state import welch
+from p2psim.scenario import Scenario
 
 if TYPE_CHECKING:
-    from p2psim.experiment.results import Results
+    import networkx as nx
 
-__all__ = ["Figures"]
+__all__ = ["Figures", "Tables"]
+
+
+class Tables(Protocol):
+    """What is drawn: tables of replications, as `p2psim.experiment.results.Results` has them."""
+
+    @property
+    def scenario(self) -> Scenario:
+        """Scenario of the replications."""
+
+    @property
+    def viewers(self) -> pd.DataFrame:
+        """One row per viewer and replication."""
+
+    @property
+    def timeline(self) -> pd.DataFrame:
+        """One row per second and replication."""
+
+    @property
+    def segments(self) -> pd.DataFrame:
+        """One row per segment, viewer and replication."""
+
+    def graph(self, at: float, replication: int = 0) -> "nx.Graph[str]":
+        """Return the swarm at a time."""
+
+    def warmup(self, quantity: str = "p2p_ratio") -> float:
+        """Seconds from the start to cut in a study of the steady state."""
 
 
 class Figures:
     """Figures of `Results`; each method returns the axes, and draws on `ax` if it is given."""
 
-    def __init__(self, results: "Results") -> None:
+    def __init__(self, results: Tables) -> None:
         self._results = results
 
     def timeline(self, ax: Any = None) -> Any:

@@ -65,10 +65,7 @@ def sweep(
         does not answer.
     """
     plan = design if isinstance(design, Design) else Design.load(design)
-    if sum(choice is not None for choice in (jobs, executor, dask)) > 1:
-        raise InputError("pass only one of jobs, executor, dask")
-    if jobs is not None and jobs < 1:
-        raise InputError(f"jobs = {jobs}: at least 1 is needed")
+    _check_place(jobs, executor, dask)
     k, n = (1, 1) if task is None else _part(task)
     if task is not None and out is None:
         raise InputError(f"task {k}/{n}: needs a folder (out) that all tasks share")
@@ -88,6 +85,13 @@ def sweep(
         if result.is_complete:
             result.write(store)
     return result
+
+
+def _check_place(jobs: int | None, executor: Executor | None, dask: str | None) -> None:
+    if sum(choice is not None for choice in (jobs, executor, dask)) > 1:
+        raise InputError("pass only one of jobs, executor, dask")
+    if jobs is not None and jobs < 1:
+        raise InputError(f"jobs = {jobs}: at least 1 is needed")
 
 
 def gathered(design: Design, store: Store) -> "Sweep":

@@ -17,7 +17,6 @@ from p2psim.scenario.model import (
     Policy,
     Regions,
     Relay,
-    Scenario,
     Stream,
     Tracker,
     Viewers,
@@ -25,6 +24,7 @@ from p2psim.scenario.model import (
 from p2psim.scenario.nat_kinds import NAT_KINDS
 from p2psim.scenario.population import Population, populate
 from p2psim.scenario.presets import DATA, bundled
+from p2psim.scenario.scenario import Scenario
 
 __all__ = [
     "DATA",

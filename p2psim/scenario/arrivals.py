@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from p2psim.rng import stream
-from p2psim.scenario.model import Scenario, Viewers
+from p2psim.scenario.model import Viewers
+from p2psim.scenario.scenario import Scenario
 
 __all__ = ["arrival_shape", "arrival_times", "viewing_times"]
 

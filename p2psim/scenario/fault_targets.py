@@ -3,8 +3,8 @@
 import numpy as np
 
 from p2psim.rng import stream
-from p2psim.scenario.model import Scenario
 from p2psim.scenario.population import Population
+from p2psim.scenario.scenario import Scenario
 
 __all__ = ["victims"]
 

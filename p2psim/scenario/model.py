@@ -1,13 +1,13 @@
 """Scenario records: frozen dataclasses in canonical units, each field with its rules and the reason of its default.
 
-Presets (access profiles, NAT mixes) are named here and resolved in `p2psim.scenario.presets`. The viewers of a scenario
-and a seed are drawn in `p2psim.scenario.population`.
+`p2psim.scenario.scenario.Scenario` adds reading, changing and writing to these records. Presets (access profiles, NAT
+mixes) are named here and resolved in `p2psim.scenario.presets`. The viewers of a scenario and a seed are drawn in
+`p2psim.scenario.population`.
 """
 
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 from p2p_tracker.config.options import TrackerOptions
@@ -38,7 +38,7 @@ __all__ = [
     "Policy",
     "Regions",
     "Relay",
-    "Scenario",
+    "ScenarioRecord",
     "Stream",
     "Tracker",
     "Viewers",
@@ -271,7 +271,7 @@ class Player:
 
 @by_name
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
+class ScenarioRecord:
     """Everything that a run depends on, except its seed."""
 
     name: str = "unnamed"
@@ -313,29 +313,3 @@ class Scenario:
             ):
                 instead = f"Scenario().replace({{'{name}.…': …}}) sets one of its fields"
                 raise ScenarioError(f"{name} = {value!r}: a section is expected; {instead}")
-
-    def replace(self, changes: Mapping[str, object] | None = None, /, **more: object) -> "Scenario":
-        """Return a changed copy; names are dotted (``"nat.mix"``), values in canonical units or texts with a unit."""
-        from p2psim.scenario.toml_io import replaced
-
-        return replaced(self, {**(changes or {}), **more})
-
-    @staticmethod
-    def load(path: str | Path) -> "Scenario":
-        """Read a TOML file; raises ScenarioError with one line that names the value at fault."""
-        from p2psim.scenario.toml_io import load
-
-        return load(path)
-
-    def to_toml(self) -> str:
-        """Return TOML text that `load` reads back to an equal scenario."""
-        from p2psim.scenario.toml_io import to_toml
-
-        return to_toml(self)
-
-    @property
-    def digest(self) -> str:
-        """Hash of everything that changes results, so not of name and description."""
-        from p2psim.scenario.toml_io import digest
-
-        return digest(self)

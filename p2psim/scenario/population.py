@@ -15,10 +15,11 @@ from scipy.special import ndtri
 
 from p2psim.rng import stream
 from p2psim.scenario.arrivals import arrival_times, viewing_times
-from p2psim.scenario.model import Scenario, Viewers
+from p2psim.scenario.model import Viewers
 from p2psim.scenario.nat_kinds import NAT_KINDS
 from p2psim.scenario.presets import DESKTOP, MOBILE, access_profiles, crypto_rates, nat_mixes
 from p2psim.scenario.roles import FREE_RIDER, ROLES, SHARES
+from p2psim.scenario.scenario import Scenario
 
 __all__ = [
     "CLEAN",

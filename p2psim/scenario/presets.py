@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from p2psim.errors import ScenarioError, no_such
 from p2psim.scenario.nat_kinds import NAT_KINDS
@@ -13,6 +14,7 @@ from p2psim.units import parse_quantity
 __all__ = [
     "ABOUT_PRESET",
     "DATA",
+    "DEFAULT_PRICES",
     "DESKTOP",
     "MOBILE",
     "AccessProfile",
@@ -21,9 +23,12 @@ __all__ = [
     "bundled",
     "crypto_rates",
     "former_preset_names",
+    "ladders",
     "nat_mixes",
     "nat_sources",
     "places",
+    "profiles",
+    "read_presets",
     "section_presets",
 ]
 
@@ -35,6 +40,10 @@ DATA = _PACKAGE / "data" if (_PACKAGE / "data").is_dir() else _PACKAGE.parent / 
 DESKTOP, MOBILE = "desktop", "mobile"
 """Classes of devices (data/presets/devices.toml) that more than their processor tells apart: the first watches behind
 an access link of the custom profile, the second keeps fewer segments."""
+
+
+DEFAULT_PRICES = "cloud-cdn"
+"""Set of data/presets/prices.toml of a plan that names none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +70,7 @@ class Place:
 def access_profiles() -> Mapping[str, AccessProfile | None]:
     """Access profiles by name; `custom` is None, as the scenario describes it."""
     profiles: dict[str, AccessProfile | None] = {}
-    for name, row in _read("access").items():
+    for name, row in read_presets("access").items():
         profiles[name] = (
             AccessProfile(
                 uplink=parse_quantity(str(row["uplink"]), "rate"),
@@ -76,10 +85,15 @@ def access_profiles() -> Mapping[str, AccessProfile | None]:
     return profiles
 
 
+def profiles() -> list[str]:
+    """Names of the access profiles that data/presets/access.toml describes."""
+    return [name for name, profile in access_profiles().items() if profile is not None]
+
+
 @cache
 def nat_mixes() -> Mapping[str, tuple[float, ...]]:
     """NAT mixes by name: the share of each of NAT_KINDS; raises ScenarioError for a kind that does not exist."""
-    mixes = _read("nat")
+    mixes = read_presets("nat")
     for name, row in mixes.items():
         for kind in row.keys() - {"source", *NAT_KINDS}:
             raise ScenarioError(f"data/presets/nat.toml: {name}.{kind}: {no_such('kind of NAT', kind, NAT_KINDS)}")
@@ -89,13 +103,13 @@ def nat_mixes() -> Mapping[str, tuple[float, ...]]:
 @cache
 def nat_sources() -> Mapping[str, str]:
     """Sources of the NAT mixes by name."""
-    return {name: str(row.get("source", "")) for name, row in _read("nat").items()}
+    return {name: str(row.get("source", "")) for name, row in read_presets("nat").items()}
 
 
 @cache
 def crypto_rates() -> Mapping[str, float]:
     """Rates at which the processors of the device classes encrypt and decrypt, bytes/s."""
-    return {name: parse_quantity(str(row["crypto"]), "rate") for name, row in _read("devices").items()}
+    return {name: parse_quantity(str(row["crypto"]), "rate") for name, row in read_presets("devices").items()}
 
 
 @cache
@@ -105,7 +119,7 @@ def places() -> Mapping[str, Place]:
         name: Place(
             latitude=float(str(row["latitude"])), longitude=float(str(row["longitude"])), source=str(row["source"])
         )
-        for name, row in _read("places").items()
+        for name, row in read_presets("places").items()
     }
 
 
@@ -113,7 +127,12 @@ def places() -> Mapping[str, Place]:
 def section_presets(section: str) -> Mapping[str, Mapping[str, object]]:
     """Return the presets of a scenario's section: name → fields as in TOML, and keys of ABOUT_PRESET."""
     path = DATA / "presets" / "sections" / f"{section}.toml"
-    return _read(f"sections/{section}") if path.exists() else {}
+    return read_presets(f"sections/{section}") if path.exists() else {}
+
+
+def ladders() -> Mapping[str, Any]:
+    """Bitrates of ladders by name: the presets of [stream] that have some."""
+    return {name: row["ladder"] for name, row in section_presets("stream").items() if "ladder" in row}
 
 
 ABOUT_PRESET = ("source", "former")
@@ -134,6 +153,8 @@ def bundled(kind: str) -> list[Path]:
     return sorted(folder.glob("*.toml"))
 
 
-def _read(name: str) -> Mapping[str, Mapping[str, object]]:
+@cache
+def read_presets(name: str) -> Mapping[str, Mapping[str, Any]]:
+    """Return the tables of a file of data/presets by name."""
     with (DATA / "presets" / f"{name}.toml").open("rb") as file:
         return tomllib.load(file)

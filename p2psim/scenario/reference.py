@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from p2psim.scenario.faults import Fault
-from p2psim.scenario.model import Scenario
+from p2psim.scenario.model import ScenarioRecord
 from p2psim.scenario.nat_kinds import KINDS
 from p2psim.scenario.presets import access_profiles, nat_sources, section_presets
 from p2psim.scenario.records import field_rules
@@ -31,8 +31,8 @@ are accepted in this version, with a warning.
 
 def reference() -> str:
     """Return the page."""
-    parts = [_HEAD, "## Run\n", *_table("", Scenario, sections=False)]
-    for entry in dataclasses.fields(Scenario):
+    parts = [_HEAD, "## Run\n", *_table("", ScenarioRecord, sections=False)]
+    for entry in dataclasses.fields(ScenarioRecord):
         kind: Any = entry.type
         if dataclasses.is_dataclass(kind) and isinstance(kind, type):
             parts += [

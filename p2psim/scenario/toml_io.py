@@ -10,11 +10,11 @@ import typing
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from p2psim.errors import ScenarioError, UnitError, no_such, one_of, warn_renamed
 from p2psim.scenario.former_names import present_name, present_names
-from p2psim.scenario.model import SCHEMA, Scenario
+from p2psim.scenario.model import SCHEMA, ScenarioRecord
 from p2psim.scenario.policy import COMMON_OPTIONS, Policy
 from p2psim.scenario.presets import ABOUT_PRESET, bundled, former_preset_names, section_presets
 from p2psim.scenario.records import field_rules, former_names
@@ -24,8 +24,11 @@ from p2psim.units import format_quantity, parse_quantity
 __all__ = ["canonical_value", "digest", "kind_of", "load", "parse", "replaced", "spelled_default", "to_toml"]
 
 
-def load(path: object, recorded: bool = False) -> Scenario:
-    """Read a scenario file, or a bundled scenario by its name; `recorded` as for `parse`."""
+S = TypeVar("S", bound=ScenarioRecord)
+
+
+def load(path: object, kind: type[S], recorded: bool = False) -> S:
+    """Read a scenario file, or a bundled scenario by its name; `kind` and `recorded` as for `parse`."""
     if not isinstance(path, str | Path):
         raise ScenarioError(f"a scenario's path or bundled name is expected, not a {type(path).__name__}")
     file = _located(path)
@@ -34,14 +37,16 @@ def load(path: object, recorded: bool = False) -> Scenario:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise ScenarioError(f"{path}: cannot be read ({reason}); give the path of a scenario in TOML") from None
-    return parse(text, str(path), recorded)
+    return parse(text, kind, str(path), recorded)
 
 
-def parse(text: str, origin: str = "scenario", recorded: bool = False) -> Scenario:
+def parse(text: str, kind: type[S], origin: str = "scenario", recorded: bool = False) -> S:
     """Read a scenario from TOML text.
 
     Parameters
     ----------
+    kind
+        Class of the scenario that is returned.
     origin
         Name of the text in messages.
     recorded
@@ -55,7 +60,8 @@ def parse(text: str, origin: str = "scenario", recorded: bool = False) -> Scenar
     if schema != SCHEMA:
         raise ScenarioError(f"{origin}: schema = {schema!r} is not known; this version reads {SCHEMA}")
     try:
-        return check(_build(Scenario, present_names(Scenario, data, quiet=recorded), ""))
+        record: S = _build(kind, present_names(kind, data, quiet=recorded), "")
+        return check(record)
     except ScenarioError as error:
         raise ScenarioError(f"{origin}: {error}") from None
 
@@ -72,18 +78,18 @@ def _located(path: str | Path) -> Path:
     return known[file.name]
 
 
-def replaced(scenario: Scenario, changes: Mapping[str, object], canonical: bool = True) -> Scenario:
+def replaced(scenario: S, changes: Mapping[str, object], canonical: bool = True) -> S:
     """Return a changed scenario; with `canonical`, numbers without unit are in canonical units, otherwise refused."""
     for given, value in changes.items():
-        dotted = present_name(Scenario, given)
+        dotted = present_name(ScenarioRecord, given)
         scenario = _replace(scenario, dotted.split("."), value, dotted, canonical)
     return check(scenario)
 
 
 def kind_of(dotted: str) -> Any:
     """Type of a field; raises ScenarioError for an unknown name."""
-    kind: Any = Scenario
-    for name in present_name(Scenario, dotted).split("."):
+    kind: Any = ScenarioRecord
+    for name in present_name(ScenarioRecord, dotted).split("."):
         hints = typing.get_type_hints(kind, include_extras=True) if dataclasses.is_dataclass(kind) else {}
         if name not in hints:
             raise ScenarioError(_unknown(dotted, hints, kind if hints else None))
@@ -97,7 +103,7 @@ def canonical_value(dotted: str, value: object, canonical: bool = False) -> Any:
     return _convert(kind, present_names(kind, value, dotted), dotted, canonical)
 
 
-def to_toml(scenario: Scenario) -> str:
+def to_toml(scenario: ScenarioRecord) -> str:
     """Return a scenario as TOML, without the fields that are at their defaults."""
     lines = [f"schema = {SCHEMA}"]
     sections: list[str] = []
@@ -119,7 +125,7 @@ def spelled_default(record: Any, name: str) -> str:
     return _spell(_hints(record)[name], _default(record(), name))
 
 
-def digest(scenario: Scenario) -> str:
+def digest(scenario: ScenarioRecord) -> str:
     """Hash of what changes results: every field that is not at its default, except name and description.
 
     So a scenario keeps its digest when later versions add fields; renamed fields are hashed by their former names.

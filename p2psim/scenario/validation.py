@@ -9,13 +9,13 @@ import math
 import typing
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 from p2p_tracker.core.matching import STRATEGIES
 
 from p2psim.errors import ScenarioError, one_of
-from p2psim.scenario.model import Scenario, Viewers
+from p2psim.scenario.model import ScenarioRecord, Viewers
 from p2psim.scenario.nat_kinds import NAT_KINDS
 from p2psim.scenario.policy_validation import check_policy
 from p2psim.scenario.presets import access_profiles, crypto_rates, nat_mixes, places
@@ -34,7 +34,10 @@ _STEADY = ("poisson", "flash", "diurnal")
 """Arrivals around a steady state, which need a finite mean viewing time."""
 
 
-def check(scenario: Scenario) -> Scenario:
+S = TypeVar("S", bound=ScenarioRecord)
+
+
+def check(scenario: S) -> S:
     """Return the scenario, or raise ScenarioError."""
     _check_numbers(scenario, "")
     for refused, why in _refusals(scenario):
@@ -84,12 +87,12 @@ def _check_number(name: str, value: float, kind: Any, rules: FieldRules) -> None
         raise ScenarioError(f"{name} = {value:g}: a share between 0 and 1 is expected")
 
 
-def _refusals(scenario: Scenario) -> list[tuple[bool, str]]:
+def _refusals(scenario: ScenarioRecord) -> list[tuple[bool, str]]:
     """Return what fields together make impossible: whether it is so in this scenario, and the message."""
     return [*_run_refusals(scenario), *_viewer_refusals(scenario.viewers), *_delivery_refusals(scenario)]
 
 
-def _run_refusals(scenario: Scenario) -> list[tuple[bool, str]]:
+def _run_refusals(scenario: ScenarioRecord) -> list[tuple[bool, str]]:
     stream = scenario.stream
     held = stream.playlist_segments * stream.segment
     return [
@@ -146,7 +149,7 @@ def _viewer_refusals(viewers: Viewers) -> list[tuple[bool, str]]:
     ]
 
 
-def _delivery_refusals(scenario: Scenario) -> list[tuple[bool, str]]:
+def _delivery_refusals(scenario: ScenarioRecord) -> list[tuple[bool, str]]:
     return [
         (
             scenario.channels.count == 1 and not math.isinf(scenario.channels.mean_time_on_channel),
@@ -174,11 +177,11 @@ def _delivery_refusals(scenario: Scenario) -> list[tuple[bool, str]]:
     ]
 
 
-def _capacity(scenario: Scenario) -> float:
+def _capacity(scenario: ScenarioRecord) -> float:
     return scenario.origin.rate if scenario.cdn.edges == "none" else scenario.cdn.rate
 
 
-def _check_memory(scenario: Scenario) -> None:
+def _check_memory(scenario: ScenarioRecord) -> None:
     viewers = scenario.viewers
     expected = float(viewers.count)
     if viewers.arrivals in _STEADY:
@@ -191,7 +194,7 @@ def _check_memory(scenario: Scenario) -> None:
         )
 
 
-def _check_mixtures(scenario: Scenario) -> None:
+def _check_mixtures(scenario: ScenarioRecord) -> None:
     """Check every name that data or the tracker list, and that mixtures have known names and add up to 1."""
     if scenario.nat.mix not in nat_mixes():
         one_of("nat.mix", scenario.nat.mix, nat_mixes(), ScenarioError)
@@ -230,7 +233,7 @@ def _check_sum(where: str, shares: Sequence[float]) -> None:
         raise ScenarioError(f"{where} adds up to {sum(shares):g}: the shares must add up to 1")
 
 
-def _check_ladder(scenario: Scenario) -> None:
+def _check_ladder(scenario: ScenarioRecord) -> None:
     ladder = scenario.stream.ladder
     for lower, higher in pairwise(ladder):
         if higher <= lower:
@@ -240,7 +243,7 @@ def _check_ladder(scenario: Scenario) -> None:
         raise ScenarioError(f"stream.ladder has {len(ladder)} bitrates: at most {MAX_LEVELS}")
 
 
-def _check_faults(scenario: Scenario) -> None:
+def _check_faults(scenario: ScenarioRecord) -> None:
     for i, fault in enumerate(scenario.faults):
         if fault.at >= scenario.duration:
             raise ScenarioError(
@@ -258,7 +261,7 @@ def _check_faults(scenario: Scenario) -> None:
             raise ScenarioError(f"faults[{i}].region = {fault.region!r}: no place of the audience; accepted: {known}")
 
 
-def _field(scenario: Scenario, dotted: str) -> float:
+def _field(scenario: ScenarioRecord, dotted: str) -> float:
     section, name = dotted.split(".")
     number: float = getattr(getattr(scenario, section), name)
     return number

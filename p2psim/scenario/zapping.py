@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from p2psim.rng import stream
-from p2psim.scenario.model import Scenario
 from p2psim.scenario.population import channel_shares
+from p2psim.scenario.scenario import Scenario
 
 __all__ = ["channel_names", "itinerary", "next_channel", "zapping_stream"]
 

@@ -14,12 +14,12 @@ import io
 import json
 import pickle
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
+from typing import IO, Any, Protocol, TypeVar, cast
 
 import numpy as np
 import p2p_tracker
@@ -29,12 +29,17 @@ from p2psim.errors import CheckpointError
 from p2psim.simulation.control.clock import Clock
 from p2psim.trace.atomic_files import PARTIAL_SUFFIX, atomic_write
 
-if TYPE_CHECKING:
-    from p2psim.simulation.run import Run, Simulation
-
-__all__ = ["Checkpoint", "fingerprint", "read_run", "read_state", "write_run", "write_state"]
+__all__ = ["Checkpoint", "UnderWay", "fingerprint", "read_saved", "write_run", "write_state"]
 
 T = TypeVar("T")
+
+
+class UnderWay(Protocol):
+    """A run that is not over, for example `p2psim.simulation.run.Simulation`."""
+
+    @property
+    def now(self) -> float:
+        """Simulated seconds so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,42 +58,42 @@ _KIND = "p2psim checkpoint"
 @cache
 def fingerprint() -> str:
     """Hash of all code that a result depends on: only equal code continues a run to the same bits."""
-    package = Path(__file__).parents[1]
     found = hashlib.sha256()
     for name in ("numpy", "numba", "simpy", "scipy"):
         found.update(f"{name} {version(name)}\n".encode())
-    tracker = Path(p2p_tracker.__file__).parent
-    for folder in (*(package / name for name in ("policy", "network", "simulation", "scenario", "trace")), tracker):
-        for path in sorted(folder.rglob("*.py")):
-            found.update(path.read_bytes())
-    for name in ("rng.py", "bundle.py", "compiled.py", "numba_internals.py"):
-        found.update((package / name).read_bytes())
+    for path in _sources():
+        found.update(path.read_bytes())
     return found.hexdigest()[:16]
 
 
-def write_state(simulation: "Simulation", path: str | Path) -> None:
+def _sources() -> Iterator[Path]:
+    """Return every file with code that a result depends on."""
+    package = Path(__file__).parents[1]
+    yield from sorted(package.glob("*.py"))
+    folders = [package / name for name in ("policy", "network", "player", "simulation", "scenario", "trace", "wire")]
+    for folder in (*folders, Path(p2p_tracker.__file__).parent):
+        yield from sorted(folder.rglob("*.py"))
+
+
+def write_state(simulation: UnderWay, path: str | Path) -> None:
     """Save a run under way; raises CheckpointError where part of it is no data."""
-    control = simulation.control
-    _write(simulation, Path(path), lambda file: _Pickler(file, 5), at=float(control.env.now))
+    _write(simulation, Path(path), lambda file: _Pickler(file, 5), at=simulation.now)
 
 
-def read_state(path: str | Path) -> "Simulation":
-    """Restore a run under way; raises CheckpointError for a file that is none, damaged, or of other code."""
-    from p2psim.simulation.run import Simulation
-
-    return _read(Path(path), Simulation)
-
-
-def write_run(made: "Run", path: str | Path) -> None:
+def write_run(made: object, path: str | Path) -> None:
     """Save a finished run."""
     _write(made, Path(path), lambda file: pickle.Pickler(file, protocol=5))
 
 
-def read_run(path: str | Path) -> "Run":
-    """Read a finished run; raises CheckpointError for a file that is none, damaged, or of other code."""
-    from p2psim.simulation.run import Run
+def read_saved(path: str | Path, kind: type[T]) -> T:
+    """Restore what was saved, an object of the class `kind`.
 
-    return _read(Path(path), Run)
+    Raises
+    ------
+    CheckpointError
+        For a file that is none, damaged, of other code, or holds something else.
+    """
+    return _read(Path(path), kind)
 
 
 def _write(content: object, target: Path, pickler: Callable[[IO[bytes]], Any], **more: object) -> None:

@@ -16,7 +16,8 @@ from p2psim.rng import kernel_streams
 from p2psim.scenario import Population, Scenario, populate
 from p2psim.scenario.population import viewer_name
 from p2psim.simulation import tables
-from p2psim.simulation.checkpoint import Checkpoint, read_state, write_state
+from p2psim.simulation.checkpoint import Checkpoint, read_saved, write_state
+from p2psim.simulation.control import faults, hybrid
 from p2psim.simulation.control.control import Control
 from p2psim.simulation.kernel.announcements import CONSENT_EXPIRES
 from p2psim.simulation.kernel.event_queue import BLOCK
@@ -129,7 +130,7 @@ def _saved(
 ) -> "Simulation | None":
     if not checkpoint.path.exists():
         return None
-    simulation = read_state(checkpoint.path)
+    simulation = read_saved(checkpoint.path, Simulation)
     control = simulation.control
     found = (control.scenario.digest, control.seed, control.replication, control.keep)
     if found != (scenario.digest, seed, replication, events):
@@ -148,8 +149,15 @@ class Simulation:
         people = populate(scenario, *(viewers or (seed, replication)))
         plane = _plane(scenario, people, seed, replication, events)
         self.control = Control(scenario, people, plane, seed, replication, keep=events)
+        hybrid.schedule(self.control)
+        faults.schedule(self.control)
         self._pages: dict[str, list[np.ndarray[Any, Any]]] = {name: [] for name in _LOGS}
         start_clock(self.control.plane)
+
+    @property
+    def now(self) -> float:
+        """Seconds that are simulated."""
+        return float(self.control.env.now)
 
     def turn(
         self, end: float, progress: Callable[[float], None] | None = None, checkpoint: Checkpoint | None = None

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from p2psim.errors import ScenarioError, TraceError
 from p2psim.scenario import Scenario, bundled
-from p2psim.scenario.toml_io import load as load_scenario
+from p2psim.scenario.scenario import load as load_scenario
 from p2psim.trace.atomic_files import replace_folder
 from p2psim.trace.manifest import FORMAT, Manifest
 from p2psim.trace.schema import TABLES, Column, required_columns

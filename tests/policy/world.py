@@ -16,6 +16,7 @@ from p2psim.policy.interface import options
 from p2psim.policy.state.bandwidth import Bandwidth
 from p2psim.rng import constant_streams
 from p2psim.scenario.policy import Policy
+from p2psim.testbed.loader_config import LoaderConfig
 from p2psim.testbed.peer.interfaces import FetchEvents
 from p2psim.testbed.peer.loader import Loader
 from p2psim.testbed.peer.qualities import Qualities
@@ -488,13 +489,15 @@ class World:
             ),
             notes,
             constant_streams(params.get("random", 0.5), 1)[0],
-            uploads=not policy.isP2PUploadDisabled,
-            max_message_size=policy.webRtcMaxMessageSize,
-            storage=policy.storage_limit(mobile=False),
-            page_opened_at=0.0,
-            meters=self._meters,
-            capacity=self.capacity,
-            upstream_faults=True,
+            LoaderConfig(
+                uploads=not policy.isP2PUploadDisabled,
+                max_message_size=policy.webRtcMaxMessageSize,
+                storage=policy.storage_limit(mobile=False),
+                page_opened_at=0.0,
+                meters=self._meters,
+                capacity=self.capacity,
+                upstream_faults=True,
+            ),
             page=self._page,
             predecessor=predecessor,
         )

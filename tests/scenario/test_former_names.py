@@ -16,7 +16,8 @@ from p2psim.experiment import Design
 from p2psim.scenario import Fault, Scenario, Stream, bundled
 from p2psim.scenario.presets import former_preset_names, section_presets
 from p2psim.scenario.records import former_names
-from p2psim.scenario.toml_io import canonical_value, kind_of, parse
+from p2psim.scenario.scenario import parse
+from p2psim.scenario.toml_io import canonical_value, kind_of
 from p2psim.trace import Trace
 
 SECTIONS: dict[str, Any] = {

@@ -74,7 +74,7 @@ def test_a_row_is_all_that_a_new_kind_needs(tmp_path: Path) -> None:
 
 
 def test_a_mix_with_an_unknown_kind_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(presets, "_read", lambda _: {"mine": {"symetric": 1.0}})
+    monkeypatch.setattr(presets, "read_presets", lambda _: {"mine": {"symetric": 1.0}})
     presets.nat_mixes.cache_clear()
     with pytest.raises(
         ScenarioError, match=r"nat\.toml: mine\.symetric: no such kind of NAT; did you mean 'symmetric'"

@@ -3,7 +3,7 @@
 import pytest
 
 from p2psim.errors import ScenarioError
-from p2psim.scenario.toml_io import parse
+from p2psim.scenario.scenario import parse
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from p2psim.errors import ScenarioError
 from p2psim.scenario import DATA, Scenario
 from p2psim.scenario.presets import access_profiles, crypto_rates, nat_mixes, places, section_presets
-from p2psim.scenario.toml_io import parse
+from p2psim.scenario.scenario import parse
 
 
 def test_every_preset_names_its_source() -> None:

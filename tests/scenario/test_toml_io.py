@@ -11,7 +11,8 @@ from p2p_tracker.core.matching import STRATEGIES
 
 from p2psim.errors import InputError, ScenarioError
 from p2psim.scenario import Scenario, bundled
-from p2psim.scenario.toml_io import parse, replaced
+from p2psim.scenario.scenario import parse
+from p2psim.scenario.toml_io import replaced
 
 positive = st.floats(0.01, 1e9, allow_nan=False)
 share = st.floats(0, 1)

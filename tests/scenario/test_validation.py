@@ -6,7 +6,7 @@ import pytest
 
 from p2psim.errors import ScenarioError
 from p2psim.scenario import Fault, Scenario
-from p2psim.scenario.toml_io import parse
+from p2psim.scenario.scenario import parse
 from p2psim.scenario.validation import check
 
 

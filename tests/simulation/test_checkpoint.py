@@ -5,9 +5,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Generator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import grimp
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,8 +17,8 @@ import simpy
 
 from p2psim.errors import CheckpointError
 from p2psim.scenario import Scenario
-from p2psim.simulation import Checkpoint, Control, Run, Simulation, run
-from p2psim.simulation.checkpoint import read_state, write_state
+from p2psim.simulation import Checkpoint, Control, Run, Simulation, checkpoint, run
+from p2psim.simulation.checkpoint import read_saved, write_state
 
 CHURN = Scenario(name="churn").replace(
     {
@@ -75,7 +77,7 @@ def test_a_restored_run_ends_as_an_uninterrupted_one(
     begun = Simulation(scenario, 5, 2, events)
     begun.turn(at)
     write_state(begun, tmp_path / "state")
-    restored = read_state(tmp_path / "state")
+    restored = read_saved(tmp_path / "state", Simulation)
     restored.turn(scenario.duration)
     assert_same(restored.result(), whole)
     begun.turn(scenario.duration)  # to have been saved changes nothing
@@ -95,7 +97,7 @@ def test_a_restored_run_can_be_saved_again(tmp_path: Path) -> None:
     for at in range(10, 120, 10):
         simulation.turn(float(at))
         write_state(simulation, tmp_path / "state")
-        simulation = read_state(tmp_path / "state")
+        simulation = read_saved(tmp_path / "state", Simulation)
     simulation.turn(CHURN.duration)
     assert_same(simulation.result(), run(CHURN, seed=1, events=True))
 
@@ -104,7 +106,7 @@ def test_arrays_that_were_windows_are_windows_again(tmp_path: Path) -> None:
     simulation = Simulation(CHURN, 1, 0, events=False)
     simulation.turn(30.0)
     write_state(simulation, tmp_path / "state")
-    control = read_state(tmp_path / "state").control
+    control = read_saved(tmp_path / "state", Simulation).control
     assert np.shares_memory(control._states, control.plane.seat)
     control.plane.seat["state"][3] = 6
     assert control._states[3] == 6
@@ -181,13 +183,13 @@ def test_damage_is_found(tmp_path: Path) -> None:
     for damaged in (whole[:-1], whole[: len(whole) // 2], whole[:900] + bytes([whole[900] ^ 1]) + whole[901:]):
         state.write_bytes(damaged)
         with pytest.raises(CheckpointError, match="damaged"):
-            read_state(state)
+            read_saved(state, Simulation)
     state.write_bytes(b"duration = 10\n")
     with pytest.raises(CheckpointError, match="not a checkpoint"):
-        read_state(state)
+        read_saved(state, Simulation)
     state.write_bytes(whole.replace(b'"fingerprint": "', b'"fingerprint": "0', 1))
     with pytest.raises(CheckpointError, match="another version"):
-        read_state(state)
+        read_saved(state, Simulation)
 
 
 def test_a_state_of_another_run_is_refused(tmp_path: Path) -> None:
@@ -199,3 +201,13 @@ def test_a_state_of_another_run_is_refused(tmp_path: Path) -> None:
             run(CHURN, checkpoint=Checkpoint(tmp_path / "state"), **other)  # type: ignore[arg-type]
     with pytest.raises(CheckpointError, match="another run"):
         run(CHURN.replace({"viewers.count": 31}), seed=1, checkpoint=Checkpoint(tmp_path / "state"))
+
+
+def test_a_fingerprint_is_of_all_code_that_a_run_uses() -> None:
+    used = grimp.build_graph("p2psim", "p2p_tracker", cache_dir=None).find_upstream_modules("p2psim.simulation.run")
+    covered = {path.resolve() for path in checkpoint._sources()}
+    for module in used:
+        origin = find_spec(module)
+        assert origin is not None
+        assert origin.origin is not None
+        assert Path(origin.origin).resolve() in covered, module

@@ -7,17 +7,15 @@ distribution of viewing times.
 import csv
 import heapq
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from p2psim.errors import InputError, one_of
-from p2psim.scenario import DATA
+from p2psim.scenario.presets import read_presets
 from p2psim.units import parse_quantity
 
 __all__ = ["Audience", "channel_sizes", "constant", "draw_stays", "event", "events", "read_csv"]
@@ -76,11 +74,9 @@ def constant(viewers: float, channels: int = 1, zipf: float = 1.0) -> Audience:
     return Audience(name="constant", at=(0.0,), viewers=(float(viewers),), channels=channels, zipf=zipf)
 
 
-@cache
 def events() -> Mapping[str, Mapping[str, object]]:
     """Return the curves of events by name, from data/presets/events.toml."""
-    with (DATA / "presets" / "events.toml").open("rb") as file:
-        return tomllib.load(file)
+    return read_presets("events")
 
 
 def event(name: str, peak: float, channels: int = 1, zipf: float = 1.0) -> Audience:

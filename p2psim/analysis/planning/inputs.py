@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,15 +12,16 @@ from p2psim.analysis.formatting import format_value
 from p2psim.analysis.planning.audience import Audience, constant, event, read_csv
 from p2psim.analysis.planning.tariff import Tariff, tariff
 from p2psim.errors import InputError, one_of
-from p2psim.scenario import DATA, NAT_KINDS, Scenario
-from p2psim.scenario.presets import access_profiles, nat_mixes, section_presets
+from p2psim.scenario import NAT_KINDS, Scenario
+from p2psim.scenario.presets import access_profiles, nat_mixes, profiles, read_presets, section_presets
 from p2psim.units import format_quantity, parse_quantity
 
 __all__ = ["Inputs", "PlanInputs", "countries", "read_inputs"]
 
 LENT = 0.5
 """Share of an uplink used for uploads to peers: an assumption, and therefore one of the varied inputs."""
-VIEWING, SPREAD = 1100.0, 1.4
+_STAYS = Scenario().replace({"viewers.preset": "globosat"}).viewers
+VIEWING, SPREAD = _STAYS.mean_viewing_time, _STAYS.viewing_time_spread
 """Mean seconds that a viewer stays, and their lognormal sigma: preset `globosat` of [viewers]."""
 LEAST_RATE = 100e3 / 8
 """Lowest bitrate that is accepted, bytes/s."""
@@ -185,9 +185,13 @@ class Inputs:
 
 @cache
 def countries() -> Mapping[str, Mapping[str, str]]:
-    """Return the links and NATs of the viewers of each country, from data/presets/countries.toml."""
-    with (DATA / "presets" / "countries.toml").open("rb") as file:
-        return tomllib.load(file)
+    """Return the links and NATs of each country's viewers (data/presets/countries.toml); raises InputError."""
+    rows = read_presets("countries")
+    for name, row in rows.items():
+        for key in ("fixed", "mobile", "nat", "mobile_nat"):
+            known = nat_mixes() if key.endswith("nat") else profiles()
+            one_of(f"data/presets/countries.toml: {name}.{key}", row.get(key), known)
+    return rows
 
 
 def read_inputs(given: PlanInputs) -> Inputs:

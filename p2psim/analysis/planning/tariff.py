@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from p2psim.analysis.prices import prices
+from p2psim.analysis.prices import GIGABYTE, prices
 from p2psim.errors import InputError
+from p2psim.scenario.presets import DEFAULT_PRICES
 
 __all__ = ["Delivered", "Tariff", "break_even_cdn", "break_even_fee", "tariff"]
 
-GIGABYTE, MBIT = 1e9, 1e6 / 8
+MBIT = 1e6 / 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,7 @@ class Delivered:
 
 def tariff(name: str | None = None, **given: float | None) -> Tariff:
     """Return the named prices (data/presets/prices.toml), with the given ones replaced; raises InputError."""
-    base = prices(name or "cloud-cdn")
+    base = prices(name or DEFAULT_PRICES)
     own = {key: price for key, price in given.items() if price is not None}
     if own.get("cdn_gb") and own.get("cdn_mbit"):
         raise InputError(

@@ -34,7 +34,6 @@ from p2psim.rng import stream
 from p2psim.scenario import Population, Scenario
 from p2psim.scenario.population import CLEAN, CRASH, region_names
 from p2psim.scenario.zapping import next_channel, zapping_stream
-from p2psim.simulation.control import faults, hybrid
 from p2psim.simulation.control.clock import Clock
 from p2psim.simulation.control.commands import arrive, change_capacity, cut, cut_all, depart, turn_to
 from p2psim.simulation.control.signalling import Signalling
@@ -73,8 +72,6 @@ class Control:
         self._plan_visits()
         if self._shares:
             self.env.after(TICK, self._keep_house, _PING)
-            hybrid.schedule(self)
-        faults.schedule(self)
 
     signalling: Signalling = field(init=False)
     p2p_on: bool = field(init=False, default=True)

@@ -1,18 +1,14 @@
 """What goes wrong, as happenings on the clock (`p2psim.scenario.faults`)."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from p2psim.scenario.fault_targets import victims
-
-if TYPE_CHECKING:
-    from p2psim.simulation.control.control import Control
+from p2psim.simulation.control.control import Control
 
 __all__ = ["schedule"]
 
 
-def schedule(control: "Control") -> None:
+def schedule(control: Control) -> None:
     """Put all faults of a scenario on the clock."""
     for number, fault in enumerate(control.scenario.faults):
         control.env.after(fault.at, _begin, control, number)
@@ -20,7 +16,7 @@ def schedule(control: "Control") -> None:
             control.env.after(fault.at + fault.duration, _end, control, number)
 
 
-def _begin(control: "Control", number: int) -> None:
+def _begin(control: Control, number: int) -> None:
     fault = control.scenario.faults[number]
     if fault.kind == "tracker":
         control.stop_tracker()
@@ -30,7 +26,7 @@ def _begin(control: "Control", number: int) -> None:
         _weaken(control, number, fault.capacity_left)
 
 
-def _end(control: "Control", number: int) -> None:
+def _end(control: Control, number: int) -> None:
     fault = control.scenario.faults[number]
     if fault.kind == "tracker":
         control.start_tracker()
@@ -40,7 +36,7 @@ def _end(control: "Control", number: int) -> None:
         _weaken(control, number, 1.0)
 
 
-def _weaken(control: "Control", number: int, left: float) -> None:
+def _weaken(control: Control, number: int, left: float) -> None:
     """Let what a fault hits carry the share `left` of what it usually does."""
     fault, scenario = control.scenario.faults[number], control.scenario
     if fault.kind == "origin":

@@ -1,22 +1,18 @@
 """When peers may help a CDN, as happenings on the clock (`p2psim.scenario.cdn.Hybrid`)."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from p2psim.scenario import Hybrid
+from p2psim.simulation.control.control import Control
 from p2psim.simulation.kernel.state import BIN_HTTP, BIN_P2P
-
-if TYPE_CHECKING:
-    from p2psim.simulation.control.control import Control
 
 __all__ = ["schedule"]
 
 
-def schedule(control: "Control") -> None:
+def schedule(control: Control) -> None:
     """Look at time, audience and load now and again, if the scenario makes peer-to-peer depend on them."""
     hybrid = control.scenario.hybrid
-    if hybrid == Hybrid(check_interval=hybrid.check_interval):
+    if hybrid == Hybrid(check_interval=hybrid.check_interval) or not control.scenario.policy.of_stream("main").shares:
         return
     control.p2p_on = False
     if hybrid.min_viewers > 0 or hybrid.min_load > 0:
@@ -27,14 +23,14 @@ def schedule(control: "Control") -> None:
         control.env.after(hybrid.ends, control.switch_p2p, False)
 
 
-def _look(control: "Control") -> None:
+def _look(control: Control) -> None:
     hybrid, now = control.scenario.hybrid, control.env.now
     is_time = hybrid.begins <= now < hybrid.ends
     control.switch_p2p(is_time and len(control.viewers()) >= hybrid.min_viewers and _load(control) >= hybrid.min_load)
     control.env.after(hybrid.check_interval, _look, control)
 
 
-def _load(control: "Control") -> float:
+def _load(control: Control) -> float:
     """What viewers fetched since the last look, from anywhere, as a share of what origin or edges carry.
 
     With what peers sent: else their help would switch it off.

@@ -1,13 +1,10 @@
 """One attempt to fetch a segment over HTTP, with the loader's rules for status, ranges and truncated bodies."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from p2psim.policy.state import HTTP
 from p2psim.testbed.peer.interfaces import Fetcher, Timer
-
-if TYPE_CHECKING:
-    from p2psim.testbed.peer.loader import Loader
+from p2psim.testbed.transfer_owner import TransferOwner
 
 __all__ = ["HttpAttempt"]
 
@@ -15,7 +12,7 @@ __all__ = ["HttpAttempt"]
 class HttpAttempt:
     """From the start of the request to its end; a timer watches over it."""
 
-    def __init__(self, loader: "Loader", segment: int, first_byte: int) -> None:
+    def __init__(self, loader: TransferOwner, segment: int, first_byte: int) -> None:
         self._loader = loader
         self._segment = segment
         self._first_byte = first_byte

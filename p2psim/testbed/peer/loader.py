@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from p2psim.policy.state import HTTP, P2P, Options, commands
-from p2psim.policy.state.bandwidth import Bandwidth, player_figure
-from p2psim.testbed.peer.adversaries import Conduct, Honest
+from p2psim.policy.state.bandwidth import player_figure
+from p2psim.testbed.loader_config import LoaderConfig
 from p2psim.testbed.peer.http_transfer import HttpAttempt
 from p2psim.testbed.peer.interfaces import Channel, Clock, Fetcher, Observer, Timer
 from p2psim.testbed.peer.p2p_transfer import Exchange
 from p2psim.testbed.peer.single_loader import Agent, Command
-from p2psim.wire import MAX_MESSAGE_SIZE, SegmentsAnnouncement
+from p2psim.wire import SegmentsAnnouncement
 
 __all__ = ["Loader"]
 
@@ -25,7 +25,6 @@ SOURCES = {HTTP: "http", P2P: "p2p"}
 
 Delivery = Callable[[bytes, float], None]
 Refusal = Callable[[str], None]
-Validator = Callable[[int, bytes, Callable[[bool], None]], None]
 
 
 @dataclass(slots=True)
@@ -38,10 +37,7 @@ class _Wish:
 class Loader:
     """Loads the segments of one stream for one viewer.
 
-    `validate_p2p` (id, data, verdict) judges segments that came from peers, as a whole or in part, and calls `verdict`
-    now or later; `validate_http` the others. `conduct` decides what peers are told and sent. `answers_unknown` makes it
-    answer requests that it cannot serve, where upstream is silent or sends nothing; `upstream_faults` makes it read and
-    write announcements with 2.3's fault (a full block of 256 ids is lost). `page` lists the loaders of one
+    `page` lists the loaders of one
     viewer, of other qualities or of sound, whose storage is one; `predecessor` loaded another quality so far (see
     `take_over`).
     """
@@ -53,44 +49,33 @@ class Loader:
         fetcher: Fetcher,
         observer: Observer,
         random: NDArray[np.int64],
+        config: LoaderConfig | None = None,
         *,
-        uploads: bool = True,
-        max_message_size: int = MAX_MESSAGE_SIZE,
-        capacity: int = 512,
-        neighbours: int = 64,
-        storage: float = math.inf,
-        page_opened_at: float | None = None,
-        meters: tuple[Bandwidth, Bandwidth] | None = None,
-        validate_p2p: Validator | None = None,
-        validate_http: Validator | None = None,
-        conduct: Conduct | None = None,
-        name: str = "",
-        answers_unknown: bool = False,
-        upstream_faults: bool = False,
         page: "list[Loader] | None" = None,
         predecessor: "Loader | None" = None,
     ) -> None:
+        config = config or LoaderConfig()
         self.options, self.clock, self.observer = options, clock, observer
-        self.uploads, self.max_message_size, self.answers_unknown = uploads, max_message_size, answers_unknown
+        self.uploads, self.max_message_size = config.uploads, config.max_message_size
+        self.answers_unknown, self.upstream_faults = config.answers_unknown, config.upstream_faults
         self.agent = Agent(
             options,
             random,
             now=clock.now(),
-            capacity=capacity,
-            neighbours=neighbours,
-            uploads=uploads,
-            storage=storage,
-            page_opened_at=page_opened_at,
-            meters=meters,
-            name=name,
+            capacity=config.capacity,
+            neighbours=config.neighbours,
+            uploads=config.uploads,
+            storage=config.storage,
+            page_opened_at=config.page_opened_at,
+            meters=config.meters,
+            name=config.name,
         )
-        self.upstream_faults = upstream_faults
         self.storage: dict[int, bytes] = {}
         self.level_bitrate = 0.0
         self.level_changed_at = float("-inf")
         self._fetcher = fetcher
-        self._validators = {P2P: validate_p2p, HTTP: validate_http}
-        self._conduct = conduct or Honest()
+        self._validators = {P2P: config.validate_p2p, HTTP: config.validate_http}
+        self._conduct = config.conduct
         self._from_peers: set[int] = set()
         self._partial: dict[int, bytearray] = {}
         self._http: dict[int, HttpAttempt] = {}

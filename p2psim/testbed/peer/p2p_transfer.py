@@ -4,11 +4,13 @@ Download: IDLE → request sent → header came → bytes → completed. The oth
 the viewer.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from p2psim.policy.state import P2P
-from p2psim.testbed.peer.interfaces import Channel, Timer
+from p2psim.testbed.peer.interfaces import Channel, Observer, Timer
+from p2psim.testbed.transfer_owner import TransferOwner
 from p2psim.wire import (
     CancelSegmentRequest,
     Command,
@@ -24,12 +26,49 @@ from p2psim.wire import (
     is_command,
 )
 
-if TYPE_CHECKING:
-    from p2psim.testbed.peer.loader import Loader
-
-__all__ = ["Exchange"]
+__all__ = ["Exchange", "ExchangeOwner"]
 
 _REQUEST_IDS = 1000
+
+
+class ExchangeOwner(TransferOwner, Protocol):
+    """What an exchange needs of its loader: what it stores and how it answers, beside what all transfers need."""
+
+    @property
+    def observer(self) -> Observer:
+        """Takes notes of what is sent."""
+
+    @property
+    def storage(self) -> Mapping[int, bytes]:
+        """Stored segments by their ids."""
+
+    @property
+    def uploads(self) -> bool:
+        """Whether peers get segments."""
+
+    @property
+    def answers_unknown(self) -> bool:
+        """Whether requests are answered that cannot be served."""
+
+    @property
+    def upstream_faults(self) -> bool:
+        """Whether announcements are read and written with 2.3's fault."""
+
+    @property
+    def max_message_size(self) -> int:
+        """Bytes of the longest message."""
+
+    def request_pass(self) -> None:
+        """Decide anew, soon."""
+
+    def served(self, segment: int) -> bytes | None:
+        """Bytes to send of a stored segment; None: no answer."""
+
+    def note_waste(self, peer: str, count: int) -> None:
+        """Bytes came that belong to no download."""
+
+    def peer_gone(self, exchange: "Exchange") -> None:
+        """The exchange has ended."""
 
 
 @dataclass(slots=True)
@@ -51,7 +90,7 @@ class _Upload:
 class Exchange:
     """The talk with one peer."""
 
-    def __init__(self, loader: "Loader", channel: Channel) -> None:
+    def __init__(self, loader: ExchangeOwner, channel: Channel) -> None:
         self.peer = channel.peer
         self._loader = loader
         self._channel = channel

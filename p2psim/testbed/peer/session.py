@@ -13,6 +13,7 @@ from p2psim.player import hls_js as rules
 from p2psim.policy.interface import options
 from p2psim.rng import kernel_streams
 from p2psim.scenario.presets import MOBILE
+from p2psim.testbed.loader_config import LoaderConfig
 from p2psim.testbed.peer.adversaries import CONDUCTS
 from p2psim.testbed.peer.config import Surroundings, ViewerPlan
 from p2psim.testbed.peer.connection import Links
@@ -22,7 +23,7 @@ from p2psim.testbed.peer.ice import ice_servers
 from p2psim.testbed.peer.integrity import Keys, Notary
 from p2psim.testbed.peer.loader import Loader
 from p2psim.testbed.peer.player import Player
-from p2psim.testbed.peer.tracker_client import TrackerClient
+from p2psim.testbed.peer.tracker_client import Member, TrackerClient
 from p2psim.testbed.recording.viewer_log import ViewerLog as ViewerNotes
 from p2psim.wire import (
     MasterPlaylist,
@@ -129,12 +130,7 @@ class Visit:
         headers = policy.httpRequestSetup
         self._fetcher = HttpFetcher(web, self._address, self._links.downlink, self.notes.late_http, headers)
         judge = self._notary.judge if self._notary is not None else None
-        self._loader = Loader(
-            options(policy, is_live, scenario.stream.segment, scenario.stream.live_latency),
-            self._clock,
-            self._fetcher,
-            self.notes,
-            kernel_streams(self._around.seed, plan.index + 1, self._number, "policy")[plan.index],
+        config = LoaderConfig(
             uploads=plan.uploads and not policy.isP2PUploadDisabled,
             max_message_size=policy.webRtcMaxMessageSize,
             neighbours=policy.maxPeers,
@@ -145,6 +141,14 @@ class Visit:
             name=self._own.peer_id,
             answers_unknown=True,
             upstream_faults=policy.announcementBlocks == "upstream",
+        )
+        self._loader = Loader(
+            options(policy, is_live, scenario.stream.segment, scenario.stream.live_latency),
+            self._clock,
+            self._fetcher,
+            self.notes,
+            kernel_streams(self._around.seed, plan.index + 1, self._number, "policy")[plan.index],
+            config,
         )
         self._loader.level_bitrate = bitrate
         self._player = Player(
@@ -180,15 +184,17 @@ class Visit:
         self._trackers = [
             TrackerClient(
                 signals,
-                url,
-                info_hash,
-                self._own.peer_id,
+                Member(
+                    url=url,
+                    info_hash=info_hash,
+                    peer_id=self._own.peer_id,
+                    offers=self._scenario.tracker.offers,
+                    one_way_delay=self._scenario.tracker.one_way_delay,
+                ),
                 self._pool,
                 self.notes,
                 self._clock,
                 rng,
-                offers=self._scenario.tracker.offers,
-                latency=self._scenario.tracker.one_way_delay,
             )
             for url in around.trackers
         ]

@@ -6,6 +6,7 @@ The network's latency to the tracker is made here: a loopback has none.
 import asyncio
 import logging
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import aiohttp
@@ -29,7 +30,7 @@ from p2psim.wire.tracker_messages import (
     reconnect_delay,
 )
 
-__all__ = ["AnnounceNotes", "Signalling", "TrackerClient"]
+__all__ = ["AnnounceNotes", "Member", "Signalling", "TrackerClient"]
 
 _GOODBYE_TIMEOUT: Final = 1.0
 _LARGEST_MESSAGE: Final = 1 << 20
@@ -60,26 +61,37 @@ class AnnounceNotes(Protocol):
         """The tracker sent an "offer" or an "answer", or told how many "peers" there are."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A member of a swarm, as a tracker knows it."""
+
+    url: str
+    """Address of the tracker."""
+    info_hash: str
+    """The swarm."""
+    peer_id: str
+    offers: int
+    """Made with each announce."""
+    one_way_delay: float
+    """Seconds to the tracker, one way."""
+
+
 class TrackerClient:
-    """Member `peer_id` of the swarm `info_hash`; `run` until cancelled, then `leave` or be silent."""
+    """Keeps a member announced: `run` until cancelled, then `leave` or be silent."""
 
     def __init__(
         self,
         session: aiohttp.ClientSession,
-        url: str,
-        info_hash: str,
-        peer_id: str,
+        member: Member,
         signalling: Signalling,
         notes: AnnounceNotes,
         clock: Clock,
         rng: np.random.Generator,
-        *,
-        offers: int,
-        latency: float,
     ) -> None:
-        self._session, self._url, self._info_hash, self._peer_id = session, url, info_hash, peer_id
+        self._session, self._url = session, member.url
+        self._info_hash, self._peer_id = member.info_hash, member.peer_id
         self._signalling, self._notes, self._clock, self._rng = signalling, notes, clock, rng
-        self._offers, self._latency = offers, latency
+        self._offers, self._latency = member.offers, member.one_way_delay
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._timer = AnnounceTimer()
         self._rearmed = asyncio.Event()

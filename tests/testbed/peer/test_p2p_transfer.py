@@ -10,6 +10,7 @@ import pytest
 from p2psim.policy.interface import options
 from p2psim.rng import constant_streams
 from p2psim.scenario.policy import Policy
+from p2psim.testbed.loader_config import LoaderConfig
 from p2psim.testbed.peer.connection import confine
 from p2psim.testbed.peer.loader import Loader
 from p2psim.wire import (
@@ -92,8 +93,8 @@ class World:
         judge = None if verdict is None else (lambda segment, data, tell: verdict(data, tell))
         self.loader = Loader(
             chosen, self.clock, lambda *_: lambda: None, self.notes, constant_streams(0.5, 1)[0],
-            validate_p2p=judge, answers_unknown=True, uploads=not policy.get("isP2PUploadDisabled", False),
-            upstream_faults=upstream_faults,
+            LoaderConfig(validate_p2p=judge, answers_unknown=True, upstream_faults=upstream_faults,
+                         uploads=not policy.get("isP2PUploadDisabled", False)),
         )  # fmt: skip
         self.loader.playlist([(i, i * 4.0, i * 4.0 + 4.0) for i in range(3)])
         self.got, self.refused = [], []
@@ -377,7 +378,12 @@ def owner(count, **policy):
 
     chosen, faults = Policy(**policy), policy.get("announcementBlocks", "upstream") == "upstream"
     loader = Loader(
-        options(chosen, live=False), clock, fetch, Notes(), constant_streams(0.5, 1)[0], upstream_faults=faults
+        options(chosen, live=False),
+        clock,
+        fetch,
+        Notes(),
+        constant_streams(0.5, 1)[0],
+        LoaderConfig(upstream_faults=faults),
     )
     loader.playlist([(i, i * 4.0, i * 4.0 + 4.0) for i in range(count)])
     for segment in range(count):

@@ -9,7 +9,7 @@ from p2p_tracker.config.options import ServerOptions
 from p2p_tracker.server.server import serve
 
 from p2psim.testbed.peer.clock import RunClock
-from p2psim.testbed.peer.tracker_client import TrackerClient
+from p2psim.testbed.peer.tracker_client import Member, TrackerClient
 from p2psim.wire.tracker_messages import Offer
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.testbed]
@@ -23,10 +23,8 @@ class Peer:
     def __init__(self, session, url, name, *, offers=2, latency=0.0):
         self.name, self.made = name, 0
         self.offers, self.answers, self.events, self.said = [], [], [], []
-        self.client = TrackerClient(
-            session, url, SWARM, name.ljust(20, "-"), self, self, RunClock(time.monotonic()),
-            np.random.default_rng(1), offers=offers, latency=latency,
-        )  # fmt: skip
+        member = Member(url=url, info_hash=SWARM, peer_id=name.ljust(20, "-"), offers=offers, one_way_delay=latency)
+        self.client = TrackerClient(session, member, self, self, RunClock(time.monotonic()), np.random.default_rng(1))
         self.running = None
 
     def start(self):
