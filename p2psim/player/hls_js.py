@@ -11,8 +11,8 @@ from numba import njit
 __all__ = [
     "SLACK",
     "buffer_ahead",
-    "dry_at",
-    "is_dry",
+    "buffer_empty_at",
+    "is_buffer_empty",
     "next_index",
     "playhead",
     "reload_delay",
@@ -68,13 +68,13 @@ def playhead(position: float, since: float, now: float, rate: float, buffered_en
 
 
 @njit(cache=True)
-def dry_at(position: float, since: float, rate: float, buffered_end: float) -> float:
+def buffer_empty_at(position: float, since: float, rate: float, buffered_end: float) -> float:
     """Time at which such a player has nothing left to play."""
     return since + max(0.0, buffered_end - position) / rate
 
 
 @njit(cache=True)
-def is_dry(position: float, buffered_end: float) -> bool:
+def is_buffer_empty(position: float, buffered_end: float) -> bool:
     """Whether the playhead stands at the end of the buffer: the player stalls, or is at the end of the recording."""
     return buffered_end - position <= SLACK
 

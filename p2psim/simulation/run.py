@@ -20,30 +20,30 @@ from p2psim.simulation.checkpoint import Checkpoint, read_state, write_state
 from p2psim.simulation.control.control import Control
 from p2psim.simulation.kernel.announcements import CONSENT_EXPIRES
 from p2psim.simulation.kernel.event_queue import BLOCK
-from p2psim.simulation.kernel.loop import CALL, DONE, advance, close_run, start_clock
+from p2psim.simulation.kernel.loop import DONE, LEVELS_CHANGED, advance, close_run, start_clock
 from p2psim.simulation.kernel.state import (
+    BANDWIDTH_METER,
     BINS,
     CACHED,
-    COMING,
-    CONNECTION,
+    CONNECTION_LOG,
     EVENT,
     FETCH,
-    METER,
+    HEAP_EVENT,
+    N_BLOCKS_HELD,
     N_CONNECTIONS,
     N_COUNTS,
     N_EVENTS,
     N_HANDLED,
-    N_HELD,
     N_PLAYED,
     N_STATES,
     N_TRANSFERS,
-    PLAYED,
-    SEAT,
-    STATE,
-    TALLY,
+    PLAYED_LOG,
+    STATE_LOG,
     TRANSFER,
-    XFER,
-    Plane,
+    TRANSFER_LOG,
+    VIEWER_STATE,
+    VIEWER_TOTALS,
+    KernelState,
     Settings,
 )
 from p2psim.simulation.kernel.topology import Links, lay_links, region_rtt
@@ -52,15 +52,15 @@ from p2psim.trace.totals import Totals
 
 __all__ = ["Run", "Simulation", "run"]
 
-_LOGS = {"transfers": N_TRANSFERS, "played": N_PLAYED, "states": N_STATES, "connections": N_CONNECTIONS}
+_LOGS = {"transfer_log": N_TRANSFERS, "played_log": N_PLAYED, "state_log": N_STATES, "connection_log": N_CONNECTIONS}
 _LOG_ROWS = 32768
 _REQUESTS = 16
 """Requests a simulated viewer retains: those loading, and the latest that failed."""
-_DAYS = 32768
+_BUCKETS = 32768
 """Days of the calendar, a power of two: more than the longest wait that is common."""
 _EVENTS = 2**18
 """Rows of the calendar at least; what is never used takes no memory."""
-_DAY = 64.0
+_BUCKET = 64.0
 """Length of a day, seconds times viewers: some two hundred events."""
 _BLOCK = 256
 """Ids that share all but their last byte."""
@@ -146,17 +146,17 @@ class Simulation:
         self, scenario: Scenario, seed: int, replication: int, events: bool, viewers: tuple[int, int] | None = None
     ) -> None:
         people = populate(scenario, *(viewers or (seed, replication)))
-        plane = _plane(scenario, people, seed, replication, events)
-        self.control = Control(scenario, people, plane, seed, replication, keep=events)
+        kernel = _kernel_state(scenario, people, seed, replication, events)
+        self.control = Control(scenario, people, kernel, seed, replication, keep=events)
         self._pages: dict[str, list[np.ndarray[Any, Any]]] = {name: [] for name in _LOGS}
-        start_clock(self.control.plane)
+        start_clock(self.control.kernel)
 
     def turn(
         self, end: float, progress: Callable[[float], None] | None = None, checkpoint: Checkpoint | None = None
     ) -> None:
         """Go on until a time, saving the run between two happenings of the control plane."""
         env = self.control.env
-        told = saved = float(env.now)
+        reported = saved = float(env.now)
         while True:
             at = min(float(env.peek()), end)
             is_pause = checkpoint is not None and at < end and at > saved + 2 * checkpoint.every
@@ -166,9 +166,9 @@ class Simulation:
                 break
             if not is_pause:
                 env.step()
-            if progress is not None and env.now - told > end / 200:
-                told = float(env.now)
-                progress(told / end)
+            if progress is not None and env.now - reported > end / 200:
+                reported = float(env.now)
+                progress(reported / end)
             if checkpoint is not None and (is_pause or env.now - saved >= checkpoint.every):
                 saved = saved + checkpoint.every if is_pause else float(env.now)
                 write_state(self, checkpoint.path)
@@ -177,8 +177,8 @@ class Simulation:
 
     def _advance(self, until: float) -> bool:
         """Advance the data plane; False if it has made something happen on the clock that may come before `until`."""
-        while (found := advance(self.control.plane, float(until))) != DONE:
-            if found == CALL:
+        while (found := advance(self.control.kernel, float(until))) != DONE:
+            if found == LEVELS_CHANGED:
                 self.control.note_switches()
                 return False
             self._drain()
@@ -186,26 +186,31 @@ class Simulation:
         return True
 
     def _enlarge(self) -> None:
-        plane = self.control.plane
-        if max(plane.counts[N_EVENTS], plane.counts[N_HELD] * BLOCK) > len(plane.calendar) // 2:
-            larger = records(2 * len(plane.calendar), EVENT)
-            larger[: len(plane.calendar)] = plane.calendar
-            today = records(len(larger), COMING)
-            today[: len(plane.today)] = plane.today
-            self.control.use(replace(plane, calendar=larger, today=today))
+        kernel = self.control.kernel
+        if max(kernel.counts[N_EVENTS], kernel.counts[N_BLOCKS_HELD] * BLOCK) > len(kernel.event_blocks) // 2:
+            larger = records(2 * len(kernel.event_blocks), EVENT)
+            larger[: len(kernel.event_blocks)] = kernel.event_blocks
+            event_heap = records(len(larger), HEAP_EVENT)
+            event_heap[: len(kernel.event_heap)] = kernel.event_heap
+            self.control.use(replace(kernel, event_blocks=larger, event_heap=event_heap))
 
     def _drain(self) -> None:
-        plane = self.control.plane
+        kernel = self.control.kernel
         for name, place in _LOGS.items():
-            count = int(plane.counts[place])
+            count = int(kernel.counts[place])
             if count:
-                self._pages[name].append(np.array(getattr(plane, name)[:count]))
-                plane.counts[place] = 0
+                self._pages[name].append(np.array(getattr(kernel, name)[:count]))
+                kernel.counts[place] = 0
 
     def logs(self) -> dict[str, np.ndarray[Any, Any]]:
         """All that was logged."""
         self._drain()
-        kinds = {"transfers": TRANSFER, "played": PLAYED, "states": STATE, "connections": CONNECTION}
+        kinds = {
+            "transfer_log": TRANSFER_LOG,
+            "played_log": PLAYED_LOG,
+            "state_log": STATE_LOG,
+            "connection_log": CONNECTION_LOG,
+        }
         return {
             name: np.concatenate(pages) if pages else np.zeros(0, kinds[name]) for name, pages in self._pages.items()
         }
@@ -213,14 +218,14 @@ class Simulation:
     def result(self) -> Run:
         """Close the books at the end of the scenario."""
         control = self.control
-        scenario, people, plane = control.scenario, control.population, control.plane
+        scenario, people, kernel = control.scenario, control.population, control.kernel
         closed = 0
-        while (closed := close_run(control.plane, closed, float(scenario.duration))) < len(people):
+        while (closed := close_run(control.kernel, closed, float(scenario.duration))) < len(people):
             self._drain()
-        plane.seat["left_at"] = np.where(plane.seat["left_at"] > 0, plane.seat["left_at"], np.nan)
+        kernel.viewer["left_at"] = np.where(kernel.viewer["left_at"] > 0, kernel.viewer["left_at"], np.nan)
         self._give_back()
-        plane = control.plane
-        totals = tables.totals(scenario, people, plane, control.seed, control.replication)
+        kernel = control.kernel
+        totals = tables.totals(scenario, people, kernel, control.seed, control.replication)
         trace = None
         if control.keep:
             manifest = Manifest(
@@ -233,28 +238,28 @@ class Simulation:
                 versions=versions(),
             )
             said = control.signalling
-            event_tables = tables.tables(scenario, people, plane, self.logs(), said.attempts, said.announcements)
+            event_tables = tables.tables(scenario, people, kernel, self.logs(), said.attempts, said.announcements)
             trace = Trace(manifest, scenario, event_tables)
         offers = control.signalling.stale_offers, control.signalling.live_offers
-        return Run(totals, trace, *offers, int(plane.counts[N_HANDLED]))
+        return Run(totals, trace, *offers, int(kernel.counts[N_HANDLED]))
 
     def _give_back(self) -> None:
         """Let go of what no table needs: making the tables is where a large run would need most memory."""
         self.control.retire()
         self.control.use(
             replace(
-                self.control.plane,
+                self.control.kernel,
                 L=allocate(1, 1, 1, 1),
                 N=max_min_sharing.allocate(np.zeros(1), 1),
-                xfer=records(1, XFER),
-                from_http=np.zeros((1, 1), np.float32),
-                calendar=records(1, EVENT),
-                today=records(1, COMING),
+                transfer=records(1, TRANSFER),
+                http_bytes=np.zeros((1, 1), np.float32),
+                event_blocks=records(1, EVENT),
+                event_heap=records(1, HEAP_EVENT),
             )
         )
 
 
-def _plane(scenario: Scenario, people: Population, seed: int, replication: int, events: bool) -> Plane:
+def _kernel_state(scenario: Scenario, people: Population, seed: int, replication: int, events: bool) -> KernelState:
     stream, policy, count = scenario.stream, scenario.policy.of_stream("main"), len(people)
     live = stream.kind == "live"
     chosen = options(scenario.policy, live, stream.segment, stream.live_latency)
@@ -271,53 +276,53 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
     loaders.identity[:count] = [peer_hash(viewer_name(v)) for v in range(count)]
     storage = np.where(people.mobile, policy.storage_limit(True), policy.storage_limit(False))
     loaders.storage[:count] = storage
-    seat = records(count, SEAT)
-    for name in ("border", "border_at", "urgent_at", "check_at", "wake_at"):
-        seat[name] = np.inf
-    seat["first_frame"] = np.nan
-    seat["role"][:count] = people.role
-    seat["passed"] = -np.inf
-    seat["channel"] = people.channel
-    guess = float(scenario.player.initial_estimate)
-    seat["level"] = best_level(bitrate, 0, guess, 1.0, 1.0, 0.0, np.inf) if len(bitrate) > 1 else 0
+    viewer = records(count, VIEWER_STATE)
+    for name in ("border", "border_at", "urgent_at", "buffer_check_at", "wake_at"):
+        viewer[name] = np.inf
+    viewer["first_frame"] = np.nan
+    viewer["role"][:count] = people.role
+    viewer["last_pass_at"] = -np.inf
+    viewer["channel"] = people.channel
+    bandwidth_estimate = float(scenario.player.initial_estimate)
+    viewer["level"] = best_level(bitrate, 0, bandwidth_estimate, 1.0, 1.0, 0.0, np.inf) if len(bitrate) > 1 else 0
     fetch = np.full((count, slots) if events else (1, 1), np.nan, FETCH).view(np.recarray)
     fetch["p2p"] = 0.0
     logged = _LOG_ROWS if events else 1
-    return Plane(
+    return KernelState(
         L=loaders,
         N=max_min_sharing.allocate(links.capacity, count * rows, links.longest),
         o=chosen,
         T=timeline(segments, stream.segment),
         s=_settings(scenario, people, links, seed, replication, rows, events),
-        seat=seat,
-        tally=records(count, TALLY),
-        site=links.site,
+        viewer=viewer,
+        viewer_totals=records(count, VIEWER_TOTALS),
+        location=links.location,
         rtt=region_rtt(scenario),
         size=size,
         bitrate=bitrate,
         cached=_caches(scenario, links, slots if links.edges else 0),
-        room=np.zeros(links.edges + 1),
-        guess=np.zeros((count if len(bitrate) > 1 else 1, 3)),
-        meter=records(count if len(bitrate) > 1 else 1, METER),
+        cached_bytes=np.zeros(links.edges + 1),
+        bandwidth_estimate=np.zeros((count if len(bitrate) > 1 else 1, 3)),
+        bandwidth_meter=records(count if len(bitrate) > 1 else 1, BANDWIDTH_METER),
         switched=np.zeros(2 * count if len(bitrate) > 1 else 1, np.int64),
-        xfer=records(count * rows, XFER),
+        transfer=records(count * rows, TRANSFER),
         row=np.zeros((count, rows), np.int32),
-        spare=np.zeros(count * rows, np.int32),
-        from_http=np.zeros((count, slots), np.float32),
+        free_rows=np.zeros(count * rows, np.int32),
+        http_bytes=np.zeros((count, slots), np.float32),
         fetch=fetch,
-        calendar=records(max(_EVENTS, 24 * count), EVENT),
-        today=records(max(_EVENTS, 24 * count), COMING),
-        days=np.zeros(_DAYS, np.int32),
+        event_blocks=records(max(_EVENTS, 24 * count), EVENT),
+        event_heap=records(max(_EVENTS, 24 * count), HEAP_EVENT),
+        bucket_tails=np.zeros(_BUCKETS, np.int32),
         counts=np.zeros(N_COUNTS, np.int64),
         clock=np.array([0.0, 0.0, scenario.origin.rate]),
-        dirty=np.zeros(2 * count + 64, np.int64),
+        pass_queue=np.zeros(2 * count + 64, np.int64),
         bins=np.zeros((int(np.ceil(scenario.duration)) + 1, BINS)),
         out=command_buffer(max(_REQUESTS, 2 * rows), slots),
         path=np.full(links.longest, -1, np.int64),
-        transfers=records(logged, TRANSFER),
-        played=records(logged, PLAYED),
-        states=records(logged, STATE),
-        connections=records(logged, CONNECTION),
+        transfer_log=records(logged, TRANSFER_LOG),
+        played_log=records(logged, PLAYED_LOG),
+        state_log=records(logged, STATE_LOG),
+        connection_log=records(logged, CONNECTION_LOG),
     )
 
 
@@ -400,7 +405,7 @@ def _settings(
         update=float(player.update_interval),
         warmup=float(scenario.warmup),
         rows=rows,
-        day=_DAY / max(1, len(people)),
+        bucket_width=_BUCKET / max(1, len(people)),
         origin=0,
         events=events,
         shortcuts=True,

@@ -105,8 +105,8 @@ def test_arrays_that_were_windows_are_windows_again(tmp_path: Path) -> None:
     simulation.turn(30.0)
     write_state(simulation, tmp_path / "state")
     control = read_state(tmp_path / "state").control
-    assert np.shares_memory(control._states, control.plane.seat)
-    control.plane.seat["state"][3] = 6
+    assert np.shares_memory(control._states, control.kernel.viewer)
+    control.kernel.viewer["state"][3] = 6
     assert control._states[3] == 6
 
 

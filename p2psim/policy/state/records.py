@@ -103,7 +103,7 @@ VIEWER = np.dtype(
         ("position", "f8"),  # playhead as last reported, seconds on the media time line
         ("rate", "f8"),
         ("born", "f8"),  # when the loader was made: the clock of the initial hold
-        ("passed", "f8"),  # time of the last queue pass
+        ("last_pass_at", "f8"),  # time of the last queue pass
         ("stored_bytes", "f8"),
         ("first", "i4"),  # the playlist as known holds segments first ≤ index < last
         ("last", "i4"),
@@ -124,7 +124,7 @@ SLOT = np.dtype(
         ("fetchers", "i2"),  # how many announce it as being loaded over HTTP
         ("stored", "u1"),  # 0, 1, or SPOILED
         ("announced", "u1"),  # what others know of the viewer: ABSENT, STORED or FETCHING
-        ("told", "u1"),  # the same, with what is on its way to them (simulation)
+        ("announcing", "u1"),  # the same, with what is on its way to them (simulation)
         ("level", "u1"),  # quality that the player was given (simulation)
     ]
 )
@@ -186,7 +186,7 @@ def allocate(viewers: int, slots: int, requests: int, neighbours: int, *, sizes:
     )
     loaders.viewer["rate"] = 1.0
     loaders.viewer["requested"] = loaders.viewer["waiting"] = NOBODY
-    loaders.viewer["passed"] = -np.inf
+    loaders.viewer["last_pass_at"] = -np.inf
     loaders.viewer["uploads"] = 1
     loaders.link["neighbour"] = NOBODY
     return loaders

@@ -36,11 +36,18 @@ from p2psim.scenario.population import CLEAN, CRASH, region_names
 from p2psim.scenario.zapping import next_channel, zapping_stream
 from p2psim.simulation.control import faults, hybrid
 from p2psim.simulation.control.clock import Clock
-from p2psim.simulation.control.commands import arrive, change_capacity, cut, cut_all, depart, turn_to
+from p2psim.simulation.control.commands import (
+    arrive,
+    change_capacity,
+    depart,
+    disconnect_all,
+    disconnect_pair,
+    switch_channel,
+)
 from p2psim.simulation.control.signalling import Signalling
 from p2psim.simulation.control.timer_queue import Agenda
 from p2psim.simulation.kernel.http_servers import ORIGIN_RATE
-from p2psim.simulation.kernel.state import AWAY, CRASHED, GONE, N_SWITCHED, Plane
+from p2psim.simulation.kernel.state import AWAY, CRASHED, GONE, N_SWITCHED, KernelState
 from p2psim.wire.tracker_messages import reconnect_delay
 
 __all__ = ["Control"]
@@ -55,7 +62,7 @@ class Control:
 
     scenario: Scenario
     population: Population
-    plane: Plane
+    kernel: KernelState
     seed: int
     replication: int
     keep: bool = False
@@ -64,9 +71,9 @@ class Control:
 
     def __post_init__(self) -> None:
         self._shares = self.scenario.policy.of_stream("main").shares
-        self._states, self._degrees = self.plane.seat["state"], self.plane.L.viewer["degree"]
+        self._states, self._degrees = self.kernel.viewer["state"], self.kernel.L.viewer["degree"]
         self.signalling = Signalling(
-            self.scenario, self.population, self.plane, self.env, self.seed, self.replication, self.keep
+            self.scenario, self.population, self.kernel, self.env, self.seed, self.replication, self.keep
         )
         self._turns = np.zeros(len(self.population), np.int32)
         self._rounds = Agenda()
@@ -110,7 +117,7 @@ class Control:
 
     def _come(self, v: int, _: int) -> None:
         """A viewer comes, will announce itself, and may zap."""
-        arrive(self.plane, v, float(self.env.now))
+        arrive(self.kernel, v, float(self.env.now))
         if np.isfinite(self.scenario.channels.mean_time_on_channel):
             self._zapping[v] = zapping_stream(self.seed, self.replication, v)
             self.env.after(self._zapping[v].exponential(self.scenario.channels.mean_time_on_channel), self._zap_on, v)
@@ -202,9 +209,9 @@ class Control:
         """Whether a viewer has not left."""
         return bool(self._states.item(v) < GONE and self.env.now < self.population.left_at.item(v))
 
-    def use(self, plane: Plane) -> None:
+    def use(self, kernel: KernelState) -> None:
         """Go on with a data plane whose arrays have other sizes."""
-        self.plane = self.signalling.plane = plane
+        self.kernel = self.signalling.kernel = kernel
 
     def retire(self) -> None:
         """The run is over: nobody is there any more, and verbs about viewers do nothing."""
@@ -212,12 +219,12 @@ class Control:
 
     def neighbours(self, v: int) -> list[int]:
         """List to whom a viewer is connected."""
-        found: list[int] = self.plane.L.link["neighbour"][v, : int(self._degrees[v])].tolist()
+        found: list[int] = self.kernel.L.link["neighbour"][v, : int(self._degrees[v])].tolist()
         return found
 
     def channel_of(self, v: int) -> int:
         """Channel that a viewer watches."""
-        return int(self.plane.seat["channel"][v])
+        return int(self.kernel.viewer["channel"][v])
 
     def shares(self, v: int) -> bool:
         """Whether a viewer takes part in peer-to-peer now."""
@@ -231,7 +238,7 @@ class Control:
             )
         if self.is_present(v):
             self._stop_announcing(v)
-            turn_to(self.plane, int(v), int(channel), float(self.env.now))
+            switch_channel(self.kernel, int(v), int(channel), float(self.env.now))
             self._start_announcing(v)
 
     def leave(self, v: int, crash: bool = False) -> None:
@@ -239,7 +246,7 @@ class Control:
         if self._states[v] >= GONE:
             return
         now = float(self.env.now)
-        depart(self.plane, int(v), bool(crash), now)
+        depart(self.kernel, int(v), bool(crash), now)
         self._turns[v] += 1
         if now < self.population.left_at[v]:
             self.population.left_at[v] = now
@@ -250,31 +257,31 @@ class Control:
     def disconnect(self, a: int, b: int) -> None:
         """Break the connection of two viewers."""
         if max(self._states[a], self._states[b]) < GONE:
-            cut(self.plane, int(a), int(b), float(self.env.now))
+            disconnect_pair(self.kernel, int(a), int(b), float(self.env.now))
 
     def set_uplink(self, v: int, rate: float) -> None:
         """Change what the uplink of a viewer's home carries, bytes/s."""
         if self._states[v] != CRASHED:
-            self._set_link(int(self.plane.site["up"][v]), rate)
+            self._set_link(int(self.kernel.location["up"][v]), rate)
 
     def set_downlink(self, v: int, rate: float) -> None:
         """Change what the downlink of a viewer's home carries, bytes/s."""
-        self._set_link(int(self.plane.site["down"][v]), rate)
+        self._set_link(int(self.kernel.location["down"][v]), rate)
 
     def set_origin(self, rate: float) -> None:
         """Change what the origin carries, bytes/s: to viewers, or to edges where there are any."""
-        self.plane.clock[ORIGIN_RATE] = rate
-        if self.plane.s.edges == 0:
-            self._set_link(self.plane.s.origin, rate)
+        self.kernel.clock[ORIGIN_RATE] = rate
+        if self.kernel.s.edges == 0:
+            self._set_link(self.kernel.s.origin, rate)
 
     def set_edges(self, rate: float) -> None:
         """Change what each edge carries, bytes/s."""
-        for edge in range(self.plane.s.edges):
-            self._set_link(self.plane.s.first_edge + edge, rate)
+        for edge in range(self.kernel.s.edges):
+            self._set_link(self.kernel.s.first_edge + edge, rate)
 
     def set_relay(self, rate: float) -> None:
         """Change what the relay carries, bytes/s."""
-        self._set_link(self.plane.s.relay, rate)
+        self._set_link(self.kernel.s.relay, rate)
 
     def stop_tracker(self) -> None:
         """Let the tracker go down; it forgets everybody, and its clients lose their connections."""
@@ -312,14 +319,14 @@ class Control:
                 self._start_announcing(v)
             else:
                 self._stop_announcing(v)
-                cut_all(self.plane, v, float(self.env.now))
+                disconnect_all(self.kernel, v, float(self.env.now))
 
     def note_switches(self) -> None:
         """Take note of who changed to another quality, which is another swarm."""
-        count = int(self.plane.counts[N_SWITCHED])
-        self.plane.counts[N_SWITCHED] = 0
-        ahead = float(self.plane.clock[0]) - self.env.now
-        for v in dict.fromkeys(self.plane.switched[:count].tolist()):
+        count = int(self.kernel.counts[N_SWITCHED])
+        self.kernel.counts[N_SWITCHED] = 0
+        ahead = float(self.kernel.clock[0]) - self.env.now
+        for v in dict.fromkeys(self.kernel.switched[:count].tolist()):
             self._stop_announcing(v)
             if self.shares(v):
                 self.env.after(max(0.0, ahead), self._make_offers, v, "started", int(self._turns[v]))
@@ -331,5 +338,5 @@ class Control:
         return names.index(name)
 
     def _set_link(self, link: int, rate: float) -> None:
-        if link < len(self.plane.N.link):  # a run that is over has given its links back
-            change_capacity(self.plane, link, float(rate), float(self.env.now))
+        if link < len(self.kernel.N.link):  # a run that is over has given its links back
+            change_capacity(self.kernel, link, float(rate), float(self.env.now))

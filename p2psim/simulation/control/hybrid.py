@@ -40,10 +40,10 @@ def _load(control: "Control") -> float:
     With what peers sent: else their help would switch it off.
     """
     scenario = control.scenario
-    edges = control.plane.s.edges
+    edges = control.kernel.s.edges
     carried = scenario.cdn.rate * edges if edges else scenario.origin.rate
     if np.isinf(carried):
         return 0.0
     until = int(control.env.now)
-    rows = control.plane.bins[max(0, until - max(1, int(scenario.hybrid.check_interval))) : until]
+    rows = control.kernel.bins[max(0, until - max(1, int(scenario.hybrid.check_interval))) : until]
     return float(rows[:, [BIN_HTTP, BIN_P2P]].sum()) / max(1, len(rows)) / carried

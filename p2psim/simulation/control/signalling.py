@@ -15,10 +15,10 @@ from p2p_tracker.core.tracker import Tracker
 from p2psim.rng import stream
 from p2psim.scenario import Population, Scenario
 from p2psim.simulation.control.clock import Clock
-from p2psim.simulation.control.commands import later_connect
+from p2psim.simulation.control.commands import schedule_connection
 from p2psim.simulation.control.reachability import Reach
 from p2psim.simulation.kernel.paths import round_trip
-from p2psim.simulation.kernel.state import GONE, Plane
+from p2psim.simulation.kernel.state import GONE, KernelState
 from p2psim.wire.identity import PEER_ID_PREFIX
 
 __all__ = ["Announcement", "Attempt", "Signalling", "peer_id"]
@@ -60,7 +60,7 @@ class Signalling:
 
     scenario: Scenario
     population: Population
-    plane: Plane
+    kernel: KernelState
     clock: Clock
     seed: int
     replication: int
@@ -101,18 +101,18 @@ class Signalling:
         self._hashes = [
             f"p2psim-{channel:08d}-{level:04d}"
             for channel in range(self.scenario.channels.count)
-            for level in range(self.plane.s.levels)
+            for level in range(self.kernel.s.levels)
         ]
         self._ids = [peer_id(v) for v in range(count)]
         self._offers = [Offer(i, i) for i in range(tracker.offers)]
-        self._states, self._degrees = self.plane.seat["state"], self.plane.L.viewer["degree"]
-        self._channels, self._levels = self.plane.seat["channel"], self.plane.seat["level"]
+        self._states, self._degrees = self.kernel.viewer["state"], self.kernel.L.viewer["degree"]
+        self._channels, self._levels = self.kernel.viewer["channel"], self.kernel.viewer["level"]
 
     def announce(self, v: int, event: str, began: float) -> float:
         """An announce reaches the tracker; gives the interval that it answers."""
         has_room = self._degrees.item(v) < self.scenario.policy.maxPeers
         offers = self._offers if has_room else []
-        swarm = self._swarms[v] = self._channels.item(v) * self.plane.s.levels + self._levels.item(v)
+        swarm = self._swarms[v] = self._channels.item(v) * self.kernel.s.levels + self._levels.item(v)
         self._say_place(v)
         message = Announce(self._hashes[swarm], self._ids[v], event, offers, len(offers))
         received, answered = self._received[v].tolist() if self.keep else (0, 0)
@@ -143,7 +143,7 @@ class Signalling:
     def open(self, v: int, other: int, relayed: bool) -> None:
         """A connection opens, unless one of the two regions was cut off meanwhile."""
         if self.reach.path(v, other):
-            later_connect(self.plane, v, other, int(relayed), float(self.clock.now))
+            schedule_connection(self.kernel, v, other, int(relayed), float(self.clock.now))
 
     def _offer(self, v: int, receiver: int, offer: OfferRelay, began: float) -> None:
         """An offer reaches its receiver, who answers it; if their NATs allow, a connection opens."""
@@ -172,12 +172,12 @@ class Signalling:
         if scenario.regions.mix:
             self.clock.after(opens - now, self.open, v, receiver, relayed)
         else:
-            later_connect(self.plane, v, receiver, int(relayed), float(opens))
+            schedule_connection(self.kernel, v, receiver, int(relayed), float(opens))
 
     def _handshake(self, v: int, receiver: int, relayed: bool) -> float:
         """From the offer at the tracker to the open channel: two more hops to and from it, then ICE, DTLS and SCTP."""
         network, tracker = self.scenario.network, self.scenario.tracker
-        rtt = float(round_trip(self.plane, v, receiver, relayed))
+        rtt = float(round_trip(self.kernel, v, receiver, relayed))
         longer = network.relay_setup if relayed else 0.0
         return 3 * tracker.one_way_delay + network.gather + network.handshake_trips * rtt + network.handshake + longer
 

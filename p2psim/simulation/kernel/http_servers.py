@@ -8,23 +8,23 @@ import math
 
 from p2psim.compiled import inner, tiny
 from p2psim.policy.state import NOBODY
-from p2psim.simulation.kernel.state import BIN_FILLED, Plane
+from p2psim.simulation.kernel.state import BIN_FILLED, KernelState
 
 __all__ = ["ORIGIN_FREE", "ORIGIN_RATE", "respond"]
 
 NOW, ORIGIN_FREE, ORIGIN_RATE = range(3)
-"""Places in `Plane.clock`."""
+"""Places in `KernelState.clock`."""
 _NEVER = 1e12
 
 
 @inner
-def respond(P: Plane, v: int, row: int, segment: int, now: float) -> float:
+def respond(P: KernelState, v: int, row: int, segment: int, now: float) -> float:
     """Choose what serves a request; gives the seconds to its first byte."""
-    x, s = P.xfer[row], P.s
+    x, s = P.transfer[row], P.s
     if s.edges == 0:
         x.via = s.origin
         return s.origin_latency
-    edge = P.site[v].edge
+    edge = P.location[v].edge
     link = P.N.link[s.first_edge + edge]
     if s.overflow > 0.0 and link.load >= s.overflow * link.capacity:
         x.via = s.first_edge + s.edges
@@ -34,30 +34,30 @@ def respond(P: Plane, v: int, row: int, segment: int, now: float) -> float:
 
 
 @inner
-def _until_cached(P: Plane, v: int, edge: int, segment: int, now: float) -> float:
+def _until_cached(P: KernelState, v: int, edge: int, segment: int, now: float) -> float:
     slots = P.L.slot.shape[1]
-    place = (P.seat[v].channel * P.s.levels + P.seat[v].level) * slots + segment % slots
+    place = (P.viewer[v].channel * P.s.levels + P.viewer[v].level) * slots + segment % slots
     held = P.cached[edge, place]
     is_there = held.segment == segment
-    if is_there and (held.ready <= now or P.s.coalesce):
-        held.used = now
-        return max(0.0, held.ready - now)
-    size = P.size[P.seat[v].level]
+    if is_there and (held.ready_at <= now or P.s.coalesce):
+        held.last_used_at = now
+        return max(0.0, held.ready_at - now)
+    size = P.size[P.viewer[v].level]
     ready = _fill(P, size, now)
     if ready >= _NEVER:
         return ready
     if is_there:
-        held.ready = min(held.ready, ready)
+        held.ready_at = min(held.ready_at, ready)
     else:
         _discard(P, edge, place)
         if _make_room(P, edge, size, now):
-            held.segment, held.size, held.ready, held.used = segment, size, ready, now
-            P.room[edge] += size
+            held.segment, held.size, held.ready_at, held.last_used_at = segment, size, ready, now
+            P.cached_bytes[edge] += size
     return ready - now
 
 
 @inner
-def _fill(P: Plane, size: float, now: float) -> float:
+def _fill(P: KernelState, size: float, now: float) -> float:
     """Let the origin send an object to an edge; gives the time when it is complete."""
     rate = P.clock[ORIGIN_RATE]
     if rate <= 0.0:
@@ -70,18 +70,18 @@ def _fill(P: Plane, size: float, now: float) -> float:
 
 
 @inner
-def _make_room(P: Plane, edge: int, size: float, now: float) -> bool:
+def _make_room(P: KernelState, edge: int, size: float, now: float) -> bool:
     """Drop what was not asked for longest until an object fits; False if it never does."""
     if size > P.s.cache:
         return False
-    while P.room[edge] + size > P.s.cache:
+    while P.cached_bytes[edge] + size > P.s.cache:
         oldest = NOBODY
         for place in range(P.cached.shape[1]):
             held = P.cached[edge, place]
             if (
                 held.segment >= 0
-                and held.ready <= now
-                and (oldest == NOBODY or held.used < P.cached[edge, oldest].used)
+                and held.ready_at <= now
+                and (oldest == NOBODY or held.last_used_at < P.cached[edge, oldest].last_used_at)
             ):
                 oldest = place
         if oldest == NOBODY:
@@ -91,8 +91,8 @@ def _make_room(P: Plane, edge: int, size: float, now: float) -> bool:
 
 
 @tiny
-def _discard(P: Plane, edge: int, place: int) -> None:
+def _discard(P: KernelState, edge: int, place: int) -> None:
     held = P.cached[edge, place]
     if held.segment >= 0:
-        P.room[edge] -= held.size
+        P.cached_bytes[edge] -= held.size
         held.segment = NOBODY

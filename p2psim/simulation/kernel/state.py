@@ -11,6 +11,7 @@ from p2psim.policy.state import Commands, Loaders, Options, Timeline
 
 __all__ = [
     "AWAY",
+    "BANDWIDTH_METER",
     "BINS",
     "BIN_FAR",
     "BIN_FILLED",
@@ -23,43 +24,42 @@ __all__ = [
     "BIN_STALLED",
     "BIN_VIEWERS",
     "CACHED",
-    "COMING",
-    "CONNECTION",
+    "CONNECTION_LOG",
     "CRASHED",
     "ENDED",
     "EVENT",
     "FETCH",
     "GONE",
-    "METER",
+    "HEAP_EVENT",
+    "LOCATION",
+    "N_BLOCKS",
+    "N_BLOCKS_HELD",
+    "N_BUCKET",
     "N_CONNECTIONS",
     "N_COUNTS",
-    "N_DAY",
-    "N_DIRTY",
     "N_EVENTS",
-    "N_FREE",
+    "N_FREE_BLOCK",
+    "N_FREE_ROWS",
     "N_HANDLED",
-    "N_HELD",
+    "N_HEAP",
     "N_PASSES",
+    "N_PASSES_DUE",
     "N_PLAYED",
-    "N_ROWS",
     "N_SERIAL",
-    "N_SPARE",
     "N_STATES",
     "N_SWITCHED",
-    "N_TODAY",
     "N_TRANSFERS",
-    "N_USED",
-    "PLAYED",
+    "N_TRANSFER_ROWS",
+    "PLAYED_LOG",
     "PLAYING",
-    "SEAT",
-    "SITE",
     "STALLED",
     "STARTING",
-    "STATE",
-    "TALLY",
+    "STATE_LOG",
     "TRANSFER",
-    "XFER",
-    "Plane",
+    "TRANSFER_LOG",
+    "VIEWER_STATE",
+    "VIEWER_TOTALS",
+    "KernelState",
     "Settings",
 ]
 
@@ -75,22 +75,22 @@ EVENT = np.dtype(
         ("b", "i4"),
     ]
 )
-COMING = np.dtype([*EVENT.descr, ("unused", "i4")])
+HEAP_EVENT = np.dtype([*EVENT.descr, ("unused", "i4")])
 """The same in the heap, whose rows are copied all the time: two of them are a cache line."""
 
-SEAT = np.dtype(
+VIEWER_STATE = np.dtype(
     [
         # what events and neighbours look at most, on one cache line
         ("border_at", "f8"),  # when the playhead will be reported at `border`
         ("urgent_at", "f8"),  # when the pass for that is scheduled
-        ("check_at", "f8"),  # when the player is to look at its buffer again
+        ("buffer_check_at", "f8"),  # when the player is to look at its buffer again
         ("wake_at", "f8"),  # when the loader is to be looked at again
-        ("passed", "f8"),  # time of the last queue pass
+        ("last_pass_at", "f8"),  # time of the last queue pass
         ("anchor", "f8"),  # when the playhead was at `position` and began to move
         ("position", "f8"),
-        ("busy", "i8"),  # a bit for each place in `Plane.row` in use (rules.MAX_DOWNLOADS)
+        ("busy", "i8"),  # a bit for each place in `KernelState.row` in use (rules.MAX_DOWNLOADS)
         ("state", "i4"),
-        ("dirty", "i4"),  # a queue pass is due
+        ("pass_due", "i4"),  # a queue pass is due
         # the player
         ("buffer_end", "f8"),  # media time up to which the player holds all segments
         ("border", "f8"),  # playhead position at which the next segment enters a window
@@ -124,15 +124,15 @@ SEAT = np.dtype(
         ("retry_at", "f8"),  # when the player asks again for a segment that it was refused
         ("channel", "i4"),
         ("level", "i4"),
-        ("visit", "i4"),  # tells this channel's events from those of channels before
-        ("epoch", "i4"),  # tells this swarm's news from those of swarms before
+        ("channel_epoch", "i4"),  # tells this channel's events from those of channels before
+        ("swarm_epoch", "i4"),  # tells this swarm's news from those of swarms before
         ("role", "i4"),  # index into ROLES
         ("poisoned", "i4"),  # segments played that were not the origin's
-        ("draining", "i8"),  # a bit for each place whose transfer's late bytes may still come
+        ("late_places", "i8"),  # a bit for each place whose transfer's late bytes may still come
     ]
 )
 
-TALLY = np.dtype(
+VIEWER_TOTALS = np.dtype(
     [
         ("bytes_relayed", "f8"),
         ("bytes_far", "f8"),  # from other regions
@@ -144,7 +144,7 @@ TALLY = np.dtype(
 )
 """The part of a viewer's account that is written seldom."""
 
-SITE = np.dtype(
+LOCATION = np.dtype(
     [
         ("up", "i4"),  # links, -1 for none
         ("down", "i4"),
@@ -158,27 +158,27 @@ SITE = np.dtype(
 )
 """Where a viewer is in the network."""
 
-METER = np.dtype(
+BANDWIDTH_METER = np.dtype(
     [
         ("got", "f8"),  # bytes of transfers that ended
         ("loading", "f8"),  # seconds in which anything was loading, up to `since`
         ("since", "f8"),  # when the first of what is loading now was asked for
-        ("got_then", "f8"),  # the same at the last look
-        ("loading_then", "f8"),
+        ("last_received", "f8"),  # the same at the last look
+        ("last_loading", "f8"),
     ]
 )
 """What a viewer's bandwidth is measured by."""
 
-CACHED = np.dtype([("ready", "f8"), ("used", "f8"), ("size", "f8"), ("segment", "i8")])
+CACHED = np.dtype([("ready_at", "f8"), ("last_used_at", "f8"), ("size", "f8"), ("segment", "i8")])
 """An object at an edge: complete from `ready` on, asked for at `used` last; segment -1: none."""
 
-XFER = np.dtype(
+TRANSFER = np.dtype(
     [
         ("started_at", "f8"),
         ("first_byte_at", "f8"),
         ("asked", "f8"),  # bytes asked for
-        ("booked", "f8"),  # bytes entered in the time line so far
-        ("checked", "f8"),  # bytes there at the last check for progress
+        ("booked_bytes", "f8"),  # bytes entered in the time line so far
+        ("checked_bytes", "f8"),  # bytes there at the last check for progress
         ("segment", "i4"),
         ("other", "i4"),  # who sends; -1: the origin
         ("first_byte", "i4"),
@@ -192,7 +192,7 @@ XFER = np.dtype(
 FETCH = np.dtype([("asked_at", "f8"), ("done_at", "f8"), ("p2p", "f4"), ("unused", "f4")])
 """Of a segment in a slot: first attempt and completion, and bytes of neighbours."""
 
-TRANSFER = np.dtype(
+TRANSFER_LOG = np.dtype(
     [
         ("viewer", "i4"),
         ("segment", "i4"),
@@ -210,7 +210,7 @@ TRANSFER = np.dtype(
         ("unused", "i4"),
     ]
 )
-PLAYED = np.dtype(
+PLAYED_LOG = np.dtype(
     [
         ("viewer", "i4"),
         ("segment", "i4"),
@@ -225,16 +225,16 @@ PLAYED = np.dtype(
         ("poisoned", "i8"),
     ]
 )
-STATE = np.dtype(
+STATE_LOG = np.dtype(
     [("viewer", "i4"), ("state", "i4"), ("at", "f8"), ("position", "f8"), ("buffer", "f8"), ("latency", "f8")]
 )
-CONNECTION = np.dtype([("a", "i4"), ("b", "i4"), ("at", "f8"), ("change", "i4"), ("unused", "i4")])
+CONNECTION_LOG = np.dtype([("a", "i4"), ("b", "i4"), ("at", "f8"), ("change", "i4"), ("unused", "i4")])
 
 N_COUNTS = 17
 (
     N_EVENTS,
     N_SERIAL,
-    N_DIRTY,
+    N_PASSES_DUE,
     N_TRANSFERS,
     N_PLAYED,
     N_STATES,
@@ -242,15 +242,15 @@ N_COUNTS = 17
     N_PASSES,
     N_HANDLED,
     N_SWITCHED,
-    N_TODAY,  # events in the heap
-    N_DAY,  # the first day that is not in the heap
-    N_USED,  # blocks of the calendar that were ever used
-    N_FREE,  # the first of the blocks that are free again, counted from 1
-    N_HELD,  # blocks that hold events
-    N_ROWS,  # rows of transfers that were ever used
-    N_SPARE,  # those of them that are free
+    N_HEAP,  # events in the heap
+    N_BUCKET,  # the first day that is not in the heap
+    N_BLOCKS,  # blocks of the calendar that were ever used
+    N_FREE_BLOCK,  # the first of the blocks that are free again, counted from 1
+    N_BLOCKS_HELD,  # blocks that hold events
+    N_TRANSFER_ROWS,  # rows of transfers that were ever used
+    N_FREE_ROWS,  # those of them that are free
 ) = range(N_COUNTS)
-"""Places in `Plane.counts`."""
+"""Places in `KernelState.counts`."""
 
 BINS = 10
 (
@@ -265,7 +265,7 @@ BINS = 10
     BIN_FILLED,
     BIN_SECOND,
 ) = range(BINS)
-"""Columns of `Plane.bins`."""
+"""Columns of `KernelState.bins`."""
 
 
 class Settings(Bundle):
@@ -312,7 +312,7 @@ class Settings(Bundle):
     update: float
     warmup: float
     rows: int  # transfers a viewer may have at once
-    day: float  # seconds of a day of the calendar
+    bucket_width: float  # seconds of a day of the calendar
     origin: int  # link of the origin
     events: bool  # whether to log every event
     validates: bool  # whether segments of peers are checked
@@ -320,7 +320,7 @@ class Settings(Bundle):
     mutes: bool  # whether a neighbour may have to be left alone until it announces anew
 
 
-class Plane(Bundle):
+class KernelState(Bundle):
     """The data plane."""
 
     L: Loaders
@@ -328,32 +328,32 @@ class Plane(Bundle):
     o: Options
     T: Timeline
     s: Settings
-    seat: Any  # (viewers,)
-    xfer: Any  # (rows × viewers,): transfers take the rows that were left last, which are in caches still
+    viewer: Any  # (viewers,)
+    transfer: Any  # (rows × viewers,): transfers take the rows that were left last, which are in caches still
     row: NDArray[np.int32]  # (viewers, rows): where a viewer's transfers are
-    spare: NDArray[np.int32]  # stack of the rows that were left
-    from_http: NDArray[np.float32]  # (viewers, slots): bytes that came over HTTP
+    free_rows: NDArray[np.int32]  # stack of the rows that were left
+    http_bytes: NDArray[np.float32]  # (viewers, slots): bytes that came over HTTP
     fetch: Any  # (viewers, slots), or (1, 1) where events are not logged
-    calendar: Any  # events of the days to come
-    today: Any  # heap of the events that come first
-    days: NDArray[np.int32]  # first event of each day
-    tally: Any  # (viewers,)
-    site: Any  # (viewers,)
+    event_blocks: Any  # events of the days to come
+    event_heap: Any  # heap of the events that come first
+    bucket_tails: NDArray[np.int32]  # first event of each day
+    viewer_totals: Any  # (viewers,)
+    location: Any  # (viewers,)
     rtt: NDArray[np.float64]  # (regions, regions)
     size: NDArray[np.float64]  # (levels,) bytes of a segment
     bitrate: NDArray[np.float64]  # (levels,)
     cached: Any  # (edges, objects)
-    room: NDArray[np.float64]  # (edges,) bytes cached
-    guess: NDArray[np.float64]  # (viewers or 1, 3): bandwidth averages fast and slow, seconds of loading
-    meter: Any  # (viewers or 1,)
+    cached_bytes: NDArray[np.float64]  # (edges,) bytes cached
+    bandwidth_estimate: NDArray[np.float64]  # (viewers or 1, 3): bandwidth averages fast and slow, seconds of loading
+    bandwidth_meter: Any  # (viewers or 1,)
     switched: NDArray[np.int64]  # viewers who changed level, for the control plane
     counts: NDArray[np.int64]
     clock: NDArray[np.float64]  # now; when the origin has done all fills; its rate
-    dirty: NDArray[np.int64]
+    pass_queue: NDArray[np.int64]
     bins: NDArray[np.float64]  # (seconds, BINS)
     out: Commands
     path: NDArray[np.int64]
-    transfers: Any  # logs, drained by the control plane
-    played: Any
-    states: Any
-    connections: Any
+    transfer_log: Any  # logs, drained by the control plane
+    played_log: Any
+    state_log: Any
+    connection_log: Any

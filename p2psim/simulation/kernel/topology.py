@@ -16,7 +16,7 @@ from p2psim.network.round_trip import regional_rtt
 from p2psim.scenario import Population, Scenario
 from p2psim.scenario.population import device_names, region_names
 from p2psim.scenario.presets import crypto_rates, places
-from p2psim.simulation.kernel.state import SITE
+from p2psim.simulation.kernel.state import LOCATION
 
 __all__ = ["Links", "lay_links", "region_rtt"]
 
@@ -29,7 +29,7 @@ class Links:
 
     capacity: NDArray[np.float64]
     """Shape (links,), bytes/s."""
-    site: Any
+    location: Any
     """Shape (viewers,), see SITE."""
     edges: int
     first_edge: int
@@ -44,31 +44,31 @@ def lay_links(scenario: Scenario, people: Population) -> Links:
     """Number the links of a scenario."""
     _, first, home = np.unique(people.home, return_index=True, return_inverse=True)
     capacity = [np.array([scenario.origin.rate]), _interleaved(people.uplink[first], people.downlink[first])]
-    site = records(len(people), SITE)
-    site["up"], site["down"] = 1 + 2 * home, 2 + 2 * home
-    site["shared_up"] = site["shared_down"] = site["crypto"] = -1
-    site["region"], site["home"] = people.region, people.home
+    location = records(len(people), LOCATION)
+    location["up"], location["down"] = 1 + 2 * home, 2 + 2 * home
+    location["shared_up"] = location["shared_down"] = location["crypto"] = -1
+    location["region"], location["home"] = people.region, people.home
     longest, size = 2, 1 + 2 * len(first)
     if scenario.neighbourhood.viewers > 0:
         count = int(people.neighbourhood.max(initial=-1)) + 1
         shared = scenario.neighbourhood
         capacity.append(_interleaved(np.full(count, shared.uplink), np.full(count, shared.downlink)))
-        site["shared_up"] = size + 2 * people.neighbourhood
-        site["shared_down"] = site["shared_up"] + 1
+        location["shared_up"] = size + 2 * people.neighbourhood
+        location["shared_down"] = location["shared_up"] + 1
         size, longest = size + 2 * count, longest + 2
     if scenario.devices.limited_by_encryption:
         rates = np.array([crypto_rates()[name] for name in device_names()])
         capacity.append(rates[people.device])
-        site["crypto"] = size + np.arange(len(people))
+        location["crypto"] = size + np.arange(len(people))
         size, longest = size + len(people), longest + 2
     edges = _edge_count(scenario)
-    site["edge"] = people.region if scenario.cdn.edges == "regions" else 0
+    location["edge"] = people.region if scenario.cdn.edges == "regions" else 0
     capacity.append(np.full(edges, scenario.cdn.rate))
     capacity.append(np.array([scenario.cdn.overflow_rate, scenario.relay.rate, 0.0]))
     longest += scenario.relay.availability > 0
     return Links(
         capacity=np.concatenate(capacity),
-        site=site,
+        location=location,
         edges=edges,
         first_edge=size,
         relay=size + edges + 1,

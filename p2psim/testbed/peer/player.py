@@ -207,12 +207,12 @@ class Player:
         self._report()
 
     def _arm_dry(self) -> None:
-        delay = rules.dry_at(self._position, self._since, 1.0, self._end) - self._clock.now()
+        delay = rules.buffer_empty_at(self._position, self._since, 1.0, self._end) - self._clock.now()
         self._after("dry", max(0.0, delay), self._run_dry)
 
     def _run_dry(self) -> None:
         self._advance()
-        if not rules.is_dry(self._position, self._end):
+        if not rules.is_buffer_empty(self._position, self._end):
             self._arm_dry()
             return
         at_the_end = self._is_ended and self._next is not None and self._next >= self._last

@@ -221,7 +221,7 @@ class Agent:
 
     def continue_after(self, other: "Agent") -> None:
         """Go on where the agent of another quality has stopped."""
-        for name in ("position", "rate", "jumped", "passed", "born"):
+        for name in ("position", "rate", "jumped", "last_pass_at", "born"):
             self._L.viewer[name][_ME] = other._L.viewer[name][_ME]
 
     def evict(self, at_work: "Agent") -> bool:
