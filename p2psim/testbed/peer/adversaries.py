@@ -8,10 +8,10 @@ from typing import Final, Protocol
 
 from p2psim.scenario.roles import FREE_RIDER, HONEST, LIAR, POLLUTER, STALLER
 
-__all__ = ["CONDUCTS", "Conduct", "Honest", "Liar", "Polluter", "Staller"]
+__all__ = ["BEHAVIOURS", "Behaviour", "Honest", "Liar", "Polluter", "Staller"]
 
 
-class Conduct(Protocol):
+class Behaviour(Protocol):
     """What a loader asks before it announces or serves anything."""
 
     def stored(self, held: Sequence[int], listed: Sequence[int]) -> Sequence[int]:
@@ -59,7 +59,7 @@ class Staller(Honest):
 
 _TURNED: Final = bytes(byte ^ 0xFF for byte in range(256))
 
-CONDUCTS: Final[Mapping[str, Callable[[], Conduct]]] = {
+BEHAVIOURS: Final[Mapping[str, Callable[[], Behaviour]]] = {
     HONEST: Honest,
     POLLUTER: Polluter,
     LIAR: Liar,

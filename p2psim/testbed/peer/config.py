@@ -12,7 +12,7 @@ from p2psim.scenario.roles import HONEST
 from p2psim.testbed.peer.clock import RunClock
 from p2psim.testbed.recording.event_log import EventLog as Journal
 
-__all__ = ["Surroundings", "ViewerPlan"]
+__all__ = ["RunEnvironment", "ViewerPlan"]
 
 
 class ViewerPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +39,7 @@ class ViewerPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class RunEnvironment:
     """What the viewers of a process share."""
 
     scenario: Scenario
@@ -54,5 +54,5 @@ class Surroundings:
     """Bounds how many connections are answered at once."""
     ice: str = ""
     """Address of the list of STUN and TURN servers; none without it."""
-    graves: list[aiohttp.ClientSession] = field(default_factory=list)
+    abandoned_sessions: list[aiohttp.ClientSession] = field(default_factory=list)
     """Sessions of vanished viewers, whose sockets to the tracker stay open and silent."""

@@ -29,7 +29,7 @@ from p2psim.testbed.peer.shaping import Downlink, Uplink
 from p2psim.trace.schema import Path
 from p2psim.wire import RemoteProtocolError, is_command
 
-__all__ = ["LOW_WATER", "Connection", "ConnectionOwner", "Links", "confine"]
+__all__ = ["LOW_WATER", "AccessLinks", "Connection", "ConnectionOwner", "confine"]
 
 LOW_WATER: Final = 65_536
 """Bytes waiting to be sent up to which a connection takes one more message, as simple-peer has it; so there are up to
@@ -52,7 +52,7 @@ def confine(address: str = "127.0.0.1") -> None:
 
 
 @dataclass(slots=True)
-class Links:
+class AccessLinks:
     """The access link of a viewer, shared by all its connections."""
 
     uplink: Uplink
@@ -82,7 +82,7 @@ class ConnectionOwner(Protocol):
 class Connection:
     """A connection to `peer` (not known to an offer until it is answered); offered by us or by them."""
 
-    def __init__(self, owner: ConnectionOwner, clock: Clock, links: Links, peer: str = "") -> None:
+    def __init__(self, owner: ConnectionOwner, clock: Clock, links: AccessLinks, peer: str = "") -> None:
         self.peer = peer
         self.is_ours = not peer
         self.initiated_at = clock.now()

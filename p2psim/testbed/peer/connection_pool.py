@@ -11,13 +11,13 @@ from typing import Final, Protocol
 import numpy as np
 from aiortc import InvalidStateError
 
-from p2psim.testbed.peer.connection import Connection, Links
+from p2psim.testbed.peer.connection import AccessLinks, Connection
 from p2psim.testbed.peer.interfaces import Channel, Clock
 from p2psim.trace.schema import ConnectionOutcome
 from p2psim.wire import RemoteProtocolError
 from p2psim.wire.tracker_messages import OFFER_TIMEOUT, Offer, new_offer_id
 
-__all__ = ["CONNECT_TIMEOUT", "ConnectionNotes", "Pool", "PoolOwner"]
+__all__ = ["CONNECT_TIMEOUT", "ConnectionObserver", "ConnectionPool", "ConnectionPoolOwner"]
 
 CONNECT_TIMEOUT: Final = 15.0
 """Seconds from answer to open channel."""
@@ -28,7 +28,7 @@ _GATE_TIMEOUT: Final = 3.0
 _log = logging.getLogger(__name__)
 
 
-class PoolOwner(Protocol):
+class ConnectionPoolOwner(Protocol):
     """The loader that uses the connections (see `p2psim.testbed.peer.loader.Loader`)."""
 
     def channel_opened(self, channel: Channel) -> bool:
@@ -44,7 +44,7 @@ class PoolOwner(Protocol):
         """The connection is gone."""
 
 
-class ConnectionNotes(Protocol):
+class ConnectionObserver(Protocol):
     """Takes notes of connections."""
 
     def connection_over(self, connection: Connection, outcome: ConnectionOutcome) -> None:
@@ -54,7 +54,7 @@ class ConnectionNotes(Protocol):
         """A message came, for the loader or too late for it."""
 
 
-class Pool:
+class ConnectionPool:
     """The connections of the viewer `peer_id`, at most `most` of them.
 
     `gate` bounds how many connections are answered at once in this process: each costs CPU on both sides.
@@ -64,9 +64,9 @@ class Pool:
         self,
         peer_id: str,
         clock: Clock,
-        links: Links,
-        owner: PoolOwner,
-        notes: ConnectionNotes,
+        links: AccessLinks,
+        owner: ConnectionPoolOwner,
+        notes: ConnectionObserver,
         rng: np.random.Generator,
         gate: asyncio.Semaphore,
         *,
@@ -118,7 +118,7 @@ class Pool:
         self._pending[connection] = peer
         await self._gate.acquire()
         self._gated.add(connection)
-        self._clock.call_later(_GATE_TIMEOUT, self._let_next, connection)
+        self._clock.call_later(_GATE_TIMEOUT, self._release_gate, connection)
         self._clock.call_later(CONNECT_TIMEOUT, self._give_up, connection)
         try:
             if connection.state == "new":
@@ -128,7 +128,7 @@ class Pool:
         self._end(connection)
         return None
 
-    def _let_next(self, connection: Connection) -> None:
+    def _release_gate(self, connection: Connection) -> None:
         """Let another connection be answered in this process."""
         if connection in self._gated:
             self._gated.discard(connection)
@@ -166,7 +166,7 @@ class Pool:
     def connection_opened(self, connection: Connection) -> None:
         """Keep one connection per peer."""
         self._pending.pop(connection, None)
-        self._let_next(connection)
+        self._release_gate(connection)
         peer = connection.peer
         present = self._open.get(peer)
         if self._closed or (present is not None and not self._outranks(connection, present)):
@@ -208,7 +208,7 @@ class Pool:
         """Write down what the connection was."""
         self._ending.discard(connection)
         self._pending.pop(connection, None)
-        self._let_next(connection)
+        self._release_gate(connection)
         if self._open.get(connection.peer) is connection:
             del self._open[connection.peer]
             self._owner.channel_closed(connection.peer)

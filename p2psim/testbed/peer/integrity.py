@@ -17,7 +17,7 @@ from p2psim.wire.protection import (
     segment_hash,
 )
 
-__all__ = ["Keys", "Notary"]
+__all__ = ["Keys", "SegmentValidator"]
 
 _RETRY: Final = 1.0
 _log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 Verdict = Callable[[bool], None]
 
 
-class Notary:
+class SegmentValidator:
     """Judges segments by the hash manifest of a media playlist, which it fetches when it lacks a hash.
 
     While the manifest cannot be had, verdicts wait (the loader's own time-outs bound for how long); one that is not
@@ -40,7 +40,7 @@ class Notary:
         self._waiting: list[tuple[int, bytes, Verdict]] = []
         self._fetching: asyncio.Task[None] | None = None
 
-    def judge(self, segment: int, data: bytes, verdict: Verdict) -> None:
+    def validate(self, segment: int, data: bytes, verdict: Verdict) -> None:
         """Call `verdict` with whether the data are the segment's, now or once its hash is known."""
         expected = self._hashes.expected(self._address(segment))
         if expected is not None:

@@ -6,7 +6,7 @@ The same loader runs on asyncio, aiohttp and aiortc, and in tests on a virtual c
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Channel", "Clock", "FetchEvents", "Fetcher", "Observer", "Timepiece", "Timer"]
+__all__ = ["Channel", "Clock", "FetchEvents", "Fetcher", "Observer", "TimeSource", "Timer"]
 
 
 class Timer(Protocol):
@@ -16,14 +16,14 @@ class Timer(Protocol):
         """Let it not come."""
 
 
-class Timepiece(Protocol):
+class TimeSource(Protocol):
     """Time."""
 
     def now(self) -> float:
         """Seconds from the start of the run."""
 
 
-class Clock(Timepiece, Protocol):
+class Clock(TimeSource, Protocol):
     """Time and its callbacks."""
 
     def milliseconds(self) -> float:

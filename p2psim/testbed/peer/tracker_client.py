@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 
 class Signalling(Protocol):
-    """Who makes and answers offers (see `p2psim.testbed.peer.connection_pool.Pool`)."""
+    """Who makes and answers offers (see `p2psim.testbed.peer.connection_pool.ConnectionPool`)."""
 
     async def make_offers(self, count: int) -> list[Offer]:
         """Prepare offers."""

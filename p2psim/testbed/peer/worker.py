@@ -21,9 +21,9 @@ from p2psim.policy.interface import options
 from p2psim.rng import constant_streams
 from p2psim.scenario import Scenario
 from p2psim.testbed.peer.clock import RunClock
-from p2psim.testbed.peer.config import Surroundings, ViewerPlan
+from p2psim.testbed.peer.config import RunEnvironment, ViewerPlan
 from p2psim.testbed.peer.connection import confine
-from p2psim.testbed.peer.single_loader import Agent
+from p2psim.testbed.peer.single_loader import SingleLoader
 from p2psim.testbed.peer.viewer import Viewer
 from p2psim.testbed.recording.event_log import EventLog as Journal
 
@@ -76,26 +76,26 @@ def _say(words: dict[str, object]) -> None:
 
 def prepare(scenario: Scenario) -> None:
     """Compile the policy, or load it from the cache, before time matters."""
-    agent = Agent(options(scenario.policy, True), constant_streams(0.5, 1)[0])
-    agent.playlist([(number, number * 4.0, number * 4.0 + 4.0) for number in range(15)])
-    agent.start_at(0.0)
-    agent.connect("somebody")
-    agent.announced("somebody", [12], [13])
-    agent.player_requests(0)
-    for command in agent.queue_pass(0.0):
-        agent.started(command.source, 0.0, command.neighbour)
-    agent.playhead_moves(1.0, 1.0, 1.0)
-    agent.prefetch_delay()
-    agent.prefetch_round(2.0)
-    agent.lacks("somebody", 12)
-    agent.received(0, 100, 1, 2.5)
-    agent.failed(0, 3.0)
-    agent.queue_pass(3.5)
-    agent.succeeded(0)
-    agent.queue_pass(4.0)
-    agent.announcement()
-    agent.abort_all()
-    agent.disconnect("somebody")
+    loader = SingleLoader(options(scenario.policy, True), constant_streams(0.5, 1)[0])
+    loader.playlist([(number, number * 4.0, number * 4.0 + 4.0) for number in range(15)])
+    loader.start_at(0.0)
+    loader.connect("somebody")
+    loader.announced("somebody", [12], [13])
+    loader.player_requests(0)
+    for command in loader.queue_pass(0.0):
+        loader.started(command.source, 0.0, command.neighbour)
+    loader.playhead_moves(1.0, 1.0, 1.0)
+    loader.prefetch_delay()
+    loader.prefetch_round(2.0)
+    loader.lacks("somebody", 12)
+    loader.received(0, 100, 1, 2.5)
+    loader.failed(0, 3.0)
+    loader.queue_pass(3.5)
+    loader.succeeded(0)
+    loader.queue_pass(4.0)
+    loader.announcement()
+    loader.abort_all()
+    loader.disconnect("somebody")
 
 
 async def _run(task: Task, scenario: Scenario, started_at: float) -> int:
@@ -105,7 +105,7 @@ async def _run(task: Task, scenario: Scenario, started_at: float) -> int:
     loop.set_exception_handler(lambda _, context: _note_error(unhandled, context))
     loop.add_reader(sys.stdin.fileno(), _orphaned)
     with Journal(Path(task.journal)) as journal:
-        around = Surroundings(
+        environment = RunEnvironment(
             scenario=scenario,
             seed=task.seed,
             master=task.master,
@@ -117,8 +117,8 @@ async def _run(task: Task, scenario: Scenario, started_at: float) -> int:
         )
         async with asyncio.TaskGroup() as viewers:
             for plan in task.viewers:
-                viewers.create_task(Viewer(plan, around).watch(), name=plan.name)
-        for session in around.graves:
+                viewers.create_task(Viewer(plan, environment).watch(), name=plan.name)
+        for session in environment.abandoned_sessions:
             await session.close()
     return len(unhandled)
 
