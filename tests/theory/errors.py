@@ -206,7 +206,7 @@ ERRORS = [
         "test_audience.py::test_others_of_a_viewer_are_poisson[exponential]",
     ),
     Error(
-        "the tracker counts a newcomer twice", "p2p_tracker.core.tracker:Brain._reply", _one_too_many,
+        "the tracker counts a newcomer twice", "p2p_tracker.core.tracker:Tracker._reply", _one_too_many,
         "test_audience.py::test_a_newcomer_finds_nobody_with_the_same_probability",
     ),
     Error(
@@ -232,10 +232,10 @@ ERRORS = [
     ),
     Error(
         "prefetch with twice the probability", "p2psim.rng:uniform", _halved,
-        "test_swarms.py::test_nobody_prefetches_in_a_round[5-0.3277]", How.COMPILED, "p2psim.policy.prefetch",
+        "test_swarms.py::test_nobody_prefetches_in_a_round[5-0.3277]", How.COMPILED, "p2psim.policy.random_prefetch",
     ),
     Error(
-        "the window of high demand twice as long", "p2psim.policy.state:options", _doubled_window,
+        "the window of high demand twice as long", "p2psim.policy.interface:options", _doubled_window,
         "test_swarms.py::test_first_segments_come_from_the_origin[2-3]",
     ),
     Error(
