@@ -18,7 +18,7 @@ from p2psim.scenario.population import viewer_name
 from p2psim.simulation import tables
 from p2psim.simulation.checkpoint import Checkpoint, read_state, write_state
 from p2psim.simulation.control.control import Control
-from p2psim.simulation.kernel.announcements import CONSENT_EXPIRES
+from p2psim.simulation.kernel.departures import CONSENT_EXPIRES
 from p2psim.simulation.kernel.event_queue import BLOCK
 from p2psim.simulation.kernel.loop import DONE, LEVELS_CHANGED, advance, close_run, start_clock
 from p2psim.simulation.kernel.state import (

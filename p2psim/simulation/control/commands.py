@@ -2,8 +2,8 @@
 
 from p2psim.compiled import entry
 from p2psim.network.max_min_sharing import stage_capacity
-from p2psim.simulation.kernel.announcements import leave, zap
 from p2psim.simulation.kernel.connections import close_connection, close_connections
+from p2psim.simulation.kernel.departures import leave, zap
 from p2psim.simulation.kernel.event_queue import CONNECT, RELOAD, push
 from p2psim.simulation.kernel.state import KernelState
 

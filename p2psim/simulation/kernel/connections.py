@@ -1,28 +1,72 @@
-"""How neighbours part: one of them leaves, is lost, or goes over to another swarm."""
+"""Opening and closing of connections between viewers, and changes of swarm."""
 
 import math
 
 from p2psim.compiled import inner
 from p2psim.network.max_min_sharing import stage_close, stage_open
-from p2psim.policy.interface import abort_all
-from p2psim.policy.state import ABSENT, NOBODY, P2P
-from p2psim.policy.state.neighbours import disconnect
-from p2psim.simulation.kernel.state import N_CONNECTIONS, KernelState
-from p2psim.simulation.kernel.transfers import ABORTED, FAILED, FLOWING, discard_late_bytes, end_transfer
+from p2psim.policy.interface import abort_all, admits_peer, drops_peer, is_readable
+from p2psim.policy.state import ABSENT, MUTE, NOBODY, P2P
+from p2psim.policy.state.neighbours import connect, disconnect
+from p2psim.simulation.kernel.announcements import send_announcement
+from p2psim.simulation.kernel.state import AWAY, GONE, N_CONNECTIONS, KernelState
+from p2psim.simulation.kernel.transfers import (
+    ABORTED,
+    FAILED,
+    FLOWING,
+    LIAR,
+    discard_late_bytes,
+    end_transfer,
+    schedule_pass,
+)
 
 __all__ = [
-    "CLOSED",
-    "OPENED",
     "abort_transfers",
     "change_swarm",
     "close_connection",
     "close_connections",
     "forget_fetched",
     "freeze_uploads",
-    "log_connection",
+    "open_connection",
 ]
 
 OPENED, CLOSED = 1, 0
+
+
+@inner
+def open_connection(P: KernelState, a: int, b: int, relayed: int, now: float) -> bool:
+    """A connection opens; False if one has left the swarm, is full, or knows the other already."""
+    for v in (a, b):
+        if P.viewer[v].state == AWAY or P.viewer[v].state >= GONE:
+            return False
+    if P.viewer[a].channel != P.viewer[b].channel or P.viewer[a].level != P.viewer[b].level:
+        return False
+    if not admits_peer(P.L, P.o, a) or not admits_peer(P.L, P.o, b) or not connect(P.L, a, b):
+        return False
+    if relayed == 1:
+        P.L.link[a, P.L.viewer[a].degree - 1].relayed = 1
+        P.L.link[b, P.L.viewer[b].degree - 1].relayed = 1
+    if not is_readable(P.L, P.o, a):
+        P.L.link[b, P.L.viewer[b].degree - 1].busy |= MUTE
+    if not is_readable(P.L, P.o, b):
+        P.L.link[a, P.L.viewer[a].degree - 1].busy |= MUTE
+    if P.viewer[a].role == LIAR:
+        send_announcement(P, a, now)
+    if P.viewer[b].role == LIAR:
+        send_announcement(P, b, now)
+    _log_connection(P, a, b, OPENED, now)
+    schedule_pass(P, a)
+    schedule_pass(P, b)
+    _drop_surplus(P, a, now)
+    _drop_surplus(P, b, now)
+    return True
+
+
+@inner
+def _drop_surplus(P: KernelState, v: int, now: float) -> None:
+    """Close the connection that a viewer's loader wants to be rid of, if any."""
+    place = drops_peer(P.L, P.o, v)
+    if place != NOBODY:
+        close_connection(P, v, P.L.link[v, place].neighbour, now)
 
 
 @inner
@@ -33,7 +77,7 @@ def close_connection(P: KernelState, a: int, b: int, now: float) -> None:
     if disconnect(P.L, a, b):
         # what the last passes concluded no longer holds: the next news may matter
         P.viewer[a].border_at, P.viewer[b].border_at = now, now
-        log_connection(P, a, b, CLOSED, now)
+        _log_connection(P, a, b, CLOSED, now)
 
 
 @inner
@@ -122,7 +166,7 @@ def forget_fetched(P: KernelState, v: int, slot: int) -> None:
 
 
 @inner
-def log_connection(P: KernelState, a: int, b: int, change: int, now: float) -> None:
+def _log_connection(P: KernelState, a: int, b: int, change: int, now: float) -> None:
     """Note that a connection opened or closed."""
     if P.s.events:
         n = P.counts[N_CONNECTIONS]

@@ -9,8 +9,9 @@ from p2psim.player.hls_js import reload_delay
 from p2psim.policy.state import ABSENT, NOBODY, P2P
 from p2psim.policy.state.neighbours import set_announced
 from p2psim.policy.state.storage import reclaim
-from p2psim.simulation.kernel.announcements import open_connection, receive_announcement, stop_watching
-from p2psim.simulation.kernel.connections import close_connection, close_connections, forget_fetched
+from p2psim.simulation.kernel.announcements import receive_announcement
+from p2psim.simulation.kernel.connections import close_connection, close_connections, forget_fetched, open_connection
+from p2psim.simulation.kernel.departures import stop_watching
 from p2psim.simulation.kernel.event_queue import (
     ANNOUNCED,
     BUFFER_EMPTY,
