@@ -11,14 +11,14 @@ from p2psim.simulation.kernel.transfers import LIAR, schedule_pass
 __all__ = ["receive_announcement", "send_announcement"]
 
 _CACHED_VIEWERS = 5000
-"""Viewers of whom a cache holds what is looked at."""
+"""Viewers whose rows fit into the cache, so that prefetching them gains nothing."""
 _TAG = 4
-"""News of a segment is its state, and how often the viewer changed swarms times this."""
+"""An announced state is the state of the segment plus this times the swarm epoch of the viewer."""
 
 
 @inner
 def send_announcement(P: KernelState, v: int, now: float) -> None:
-    """Announce to all neighbours what has changed since the last announcement; it arrives half a round trip later."""
+    """Announce the changes since the last announcement to all neighbours, who receive them half a round trip later."""
     me = P.L.viewer[v]
     me.announce = 0
     slots = P.L.slot.shape[1]
@@ -26,7 +26,7 @@ def send_announcement(P: KernelState, v: int, now: float) -> None:
     arrival = now + P.rtt[region, region] / 2
     tag = _TAG * P.viewer[v].swarm_epoch
     if not is_readable(P.L, P.o, v):
-        return  # the neighbours go on with what they know
+        return  # the neighbours keep the last state that they could read
     lies = P.viewer[v].role == LIAR
     first = max(0, me.last - slots)
     slot = first % slots - 1
@@ -40,10 +40,10 @@ def send_announcement(P: KernelState, v: int, now: float) -> None:
 
 @inner
 def receive_announcement(P: KernelState, v: int, segment: int, news: int, now: float) -> None:
-    """An announcement reaches the neighbours of `v`; those for whom it changes anything decide anew."""
+    """Apply an announcement at the neighbours of `v`; those for which it may matter get a pass."""
     state = news % _TAG
     if news // _TAG != P.viewer[v].swarm_epoch:
-        return  # of a swarm that the viewer has left
+        return  # it belongs to a swarm that the viewer has left
     slot = segment % P.L.slot.shape[1]
     old = P.L.slot[v, slot].announced
     if old == state:
@@ -69,7 +69,7 @@ def receive_announcement(P: KernelState, v: int, segment: int, news: int, now: f
 
 @tiny
 def _prefetch_neighbour(P: KernelState, n: int, slot: int, state: int) -> None:
-    """Ask for what will be read of a neighbour: in a large swarm it is in no cache."""
+    """Prefetch the rows of a neighbour: in a large swarm they are not in the cache."""
     touch(P.L.slot[n, slot])
     touch(P.viewer[n])
     if state == STORED:
@@ -79,7 +79,7 @@ def _prefetch_neighbour(P: KernelState, n: int, slot: int, state: int) -> None:
 
 @tiny
 def _may_change_pass(P: KernelState, n: int, segment: int, state: int, now: float) -> bool:
-    """Return whether a pass of `n` could do anything after this news; True for all where shortcuts are switched off."""
+    """Return whether a pass of `n` could act on this announcement; always True where shortcuts are switched off."""
     if not P.s.shortcuts or now >= P.viewer[n].border_at:
         return True
     return concerns(P.L, P.o, P.T, n, segment, state, now)

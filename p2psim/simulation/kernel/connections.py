@@ -34,7 +34,7 @@ OPENED, CLOSED = 1, 0
 
 @inner
 def open_connection(P: KernelState, a: int, b: int, relayed: int, now: float) -> bool:
-    """A connection opens; False if one has left the swarm, is full, or knows the other already."""
+    """Open a connection; return False if a viewer has left the swarm or is full, or both are connected already."""
     for v in (a, b):
         if P.viewer[v].state == AWAY or P.viewer[v].state >= GONE:
             return False
@@ -63,7 +63,7 @@ def open_connection(P: KernelState, a: int, b: int, relayed: int, now: float) ->
 
 @inner
 def _drop_surplus(P: KernelState, v: int, now: float) -> None:
-    """Close the connection that a viewer's loader wants to be rid of, if any."""
+    """Close the surplus connection that the loader of a viewer wants to drop, if any."""
     place = drops_peer(P.L, P.o, v)
     if place != NOBODY:
         close_connection(P, v, P.L.link[v, place].neighbour, now)
@@ -71,11 +71,11 @@ def _drop_surplus(P: KernelState, v: int, now: float) -> None:
 
 @inner
 def close_connection(P: KernelState, a: int, b: int, now: float) -> None:
-    """A connection closes; what was being sent over it fails."""
+    """Close a connection; transfers over it fail."""
     _fail_transfers(P, a, b, now)
     _fail_transfers(P, b, a, now)
     if disconnect(P.L, a, b):
-        # what the last passes concluded no longer holds: the next news may matter
+        # the conclusions of the last passes no longer hold: the next announcement may matter
         P.viewer[a].border_at, P.viewer[b].border_at = now, now
         _log_connection(P, a, b, CLOSED, now)
 
@@ -93,7 +93,7 @@ def _fail_transfers(P: KernelState, v: int, other: int, now: float) -> None:
 
 @inner
 def _discard_late_bytes(P: KernelState, v: int, other: int, now: float) -> None:
-    """Let nothing late come any more, from one neighbour, or from all (NOBODY)."""
+    """Discard late bytes still on their way from one neighbour, or from all (NOBODY)."""
     place, late_places = 0, P.viewer[v].late_places
     while late_places != 0:
         row = P.row[v, place]
@@ -104,7 +104,7 @@ def _discard_late_bytes(P: KernelState, v: int, other: int, now: float) -> None:
 
 @inner
 def abort_transfers(P: KernelState, v: int, now: float) -> None:
-    """End all that a viewer is loading; its loader has settled the requests already."""
+    """Abort all transfers to a viewer, whose loader has settled the requests already."""
     place, busy = 0, P.viewer[v].busy
     while busy != 0:
         if busy & 1:
@@ -122,7 +122,7 @@ def close_connections(P: KernelState, v: int, now: float) -> None:
 
 @inner
 def freeze_uploads(P: KernelState, v: int, now: float) -> None:
-    """Let nothing more come from a viewer whose uplink others use: what it sends hangs."""
+    """Freeze the uploads of a crashed viewer whose uplink is shared: its transfers make no progress."""
     for k in range(P.L.viewer[v].degree):
         n = P.L.link[v, k].neighbour
         _discard_late_bytes(P, n, v, now)
@@ -138,7 +138,7 @@ def freeze_uploads(P: KernelState, v: int, now: float) -> None:
 
 @inner
 def change_swarm(P: KernelState, v: int, now: float) -> None:
-    """Leave all neighbours and forget all segments: those of another channel or quality are other objects.
+    """Close all connections and forget all segments: those of another channel or quality are other objects.
 
     The real loader goes on serving the old quality for 30 s after a switch; this one does not.
     """
@@ -158,7 +158,7 @@ def change_swarm(P: KernelState, v: int, now: float) -> None:
 
 @inner
 def forget_fetched(P: KernelState, v: int, slot: int) -> None:
-    """Another segment has a slot now, of which nothing has come."""
+    """Reset the received bytes of a slot that another segment uses from now on."""
     P.http_bytes[v, slot] = 0.0
     if P.s.events:
         fetch = P.fetch[v, slot]
@@ -167,7 +167,7 @@ def forget_fetched(P: KernelState, v: int, slot: int) -> None:
 
 @inner
 def _log_connection(P: KernelState, a: int, b: int, change: int, now: float) -> None:
-    """Note that a connection opened or closed."""
+    """Log that a connection opened or closed."""
     if P.s.events:
         n = P.counts[N_CONNECTIONS]
         P.counts[N_CONNECTIONS] = n + 1

@@ -19,7 +19,7 @@ CONSENT_EXPIRES = 30.0
 
 @inner
 def leave(P: KernelState, v: int, crash: bool, now: float) -> None:
-    """A viewer goes: its downloads are aborted; its connections close now, or, after a crash, when consent expires."""
+    """Remove a viewer: its downloads are aborted, its connections close now or, after a crash, when consent expires."""
     viewer = P.viewer[v]
     if viewer.state >= GONE:
         return
@@ -40,7 +40,7 @@ def leave(P: KernelState, v: int, crash: bool, now: float) -> None:
 
 @inner
 def stop_watching(P: KernelState, v: int, now: float) -> None:
-    """Close a viewer's account: what is under way counts up to here."""
+    """Close the totals of a viewer; transfers in progress count up to now."""
     viewer = P.viewer[v]
     abort_transfers(P, v, now)
     if viewer.state == STALLED:
@@ -51,7 +51,7 @@ def stop_watching(P: KernelState, v: int, now: float) -> None:
 
 @inner
 def _uncount_unplayed(P: KernelState, v: int) -> None:
-    """Take back the segments that the player holds but never showed."""
+    """Subtract buffered segments that were never played from the played bytes."""
     viewer = P.viewer[v]
     segment = viewer.next - 1
     while (
@@ -67,7 +67,7 @@ def _uncount_unplayed(P: KernelState, v: int) -> None:
 
 @inner
 def zap(P: KernelState, v: int, channel: int, now: float) -> None:
-    """A viewer turns to another channel: it begins anew there, in another swarm."""
+    """Switch a viewer to another channel, where it starts anew in another swarm."""
     viewer, me = P.viewer[v], P.L.viewer[v]
     if viewer.state >= GONE:
         return
@@ -81,7 +81,7 @@ def zap(P: KernelState, v: int, channel: int, now: float) -> None:
     viewer.state = STARTING
     log_state(P, v, now)
     viewer.state, viewer.channel = AWAY, channel
-    viewer.next = viewer.origin_index  # nothing to take back
+    viewer.next = viewer.origin_index  # no segment is left to subtract
     viewer.border, viewer.border_at, viewer.urgent_at, viewer.buffer_check_at = math.inf, math.inf, math.inf, math.inf
     viewer.failures, viewer.retry_at = 0, 0.0
     viewer.channel_epoch += 1

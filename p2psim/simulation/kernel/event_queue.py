@@ -1,9 +1,9 @@
-"""The data plane's events, ordered by time, then by the order of scheduling.
+"""Event queue of the kernel, ordered by time, then by the order of scheduling.
 
-A calendar of days, each a chain of blocks of events in no order: rows that stand side by side, so that a day's events
-are written and read in a row. The events of the first day, and the few that are further ahead than the calendar
-reaches, stand in a heap; it stays so small that it is always in a cache. When no event of a day up to the present is
-left, the next one's enter the heap, and what they will read of their viewers is asked for.
+A calendar queue: later events stand unsorted in buckets of equal width, each a chain of blocks of adjacent rows, so
+that the events of a bucket are written and read sequentially. The events of the current bucket, and the few beyond the
+last bucket, stand in a heap that is small enough for the cache. When the heap holds no event of a bucket up to the
+current one, the events of the next bucket move into it, and the rows of their viewers are prefetched.
 """
 
 import math
@@ -61,29 +61,29 @@ __all__ = [
 ) = range(12)
 """Kinds of events."""
 _HEAP_ARITY = 4
-"""Children of an entry of the heap: four of them stand side by side in memory."""
+"""Children of an entry of the heap: four of them are adjacent in memory."""
 _EVENT_KINDS = 16
 _HEADROOM = 4096
-"""Events and entries of logs for which there is always room: more than one step of the clock can write."""
+"""Free events and log entries that a step of the clock must find: more than it can write."""
 BLOCK = 16
-"""Rows of a block; the first names the last row of the block before, or the next free block, both counted from 1."""
+"""Rows of a block; its first row links to the last row of the previous block, or to the next free block, from 1."""
 
 
 @tiny
 def next_event(P: KernelState) -> float:
-    """Time of the next event."""
+    """Return the time of the next event."""
     return P.event_heap[0].at if P.counts[N_HEAP] > 0 else 1e300
 
 
 @tiny
 def event_kind(order: int) -> int:
-    """Kind of an event."""
+    """Return the kind of an event."""
     return order % _EVENT_KINDS
 
 
 @inner
 def push(P: KernelState, at: float, kind: int, viewer: int, a: int, b: int) -> bool:
-    """Schedule an event; False if the calendar is full."""
+    """Schedule an event; return False if the queue is full."""
     if not _has_room(P, 1):
         return False
     P.counts[N_EVENTS] += 1
@@ -110,7 +110,7 @@ def _bucket_of(P: KernelState, at: float) -> int:
 
 @tiny
 def _next_row(P: KernelState, last: int) -> int:
-    """Row after the last of a day (0: it has none), in a new block if need be."""
+    """Return the row after the last row of a bucket (0: the bucket is empty), in a new block if needed."""
     if last != 0 and (last + 1) % BLOCK != 0:
         return last + 1
     block = P.counts[N_FREE_BLOCK] - 1
@@ -126,13 +126,13 @@ def _next_row(P: KernelState, last: int) -> int:
 
 @tiny
 def _has_room(P: KernelState, events: int) -> bool:
-    """Whether so many events can be scheduled, even if each is the first of its day."""
+    """Return whether `events` more can be scheduled, even if each is the first of its bucket."""
     return max(P.counts[N_EVENTS], P.counts[N_BLOCKS_HELD] * BLOCK) + events * BLOCK <= len(P.event_blocks)
 
 
 @inner
 def _push_to_heap(P: KernelState, at: float, order: int, viewer: int, a: int, b: int) -> None:
-    """Put an event into the heap."""
+    """Insert an event into the heap."""
     heap = P.event_heap
     i = P.counts[N_HEAP]
     P.counts[N_HEAP] = i + 1
@@ -148,7 +148,7 @@ def _push_to_heap(P: KernelState, at: float, order: int, viewer: int, a: int, b:
 
 @inner
 def _refill_heap(P: KernelState) -> None:
-    """Let the events of the next days enter the heap, until its first is of a day that has."""
+    """Move events of the next buckets into the heap until its head lies in a bucket that has been moved."""
     while P.counts[N_EVENTS] > P.counts[N_HEAP]:
         bucket = P.counts[N_BUCKET]
         if P.counts[N_HEAP] > 0 and _bucket_of(P, P.event_heap[0].at) < bucket:
@@ -163,7 +163,7 @@ def _refill_heap(P: KernelState) -> None:
 
 @inner
 def _move_block_to_heap(P: KernelState, last: int) -> int:
-    """Let the events of a block, up to a row, enter the heap; gives the last row of the block before."""
+    """Move the events of a block, up to a row, into the heap; return the last row of the previous block."""
     head = last - last % BLOCK
     for i in range(head + 1, last + 1):
         event = P.event_blocks[i]
@@ -197,7 +197,7 @@ def pop(P: KernelState) -> None:
 
 @tiny
 def _sift_down(P: KernelState, n: int) -> None:
-    """Put the last of the heap in the place of the first."""
+    """Replace the head of the heap of `n` + 1 entries by its last entry."""
     heap = P.event_heap
     at, order = heap[n].at, heap[n].order
     i = 0
@@ -218,7 +218,7 @@ def _sift_down(P: KernelState, n: int) -> None:
 
 @tiny
 def is_nearly_full(P: KernelState) -> bool:
-    """Whether calendar or logs may not hold what one step of the clock brings."""
+    """Return whether the queue or a log may overflow in one step of the clock."""
     if not _has_room(P, _HEADROOM):
         return True
     if not P.s.events:

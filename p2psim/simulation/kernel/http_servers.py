@@ -1,7 +1,7 @@
-"""Who serves an HTTP request, and when its first byte comes: the origin, an edge with a cache, or a second CDN.
+"""HTTP servers (origin, caching edges, second CDN): which one answers a request, and when its first byte arrives.
 
-An edge fetches what it lacks from the origin, as a whole. The origin serves these fills one after another at its rate,
-so that no transfer of their own is needed: when a fill will be complete is known when it begins.
+An edge fetches a missing object from the origin, as a whole. The origin serves these fills one after another at its
+rate, so that the end of a fill is known at its start and no transfer has to be simulated.
 """
 
 import math
@@ -19,7 +19,7 @@ _NEVER = 1e12
 
 @inner
 def respond(P: KernelState, v: int, row: int, segment: int, now: float) -> float:
-    """Choose what serves a request; gives the seconds to its first byte."""
+    """Choose the server of a request; return the seconds until its first byte."""
     x, s = P.transfer[row], P.s
     if s.edges == 0:
         x.via = s.origin
@@ -58,7 +58,7 @@ def _until_cached(P: KernelState, v: int, edge: int, segment: int, now: float) -
 
 @inner
 def _fill(P: KernelState, size: float, now: float) -> float:
-    """Let the origin send an object to an edge; gives the time when it is complete."""
+    """Start the fill of an edge by the origin; return the time at which the object is complete."""
     rate = P.clock[ORIGIN_RATE]
     if rate <= 0.0:
         return _NEVER
@@ -71,7 +71,7 @@ def _fill(P: KernelState, size: float, now: float) -> float:
 
 @inner
 def _make_room(P: KernelState, edge: int, size: float, now: float) -> bool:
-    """Drop what was not asked for longest until an object fits; False if it never does."""
+    """Evict the least recently used objects until a new one fits; return False if it never does."""
     if size > P.s.cache:
         return False
     while P.cached_bytes[edge] + size > P.s.cache:
@@ -85,7 +85,7 @@ def _make_room(P: KernelState, edge: int, size: float, now: float) -> bool:
             ):
                 oldest = place
         if oldest == NOBODY:
-            return False  # all of it is on its way
+            return False  # all objects are still being filled
         _discard(P, edge, oldest)
     return True
 

@@ -1,4 +1,4 @@
-"""The data plane's clock: events and ends of flows in order of time, then the queue passes they cause."""
+"""Main loop of the kernel: events and ends of flows in order of time, then the queue passes that they cause."""
 
 import math
 
@@ -71,10 +71,10 @@ _MOMENT = 1e-9
 
 @entry
 def advance(P: KernelState, until: float) -> int:
-    """Run until just before `until`.
+    """Run until just before `until`; return DONE, NO_ROOM or LEVELS_CHANGED.
 
-    FULL if logs or calendar have to be emptied or enlarged first; CALL if viewers have changed to another quality, of
-    which the control plane has to tell the tracker.
+    NO_ROOM: logs have to be emptied or the event queue enlarged first. LEVELS_CHANGED: viewers have changed to another
+    quality, whose swarm the control plane has to join at the tracker.
     """
     while True:
         if P.counts[N_SWITCHED] > 0:
@@ -143,7 +143,7 @@ def _handle(P: KernelState) -> None:
     elif kind == WAKE:
         schedule_pass(P, v)
     elif a != P.viewer[v].channel_epoch:
-        return  # of a channel that the viewer has left
+        return  # the event belongs to a channel that the viewer has left
     elif kind == PREFETCH:
         prefetch(P, v, now)
     elif kind == RELOAD:
@@ -152,7 +152,7 @@ def _handle(P: KernelState) -> None:
 
 @tiny
 def _check_progress(P: KernelState, v: int, row: int, serial: int, now: float) -> None:
-    """Time out a transfer that has brought nothing for too long: no byte over HTTP, no whole message from a peer."""
+    """Time out a transfer without progress: no byte over HTTP, no whole message from a peer."""
     x = P.transfer[row]
     limit, last = P.o.p2p_timeout, math.nan
     if x.source == P2P:
@@ -172,7 +172,7 @@ def _check_progress(P: KernelState, v: int, row: int, serial: int, now: float) -
 
 @inner
 def _last_message(P: KernelState, row: int, now: float) -> float:
-    """When the last message of a transfer came, be it the answer's head; NaN if none has since the last check."""
+    """Return the time of the last message, the response header included; NaN: none since the last check."""
     x = P.transfer[row]
     if x.state != FLOWING:
         return math.nan
@@ -187,7 +187,7 @@ def _last_message(P: KernelState, row: int, now: float) -> float:
 
 @tiny
 def _reload(P: KernelState, v: int, now: float) -> None:
-    """A playlist arrives, as it was half a request ago."""
+    """Process a playlist, which shows the stream as it was half a request ago."""
     me = P.L.viewer[v]
     asked = now - P.s.origin_latency
     last = len(P.T.end)
@@ -202,7 +202,7 @@ def _reload(P: KernelState, v: int, now: float) -> None:
         check(P, v, now)
     elif news:
         if me.waiting != NOBODY and me.waiting < me.first:
-            me.waiting = NOBODY  # gone from the playlist: hls.js seeks to live, and its loader is aborted
+            me.waiting = NOBODY  # it has left the playlist: hls.js seeks to the live edge and aborts its loader
         check(P, v, now)
         schedule_pass(P, v)
     if P.s.live:
@@ -232,7 +232,7 @@ def start_clock(P: KernelState) -> None:
 
 @entry
 def close_run(P: KernelState, first: int, end: float) -> int:
-    """The run is over: what is under way counts up to here. Gives the viewer to go on with once logs are emptied."""
+    """Close the totals of all viewers from `first` on; return the viewer to continue with once the logs are emptied."""
     for v in range(first, len(P.viewer)):
         if is_nearly_full(P):
             return v

@@ -1,4 +1,4 @@
-"""Which links a transfer crosses, and the round trip between two viewers."""
+"""Paths of transfers through the network: links, round-trip times and rate caps."""
 
 import math
 
@@ -12,12 +12,12 @@ __all__ = ["channel_cap", "lay_path", "round_trip"]
 _MATHIS = math.sqrt(1.5)
 """Packets per round trip and root of the loss that congestion control lets through (Mathis et al. 1997)."""
 _PACKET = 1200.0
-"""Bytes of a data channel's packet; WebRTC does not look for a larger one."""
+"""Bytes of a packet of a data channel; WebRTC does no path MTU discovery beyond it."""
 
 
 @entry
 def round_trip(P: KernelState, a: int, b: int, relayed: bool) -> float:
-    """Seconds from one viewer to another and back."""
+    """Return the round-trip time between two viewers, seconds."""
     if P.s.homes and P.location[a].home == P.location[b].home:
         return P.s.lan_rtt
     median = P.rtt[P.location[a].region, P.location[b].region]
@@ -27,7 +27,7 @@ def round_trip(P: KernelState, a: int, b: int, relayed: bool) -> float:
 
 @inner
 def channel_cap(P: KernelState, a: int, b: int, relayed: bool) -> float:
-    """Rate that a data channel never exceeds, bytes/s."""
+    """Return the rate that a data channel never exceeds, bytes/s."""
     rtt = round_trip(P, a, b, relayed)
     cap = min(P.s.channel_rate, P.s.channel_window / rtt if rtt > 0 else math.inf)
     if P.s.homes and P.location[a].home == P.location[b].home:
@@ -39,7 +39,7 @@ def channel_cap(P: KernelState, a: int, b: int, relayed: bool) -> float:
 
 @inner
 def lay_path(P: KernelState, v: int, row: int) -> None:
-    """Write into `KernelState.path` the links of a transfer: out of its source, into its viewer."""
+    """Write the links of a transfer, from its source to its viewer, into `KernelState.path`."""
     x, to = P.transfer[row], P.location[v]
     for p in range(len(P.path)):
         P.path[p] = NOBODY

@@ -1,4 +1,4 @@
-"""The player of a simulated viewer: when it asks, starts, stalls and goes on (rules: `p2psim.player.hls_js`)."""
+"""Player of a simulated viewer: requests, start, stalls and quality changes (rules: `p2psim.player.hls_js`)."""
 
 import math
 
@@ -45,7 +45,7 @@ __all__ = [
 
 @inner
 def position_at(P: KernelState, v: int, now: float) -> float:
-    """Media time of the playhead."""
+    """Return the media time of the playhead, seconds."""
     viewer = P.viewer[v]
     if viewer.state != PLAYING:
         return viewer.position
@@ -54,7 +54,7 @@ def position_at(P: KernelState, v: int, now: float) -> float:
 
 @tiny
 def reported_position(P: KernelState, v: int, now: float) -> float:
-    """Playhead at the media element's last time update: what the loader knows."""
+    """Return the playhead at the last time update of the media element, which is what the loader knows."""
     viewer = P.viewer[v]
     if viewer.state != PLAYING:
         return viewer.position
@@ -64,13 +64,13 @@ def reported_position(P: KernelState, v: int, now: float) -> float:
 
 @inner
 def media_end(P: KernelState, now: float) -> float:
-    """Media time of the newest byte published."""
+    """Return the media time up to which the stream is published, seconds."""
     return now + P.s.window * P.s.segment if P.s.live else P.T.end[len(P.T.end) - 1]
 
 
 @inner
 def start_player(P: KernelState, v: int, now: float) -> None:
-    """The playlist has come for the first time: choose where to start."""
+    """Start the player when the first playlist has arrived: choose its start position."""
     viewer, me = P.viewer[v], P.L.viewer[v]
     index = start_index(me.first, me.last, P.s.segment, P.s.latency, P.s.live)
     viewer.state = STARTING
@@ -78,13 +78,13 @@ def start_player(P: KernelState, v: int, now: float) -> None:
     viewer.next, viewer.origin_index = index, index
     viewer.buffer_end = P.T.start[index]
     me.position, me.born = P.T.start[index], now
-    if viewer.channel_epoch == 0:  # else it was noted when the viewer turned to the channel
+    if viewer.channel_epoch == 0:  # otherwise it was logged when the viewer zapped
         log_state(P, v, now)
 
 
 @inner
 def check(P: KernelState, v: int, now: float) -> None:
-    """Ask for the next segment if the buffer is short, the playlist has it and no retry is being waited for."""
+    """Request the next segment if the buffer is short, the playlist lists it and no retry is pending."""
     viewer, me = P.viewer[v], P.L.viewer[v]
     if now < viewer.retry_at or me.waiting != NOBODY or viewer.state < STARTING or viewer.state > STALLED:
         return
@@ -95,7 +95,7 @@ def check(P: KernelState, v: int, now: float) -> None:
         return
     if not wants_next(position_at(P, v, now), viewer.buffer_end, P.s.buffer):
         short_at = viewer.anchor + (viewer.buffer_end - P.s.buffer - viewer.position)
-        # the player looks at its buffer on ticks; the slack keeps a tick on the very edge from being found again
+        # the player checks its buffer on ticks; the slack keeps the present tick from being scheduled again
         ticks = math.floor((max(now, short_at) + 2 * SLACK - viewer.joined_at) / P.s.tick) + 1
         at = viewer.joined_at + ticks * P.s.tick
         if at != viewer.buffer_check_at:
@@ -112,7 +112,7 @@ def check(P: KernelState, v: int, now: float) -> None:
 
 @inner
 def _choose_level(P: KernelState, v: int, now: float) -> None:
-    """Let the player choose the quality of the segment it asks for; another quality is another swarm."""
+    """Choose the quality of the next segment; another quality is another swarm."""
     viewer = P.viewer[v]
     bandwidth = estimate(P.bandwidth_estimate, v, P.s.estimate, P.s.fast, P.s.slow)
     buffered = math.inf if P.s.live else viewer.buffer_end - position_at(P, v, now)
@@ -129,7 +129,7 @@ def _choose_level(P: KernelState, v: int, now: float) -> None:
 
 @tiny
 def _jump_to_live(P: KernelState, v: int, target: int, now: float) -> None:
-    """The playlist has moved past what the viewer wanted: it starts anew behind its end."""
+    """Restart behind the end of the playlist, from which the next segment has vanished."""
     stop_playhead(P, v, now)
     viewer, me = P.viewer[v], P.L.viewer[v]
     viewer.position = start_position(me.first, me.last, P.s.segment, P.s.latency, P.s.live)
@@ -139,7 +139,7 @@ def _jump_to_live(P: KernelState, v: int, target: int, now: float) -> None:
 
 @inner
 def deliver(P: KernelState, v: int, segment: int, now: float) -> None:
-    """A segment reaches the player."""
+    """Append a segment to the buffer of the player."""
     viewer = P.viewer[v]
     if segment != viewer.next:
         return
@@ -169,9 +169,9 @@ def deliver(P: KernelState, v: int, segment: int, now: float) -> None:
 
 @inner
 def _measure(P: KernelState, v: int, size: float, now: float) -> None:
-    """Tell the player how fast its segment came.
+    """Report the bandwidth at which a segment was loaded to the player.
 
-    As the real loader does: not how long this one took, but what all transfers brought while anything was loading.
+    As in the real loader, it is that of all transfers while anything was loading, not that of this segment alone.
     """
     bandwidth_meter = P.bandwidth_meter[v]
     got, loading = bandwidth_meter.got, bandwidth_meter.loading
@@ -184,7 +184,7 @@ def _measure(P: KernelState, v: int, size: float, now: float) -> None:
         place, busy = place + 1, busy >> 1
     fresh, seconds = got - bandwidth_meter.last_received, loading - bandwidth_meter.last_loading
     if fresh <= 0.0 or seconds <= 0.0:
-        return  # it was there already
+        return  # the segment had been loaded before
     bandwidth_meter.last_received, bandwidth_meter.last_loading = got, loading
     learn(P.bandwidth_estimate, v, size, size * seconds / fresh, P.s.fast, P.s.slow)
 
@@ -206,7 +206,7 @@ def _resume(P: KernelState, v: int, now: float) -> None:
 
 @inner
 def handle_empty_buffer(P: KernelState, v: int, now: float) -> None:
-    """The buffer may have run out: the player stalls, or is at the end of the recording."""
+    """Stall, or end the recording, if the buffer has run out."""
     viewer = P.viewer[v]
     if viewer.state != PLAYING or not is_buffer_empty(position_at(P, v, now), viewer.buffer_end):
         return
@@ -222,7 +222,7 @@ def handle_empty_buffer(P: KernelState, v: int, now: float) -> None:
 
 @inner
 def stop_playhead(P: KernelState, v: int, now: float) -> None:
-    """Stop the playhead where it is."""
+    """Stop the playhead at its present position."""
     viewer = P.viewer[v]
     if viewer.state == PLAYING:
         position = position_at(P, v, now)
@@ -232,7 +232,7 @@ def stop_playhead(P: KernelState, v: int, now: float) -> None:
 
 @inner
 def log_state(P: KernelState, v: int, now: float) -> None:
-    """Note a change of the player's state."""
+    """Log a change of the state of the player."""
     if not P.s.events:
         return
     n = P.counts[N_STATES]

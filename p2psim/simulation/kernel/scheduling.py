@@ -1,4 +1,4 @@
-"""Queue passes: when a viewer's loader decides, and what follows from its commands."""
+"""Scheduling of queue passes and prefetch rounds, and execution of their commands."""
 
 import math
 
@@ -39,7 +39,7 @@ __all__ = ["check_border", "plan_prefetch", "prefetch", "run_passes"]
 
 @tiny
 def run_passes(P: KernelState, now: float) -> None:
-    """Run passes that are due, while there is room; one may make another due, of the same viewer or a neighbour."""
+    """Run the passes that are due, while the logs have room; a pass may make others due."""
     done = 0
     while done < P.counts[N_PASSES_DUE] and not is_nearly_full(P):
         v = P.pass_queue[done]
@@ -57,7 +57,7 @@ def run_passes(P: KernelState, now: float) -> None:
 
 @tiny
 def _prefetch_next(P: KernelState, v: int) -> None:
-    """Ask for what the next pass will read, while this one runs."""
+    """Prefetch the rows that the next pass reads, while this one runs."""
     touch(P.L.slot[v, 0])
     touch(P.L.slot[v, P.L.slot.shape[1] // 2])
     touch(P.L.request[0, v])
@@ -92,7 +92,7 @@ def _pass(P: KernelState, v: int, now: float) -> None:
 
 @inner
 def _execute_commands(P: KernelState, v: int, now: float) -> int:
-    """Do what a pass commands; gives the segment for the player, or -1."""
+    """Execute the commands of a pass; return the segment to deliver to the player, or -1."""
     delivered = NOBODY
     announce = False
     for n in range(P.out.count[0]):
@@ -133,7 +133,7 @@ def _row(P: KernelState, v: int, segment: int, source: int) -> int:
 
 @tiny
 def prefetch(P: KernelState, v: int, now: float) -> None:
-    """A viewer's round of prefetching at random, and the time of its next."""
+    """Run a prefetch round of a viewer, and schedule the next."""
     _report_playhead(P, v, now)
     update_requests(P, v, now)
     prefetch_round(P.L, P.o, P.T, v, now, P.out)
@@ -145,7 +145,7 @@ def prefetch(P: KernelState, v: int, now: float) -> None:
 
 @inner
 def plan_prefetch(P: KernelState, v: int, now: float) -> None:
-    """Schedule a viewer's next round of prefetching, if its loader has any."""
+    """Schedule the next prefetch round of a viewer, if its loader has any."""
     delay = prefetch_delay(P.L, P.o, v)
     if delay < math.inf:
         push(P, now + delay, PREFETCH, v, P.viewer[v].channel_epoch, 0)
@@ -153,7 +153,7 @@ def plan_prefetch(P: KernelState, v: int, now: float) -> None:
 
 @inner
 def _set_wake_up(P: KernelState, v: int, now: float) -> None:
-    """Schedule the pass that the loader wants at a certain time, whatever happens."""
+    """Schedule the pass that the loader needs at a certain time, whatever happens."""
     at = wakes_at(P.L, P.o, v, now)
     if now < at < math.inf and at != P.viewer[v].wake_at:
         P.viewer[v].wake_at = at
@@ -168,7 +168,7 @@ def _report_playhead(P: KernelState, v: int, now: float) -> None:
 
 @inner
 def check_border(P: KernelState, v: int, now: float) -> None:
-    """The playhead's report may have brought a segment into a window: such reports cause a pass once a second."""
+    """Schedule a pass if a report of the playhead may bring a segment into a window, at most once a second."""
     viewer = P.viewer[v]
     if now < viewer.urgent_at:
         return
@@ -180,7 +180,7 @@ def check_border(P: KernelState, v: int, now: float) -> None:
 
 @inner
 def _set_border(P: KernelState, v: int, now: float) -> None:
-    """Note the playhead position at which the next segment enters a window, and schedule its pass."""
+    """Set the playhead position at which the next segment enters a window, and schedule the pass for it."""
     viewer = P.viewer[v]
     border = window_border(P.L, P.o, P.T, v, now)
     moved = border != viewer.border
@@ -204,6 +204,6 @@ def _schedule_border_pass(P: KernelState, v: int) -> None:
 
 @inner
 def _update_after(P: KernelState, v: int, at: float) -> float:
-    """First time update of the media element at or after a time."""
+    """Return the first time update of the media element at or after a time."""
     begun = P.viewer[v].updates_from
     return begun + math.ceil((at - begun) / P.s.update - 1e-9) * P.s.update

@@ -1,4 +1,4 @@
-"""Once a second: the time line of a run, and the end of its warm-up."""
+"""Time line of a run, written once a second, and the reset of totals at the end of the warm-up."""
 
 import math
 
@@ -22,7 +22,7 @@ __all__ = ["tick"]
 
 @inner
 def tick(P: KernelState, now: float) -> None:
-    """Once a second: book the bytes of running transfers, count viewers, stalls and neighbours."""
+    """Write a second of the time line: bytes of running transfers, viewers, stalls and neighbours."""
     second = round(now)
     for i in range(P.N.counts[0]):
         row = P.N.finish[i].who
@@ -50,7 +50,7 @@ def tick(P: KernelState, now: float) -> None:
 
 @inner
 def _forget_warmup(P: KernelState, now: float) -> None:
-    """The run begins to count here."""
+    """Reset the totals of all viewers at the end of the warm-up."""
     for v in range(len(P.viewer)):
         viewer = P.viewer[v]
         viewer.bytes_http, viewer.bytes_p2p, viewer.bytes_up = 0.0, 0.0, 0.0

@@ -1,8 +1,8 @@
-"""The links of a scenario: which there are, what each carries, and where in this network a viewer is.
+"""Links of a scenario, their capacities, and the location of each viewer in this network.
 
-Numbers of links: the origin, then uplink and downlink of each home, then, where the scenario has them, uplink and
-downlink of each neighbourhood, the processor of each viewer, the edges, the second CDN, the relay; last one that
-carries nothing.
+Links are numbered in this order: the origin, then uplink and downlink of each home, then, where the scenario has them,
+uplink and downlink of each neighbourhood, the processor of each viewer, the edges, the second CDN, the relay; last a
+link without capacity.
 """
 
 from dataclasses import dataclass
@@ -25,23 +25,23 @@ ORIGIN = 0
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Links and who uses which."""
+    """Numbered links and the viewers that use them."""
 
     capacity: NDArray[np.float64]
     """Shape (links,), bytes/s."""
     location: Any
-    """Shape (viewers,), see SITE."""
+    """Shape (viewers,), see LOCATION."""
     edges: int
     first_edge: int
-    """The second CDN comes after the last edge."""
+    """Number of the first edge; the second CDN follows the last edge."""
     relay: int
     dead: int
     longest: int
-    """Links that a transfer crosses at most."""
+    """Largest number of links of a path."""
 
 
 def lay_links(scenario: Scenario, people: Population) -> Links:
-    """Number the links of a scenario."""
+    """Return the links of a scenario and the location of each viewer."""
     _, first, home = np.unique(people.home, return_index=True, return_inverse=True)
     capacity = [np.array([scenario.origin.rate]), _interleaved(people.uplink[first], people.downlink[first])]
     location = records(len(people), LOCATION)
@@ -78,7 +78,7 @@ def lay_links(scenario: Scenario, people: Population) -> Links:
 
 
 def region_rtt(scenario: Scenario) -> NDArray[np.float64]:
-    """Median round trip between viewers of two regions, seconds; shape (regions, regions)."""
+    """Return the median round-trip time between viewers of two regions, seconds; shape (regions, regions)."""
     names, own = region_names(scenario), scenario.network.rtt
     if not scenario.regions.mix:
         return np.array([[float(own)]])

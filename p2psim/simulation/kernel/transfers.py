@@ -1,4 +1,4 @@
-"""Transfers of segments: asked for, flowing, ended; each a row of its viewer and a flow of the network."""
+"""Transfers of segments, from the request to the last byte; each is a row of its viewer and a flow of the network."""
 
 import math
 
@@ -51,18 +51,18 @@ __all__ = [
 ]
 
 COMPLETED, ABORTED, STALLED, FAILED, INVALID, LATE = range(6)
-"""Outcomes; LATE is what came of a transfer after its end."""
+"""Outcomes of transfers; LATE: bytes that arrived after the end of a transfer."""
 
 FREE, ASKED, WAITING, FLOWING, RECEIVING_LATE = range(5)
-"""States of a row; draining: given up, but its sender has not heard of it, or has passed bytes on already; waiting:
-the answer stands behind such bytes."""
+"""States of a row. RECEIVING_LATE: cancelled, but its sender does not know yet or has passed on bytes already. WAITING:
+the response is queued behind such bytes."""
 POLLUTER, LIAR, STALLER = (roles.ROLES.index(role) for role in (roles.POLLUTER, roles.LIAR, roles.STALLER))
-"""Numbers of the roles that treat others badly."""
+"""Numbers of the adversarial roles."""
 
 
 @tiny
 def schedule_pass(P: KernelState, v: int) -> None:
-    """A queue pass of a viewer is due."""
+    """Schedule a queue pass of a viewer, unless one is due already."""
     if P.viewer[v].pass_due == 0:
         P.viewer[v].pass_due = 1
         n = P.counts[N_PASSES_DUE]
@@ -74,7 +74,7 @@ def schedule_pass(P: KernelState, v: int) -> None:
 def start_transfer(
     P: KernelState, v: int, segment: int, source: int, other: int, first_byte: float, now: float
 ) -> None:
-    """Send a request, to the origin or to a neighbour."""
+    """Request a segment from an HTTP server or from a neighbour."""
     place = _free_place(P, v, now)
     row = _allocate_row(P, v, place)
     if P.s.levels > 1 and P.viewer[v].busy == 0:
@@ -102,7 +102,7 @@ def start_transfer(
 
 @inner
 def _free_place(P: KernelState, v: int, now: float) -> int:
-    """Find a place for a transfer; where all are taken, one that drains has to make room."""
+    """Return a free place for a transfer; if none is free, discard the late bytes of a cancelled transfer."""
     taken, place = P.viewer[v].busy | P.viewer[v].late_places, 0
     while taken & 1:
         place, taken = place + 1, taken >> 1
@@ -117,7 +117,7 @@ def _free_place(P: KernelState, v: int, now: float) -> int:
 
 @tiny
 def _allocate_row(P: KernelState, v: int, place: int) -> int:
-    """Give a viewer's place a row: the one that was left last, if any was."""
+    """Return a row for the place of a viewer: the row freed last, if there is one."""
     free_rows = P.counts[N_FREE_ROWS]
     if free_rows > 0:
         P.counts[N_FREE_ROWS] = free_rows - 1
@@ -139,22 +139,22 @@ def _free_row(P: KernelState, row: int) -> None:
 
 @inner
 def begin(P: KernelState, v: int, row: int, now: float) -> None:
-    """The first byte arrives: the flow shares the links from now on."""
+    """Start the flow of a transfer, whose first byte arrives now."""
     x = P.transfer[row]
     cap = P.s.origin_rate
     if x.source == P2P:
         other = x.other
         if P.viewer[other].state == CRASHED or P.viewer[other].role == STALLER:
-            return  # nobody answers; the check for progress will tell
+            return  # no answer: the check for progress times it out
         if P.L.slot[other, x.segment % P.L.slot.shape[1]].stored == 0:
             if P.s.mutes:
-                # what a viewer announced is kept once for all neighbours: this refusal tells the others too, up to
-                # its next announcement, where each of them would have been refused for itself
+                # an announced state is stored once for all neighbours: this refusal corrects it for the others too
+                # until the next announcement, where each real neighbour would get a refusal of its own
                 P.L.slot[other, x.segment % P.L.slot.shape[1]].announcing = ABSENT
                 set_announced(P.L, other, x.segment, ABSENT)
                 for k in range(P.L.viewer[other].degree):
-                    P.viewer[P.L.link[other, k].neighbour].border_at = now  # the next news may matter to them
-            end_transfer(P, v, row, FAILED, now)  # the neighbour has dropped it meanwhile, or never had it
+                    P.viewer[P.L.link[other, k].neighbour].border_at = now  # the next announcement may matter to them
+            end_transfer(P, v, row, FAILED, now)  # the neighbour has evicted it meanwhile, or never had it
             return
         if _has_late_bytes_due(P, v, other):
             x.state = WAITING
@@ -168,7 +168,7 @@ def begin(P: KernelState, v: int, row: int, now: float) -> None:
 
 @inner
 def _has_late_bytes_due(P: KernelState, v: int, other: int) -> bool:
-    """Whether late bytes of a neighbour are still to come: a data channel keeps the order."""
+    """Return whether late bytes of a neighbour are due, which an ordered data channel delivers first."""
     place, late_places = 0, P.viewer[v].late_places
     while late_places != 0:
         if late_places & 1 and P.transfer[P.row[v, place]].other == other:
@@ -179,7 +179,7 @@ def _has_late_bytes_due(P: KernelState, v: int, other: int) -> bool:
 
 @inner
 def received_bytes(P: KernelState, row: int, now: float) -> float:
-    """Media bytes that a transfer has brought so far."""
+    """Return the media bytes of a transfer received so far."""
     x = P.transfer[row]
     if x.state < FLOWING:
         return 0.0
@@ -188,13 +188,13 @@ def received_bytes(P: KernelState, row: int, now: float) -> float:
 
 @inner
 def book_bytes(P: KernelState, row: int, total: float, now: float) -> None:
-    """Enter bytes in the time line as of now."""
+    """Count the bytes received since the last call in the time line."""
     x = P.transfer[row]
     fresh = total - x.booked_bytes
     if fresh <= 0.0:
         return
     x.booked_bytes = total
-    second = max(0, math.ceil(now - 1e-9) - 1)  # what has come by now belongs to the second that ends
+    second = max(0, math.ceil(now - 1e-9) - 1)  # bytes received by now belong to the second that ends
     if x.source == HTTP:
         P.bins[second, BIN_HTTP] += fresh
         P.bins[second, BIN_ORIGIN] += fresh
@@ -210,7 +210,7 @@ def book_bytes(P: KernelState, row: int, total: float, now: float) -> None:
 
 @inner
 def update_requests(P: KernelState, v: int, now: float) -> None:
-    """Bring the received bytes of a viewer's requests up to date: a decision may resume from them."""
+    """Update the received bytes of the requests of a viewer, from which a decision may resume."""
     place, busy = 0, P.viewer[v].busy
     while busy != 0:
         row = P.row[v, place]
@@ -223,7 +223,7 @@ def update_requests(P: KernelState, v: int, now: float) -> None:
 
 @inner
 def usable_bytes(P: KernelState, row: int, now: float) -> float:
-    """Bytes that can be used: a data channel delivers whole messages, HTTP every byte."""
+    """Return the usable bytes of a transfer: whole messages of a data channel, every byte over HTTP."""
     got = math.floor(received_bytes(P, row, now))
     if P.transfer[row].source == HTTP or got >= P.transfer[row].asked:
         return got
@@ -232,7 +232,7 @@ def usable_bytes(P: KernelState, row: int, now: float) -> float:
 
 @inner
 def finish(P: KernelState, row: int, now: float) -> bool:
-    """The last byte has come; False if the segment is not valid and its sender is to be dropped."""
+    """Complete a transfer; return False if the segment is invalid and its sender is to be dropped."""
     v, x = P.N.flow[row].owner, P.transfer[row]
     if x.state == RECEIVING_LATE:
         _end_late_transfer(P, row, x.asked, now)
@@ -265,7 +265,7 @@ def finish(P: KernelState, row: int, now: float) -> bool:
 
 @inner
 def _receive(P: KernelState, v: int, i: int, row: int, got: float) -> None:
-    """Bring a request's bytes up to date, and with them whether a polluter sent any."""
+    """Update the received bytes of a request, and mark it as spoiled if a polluter sent any of them."""
     x = P.transfer[row]
     P.L.request[i, v].bytes = x.first_byte + got
     if x.source == P2P and got > 0.0:
@@ -276,7 +276,7 @@ def _receive(P: KernelState, v: int, i: int, row: int, got: float) -> None:
 
 @inner
 def _reject_invalid(P: KernelState, v: int, i: int, row: int, now: float) -> bool:
-    """The segment does not have the hash that the origin signed: it is fetched again, from the first byte on."""
+    """Discard a segment whose hash is not the one that the origin signed; return whether its sender may stay."""
     x = P.transfer[row]
     from_peer = x.source == P2P
     _end(P, v, row, x.asked, INVALID, now)
@@ -288,9 +288,9 @@ def _reject_invalid(P: KernelState, v: int, i: int, row: int, now: float) -> boo
 
 @inner
 def end_transfer(P: KernelState, v: int, row: int, outcome: int, now: float) -> bool:
-    """End a transfer early. True if its neighbour has now timed out too often and is to be dropped.
+    """End a transfer early; return True if its neighbour has timed out too often and is to be dropped.
 
-    ABORTED is the loader's own decision, which has settled the request already; the others are failures.
+    ABORTED is a decision of the loader, which has settled the request already; other outcomes are failures.
     """
     x = P.transfer[row]
     got = usable_bytes(P, row, now)
@@ -307,7 +307,7 @@ def end_transfer(P: KernelState, v: int, row: int, outcome: int, now: float) -> 
 
 @inner
 def _end(P: KernelState, v: int, row: int, got: float, outcome: int, now: float) -> None:
-    """Close the flow, book its bytes and free the row."""
+    """Close the flow, count its bytes and free the row."""
     x = P.transfer[row]
     here, rate, was_flowing = 0.0, 0.0, x.state == FLOWING
     if was_flowing:
@@ -336,7 +336,7 @@ def _end(P: KernelState, v: int, row: int, got: float, outcome: int, now: float)
 
 @inner
 def _count_p2p_bytes(P: KernelState, v: int, row: int, got: float) -> None:
-    """Enter bytes of a neighbour into the accounts of both."""
+    """Add bytes from a neighbour to the totals of both viewers."""
     x = P.transfer[row]
     P.viewer[v].bytes_p2p += got
     P.viewer[x.other].bytes_up += got
@@ -348,12 +348,10 @@ def _count_p2p_bytes(P: KernelState, v: int, row: int, got: float) -> None:
 
 @inner
 def _drain(P: KernelState, v: int, row: int, got: float, here: float, rate: float, now: float) -> bool:
-    """Let come what a cancellation is too late for: what is on its way, and the messages that wait to be sent.
+    """Keep receiving the bytes that a cancellation is too late for; return False if there are none.
 
-    False if there is nothing.
-
-    `got` bytes have been counted, `here` have come, at `rate`; the cancellation is at the sender when one round trip's
-    worth more has left it.
+    They are those in flight, and the messages queued at the sender. `got` bytes have been counted, `here` have arrived,
+    at `rate`; the cancellation reaches the sender after it has sent for one more round trip.
     """
     x = P.transfer[row]
     sent = here + rate * round_trip(P, v, x.other, x.via == 1)
@@ -372,13 +370,13 @@ def _drain(P: KernelState, v: int, row: int, got: float, here: float, rate: floa
 
 @inner
 def discard_late_bytes(P: KernelState, row: int, now: float) -> None:
-    """Let no more come of what a transfer left behind."""
+    """Discard the rest of the late bytes of a transfer."""
     _end_late_transfer(P, row, usable_bytes(P, row, now), now)
 
 
 @inner
 def _end_late_transfer(P: KernelState, row: int, total: float, now: float) -> None:
-    """Count what came late, and free the row."""
+    """Count the late bytes of a transfer, free its row, and start the responses queued behind them."""
     v, x = P.N.flow[row].owner, P.transfer[row]
     stage_close(P.N, row, now)
     book_bytes(P, row, total, now)
