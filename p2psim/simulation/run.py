@@ -120,7 +120,7 @@ def run(
         simulation = Simulation(scenario, seed, replication, events, viewers)
         if prepare is not None:
             prepare(simulation.control)
-    simulation.turn(scenario.duration, progress, checkpoint)
+    simulation.run_until(scenario.duration, progress, checkpoint)
     return simulation.result()
 
 
@@ -148,10 +148,10 @@ class Simulation:
         people = populate(scenario, *(viewers or (seed, replication)))
         kernel = _kernel_state(scenario, people, seed, replication, events)
         self.control = Control(scenario, people, kernel, seed, replication, keep=events)
-        self._pages: dict[str, list[np.ndarray[Any, Any]]] = {name: [] for name in _LOGS}
+        self._log_pages: dict[str, list[np.ndarray[Any, Any]]] = {name: [] for name in _LOGS}
         start_clock(self.control.kernel)
 
-    def turn(
+    def run_until(
         self, end: float, progress: Callable[[float], None] | None = None, checkpoint: Checkpoint | None = None
     ) -> None:
         """Go on until a time, saving the run between two happenings of the control plane."""
@@ -179,9 +179,9 @@ class Simulation:
         """Advance the data plane; False if it has made something happen on the clock that may come before `until`."""
         while (found := advance(self.control.kernel, float(until))) != DONE:
             if found == LEVELS_CHANGED:
-                self.control.note_switches()
+                self.control.announce_level_changes()
                 return False
-            self._drain()
+            self._empty_logs()
             self._enlarge()
         return True
 
@@ -192,27 +192,28 @@ class Simulation:
             larger[: len(kernel.event_blocks)] = kernel.event_blocks
             event_heap = records(len(larger), HEAP_EVENT)
             event_heap[: len(kernel.event_heap)] = kernel.event_heap
-            self.control.use(replace(kernel, event_blocks=larger, event_heap=event_heap))
+            self.control.replace_kernel(replace(kernel, event_blocks=larger, event_heap=event_heap))
 
-    def _drain(self) -> None:
+    def _empty_logs(self) -> None:
         kernel = self.control.kernel
         for name, place in _LOGS.items():
             count = int(kernel.counts[place])
             if count:
-                self._pages[name].append(np.array(getattr(kernel, name)[:count]))
+                self._log_pages[name].append(np.array(getattr(kernel, name)[:count]))
                 kernel.counts[place] = 0
 
     def logs(self) -> dict[str, np.ndarray[Any, Any]]:
         """All that was logged."""
-        self._drain()
-        kinds = {
+        self._empty_logs()
+        dtypes = {
             "transfer_log": TRANSFER_LOG,
             "played_log": PLAYED_LOG,
             "state_log": STATE_LOG,
             "connection_log": CONNECTION_LOG,
         }
         return {
-            name: np.concatenate(pages) if pages else np.zeros(0, kinds[name]) for name, pages in self._pages.items()
+            name: np.concatenate(pages) if pages else np.zeros(0, dtypes[name])
+            for name, pages in self._log_pages.items()
         }
 
     def result(self) -> Run:
@@ -221,9 +222,9 @@ class Simulation:
         scenario, people, kernel = control.scenario, control.population, control.kernel
         closed = 0
         while (closed := close_run(control.kernel, closed, float(scenario.duration))) < len(people):
-            self._drain()
+            self._empty_logs()
         kernel.viewer["left_at"] = np.where(kernel.viewer["left_at"] > 0, kernel.viewer["left_at"], np.nan)
-        self._give_back()
+        self._free_arrays()
         kernel = control.kernel
         totals = tables.totals(scenario, people, kernel, control.seed, control.replication)
         trace = None
@@ -237,16 +238,18 @@ class Simulation:
                 name=scenario.name,
                 versions=versions(),
             )
-            said = control.signalling
-            event_tables = tables.tables(scenario, people, kernel, self.logs(), said.attempts, said.announcements)
+            signalling = control.signalling
+            event_tables = tables.tables(
+                scenario, people, kernel, self.logs(), signalling.attempts, signalling.announcements
+            )
             trace = Trace(manifest, scenario, event_tables)
         offers = control.signalling.stale_offers, control.signalling.live_offers
         return Run(totals, trace, *offers, int(kernel.counts[N_HANDLED]))
 
-    def _give_back(self) -> None:
+    def _free_arrays(self) -> None:
         """Let go of what no table needs: making the tables is where a large run would need most memory."""
         self.control.retire()
-        self.control.use(
+        self.control.replace_kernel(
             replace(
                 self.control.kernel,
                 L=allocate(1, 1, 1, 1),

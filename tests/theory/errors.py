@@ -306,7 +306,7 @@ ERRORS = [
         "test_reachability.py::test_a_symmetric_viewer_needs_several_tries[10-0.0374]", How.INTERPRETED,
     ),
     Error(
-        "NATs do not matter", "p2psim.simulation.control.reachability:Reach.path", lambda _: lambda *_: "host",
+        "NATs do not matter", "p2psim.simulation.control.reachability:Reachability.path", lambda _: lambda *_: "host",
         "test_reachability.py::test_attempts_succeed_as_the_table_says[average]",
     ),
     Error(

@@ -12,28 +12,28 @@ from typing import Any, NamedTuple, cast
 import simpy
 from simpy.events import NORMAL, URGENT
 
-__all__ = ["Clock", "Happening", "Pending"]
+__all__ = ["Clock", "PendingCall", "ScheduledCall"]
 
 
-class Happening:
+class ScheduledCall:
     """Something that will be done at its time; SimPy takes it for an event."""
 
     __slots__ = ("_ok", "action", "args", "callbacks")
 
     def __init__(self, action: Callable[..., object], args: tuple[Any, ...]) -> None:
         self.action, self.args = action, args
-        self.callbacks: tuple[Callable[[Any], None], ...] | None = _HAPPEN
+        self.callbacks: tuple[Callable[[Any], None], ...] | None = _CALLBACKS
         self._ok = True
 
 
-def _happen(happening: Happening) -> None:
-    happening.action(*happening.args)
+def _run_call(call: ScheduledCall) -> None:
+    call.action(*call.args)
 
 
-_HAPPEN = (_happen,)
+_CALLBACKS = (_run_call,)
 
 
-class Pending(NamedTuple):
+class PendingCall(NamedTuple):
     """A happening that is still to come; those of one time stand in the order in which they will be done."""
 
     at: float
@@ -63,11 +63,11 @@ class Clock(simpy.Environment):
     def at(self, time: float, action: Callable[..., object], *args: Any, first: bool = False) -> None:
         """Do something at a time that is not over; `first`: before all else that happens then."""
         # has what SimPy's loop asks of an event, at a third of its size
-        event = cast("simpy.Event", Happening(action, args))
+        event = cast("simpy.Event", ScheduledCall(action, args))
         # not by SimPy's `schedule`: adding a delay to the clock might miss the time by a rounding
         heappush(self._queue, (time, URGENT if first else NORMAL, next(self._eid), event))
 
-    def pending(self) -> list[Pending]:
+    def pending(self) -> list[PendingCall]:
         """List what is still to come, in order; raises TypeError for what is no data, such as a SimPy process."""
         alive = sorted(str(process.name) for process in self._processes if process.is_alive)
         if alive:
@@ -75,13 +75,13 @@ class Clock(simpy.Environment):
         found = []
         queue: list[Any] = sorted(self._queue, key=lambda entry: entry[:3])
         for at, priority, _, event in queue:
-            if not isinstance(event, Happening):
+            if not isinstance(event, ScheduledCall):
                 raise TypeError(f"{type(event).__name__} is an event of SimPy's")
-            found.append(Pending(at, priority, event.action, event.args))
+            found.append(PendingCall(at, priority, event.action, event.args))
         return found
 
     @classmethod
-    def restored(cls, now: float, pending: Iterable[Pending]) -> "Clock":
+    def restored(cls, now: float, pending: Iterable[PendingCall]) -> "Clock":
         """Give a clock that shows `now` and has the same things to come."""
         clock = cls()
         for at, priority, action, args in pending:

@@ -45,7 +45,7 @@ from p2psim.simulation.control.commands import (
     switch_channel,
 )
 from p2psim.simulation.control.signalling import Signalling
-from p2psim.simulation.control.timer_queue import Agenda
+from p2psim.simulation.control.timer_queue import TimerQueue
 from p2psim.simulation.kernel.http_servers import ORIGIN_RATE
 from p2psim.simulation.kernel.state import AWAY, CRASHED, GONE, N_SWITCHED, KernelState
 from p2psim.wire.tracker_messages import reconnect_delay
@@ -75,11 +75,11 @@ class Control:
         self.signalling = Signalling(
             self.scenario, self.population, self.kernel, self.env, self.seed, self.replication, self.keep
         )
-        self._turns = np.zeros(len(self.population), np.int32)
-        self._rounds = Agenda()
-        self._plan_visits()
+        self._client_runs = np.zeros(len(self.population), np.int32)
+        self._announce_timers = TimerQueue()
+        self._schedule_viewers()
         if self._shares:
-            self.env.after(TICK, self._keep_house, _PING)
+            self.env.after(TICK, self._run_housekeeping, _PING)
             hybrid.schedule(self)
         faults.schedule(self)
 
@@ -87,9 +87,9 @@ class Control:
     p2p_on: bool = field(init=False, default=True)
     tracker_up: bool = field(init=False, default=True)
     _shares: bool = field(init=False)
-    _turns: Any = field(init=False)
+    _client_runs: Any = field(init=False)
     """How often a viewer's tracker client was started or stopped: tells what was scheduled by which."""
-    _rounds: Agenda = field(init=False)
+    _announce_timers: TimerQueue = field(init=False)
     """Whose next announce is due when."""
     _zapping: dict[int, np.random.Generator] = field(init=False, default_factory=dict)
     _states: Any = field(init=False)
@@ -97,104 +97,106 @@ class Control:
 
     # -- happenings ---------------------------------------------------------------------------------------------
 
-    def _plan_visits(self) -> None:
+    def _schedule_viewers(self) -> None:
         """Let viewers come, before all else that happens at their time, and go."""
         people = self.population
-        self._wait_for(Agenda(people.joined_at), self._come, True)
+        self._schedule_next(TimerQueue(people.joined_at), self._join, True)
         stay = np.maximum(0.0, people.left_at - people.joined_at)
         ends = np.where(people.left_at < self.scenario.duration, people.joined_at + stay, np.inf)
-        self._wait_for(Agenda(ends), self._go, False)
+        self._schedule_next(TimerQueue(ends), self._depart, False)
 
-    def _wait_for(self, agenda: Agenda, action: Callable[[int, int], None], first: bool) -> None:
-        if agenda.next < math.inf:
-            self.env.at(agenda.next, self._do_next, agenda, action, first, first=first)
+    def _schedule_next(self, timers: TimerQueue, action: Callable[[int, int], None], first: bool) -> None:
+        if timers.next < math.inf:
+            self.env.at(timers.next, self._run_next, timers, action, first, first=first)
 
-    def _do_next(self, agenda: Agenda, action: Callable[[int, int], None], first: bool) -> None:
+    def _run_next(self, timers: TimerQueue, action: Callable[[int, int], None], first: bool) -> None:
         """Do the first thing on an agenda, and wait for the next."""
-        v, turn = agenda.take()
-        self._wait_for(agenda, action, first)
-        action(v, turn)
+        v, client_run = timers.take()
+        self._schedule_next(timers, action, first)
+        action(v, client_run)
 
-    def _come(self, v: int, _: int) -> None:
+    def _join(self, v: int, _: int) -> None:
         """A viewer comes, will announce itself, and may zap."""
         arrive(self.kernel, v, float(self.env.now))
         if np.isfinite(self.scenario.channels.mean_time_on_channel):
             self._zapping[v] = zapping_stream(self.seed, self.replication, v)
-            self.env.after(self._zapping[v].exponential(self.scenario.channels.mean_time_on_channel), self._zap_on, v)
+            self.env.after(
+                self._zapping[v].exponential(self.scenario.channels.mean_time_on_channel), self._zap_again, v
+            )
         self._start_announcing(v)
 
-    def _go(self, v: int, _: int) -> None:
+    def _depart(self, v: int, _: int) -> None:
         if self._states.item(v) < GONE:
             self.leave(v, crash=bool(self.population.departure[v] == CRASH))
 
-    def _zap_on(self, v: int) -> None:
+    def _zap_again(self, v: int) -> None:
         """A viewer turns to another channel, chosen by popularity, and will do so again."""
         if not self.is_present(v):
             return
         rng = self._zapping[v]
         self.zap(v, next_channel(self.scenario, self.channel_of(v), rng))
-        self.env.after(rng.exponential(self.scenario.channels.mean_time_on_channel), self._zap_on, v)
+        self.env.after(rng.exponential(self.scenario.channels.mean_time_on_channel), self._zap_again, v)
 
     def _start_announcing(self, v: int) -> None:
         """The tracker client starts with the first segment request."""
-        self._turns[v] += 1
+        self._client_runs[v] += 1
         if self.shares(v):
             response = self.scenario.origin.time_to_first_byte + self.scenario.network.http_request
-            self.env.after(2 * response, self._make_offers, v, "started", int(self._turns[v]))
+            self.env.after(2 * response, self._make_offers, v, "started", int(self._client_runs[v]))
 
     def _stop_announcing(self, v: int) -> None:
         """The tracker client says goodbye."""
-        self._turns[v] += 1
+        self._client_runs[v] += 1
         if self.tracker_up:
-            self.signalling.say_goodbye(v)
+            self.signalling.send_stopped(v)
 
-    def _make_offers(self, v: int, event: str, turn: int) -> None:
+    def _make_offers(self, v: int, event: str, client_run: int) -> None:
         """The tracker client prepares its offers, and sends them."""
-        if self.is_present(v) and turn == self._turns[v]:
+        if self.is_present(v) and client_run == self._client_runs[v]:
             wait = self.scenario.network.gather + self.scenario.tracker.one_way_delay
-            self.env.after(wait, self._arrive_at_tracker, v, event, turn, self.env.now)
+            self.env.after(wait, self._arrive_at_tracker, v, event, client_run, self.env.now)
 
-    def _arrive_at_tracker(self, v: int, event: str, turn: int, began: float) -> None:
+    def _arrive_at_tracker(self, v: int, event: str, client_run: int, began: float) -> None:
         """An announce reaches the tracker, which says when the next is due."""
-        if not self.is_present(v) or turn != self._turns[v]:
+        if not self.is_present(v) or client_run != self._client_runs[v]:
             return
         if not self.tracker_up:
-            self._reconnect(v, turn, 0)
+            self._reconnect(v, client_run, 0)
             return
         interval = self.signalling.announce(v, event, began)
-        self._announce_again(v, turn, max(0.0, interval - self.scenario.network.gather))
+        self._schedule_announce(v, client_run, max(0.0, interval - self.scenario.network.gather))
 
-    def _announce_again(self, v: int, turn: int, wait: float) -> None:
-        idle = self._rounds.next == math.inf
-        if not self._rounds.add(self.env.now + wait, v, turn):
-            self.env.after(wait, self._begin_round, v, turn)
+    def _schedule_announce(self, v: int, client_run: int, wait: float) -> None:
+        idle = self._announce_timers.next == math.inf
+        if not self._announce_timers.add(self.env.now + wait, v, client_run):
+            self.env.after(wait, self._announce_again, v, client_run)
         elif idle:
-            self._wait_for(self._rounds, self._begin_round, False)
+            self._schedule_next(self._announce_timers, self._announce_again, False)
 
-    def _begin_round(self, v: int, turn: int) -> None:
-        self._make_offers(v, "", turn)
+    def _announce_again(self, v: int, client_run: int) -> None:
+        self._make_offers(v, "", client_run)
 
-    def _reconnect(self, v: int, turn: int, tries: int) -> None:
+    def _reconnect(self, v: int, client_run: int, tries: int) -> None:
         """The tracker client has lost its connection and will try again."""
-        wait = reconnect_delay(tries, stream(self.seed, self.replication, "reconnect", v, turn, tries))
-        self.env.after(wait, self._connect_again, v, turn, tries + 1)
+        wait = reconnect_delay(tries, stream(self.seed, self.replication, "reconnect", v, client_run, tries))
+        self.env.after(wait, self._connect_again, v, client_run, tries + 1)
 
-    def _connect_again(self, v: int, turn: int, tries: int) -> None:
-        if not self.is_present(v) or turn != self._turns[v]:
+    def _connect_again(self, v: int, client_run: int, tries: int) -> None:
+        if not self.is_present(v) or client_run != self._client_runs[v]:
             return
         if self.tracker_up:
-            self._make_offers(v, "started", turn)
+            self._make_offers(v, "started", client_run)
         else:
-            self._reconnect(v, turn, tries)
+            self._reconnect(v, client_run, tries)
 
-    def _keep_house(self, next_ping: float) -> None:
+    def _run_housekeeping(self, next_ping: float) -> None:
         """The tracker pings its clients and drops the silent ones."""
         if self.env.now >= next_ping and self.tracker_up:
             next_ping += _PING
             for v in np.flatnonzero((self._states != AWAY) & (self._states < GONE)).tolist():
                 self.signalling.tracker.keep_alive(v, self.env.now)
         self.signalling.tracker.expire(self.env.now)
-        self.env.after(TICK, self._keep_house, next_ping)
+        self.env.after(TICK, self._run_housekeeping, next_ping)
 
     # -- verbs --------------------------------------------------------------------------------------------------
 
@@ -202,14 +204,14 @@ class Control:
         """List who is watching now."""
         people, now = self.population, self.env.now
         here = (people.joined_at <= now) & (now < people.left_at) & (self._states < GONE)
-        found: list[int] = np.flatnonzero(here).tolist()
-        return found
+        present: list[int] = np.flatnonzero(here).tolist()
+        return present
 
     def is_present(self, v: int) -> bool:
         """Whether a viewer has not left."""
         return bool(self._states.item(v) < GONE and self.env.now < self.population.left_at.item(v))
 
-    def use(self, kernel: KernelState) -> None:
+    def replace_kernel(self, kernel: KernelState) -> None:
         """Go on with a data plane whose arrays have other sizes."""
         self.kernel = self.signalling.kernel = kernel
 
@@ -219,8 +221,8 @@ class Control:
 
     def neighbours(self, v: int) -> list[int]:
         """List to whom a viewer is connected."""
-        found: list[int] = self.kernel.L.link["neighbour"][v, : int(self._degrees[v])].tolist()
-        return found
+        connected: list[int] = self.kernel.L.link["neighbour"][v, : int(self._degrees[v])].tolist()
+        return connected
 
     def channel_of(self, v: int) -> int:
         """Channel that a viewer watches."""
@@ -247,7 +249,7 @@ class Control:
             return
         now = float(self.env.now)
         depart(self.kernel, int(v), bool(crash), now)
-        self._turns[v] += 1
+        self._client_runs[v] += 1
         if now < self.population.left_at[v]:
             self.population.left_at[v] = now
             self.population.departure[v] = CRASH if crash else CLEAN
@@ -286,11 +288,11 @@ class Control:
     def stop_tracker(self) -> None:
         """Let the tracker go down; it forgets everybody, and its clients lose their connections."""
         self.tracker_up = False
-        self.signalling.forget()
+        self.signalling.restart_tracker()
         for v in self.viewers():
-            self._turns[v] += 1
+            self._client_runs[v] += 1
             if self.shares(v):
-                self._reconnect(v, int(self._turns[v]), 0)
+                self._reconnect(v, int(self._client_runs[v]), 0)
 
     def start_tracker(self) -> None:
         """Let the tracker come back; clients reconnect when they next try."""
@@ -321,7 +323,7 @@ class Control:
                 self._stop_announcing(v)
                 disconnect_all(self.kernel, v, float(self.env.now))
 
-    def note_switches(self) -> None:
+    def announce_level_changes(self) -> None:
         """Take note of who changed to another quality, which is another swarm."""
         count = int(self.kernel.counts[N_SWITCHED])
         self.kernel.counts[N_SWITCHED] = 0
@@ -329,7 +331,7 @@ class Control:
         for v in dict.fromkeys(self.kernel.switched[:count].tolist()):
             self._stop_announcing(v)
             if self.shares(v):
-                self.env.after(max(0.0, ahead), self._make_offers, v, "started", int(self._turns[v]))
+                self.env.after(max(0.0, ahead), self._make_offers, v, "started", int(self._client_runs[v]))
 
     def _region(self, name: str) -> int:
         names = region_names(self.scenario)

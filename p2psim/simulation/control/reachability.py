@@ -8,10 +8,10 @@ from p2psim.network.nat import BLOCKED, PUBLIC, reachability, twice_translated
 from p2psim.scenario import Population, Scenario
 from p2psim.scenario.population import HAIRPIN, HOST, NOWHERE
 
-__all__ = ["Reach"]
+__all__ = ["Reachability"]
 
 
-class Reach:
+class Reachability:
     """Rules and luck of a population; ways are named as in the trace (host, srflx, relay), "" for none."""
 
     def __init__(self, scenario: Scenario, people: Population, seed: int, replication: int) -> None:

@@ -16,7 +16,7 @@ from p2psim.rng import stream
 from p2psim.scenario import Population, Scenario
 from p2psim.simulation.control.clock import Clock
 from p2psim.simulation.control.commands import schedule_connection
-from p2psim.simulation.control.reachability import Reach
+from p2psim.simulation.control.reachability import Reachability
 from p2psim.simulation.kernel.paths import round_trip
 from p2psim.simulation.kernel.state import GONE, KernelState
 from p2psim.wire.identity import PEER_ID_PREFIX
@@ -71,8 +71,8 @@ class Signalling:
     """Offers that the tracker passed to viewers who were gone."""
     live_offers: int = 0
     tracker: Tracker[int] = field(init=False)
-    reach: Reach = field(init=False)
-    _luck: np.random.Generator = field(init=False)
+    reach: Reachability = field(init=False)
+    _random: np.random.Generator = field(init=False)
     _received: Any = field(init=False)
     """Offers and answers that each viewer has got, shape (viewers, 2)."""
     _swarms: Any = field(init=False)
@@ -81,7 +81,7 @@ class Signalling:
     """Each channel in each quality is a swarm of its own."""
     _ids: list[str] = field(init=False)
     _offers: list[Offer] = field(init=False)
-    _places: set[int] = field(init=False, default_factory=set)
+    _located: set[int] = field(init=False, default_factory=set)
     """Whose place the tracker knows."""
     _states: Any = field(init=False)
     _degrees: Any = field(init=False)
@@ -94,8 +94,8 @@ class Signalling:
             interval=tracker.interval, heartbeat_timeout=tracker.heartbeat, matching=tracker.matching
         )
         self.tracker = Tracker(options, stream(self.seed, self.replication, "tracker"))
-        self.reach = Reach(self.scenario, self.population, self.seed, self.replication)
-        self._luck = stream(self.seed, self.replication, "connections")
+        self.reach = Reachability(self.scenario, self.population, self.seed, self.replication)
+        self._random = stream(self.seed, self.replication, "connections")
         self._received = np.zeros((count if self.keep else 0, 2), np.int32)
         self._swarms = np.full(count, _NO_SWARM, np.int32)
         self._hashes = [
@@ -113,7 +113,7 @@ class Signalling:
         has_room = self._degrees.item(v) < self.scenario.policy.maxPeers
         offers = self._offers if has_room else []
         swarm = self._swarms[v] = self._channels.item(v) * self.kernel.s.levels + self._levels.item(v)
-        self._say_place(v)
+        self._send_location(v)
         message = Announce(self._hashes[swarm], self._ids[v], event, offers, len(offers))
         received, answered = self._received[v].tolist() if self.keep else (0, 0)
         interval, known = self.scenario.tracker.interval, 0
@@ -126,19 +126,19 @@ class Signalling:
             self.announcements.append(Announcement(v, began, event, len(offers), received, answered, known))
         return interval
 
-    def say_goodbye(self, v: int) -> None:
+    def send_stopped(self, v: int) -> None:
         """Let the tracker know that a viewer leaves its swarm."""
         swarm = self._swarms.item(v)
         self._swarms[v] = _NO_SWARM
         if swarm != _NO_SWARM:
             self.tracker.handle(v, Announce(self._hashes[swarm], self._ids[v], "stopped", [], 0), self.clock.now)
 
-    def forget(self) -> None:
+    def restart_tracker(self) -> None:
         """Let the tracker begin anew, with nobody."""
         rng = stream(self.seed, self.replication, "tracker", float(self.clock.now))
         self.tracker = Tracker(self.tracker.options, rng)
         self._swarms[:] = _NO_SWARM
-        self._places.clear()
+        self._located.clear()
 
     def open(self, v: int, other: int, relayed: bool) -> None:
         """A connection opens, unless one of the two regions was cut off meanwhile."""
@@ -161,7 +161,7 @@ class Signalling:
         if self.tracker.handle(receiver, answer, now) and self.keep:
             self._received[v, 1] += 1
         failure = scenario.nat.failure
-        path = self.reach.path(v, receiver) if failure == 0 or self._luck.random() >= failure else ""
+        path = self.reach.path(v, receiver) if failure == 0 or self._random.random() >= failure else ""
         answered = now + 3 * scenario.tracker.one_way_delay + scenario.network.gather
         if not path:
             self._note(v, receiver, began, _NEVER, "failed", answered=answered)
@@ -181,10 +181,10 @@ class Signalling:
         longer = network.relay_setup if relayed else 0.0
         return 3 * tracker.one_way_delay + network.gather + network.handshake_trips * rtt + network.handshake + longer
 
-    def _say_place(self, v: int) -> None:
+    def _send_location(self, v: int) -> None:
         """Let the tracker know where a viewer is, as a real one looks it up from the address."""
-        if self.scenario.tracker.matching == "locality" and v not in self._places:
-            self._places.add(v)
+        if self.scenario.tracker.matching == "locality" and v not in self._located:
+            self._located.add(v)
             people = self.population
             place = f"home {people.home[v]}", f"region {people.region[v]}"
             self.tracker.connect(v, self.clock.now, place)
