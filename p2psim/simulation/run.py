@@ -57,27 +57,27 @@ _LOG_ROWS = 32768
 _REQUESTS = 16
 """Requests a simulated viewer retains: those loading, and the latest that failed."""
 _BUCKETS = 32768
-"""Days of the calendar, a power of two: more than the longest wait that is common."""
+"""Buckets of the event queue, a power of two: more than the longest common delay fills."""
 _EVENTS = 2**18
-"""Rows of the calendar at least; what is never used takes no memory."""
+"""Least number of rows of the event queue; unused rows take no memory."""
 _BUCKET = 64.0
-"""Length of a day, seconds times viewers: some two hundred events."""
+"""Width of a bucket, seconds times viewers: some two hundred events."""
 _BLOCK = 256
 """Ids that share all but their last byte."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one replication comes to."""
+    """Result of one replication."""
 
     totals: Totals
     trace: Trace | None
     stale_offers: int = 0
-    """Offers that the tracker passed to viewers who were gone already."""
+    """Offers that the tracker forwarded to viewers that had left already."""
     live_offers: int = 0
-    """Offers that reached somebody."""
+    """Offers that reached a present viewer."""
     events: int = 0
-    """Events that the data plane handled."""
+    """Events that the kernel handled."""
 
 
 def run(
@@ -96,24 +96,24 @@ def run(
     Parameters
     ----------
     seed, replication
-        Decide everything that is random: the same pair gives the same tables, bit for bit.
+        Seeds of all random streams: the same pair gives the same tables, bit for bit.
     events
         Keep every event, for `Run.trace`.
     progress
-        Told the share that is done, 0 to 1.
+        Called with the completed share of the run, 0 to 1.
     prepare
-        Called before the clock starts, to add SimPy processes of your own to `Control.env`.
+        Called before the clock starts, to add user-defined SimPy processes to `Control.env`.
     checkpoint
-        Where to save the run now and again. A run saved there before is continued, and `prepare` not called. The file
-        stays until you remove it.
+        File in which the run is saved periodically. A run saved there before is continued without calling `prepare`.
+        The file is kept at the end.
     viewers
-        Seed and replication whose viewers come (links, NATs, devices, times), so that all else alone is left to chance;
-        without it those of `seed` and `replication`.
+        Seed and replication of the population (links, NATs, devices, times), so that only the rest is random; default:
+        those of `seed` and `replication`.
 
     Raises
     ------
     CheckpointError
-        For a saved run that is damaged or another one, or a run that cannot be saved.
+        The saved run is damaged or belongs to another run, or the run cannot be saved.
     """
     simulation = None if checkpoint is None else _saved(checkpoint, scenario, seed, replication, events)
     if simulation is None:
@@ -140,7 +140,7 @@ def _saved(
 
 
 class Simulation:
-    """A run under way: both planes turn in step, logs are emptied as they fill."""
+    """Run in progress: control plane and kernel advance in step, and full logs are emptied."""
 
     def __init__(
         self, scenario: Scenario, seed: int, replication: int, events: bool, viewers: tuple[int, int] | None = None
@@ -154,14 +154,14 @@ class Simulation:
     def run_until(
         self, end: float, progress: Callable[[float], None] | None = None, checkpoint: Checkpoint | None = None
     ) -> None:
-        """Go on until a time, saving the run between two happenings of the control plane."""
+        """Advance to a time, saving the run between two events of the control plane."""
         env = self.control.env
         reported = saved = float(env.now)
         while True:
             at = min(float(env.peek()), end)
             is_pause = checkpoint is not None and at < end and at > saved + 2 * checkpoint.every
             if not self._advance(saved + checkpoint.every if checkpoint is not None and is_pause else at):
-                continue  # something new may come first
+                continue  # a new event may come first
             if at >= end:
                 break
             if not is_pause:
@@ -176,7 +176,7 @@ class Simulation:
             progress(1.0)
 
     def _advance(self, until: float) -> bool:
-        """Advance the data plane; False if it has made something happen on the clock that may come before `until`."""
+        """Advance the kernel; return False if it has scheduled an event that may come before `until`."""
         while (found := advance(self.control.kernel, float(until))) != DONE:
             if found == LEVELS_CHANGED:
                 self.control.announce_level_changes()
@@ -203,7 +203,7 @@ class Simulation:
                 kernel.counts[place] = 0
 
     def logs(self) -> dict[str, np.ndarray[Any, Any]]:
-        """All that was logged."""
+        """Return all log entries."""
         self._empty_logs()
         dtypes = {
             "transfer_log": TRANSFER_LOG,
@@ -217,7 +217,7 @@ class Simulation:
         }
 
     def result(self) -> Run:
-        """Close the books at the end of the scenario."""
+        """Return the result at the end of the scenario."""
         control = self.control
         scenario, people, kernel = control.scenario, control.population, control.kernel
         closed = 0
@@ -247,7 +247,7 @@ class Simulation:
         return Run(totals, trace, *offers, int(kernel.counts[N_HANDLED]))
 
     def _free_arrays(self) -> None:
-        """Let go of what no table needs: making the tables is where a large run would need most memory."""
+        """Free kernel arrays before the tables are built, to limit peak memory."""
         self.control.retire()
         self.control.replace_kernel(
             replace(
@@ -268,7 +268,7 @@ def _kernel_state(scenario: Scenario, people: Population, seed: int, replication
     chosen = options(scenario.policy, live, stream.segment, stream.live_latency)
     segments = _segment_count(scenario)
     slots = _slots(scenario, segments)
-    rows = chosen.http_slots + 2 * chosen.p2p_slots + 1  # the second half: late bytes of what was given up
+    rows = chosen.http_slots + 2 * chosen.p2p_slots + 1  # the second half: late bytes of cancelled transfers
     bitrate = np.array(stream.ladder or (stream.bitrate,), float)
     size = np.round(bitrate * stream.segment)
     links = lay_links(scenario, people)
@@ -330,7 +330,7 @@ def _kernel_state(scenario: Scenario, people: Population, seed: int, replication
 
 
 def _may_mute(scenario: Scenario) -> bool:
-    """Whether a neighbour may announce what cannot be had of it, or hold what it cannot announce."""
+    """Return whether a neighbour may announce segments that it lacks, or store segments that it cannot announce."""
     long = scenario.stream.kind == "vod" and _segment_count(scenario) >= _BLOCK
     return scenario.viewers.liars > 0 or (long and scenario.policy.of_stream("main").announcementBlocks == "upstream")
 
@@ -343,13 +343,13 @@ def _segment_count(scenario: Scenario) -> int:
 
 
 def _slots(scenario: Scenario, segments: int) -> int:
-    """Slots such that no two segments in use meet: a power of two."""
+    """Return the number of slots, a power of two, such that no two segments in use share one."""
     stream = scenario.stream
     if stream.kind == "vod":
         needed = segments
     else:
-        # behind the playlist: what is stored back to the window behind the playhead, and what a vanished neighbour
-        # is still believed to have until its connection is given up
+        # behind the playlist: segments stored within the window behind the playhead, and segments that a vanished
+        # neighbour has announced, until its connection is closed
         behind = (scenario.policy.of_stream("main").highDemandTimeWindow + CONSENT_EXPIRES) / stream.segment
         needed = stream.playlist_segments + int(np.ceil(behind)) + 4
     return max(16, 1 << int(np.ceil(np.log2(needed))))

@@ -1,4 +1,4 @@
-"""From the arrays of a finished run to its tables: totals always, the event trace when it was asked for."""
+"""Tables of a finished run, built from its arrays: totals always, the event trace on request."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -38,12 +38,12 @@ _OUTCOMES = np.array(OUTCOMES)
 
 
 def names(count: int) -> np.ndarray[Any, Any]:
-    """Names of all viewers, and at the end the empty name of nobody (index -1)."""
+    """Return the names of all viewers, followed by the empty name of no viewer (index -1)."""
     return np.array([*map(viewer_name, range(count)), ""], dtype=object)
 
 
 def totals(scenario: Scenario, people: Population, kernel: KernelState, seed: int, replication: int) -> Totals:
-    """Totals of viewers and seconds."""
+    """Return the totals per viewer and per second."""
     return Totals(
         scenario, seed, replication, "simulated", _viewer_totals(scenario, people, kernel), _timeline(scenario, kernel)
     )
@@ -87,7 +87,7 @@ def _viewer_totals(scenario: Scenario, people: Population, kernel: KernelState) 
         "zap_wait": kernel.viewer_totals["zap_wait"],
     }
     came = viewer["state"] != AWAY
-    # one copy of each column, no more: this is where a large run needs most memory
+    # a single copy of each column: memory use of a large run peaks here
     return pd.DataFrame({name: column[came] for name, column in frame.items()}, copy=False)
 
 
@@ -136,7 +136,7 @@ def tables(
     attempts: Sequence[Attempt],
     announcements: Sequence[Announcement],
 ) -> dict[str, pd.DataFrame]:
-    """Tables of the event trace; `logs` holds the drained logs of the plane."""
+    """Return the tables of the event trace; `logs` are those of `Simulation.logs`."""
     who = names(len(people))
     left = np.where(np.isnan(kernel.viewer["left_at"]), scenario.duration, kernel.viewer["left_at"])
     transfers = _transfers(scenario, kernel, who, logs["transfer_log"])
@@ -194,7 +194,7 @@ def _transfers(
 
 
 def _with_late(log: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Add to transfers what came after their end; gives them, and how much that was."""
+    """Add late bytes to their transfers; return the transfers, and the late bytes of each."""
     is_late = log["outcome"] == LATE
     own, after = log[~is_late], log[is_late]
     key = ["viewer", "segment", "other", "started_at"]
@@ -243,7 +243,7 @@ def _segments(
 
 
 def _next_start(log: np.ndarray[Any, Any], states: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """When a viewer next began anew, on another channel: what it held by then is never shown."""
+    """Return the time of the next start on another channel, after which buffered segments are never played."""
     found = np.full(len(log), np.inf)
     begun = states[states["state"] == STARTING]
     counts = np.bincount(begun["viewer"], minlength=1)
@@ -325,7 +325,7 @@ def _samples(
     connections: np.ndarray[Any, Any],
     states: np.ndarray[Any, Any],
 ) -> pd.DataFrame:
-    """Every 2 s of each viewer: computed from the other logs, as its page would count."""
+    """Return samples of each viewer every 2 s, computed from the other logs, as its page would count."""
     rows = []
     ends = dict(iter(transfers.groupby("viewer")))
     served = dict(iter(transfers[transfers["source"] == "p2p"].groupby("from_viewer")))
@@ -356,7 +356,7 @@ def _samples(
 def _cumulated(
     group: pd.DataFrame | None, at: np.ndarray[Any, Any]
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Bytes moved up to each time, all and over P2P; running transfers count in proportion."""
+    """Return the bytes transferred up to each time, in all and over P2P; running transfers count in proportion."""
     if group is None or len(at) == 0:
         return np.zeros(len(at)), np.zeros(len(at))
     begin = group["first_byte_at"].fillna(group["ended_at"]).to_numpy()[:, None]
@@ -376,6 +376,6 @@ def _degree(v: int, log: np.ndarray[Any, Any], at: np.ndarray[Any, Any]) -> np.n
 
 
 def _buffer(v: int, log: np.ndarray[Any, Any], t: float) -> float:
-    """Seconds buffered according to the last change of state; a page counts the same way between its updates."""
+    """Return the seconds buffered at the last change of state; a page counts the same way between its updates."""
     mine = log[(log["viewer"] == v) & (log["at"] <= t)]
     return float(mine["buffer"][-1]) if len(mine) else 0.0

@@ -1,7 +1,7 @@
-"""SimPy's clock, with happenings that are data.
+"""SimPy environment whose scheduled calls can be pickled.
 
-What the simulation itself does is scheduled with `Clock.after`: a function and its arguments, so that a run can be
-saved and continued. A SimPy process is a generator, which cannot be saved; behaviours of one's own may be either.
+The simulation schedules its own actions with `Clock.after`, a function and its arguments, so that a run can be saved
+and continued. A SimPy process is a generator, which cannot be saved; user-defined behaviours may be either.
 """
 
 import weakref
@@ -16,7 +16,7 @@ __all__ = ["Clock", "PendingCall", "ScheduledCall"]
 
 
 class ScheduledCall:
-    """Something that will be done at its time; SimPy takes it for an event."""
+    """Call of a function at a certain time, in the form of a SimPy event."""
 
     __slots__ = ("_ok", "action", "args", "callbacks")
 
@@ -34,7 +34,7 @@ _CALLBACKS = (_run_call,)
 
 
 class PendingCall(NamedTuple):
-    """A happening that is still to come; those of one time stand in the order in which they will be done."""
+    """Call that is scheduled; calls at the same time are listed in order of execution."""
 
     at: float
     priority: int
@@ -43,7 +43,7 @@ class PendingCall(NamedTuple):
 
 
 class Clock(simpy.Environment):
-    """SimPy's environment."""
+    """SimPy environment with calls that can be pickled."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,18 +57,18 @@ class Clock(simpy.Environment):
         return process
 
     def after(self, delay: float, action: Callable[..., object], *args: Any) -> None:
-        """Do something after a delay, seconds."""
+        """Call `action` after a delay, seconds."""
         self.at(self._now + delay, action, *args)
 
     def at(self, time: float, action: Callable[..., object], *args: Any, first: bool = False) -> None:
-        """Do something at a time that is not over; `first`: before all else that happens then."""
-        # has what SimPy's loop asks of an event, at a third of its size
+        """Call `action` at a time that has not passed; `first`: before all other events of that time."""
+        # has the attributes that SimPy's loop needs of an event, at a third of its size
         event = cast("simpy.Event", ScheduledCall(action, args))
         # not by SimPy's `schedule`: adding a delay to the clock might miss the time by a rounding
         heappush(self._queue, (time, URGENT if first else NORMAL, next(self._eid), event))
 
     def pending(self) -> list[PendingCall]:
-        """List what is still to come, in order; raises TypeError for what is no data, such as a SimPy process."""
+        """Return the scheduled calls in order; raises TypeError if there is a SimPy process or event among them."""
         alive = sorted(str(process.name) for process in self._processes if process.is_alive)
         if alive:
             raise TypeError(f"{alive[0]} is a SimPy process")
@@ -82,7 +82,7 @@ class Clock(simpy.Environment):
 
     @classmethod
     def restored(cls, now: float, pending: Iterable[PendingCall]) -> "Clock":
-        """Give a clock that shows `now` and has the same things to come."""
+        """Return a clock at the time `now` with the same scheduled calls."""
         clock = cls()
         for at, priority, action, args in pending:
             clock.at(at, action, *args, first=priority == URGENT)

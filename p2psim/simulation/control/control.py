@@ -1,11 +1,11 @@
-"""The control plane: SimPy owns the clock and everything that a person would call a happening.
+"""Control plane of the simulation: viewers, tracker, faults and user-defined behaviours, on a SimPy clock.
 
-Viewers come and go, announce themselves to the real tracker's core, and meet whom it offers them to. The data plane
-runs between the events.
+Viewers join and leave, announce themselves to the core of the real tracker, and connect to the peers that it offers.
+The kernel runs between the events of this clock.
 
-A behaviour of one's own is a SimPy process: a generator that waits (``yield control.env.timeout(30)``) and then acts,
-by the verbs of `Control`: `zap`, `leave`, `set_uplink`, `disconnect`, `switch_p2p`, `set_origin` and so on. It is
-started before the clock is::
+A user-defined behaviour is a SimPy process: a generator that waits (``yield control.env.timeout(30)``) and then calls
+methods of `Control`: `zap`, `leave`, `set_uplink`, `disconnect`, `switch_p2p`, `set_origin` and so on. It is
+started before the clock::
 
     def break_at_half_time(control):
         def break_():
@@ -16,9 +16,9 @@ started before the clock is::
 
     run(scenario, prepare=break_at_half_time)
 
-What is built in here schedules itself with `Clock.after` or `Clock.at`, a method and its arguments: a run can be
-saved at any time because all that is still to come is data (`p2psim.simulation.checkpoint`). A generator is not, so a
-run with a process of one's own cannot be saved, unless that too uses ``control.env.after``.
+Built-in behaviours are scheduled with `Clock.after` or `Clock.at`, a method and its arguments: a run can be
+saved at any time because scheduled calls are data (`p2psim.simulation.checkpoint`). A generator is not, so a
+run with a user-defined process cannot be saved, unless that too uses ``control.env.after``.
 """
 
 import math
@@ -53,7 +53,7 @@ from p2psim.wire.tracker_messages import reconnect_delay
 __all__ = ["Control"]
 
 _PING = ServerOptions().ping_interval
-"""Seconds between the tracker's pings; a viewer that is there answers."""
+"""Seconds between pings of the tracker, which every present viewer answers."""
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class Control:
     seed: int
     replication: int
     keep: bool = False
-    """Keep a record of every attempt to connect, and of every announce."""
+    """Record every attempt to connect and every announce."""
     env: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
@@ -88,17 +88,17 @@ class Control:
     tracker_up: bool = field(init=False, default=True)
     _shares: bool = field(init=False)
     _client_runs: Any = field(init=False)
-    """How often a viewer's tracker client was started or stopped: tells what was scheduled by which."""
+    """Starts and stops of each viewer's tracker client: calls scheduled by an earlier run of it are ignored."""
     _announce_timers: TimerQueue = field(init=False)
-    """Whose next announce is due when."""
+    """Times of the next announces."""
     _zapping: dict[int, np.random.Generator] = field(init=False, default_factory=dict)
     _states: Any = field(init=False)
     _degrees: Any = field(init=False)
 
-    # -- happenings ---------------------------------------------------------------------------------------------
+    # -- scheduled calls ----------------------------------------------------------------------------------------
 
     def _schedule_viewers(self) -> None:
-        """Let viewers come, before all else that happens at their time, and go."""
+        """Schedule arrivals, before all other events of their time, and departures."""
         people = self.population
         self._schedule_next(TimerQueue(people.joined_at), self._join, True)
         stay = np.maximum(0.0, people.left_at - people.joined_at)
@@ -110,13 +110,13 @@ class Control:
             self.env.at(timers.next, self._run_next, timers, action, first, first=first)
 
     def _run_next(self, timers: TimerQueue, action: Callable[[int, int], None], first: bool) -> None:
-        """Do the first thing on an agenda, and wait for the next."""
+        """Run the first entry of a timer queue, and schedule the next."""
         v, client_run = timers.take()
         self._schedule_next(timers, action, first)
         action(v, client_run)
 
     def _join(self, v: int, _: int) -> None:
-        """A viewer comes, will announce itself, and may zap."""
+        """Add a viewer, start its tracker client, and schedule its first zap."""
         arrive(self.kernel, v, float(self.env.now))
         if np.isfinite(self.scenario.channels.mean_time_on_channel):
             self._zapping[v] = zapping_stream(self.seed, self.replication, v)
@@ -130,7 +130,7 @@ class Control:
             self.leave(v, crash=bool(self.population.departure[v] == CRASH))
 
     def _zap_again(self, v: int) -> None:
-        """A viewer turns to another channel, chosen by popularity, and will do so again."""
+        """Switch a viewer to another channel, chosen by popularity, and schedule the next zap."""
         if not self.is_present(v):
             return
         rng = self._zapping[v]
@@ -138,26 +138,26 @@ class Control:
         self.env.after(rng.exponential(self.scenario.channels.mean_time_on_channel), self._zap_again, v)
 
     def _start_announcing(self, v: int) -> None:
-        """The tracker client starts with the first segment request."""
+        """Start the tracker client, with the first segment request."""
         self._client_runs[v] += 1
         if self.shares(v):
             response = self.scenario.origin.time_to_first_byte + self.scenario.network.http_request
             self.env.after(2 * response, self._make_offers, v, "started", int(self._client_runs[v]))
 
     def _stop_announcing(self, v: int) -> None:
-        """The tracker client says goodbye."""
+        """Stop the tracker client, which sends `stopped`."""
         self._client_runs[v] += 1
         if self.tracker_up:
             self.signalling.send_stopped(v)
 
     def _make_offers(self, v: int, event: str, client_run: int) -> None:
-        """The tracker client prepares its offers, and sends them."""
+        """Prepare offers and send an announce with them."""
         if self.is_present(v) and client_run == self._client_runs[v]:
             wait = self.scenario.network.gather + self.scenario.tracker.one_way_delay
             self.env.after(wait, self._arrive_at_tracker, v, event, client_run, self.env.now)
 
     def _arrive_at_tracker(self, v: int, event: str, client_run: int, began: float) -> None:
-        """An announce reaches the tracker, which says when the next is due."""
+        """Process an announce at the tracker, whose reply sets the time of the next."""
         if not self.is_present(v) or client_run != self._client_runs[v]:
             return
         if not self.tracker_up:
@@ -177,7 +177,7 @@ class Control:
         self._make_offers(v, "", client_run)
 
     def _reconnect(self, v: int, client_run: int, tries: int) -> None:
-        """The tracker client has lost its connection and will try again."""
+        """Schedule a reconnect of a tracker client that has lost its connection."""
         wait = reconnect_delay(tries, stream(self.seed, self.replication, "reconnect", v, client_run, tries))
         self.env.after(wait, self._connect_again, v, client_run, tries + 1)
 
@@ -190,7 +190,7 @@ class Control:
             self._reconnect(v, client_run, tries)
 
     def _run_housekeeping(self, next_ping: float) -> None:
-        """The tracker pings its clients and drops the silent ones."""
+        """Ping the clients of the tracker and expire the silent ones."""
         if self.env.now >= next_ping and self.tracker_up:
             next_ping += _PING
             for v in np.flatnonzero((self._states != AWAY) & (self._states < GONE)).tolist():
@@ -198,42 +198,42 @@ class Control:
         self.signalling.tracker.expire(self.env.now)
         self.env.after(TICK, self._run_housekeeping, next_ping)
 
-    # -- verbs --------------------------------------------------------------------------------------------------
+    # -- actions ------------------------------------------------------------------------------------------------
 
     def viewers(self) -> list[int]:
-        """List who is watching now."""
+        """Return the viewers that are watching now."""
         people, now = self.population, self.env.now
         here = (people.joined_at <= now) & (now < people.left_at) & (self._states < GONE)
         present: list[int] = np.flatnonzero(here).tolist()
         return present
 
     def is_present(self, v: int) -> bool:
-        """Whether a viewer has not left."""
+        """Return whether a viewer has not left."""
         return bool(self._states.item(v) < GONE and self.env.now < self.population.left_at.item(v))
 
     def replace_kernel(self, kernel: KernelState) -> None:
-        """Go on with a data plane whose arrays have other sizes."""
+        """Continue with a kernel state whose arrays have other sizes."""
         self.kernel = self.signalling.kernel = kernel
 
     def retire(self) -> None:
-        """The run is over: nobody is there any more, and verbs about viewers do nothing."""
+        """End the run: no viewer is present any more, and actions on viewers do nothing."""
         self._states, self._degrees = np.full_like(self._states, GONE), np.zeros_like(self._degrees)
 
     def neighbours(self, v: int) -> list[int]:
-        """List to whom a viewer is connected."""
+        """Return the viewers to which a viewer is connected."""
         connected: list[int] = self.kernel.L.link["neighbour"][v, : int(self._degrees[v])].tolist()
         return connected
 
     def channel_of(self, v: int) -> int:
-        """Channel that a viewer watches."""
+        """Return the channel that a viewer watches."""
         return int(self.kernel.viewer["channel"][v])
 
     def shares(self, v: int) -> bool:
-        """Whether a viewer takes part in peer-to-peer now."""
+        """Return whether a viewer takes part in peer-to-peer delivery now."""
         return self._shares and self.p2p_on and bool(self.population.p2p[v])
 
     def zap(self, v: int, channel: int) -> None:
-        """Let a viewer turn to another channel: it leaves one swarm, and joins another after the playlist has come."""
+        """Switch a viewer to another channel: it leaves one swarm and joins another when the playlist has arrived."""
         if not 0 <= channel < self.scenario.channels.count:
             raise ScenarioError(
                 f"channel {channel}: 0 to {self.scenario.channels.count - 1} are there (channels.count)"
@@ -244,7 +244,7 @@ class Control:
             self._start_announcing(v)
 
     def leave(self, v: int, crash: bool = False) -> None:
-        """Let a viewer leave, with a goodbye or without."""
+        """Remove a viewer; after a crash, the tracker and the peers are not notified."""
         if self._states[v] >= GONE:
             return
         now = float(self.env.now)
@@ -257,36 +257,36 @@ class Control:
             self.signalling.tracker.disconnect(v, now)
 
     def disconnect(self, a: int, b: int) -> None:
-        """Break the connection of two viewers."""
+        """Close the connection of two viewers."""
         if max(self._states[a], self._states[b]) < GONE:
             disconnect_pair(self.kernel, int(a), int(b), float(self.env.now))
 
     def set_uplink(self, v: int, rate: float) -> None:
-        """Change what the uplink of a viewer's home carries, bytes/s."""
+        """Set the capacity of the uplink of a viewer's home, bytes/s."""
         if self._states[v] != CRASHED:
             self._set_link(int(self.kernel.location["up"][v]), rate)
 
     def set_downlink(self, v: int, rate: float) -> None:
-        """Change what the downlink of a viewer's home carries, bytes/s."""
+        """Set the capacity of the downlink of a viewer's home, bytes/s."""
         self._set_link(int(self.kernel.location["down"][v]), rate)
 
     def set_origin(self, rate: float) -> None:
-        """Change what the origin carries, bytes/s: to viewers, or to edges where there are any."""
+        """Set the capacity of the origin, bytes/s: to viewers, or to edges where there are any."""
         self.kernel.clock[ORIGIN_RATE] = rate
         if self.kernel.s.edges == 0:
             self._set_link(self.kernel.s.origin, rate)
 
     def set_edges(self, rate: float) -> None:
-        """Change what each edge carries, bytes/s."""
+        """Set the capacity of each edge, bytes/s."""
         for edge in range(self.kernel.s.edges):
             self._set_link(self.kernel.s.first_edge + edge, rate)
 
     def set_relay(self, rate: float) -> None:
-        """Change what the relay carries, bytes/s."""
+        """Set the capacity of the relay, bytes/s."""
         self._set_link(self.kernel.s.relay, rate)
 
     def stop_tracker(self) -> None:
-        """Let the tracker go down; it forgets everybody, and its clients lose their connections."""
+        """Stop the tracker: it loses its state, and its clients lose their connections."""
         self.tracker_up = False
         self.signalling.restart_tracker()
         for v in self.viewers():
@@ -295,11 +295,11 @@ class Control:
                 self._reconnect(v, int(self._client_runs[v]), 0)
 
     def start_tracker(self) -> None:
-        """Let the tracker come back; clients reconnect when they next try."""
+        """Start the tracker again; clients reconnect at their next attempt."""
         self.tracker_up = True
 
     def isolate(self, region: str) -> None:
-        """Cut a region off: viewers there and elsewhere lose each other."""
+        """Partition a region from all others: connections across its border close."""
         reach = self.signalling.reach
         reach.isolated.add(self._region(region))
         for v in self.viewers():
@@ -308,7 +308,7 @@ class Control:
                     self.disconnect(v, other)
 
     def rejoin(self, region: str) -> None:
-        """Let a region that was cut off reach the others again."""
+        """End the partition of a region."""
         self.signalling.reach.isolated.discard(self._region(region))
 
     def switch_p2p(self, on: bool) -> None:
@@ -324,7 +324,7 @@ class Control:
                 disconnect_all(self.kernel, v, float(self.env.now))
 
     def announce_level_changes(self) -> None:
-        """Take note of who changed to another quality, which is another swarm."""
+        """Announce the viewers that changed to another quality to its swarm."""
         count = int(self.kernel.counts[N_SWITCHED])
         self.kernel.counts[N_SWITCHED] = 0
         ahead = float(self.kernel.clock[0]) - self.env.now
@@ -340,5 +340,5 @@ class Control:
         return names.index(name)
 
     def _set_link(self, link: int, rate: float) -> None:
-        if link < len(self.kernel.N.link):  # a run that is over has given its links back
+        if link < len(self.kernel.N.link):  # the links are freed at the end of a run
             change_capacity(self.kernel, link, float(rate), float(self.env.now))

@@ -1,7 +1,7 @@
-"""What viewers say to the tracker and, through it, to each other: announces, offers and answers.
+"""Signalling of simulated viewers: announces to the tracker, and offers and answers that it forwards.
 
-The tracker is the core of the real one, in virtual time. Whoever is offered a connection accepts while there is room,
-and the connection opens if NATs let it.
+The tracker is the core of the real one, in virtual time. A viewer accepts an offer while it has room, and the
+connection opens if the NATs let it.
 """
 
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ _NO_SWARM = -1
 
 @dataclass(slots=True)
 class Attempt:
-    """An attempt to connect, from the offer to its outcome."""
+    """Attempt to connect, from the offer to its outcome."""
 
     viewer: int
     other: int
@@ -38,12 +38,12 @@ class Attempt:
     outcome: str
     path: str = ""
     answered_at: float = _NEVER
-    """When the answer is back."""
+    """Time at which the answer is back at the offerer, seconds."""
 
 
 @dataclass(slots=True)
 class Announcement:
-    """An announce, as its viewer sees it."""
+    """Announce, as its viewer sees it."""
 
     viewer: int
     at: float
@@ -56,7 +56,7 @@ class Announcement:
 
 @dataclass(slots=True)
 class Signalling:
-    """The tracker and what passes through it; `keep` keeps a record of every attempt and announce."""
+    """Tracker and the messages that it forwards; `keep` records every attempt and announce."""
 
     scenario: Scenario
     population: Population
@@ -68,21 +68,21 @@ class Signalling:
     attempts: list[Attempt] = field(default_factory=list)
     announcements: list[Announcement] = field(default_factory=list)
     stale_offers: int = 0
-    """Offers that the tracker passed to viewers who were gone."""
+    """Offers that the tracker forwarded to viewers that had left."""
     live_offers: int = 0
     tracker: Tracker[int] = field(init=False)
     reach: Reachability = field(init=False)
     _random: np.random.Generator = field(init=False)
     _received: Any = field(init=False)
-    """Offers and answers that each viewer has got, shape (viewers, 2)."""
+    """Offers and answers received by each viewer, shape (viewers, 2)."""
     _swarms: Any = field(init=False)
-    """Place of the info hash that each viewer announced last."""
+    """Index of the info hash that each viewer announced last."""
     _hashes: list[str] = field(init=False)
-    """Each channel in each quality is a swarm of its own."""
+    """Info hashes; each channel in each quality is a swarm of its own."""
     _ids: list[str] = field(init=False)
     _offers: list[Offer] = field(init=False)
     _located: set[int] = field(init=False, default_factory=set)
-    """Whose place the tracker knows."""
+    """Viewers whose location the tracker knows."""
     _states: Any = field(init=False)
     _degrees: Any = field(init=False)
     _channels: Any = field(init=False)
@@ -109,7 +109,7 @@ class Signalling:
         self._channels, self._levels = self.kernel.viewer["channel"], self.kernel.viewer["level"]
 
     def announce(self, v: int, event: str, began: float) -> float:
-        """An announce reaches the tracker; gives the interval that it answers."""
+        """Process an announce at the tracker; return the interval of its reply, seconds."""
         has_room = self._degrees.item(v) < self.scenario.policy.maxPeers
         offers = self._offers if has_room else []
         swarm = self._swarms[v] = self._channels.item(v) * self.kernel.s.levels + self._levels.item(v)
@@ -127,26 +127,26 @@ class Signalling:
         return interval
 
     def send_stopped(self, v: int) -> None:
-        """Let the tracker know that a viewer leaves its swarm."""
+        """Send `stopped` to the tracker: a viewer leaves its swarm."""
         swarm = self._swarms.item(v)
         self._swarms[v] = _NO_SWARM
         if swarm != _NO_SWARM:
             self.tracker.handle(v, Announce(self._hashes[swarm], self._ids[v], "stopped", [], 0), self.clock.now)
 
     def restart_tracker(self) -> None:
-        """Let the tracker begin anew, with nobody."""
+        """Replace the tracker by one without clients."""
         rng = stream(self.seed, self.replication, "tracker", float(self.clock.now))
         self.tracker = Tracker(self.tracker.options, rng)
         self._swarms[:] = _NO_SWARM
         self._located.clear()
 
     def open(self, v: int, other: int, relayed: bool) -> None:
-        """A connection opens, unless one of the two regions was cut off meanwhile."""
+        """Open a connection, unless one of the two regions has been partitioned meanwhile."""
         if self.reach.path(v, other):
             schedule_connection(self.kernel, v, other, int(relayed), float(self.clock.now))
 
     def _offer(self, v: int, receiver: int, offer: OfferRelay, began: float) -> None:
-        """An offer reaches its receiver, who answers it; if their NATs allow, a connection opens."""
+        """Process an offer at its receiver, which answers it; the connection opens if their NATs let it."""
         scenario, now = self.scenario, self.clock.now
         if self._states.item(receiver) >= GONE or now >= self.population.left_at.item(receiver):
             self.stale_offers += 1
@@ -175,14 +175,14 @@ class Signalling:
             schedule_connection(self.kernel, v, receiver, int(relayed), float(opens))
 
     def _handshake(self, v: int, receiver: int, relayed: bool) -> float:
-        """From the offer at the tracker to the open channel: two more hops to and from it, then ICE, DTLS and SCTP."""
+        """Return the seconds from the offer at the tracker to the open channel: three hops, ICE, DTLS and SCTP."""
         network, tracker = self.scenario.network, self.scenario.tracker
         rtt = float(round_trip(self.kernel, v, receiver, relayed))
         longer = network.relay_setup if relayed else 0.0
         return 3 * tracker.one_way_delay + network.gather + network.handshake_trips * rtt + network.handshake + longer
 
     def _send_location(self, v: int) -> None:
-        """Let the tracker know where a viewer is, as a real one looks it up from the address."""
+        """Set the location of a viewer at the tracker, which a real one derives from the address."""
         if self.scenario.tracker.matching == "locality" and v not in self._located:
             self._located.add(v)
             people = self.population
@@ -197,5 +197,5 @@ class Signalling:
 
 
 def peer_id(v: int) -> str:
-    """Peer id of a simulated viewer."""
+    """Return the peer id of a simulated viewer."""
     return f"{PEER_ID_PREFIX}{v:012d}"

@@ -1,4 +1,4 @@
-"""Who is due when: what comes in order needs no heap, and sixteen bytes instead of the clock's three hundred."""
+"""FIFO timer queue for entries that are already in order: sixteen bytes each, three hundred on the clock."""
 
 import math
 from array import array
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 __all__ = ["TimerQueue"]
 
 _COMPACT_ABOVE = 4096
-"""Entries that are left where they are."""
+"""Finished entries that are kept before the queue is compacted."""
 _NO_TIMES = np.zeros(0)
 
 
 class TimerQueue:
-    """Viewers in the order in which they are due.
+    """Viewers in order of their times.
 
     Parameters
     ----------
     at
-        Time of each viewer, seconds, shape (viewers,); who has an infinite one is not due.
+        Time of each viewer, seconds, shape (viewers,); infinite: the viewer is not queued.
     """
 
     __slots__ = ("_at", "_done", "_tags", "_viewers")
@@ -32,11 +32,11 @@ class TimerQueue:
 
     @property
     def next(self) -> float:
-        """Time of the first; infinite if nobody is due."""
+        """Time of the first entry; infinite if the queue is empty."""
         return self._at[self._done] if self._done < len(self._at) else math.inf
 
     def add(self, at: float, viewer: int, tag: int) -> bool:
-        """Note one as the last, and a number to be given back; False if another is due later."""
+        """Append a viewer with a tag; return False, and append nothing, if the last entry has a later time."""
         if self._done < len(self._at) and at < self._at[-1]:
             return False
         self._at.append(at)
@@ -45,7 +45,7 @@ class TimerQueue:
         return True
 
     def take(self) -> tuple[int, int]:
-        """Take out the first, and the number that was noted."""
+        """Remove the first entry; return its viewer and tag."""
         first = self._done
         entry = self._viewers[first], self._tags[first]
         self._done = first + 1

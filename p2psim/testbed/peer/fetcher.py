@@ -1,7 +1,7 @@
-"""Segments over HTTP, with aiohttp: range requests, bodies piece by piece, and aborts that lose sight of no byte.
+"""HTTP fetcher for segments, with aiohttp: range requests, streamed bodies, and aborts that count every byte.
 
-An abort closes our half of the connection, which stops the origin, and counts what was on its way; so both ends agree
-on how many bytes an aborted response had.
+An abort closes our half of the connection, which stops the origin, and counts the bytes in flight, so that both ends
+agree on the size of an aborted response.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ Late = Callable[[int, int], None]
 class HttpFetcher:
     """`p2psim.testbed.peer.interfaces.Fetcher` over a client session.
 
-    `address` gives a segment's URL; `late` (segment, bytes) is told of media bytes that came after an abort; `headers`
-    go with every request.
+    `address` returns a segment's URL; `late` (segment, bytes) is called for media bytes that arrive after an abort;
+    `headers` go with every request.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class HttpFetcher:
         self._running: set[asyncio.Task[None]] = set()
 
     def __call__(self, segment: int, first_byte: int, events: FetchEvents) -> Callable[[], None]:
-        """Fetch a segment from `first_byte` on; gives the function that aborts it."""
+        """Fetch a segment from `first_byte` on; return the function that aborts it."""
         fetch = _Fetch(self, segment, first_byte, events, self._headers)
         task = asyncio.get_running_loop().create_task(fetch.run(self._session, self._address(segment)))
         self._running.add(task)
@@ -53,22 +53,22 @@ class HttpFetcher:
         return lambda: fetch.abort(task)
 
     async def close(self) -> None:
-        """Wait for what is still on its way after the aborts; cut off what does not end."""
+        """Wait for the bytes in flight of aborted requests, then cancel the rest."""
         if self._running:
             await asyncio.wait(self._running, timeout=_DRAIN_TIMEOUT)
         self.kill()
 
     def kill(self) -> None:
-        """Stop everything at once."""
+        """Cancel all requests at once."""
         for task in list(self._running):
             task.cancel()
 
     def deliver(self, size: int, carried: Callable[[], None]) -> None:
-        """Let the downlink carry bytes."""
+        """Deliver bytes through the downlink, then call `carried`."""
         self._downlink.deliver(size, carried)
 
     def count_late(self, segment: int, size: int) -> None:
-        """Media bytes came that nobody waits for any more."""
+        """Count media bytes that arrived after an abort."""
         self._late(segment, size)
 
 
@@ -131,4 +131,4 @@ class _Fetch:
         if connection is not None and connection.transport is not None and connection.transport.can_write_eof():
             connection.transport.write_eof()
             if connection.protocol is not None:
-                connection.protocol.force_close()  # the body may be complete already: not to be asked again
+                connection.protocol.force_close()  # the body may be complete already: the connection must not be reused

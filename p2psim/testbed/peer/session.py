@@ -1,4 +1,4 @@
-"""A viewer's stay on a channel for real: playlists, loader, player, connections and tracker."""
+"""Session of a real viewer on a channel: playlists, loader, player, connections and tracker client."""
 
 import asyncio
 import logging
@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionContext:
-    """What a viewer takes along from channel to channel."""
+    """Parts of a viewer that all its sessions share."""
 
     plan: ViewerPlan
     environment: RunEnvironment
@@ -57,7 +57,7 @@ class SessionContext:
 
 
 class ChannelSession:
-    """The stay number `number` of a viewer: on the channel of that name, from `begin` on, to `leave` or `vanish`."""
+    """Session `number` of a viewer on a channel, from `begin` to `leave` or `vanish`."""
 
     def __init__(
         self, context: SessionContext, channel: str, number: int = 0, before: ViewerNotes | None = None
@@ -83,12 +83,12 @@ class ChannelSession:
         self._watching: asyncio.Task[None] | None = None
 
     def begin(self) -> Self:
-        """Turn to the channel."""
+        """Start the session."""
         self._watching = asyncio.get_running_loop().create_task(self._live())
         return self
 
     async def last(self, seconds: float) -> None:
-        """Wait so long; raises what ended the visit before."""
+        """Wait for some seconds; raises the error that ended the session before."""
         if self._watching is None:
             return
         until = self._clock.now() + seconds
@@ -98,12 +98,12 @@ class ChannelSession:
             await self._clock.sleep_until(until)  # a recording played alone needs neither playlists nor a tracker
 
     def cancel(self) -> None:
-        """End what is under way, come what may."""
+        """Cancel the session."""
         if self._watching is not None:
             self._watching.cancel()
 
     def write_sample(self, at: float) -> None:
-        """Write down how the viewer is, if the stream has come."""
+        """Record a sample of the viewer, if the stream has been set up."""
         if self._loader is not None and self._player is not None:
             self.notes.write_sample(at, len(self._loader.peers), self._player.buffer, self._links.sent)
 
@@ -224,7 +224,7 @@ class ChannelSession:
             self._take(media)
 
     def _take(self, media: MediaPlaylist) -> None:
-        """Hand a playlist to loader and player; media time is that of the stream, not of this viewer's first look."""
+        """Update loader and player with a playlist; media time counts from the start of the stream."""
         if not len(self._segments) and media.segments and not media.is_ended:
             self._offset = media.segments[0].media_sequence * media.segments[0].duration
         self._segments.update(media)
@@ -240,7 +240,7 @@ class ChannelSession:
         return self._listed[number].url
 
     def _opened(self, number: int, data: bytes) -> bytes:
-        """Give what the player shows of a segment."""
+        """Return the bytes of a segment as the player shows them, decrypted if need be."""
         segment = self._listed.get(number)
         return data if segment is None or self._keys is None else self._keys.open(segment, data)
 
@@ -251,7 +251,7 @@ class ChannelSession:
     # -- leaving ------------------------------------------------------------------------------------------------
 
     async def leave(self) -> None:
-        """Leave in good order, so that every byte on its way is counted."""
+        """End the session cleanly, so that every byte in flight is counted."""
         await self._stop()
         if self._loader is not None:
             self._loader.close()
@@ -260,7 +260,7 @@ class ChannelSession:
         self._conclude()
 
     async def vanish(self) -> None:
-        """Be gone without a word."""
+        """End the session as a crash does: neither tracker nor peers are notified."""
         await self._stop()
         for tracker in self._trackers:
             tracker.fall_silent()

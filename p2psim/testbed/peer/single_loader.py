@@ -1,6 +1,6 @@
-"""One viewer's own loader: the array rules for a single row. Sans-IO: events in, commands out.
+"""Sans-IO loader of a single viewer: events in, commands out, decided by the policy on one row of its arrays.
 
-Segments go by their ids on the wire, neighbours by their names. Row 0 is the viewer; the other rows are its
+Segments have their ids on the wire, neighbours their names. Row 0 is the viewer; the other rows are its
 neighbours, filled from what they announce.
 """
 
@@ -39,13 +39,13 @@ _SPEED_CACHE_DELAY = 1.0
 
 
 def _allocate(slots: int, neighbours: int) -> Loaders:
-    """Make one viewer's loader: a request for each slot, as upstream forgets none, and none for its neighbours."""
+    """Return the arrays of one loader, with a request for each slot, as upstream keeps all of them."""
     loaders = allocate(neighbours + 1, slots, 1, neighbours, sizes=True)
     return replace(loaders, request=records((slots, 1), REQUEST))
 
 
 class Command(NamedTuple):
-    """Command of a pass (`p2psim.policy.state.commands`), with ids and names in the place of indices."""
+    """Command of a pass (`p2psim.policy.state.commands`), with ids and names instead of indices."""
 
     kind: int
     segment: int = NOBODY
@@ -100,7 +100,7 @@ class SingleLoader:
     # -- the stream ---------------------------------------------------------------------------------------------
 
     def playlist(self, segments: Sequence[tuple[int, float, float]]) -> None:
-        """Take the playlist as it is now: consecutive (id, start, end) on the media time line."""
+        """Update the playlist: consecutive (id, start, end) on the media time line."""
         if not segments:
             return
         if len(self._T.start) == 0:
@@ -129,7 +129,7 @@ class SingleLoader:
         self._T = grown
 
     def _widen(self, slots: int) -> None:
-        """Make room for a longer playlist."""
+        """Enlarge the arrays for a longer playlist."""
         old = self._L
         new = _allocate(slots, old.link.shape[1])
         last = int(old.viewer[_OWN_ROW].last)
@@ -148,15 +148,15 @@ class SingleLoader:
     # -- the player ---------------------------------------------------------------------------------------------
 
     def start_at(self, position: float) -> None:
-        """The playhead before the player's first report: the start of the first segment it asks for."""
+        """Set the playhead before the first report of the player: the start of the first segment that it requests."""
         self._L.viewer[_OWN_ROW].position = position
 
     def player_requests(self, segment: int) -> bool:
-        """The player asks; True if the segment is stored. A pass is due after either."""
+        """Take a request of the player; return True if the segment is stored. A pass is due in both cases."""
         return bool(interface.player_requests(self._L, _OWN_ROW, int(segment) - self._base))
 
     def player_aborts(self, segment: int) -> bool:
-        """The player gives up waiting; True if it was waiting for this segment (a pass is due)."""
+        """Abort a request of the player; return True if it was waiting for this segment (a pass is due)."""
         me = self._L.viewer[_OWN_ROW]
         if me.waiting != segment - self._base:
             return False
@@ -165,23 +165,23 @@ class SingleLoader:
 
     @property
     def waiting(self) -> int | None:
-        """Id of the segment that the player waits for."""
+        """Id of the segment that the player waits for, if any."""
         waiting = int(self._L.viewer[_OWN_ROW].waiting)
         return None if waiting == NOBODY else waiting + self._base
 
     def playhead_moves(self, position: float, rate: float, now: float) -> bool:
-        """The playhead is reported; True if a pass is due."""
+        """Take a report of the playhead; return True if a pass is due."""
         return bool(interface.playhead_moves(self._L, _OWN_ROW, float(position), float(rate), self._mean, float(now)))
 
     def holds(self, segment: int) -> bool:
-        """Whether the segment is stored."""
+        """Return whether the segment is stored."""
         index = segment - self._base
         return 0 <= index < self._L.viewer[_OWN_ROW].last and bool(
             self._L.slot[_OWN_ROW, index % self._L.slot.shape[1]].stored
         )
 
     def listed(self, segment: int) -> bool:
-        """Whether the segment is in the playlist."""
+        """Return whether the segment is in the playlist."""
         me = self._L.viewer[_OWN_ROW]
         return bool(me.first <= segment - self._base < me.last)
 
@@ -194,7 +194,7 @@ class SingleLoader:
     # -- decisions ----------------------------------------------------------------------------------------------
 
     def queue_pass(self, now: float) -> list[Command]:
-        """Decide; the commands are to be carried out in order."""
+        """Run a queue pass; return its commands, to be executed in order."""
         self._measure_neighbours(now)
         self.loaded_share = interface.queue_pass(self._L, self.options, self._T, _OWN_ROW, float(now), self._out)
         commands = self._commands()
@@ -202,32 +202,32 @@ class SingleLoader:
         return commands + self._commands()
 
     def prefetch_delay(self) -> float:
-        """Draw the time to the next prefetch round, seconds."""
+        """Draw the seconds until the next prefetch round."""
         return float(interface.prefetch_delay(self._L, self.options, _OWN_ROW))
 
     def prefetch_round(self, now: float) -> list[Command]:
-        """Run a prefetch round."""
+        """Run a prefetch round; return its commands."""
         interface.prefetch_round(self._L, self.options, self._T, _OWN_ROW, float(now), self._out)
         return self._commands()
 
     def abort_all(self) -> list[Command]:
-        """Abort every attempt under way: the loader is closed."""
+        """Abort all attempts, because the loader is closed; return the commands."""
         interface.abort_all(self._L, _OWN_ROW, self._out)
         return self._commands()
 
     def abort_and_forget(self) -> list[Command]:
-        """Abort every attempt under way and forget what was begun: another quality is loaded instead."""
+        """Abort all attempts and drop all requests, because another quality is loaded; return the commands."""
         commands = self.abort_all()
         self._L.viewer[_OWN_ROW].retained = 0
         return commands
 
     def continue_after(self, other: "SingleLoader") -> None:
-        """Go on where the agent of another quality has stopped."""
+        """Continue at the playhead and the timers of the loader of another quality."""
         for name in ("position", "rate", "jumped", "last_pass_at", "born"):
             self._L.viewer[name][_OWN_ROW] = other._L.viewer[name][_OWN_ROW]
 
     def evict(self, active: "SingleLoader") -> bool:
-        """Drop what a live viewer that plays another quality keeps no longer; True if neighbours are to be told."""
+        """Evict segments that a live viewer playing another quality keeps no longer; return True to announce that."""
         me, there = self._L.viewer[_OWN_ROW], active._L.viewer[_OWN_ROW]
         if not self.options.live or not there.jumped:
             return False
@@ -248,7 +248,7 @@ class SingleLoader:
     """Share of the queue that was loaded at the last pass."""
 
     def current_share(self) -> float:
-        """Share of the queue that is loaded now."""
+        """Return the share of the queue that is loaded now."""
         return float(interface.loaded_share(self._L, self.options, self._T, _OWN_ROW))
 
     def wakes_at(self, now: float) -> float:
@@ -268,12 +268,12 @@ class SingleLoader:
         return commands
 
     def announcement(self) -> tuple[list[int], list[int]]:
-        """What to announce now, as a broadcast: ids stored, ids being loaded over HTTP, in order of their coming."""
+        """Return the announcement to broadcast now: ids stored and ids loading over HTTP, in order of arrival."""
         self._L.viewer[_OWN_ROW].announce = 0
         return self.peek_announcement()
 
     def peek_announcement(self) -> tuple[list[int], list[int]]:
-        """What to tell one neighbour; a broadcast that is due stays due."""
+        """Return the announcement for one neighbour; a broadcast that is due stays due."""
         count = int(self._L.viewer[_OWN_ROW].retained)
         rows = self._L.request[:count, _OWN_ROW]
         fetching = [int(row.segment) + self._base for row in rows if row.source == HTTP]
@@ -282,37 +282,37 @@ class SingleLoader:
     # -- transfers ----------------------------------------------------------------------------------------------
 
     def started(self, source: int, now: float, neighbour: str = "") -> None:
-        """An attempt was begun (as commanded): the bandwidth clocks (in milliseconds) run."""
+        """Start the bandwidth meters of an attempt that was begun; `now` is in milliseconds."""
         for meter in self._meters(source, neighbour):
             meter.start(now)
 
     def stopped(self, source: int, now: float, neighbour: str = "") -> None:
-        """An attempt ended, in whatever way."""
+        """Stop the bandwidth meters of an attempt that ended; `now` is in milliseconds."""
         for meter in self._meters(source, neighbour):
             meter.stop(now)
 
     def _meters(self, source: int, neighbour: str) -> list[Bandwidth]:
-        """Give the meters that a transfer counts in: of everything, and of its source."""
+        """Return the meters in which a transfer counts: of all sources, and of its source."""
         if source == HTTP:
             return [self.all, self.http]
         return [self.all, self._speeds[neighbour]] if neighbour in self._speeds else [self.all]
 
     def progress(self, segment: int) -> tuple[int, int]:
-        """Bytes received and total (0: unknown) of a retained request."""
+        """Return the received and the total bytes (0: unknown) of a retained request."""
         row = self._row(segment)
         return int(row.bytes), int(row.total)
 
     def set_total(self, segment: int, total: int) -> None:
-        """The size has become known."""
+        """Set the size of a segment, bytes."""
         self._row(segment).total = total
 
     def clear_bytes(self, segment: int) -> None:
-        """Drop the partial bytes: they are not to be trusted."""
+        """Drop the partial bytes of a segment, which may be wrong."""
         row = self._row(segment)
         row.bytes, row.total = 0.0, 0.0
 
     def received(self, segment: int, count: int, source: int, now: float, neighbour: str = "") -> None:
-        """Bytes have come for a loading request."""
+        """Count bytes received for a loading request; `now` is in milliseconds."""
         self._row(segment).bytes += count
         for meter in self._meters(source, neighbour):
             meter.add(count, now)
@@ -320,7 +320,7 @@ class SingleLoader:
             self._unmeasured.add(neighbour)
 
     def succeeded(self, segment: int) -> None:
-        """All bytes are there; a pass is due."""
+        """Complete a request; a pass is due."""
         row = self._row(segment)
         speed = self.http.loading_only(15.0)
         if row.source == HTTP and speed > 0:
@@ -329,7 +329,7 @@ class SingleLoader:
         requests.succeed(self._L, _OWN_ROW, self._index(segment))
 
     def failed(self, segment: int, now: float, *, timed_out: bool = False) -> bool:
-        """The attempt failed; a pass is due. True if its neighbour has timed out too often and is to be dropped."""
+        """Fail an attempt (a pass is due); return True if its neighbour timed out too often and is to be dropped."""
         link = requests.fail(self._L, _OWN_ROW, self._index(segment), float(now), bool(timed_out))
         if link == NOBODY:
             return False
@@ -357,7 +357,7 @@ class SingleLoader:
         return [self._names[int(row)] for row in self._L.link[_OWN_ROW, :count].neighbour]
 
     def connect(self, name: str) -> bool:
-        """A neighbour is connected; False if there is no room or it is known."""
+        """Add a neighbour; return False if there is no room or it is connected already."""
         is_full = not self._free_rows or not interface.admits_peer(self._L, self.options, _OWN_ROW)
         if name in self._rows or is_full:
             return False
@@ -372,12 +372,12 @@ class SingleLoader:
 
     @property
     def surplus_neighbour(self) -> str | None:
-        """Name of a neighbour that is to be dropped because there are too many."""
+        """Name of the neighbour to drop because there are too many, if any."""
         place = int(interface.drops_peer(self._L, self.options, _OWN_ROW))
         return None if place == NOBODY else self._names[int(self._L.link[_OWN_ROW, place].neighbour)]
 
     def disconnect(self, name: str) -> None:
-        """A neighbour is gone; a request it was serving must have been failed before."""
+        """Remove a neighbour; the request that it served must have failed before."""
         row = self._rows.pop(name, None)
         if row is None:
             return
@@ -386,25 +386,25 @@ class SingleLoader:
         self._free_rows.append(row)
 
     def announced(self, name: str, stored: Iterable[int], fetching: Iterable[int]) -> None:
-        """A neighbour said what it has: this replaces all that it said before. A pass is due."""
+        """Replace all that a neighbour announced before; a pass is due."""
         slots = self._L.slot.shape[1]
         low = max(0, int(self._L.viewer[_OWN_ROW].last) - slots // 2)
         states = np.zeros(slots, np.uint8)
         self._fetching[name] = frozenset(fetching)
         for ids, state in ((self._fetching[name], FETCHING), (stored, STORED)):
             index = np.fromiter(ids, np.int64) - self._base
-            # ids that the slots cannot tell apart are nonsense, or far from where we play
+            # ids that share a slot with a listed one are invalid, or far from the playhead
             states[index[(index >= low) & (index < low + slots)] % slots] = state
         neighbours.replace_announced(self._L, self._rows[name], states)
 
     def lacks(self, name: str, segment: int) -> None:
-        """A neighbour answered that it has not got the segment after all."""
+        """Correct the announced state of a segment that a neighbour turned out to lack."""
         if name in self._rows and segment >= self._base:
             left = FETCHING if segment in self._fetching[name] else ABSENT
             neighbours.set_announced(self._L, self._rows[name], int(segment) - self._base, left)
 
     def _measure_neighbours(self, now: float) -> None:
-        """Bring the speeds up to date; upstream's cache of them is blind in the first second of a page."""
+        """Update the speeds of the neighbours; upstream caches none in the first second of a page."""
         if now - self._page_opened_at <= _SPEED_CACHE_DELAY:
             return
         for name in self._unmeasured & self._rows.keys():

@@ -1,4 +1,4 @@
-"""One viewer for real, from joining to leaving: on one channel after the other, over one access link."""
+"""Real viewer, from joining to leaving: sessions on one channel after the other, over one access link."""
 
 import asyncio
 import math
@@ -20,7 +20,7 @@ _REQUEST_TIMEOUT: Final = 10.0
 
 
 class Viewer:
-    """Watches as planned: ``await Viewer(plan, surroundings).watch()``."""
+    """Viewer that watches as planned: ``await Viewer(plan, environment).watch()``."""
 
     def __init__(self, plan: ViewerPlan, environment: RunEnvironment) -> None:
         self._plan, self._environment, self._clock = plan, environment, environment.clock

@@ -1,4 +1,4 @@
-"""A process that runs some of a scenario's viewers: ``python -m p2psim.testbed.peer.worker``.
+"""Worker process that runs some of a scenario's viewers: ``python -m p2psim.testbed.peer.worker``.
 
 Its task comes as one line of JSON on standard input. It says ``{"ready": …}`` on standard output, waits there for a
 second line with the monotonic time at which the run's clock is 0, runs its viewers, and says ``{"done": …}``. It ends
@@ -33,10 +33,10 @@ _ANSWERED_AT_ONCE: Final = 4
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker has to do."""
+    """Task of a worker."""
 
     scenario: str
-    """Path of the scenario's file."""
+    """Path of the scenario file."""
     seed: int
     viewers: list[ViewerPlan]
     master: str
@@ -45,11 +45,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     ice: str = ""
     """Address of the list of STUN and TURN servers; none without it."""
     is_confined: bool = True
-    """Whether peers are on the loopback; else they have the addresses of their machine."""
+    """True: peers use the loopback; False: the addresses of their machine."""
 
 
 def main() -> int:
-    """Work; return the exit status."""
+    """Run the worker; return the exit status."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it decides
     task = msgspec.json.decode(sys.stdin.readline(), type=Task)
@@ -75,7 +75,7 @@ def _say(words: dict[str, object]) -> None:
 
 
 def prepare(scenario: Scenario) -> None:
-    """Compile the policy, or load it from the cache, before time matters."""
+    """Compile the policy, or load it from the cache, before the run starts."""
     loader = SingleLoader(options(scenario.policy, True), constant_streams(0.5, 1)[0])
     loader.playlist([(number, number * 4.0, number * 4.0 + 4.0) for number in range(15)])
     loader.start_at(0.0)
@@ -99,7 +99,7 @@ def prepare(scenario: Scenario) -> None:
 
 
 async def _run(task: Task, scenario: Scenario, started_at: float) -> int:
-    """Run all viewers to their end; gives how many errors nobody caught."""
+    """Run all viewers to their end; return the number of uncaught errors."""
     loop = asyncio.get_running_loop()
     unhandled: list[dict[str, object]] = []
     loop.set_exception_handler(lambda _, context: _note_error(unhandled, context))

@@ -1,4 +1,4 @@
-"""The agenda: all in order, each once, and little kept of what is over."""
+"""The timer queue: entries in order, each once, and finished entries dropped."""
 
 import math
 import pickle
