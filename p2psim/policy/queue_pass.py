@@ -67,7 +67,7 @@ FORGIVEN_AFTER = 60.0
 
 
 class Pass(NamedTuple):
-    """What a pass found before it decides."""
+    """Queue and hold of a pass, as found before its decisions."""
 
     begin: int
     """First segment of the queue."""

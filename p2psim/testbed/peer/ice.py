@@ -51,7 +51,7 @@ def usable(servers: Sequence[IceServer], *, has_udp: bool) -> list[IceServer]:
 
 
 def prefer_direct(rtc: RTCPeerConnection) -> None:
-    """Let checks over a relay wait until direct ones have had their second try.
+    """Delay connectivity checks over a relay until direct ones have been repeated once.
 
     aioice takes the first pair that works. The first check through a filtering NAT is dropped, so the relay would win
     although there is a direct way; browsers go over to the better pair. To be called before the checks begin.
