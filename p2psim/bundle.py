@@ -29,7 +29,7 @@ _LINE = 64
 """Bytes of a cache line."""
 _TRUTH = (bool, np.bool)
 _NUMBERS: dict[Any, Any] = {bool: _TRUTH, int: Integral, float: Real}
-"""What is accepted for a field of each kind of number."""
+"""Types accepted for a field of each kind of number."""
 
 
 def records(shape: int | tuple[int, ...], kind: "np.dtype[np.void]") -> Any:
@@ -127,7 +127,7 @@ def _describe(value: Any, name: str) -> tuple[Any, list[int]]:
 
 @unbox(BundleType)
 def _unbox(_: BundleType, bundle: Any, c: Any) -> NativeValue:
-    """Give compiled code the address of the table."""
+    """Return the address of the table to compiled code."""
     held = c.pyapi.object_getattr_string(bundle, "_address")
     address = c.pyapi.long_as_longlong(held)
     c.pyapi.decref(held)

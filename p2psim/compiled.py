@@ -1,11 +1,11 @@
-"""How compiled functions are declared.
+"""Decorators that declare compiled functions.
 
 An `entry` may be called from Python and from compiled code. An `inner` one is for compiled code alone, which spares the
 wrappers whose compilation costs as much as the function, and is translated with the entries that use it. A `tiny` one
 becomes part of its callers before types are known: for a line or two. Entries are cached with all that they call. All
 are ordinary Python functions under ``NUMBA_DISABLE_JIT=1``.
 
-Where they are cached, and how processes share that, is told in `p2psim.kernel_cache`.
+The cache folder, and how processes share it, is described in `p2psim.kernel_cache`.
 """
 
 import gc
@@ -31,7 +31,7 @@ F = TypeVar("F", bound=Callable[..., object])
 _njit: Any = partial(njit, _nrt=False, error_model="numpy")
 
 _SELDOM = 100_000
-"""Objects that are made between two looks of the garbage collector."""
+"""Allocations between two runs of the garbage collector."""
 _INTERPRETED = bool(getattr(config, "DISABLE_JIT", False))
 _CACHE = KernelCache(Place(None) if _INTERPRETED else locate(Path(__file__).parent))
 
@@ -43,7 +43,7 @@ def kept_in() -> str:
 
 @contextmanager
 def _seldom_collected() -> Iterator[None]:
-    """Let the garbage collector look less often while a function is compiled: it finds little, and looks at all."""
+    """Run the garbage collector less often while a function is compiled: it scans everything and frees little."""
     usual = gc.get_threshold()
     gc.set_threshold(_SELDOM, *usual[1:])
     try:
@@ -78,7 +78,7 @@ def tiny(function: F) -> F:
 
 
 def _touch(_: Any, record: Any) -> Any:
-    """Ask for the cache line on which a record begins: it comes while other work goes on, and nobody waits for it."""
+    """Prefetch the cache line on which a record begins, without waiting for it."""
 
     def generate(context: Any, builder: Any, _declared: Any, arguments: Any) -> Any:
         word = ir.IntType(32)

@@ -38,7 +38,7 @@ run(
 """
 LOADED = """
 import numpy as np
-from p2psim.testbed.peer.single_loader import Agent
+from p2psim.testbed.peer.single_loader import SingleLoader
 from p2psim.policy.interface import options
 from p2psim.rng import kernel_streams
 from p2psim.scenario.policy import Policy
@@ -49,18 +49,18 @@ with_rates = [one for one in SCENARIOS if "rates" in one["params"]]
 for world in sorted(with_rates, key=lambda one: len(one["trace"]))[:5] + SCENARIOS[:20]:
     assert difference(world) == ""
 
-agent = Agent(options(Policy(), True), kernel_streams(1, 1)[0])
-agent.playlist([(i, 4 * i, 4 * i + 4) for i in range(8)])
-agent.start_at(4)
-agent.player_requests(np.int32(1))
-agent.connect("other")
-agent.announced("other", [2], [3])
-agent.queue_pass(0)
-agent.playhead_moves(5, 1, 1)
-agent.lacks("other", np.int32(2))
-agent.queue_pass(np.float32(2))
-agent.failed(1, 3, timed_out=np.True_)
-agent.prefetch_round(4)
+loader = SingleLoader(options(Policy(), True), kernel_streams(1, 1)[0])
+loader.playlist([(i, 4 * i, 4 * i + 4) for i in range(8)])
+loader.start_at(4)
+loader.player_requests(np.int32(1))
+loader.connect("other")
+loader.announced("other", [2], [3])
+loader.queue_pass(0)
+loader.playhead_moves(5, 1, 1)
+loader.lacks("other", np.int32(2))
+loader.queue_pass(np.float32(2))
+loader.failed(1, 3, timed_out=np.True_)
+loader.prefetch_round(4)
 
 from tests.testbed.peer.test_player import Stage
 

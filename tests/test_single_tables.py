@@ -12,7 +12,7 @@ from p2psim.scenario.population import CLEAN, CRASH, DEPARTURES, END
 from p2psim.scenario.roles import HONEST, ROLES, SHARES
 from p2psim.simulation import run
 from p2psim.simulation.kernel import state, transfers
-from p2psim.testbed.peer.adversaries import CONDUCTS
+from p2psim.testbed.peer.adversaries import BEHAVIOURS
 from p2psim.trace import TABLES, Trace
 from p2psim.trace.schema import OUTCOMES, STATES, VALUES
 from p2psim.wire.commands import SEGMENT_DATA_START, SegmentData, encode
@@ -72,7 +72,7 @@ def test_matching_rules_are_those_of_the_tracker(monkeypatch: pytest.MonkeyPatch
 
 
 def test_roles_are_numbered_by_their_table() -> None:
-    assert ROLES == (HONEST, *SHARES) == tuple(CONDUCTS)
+    assert ROLES == (HONEST, *SHARES) == tuple(BEHAVIOURS)
     assert set(SHARES.values()) <= {field.name for field in fields(Viewers)}
     for name in ("polluter", "liar", "staller"):
         assert getattr(transfers, name.upper()) == ROLES.index(name)

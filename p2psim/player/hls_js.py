@@ -1,4 +1,4 @@
-"""What hls.js decides as p2p-media-loader tunes it: where to start, when to ask, when to reload, when playback stalls.
+"""Rules of hls.js as tuned by p2p-media-loader: start, requests, playlist reloads and stalls.
 
 Plain functions of plain numbers, for both worlds. Media time is in seconds; segments of one length count from 0 at
 media time 0, and a playlist lists first ≤ index < last.
@@ -11,8 +11,8 @@ from p2psim.compiled import entry
 __all__ = [
     "SLACK",
     "buffer_ahead",
-    "dry_at",
-    "is_dry",
+    "buffer_empty_at",
+    "is_buffer_empty",
     "next_index",
     "playhead",
     "reload_delay",
@@ -30,7 +30,7 @@ _LAST_RETRY = 8.0
 
 @entry
 def start_position(first: int, last: int, segment: float, latency: float, live: bool) -> float:
-    """Media time at which a new player begins: `latency` behind the end of a live playlist, or at its beginning."""
+    """Return the media time at which a player starts: `latency` before the end of a live playlist, or its beginning."""
     if not live:
         return first * segment
     return max(first * segment, last * segment - latency)
@@ -38,54 +38,54 @@ def start_position(first: int, last: int, segment: float, latency: float, live: 
 
 @entry
 def start_index(first: int, last: int, segment: float, latency: float, live: bool) -> int:
-    """Segment that a new player asks for first: the one that holds its start."""
+    """Return the segment that a new player requests first: the one that holds its start."""
     begin = start_position(first, last, segment, latency, live)
     return min(max(first, math.floor(begin / segment + SLACK)), max(first, last - 1))
 
 
 @entry
 def next_index(wanted: int, first: int, last: int, segment: float, latency: float, live: bool) -> int:
-    """Segment to go on with; a viewer that was stalled until its segment left the playlist starts anew."""
+    """Return the next segment; a viewer that was stalled until its segment left the playlist restarts."""
     return wanted if wanted >= first else start_index(first, last, segment, latency, live)
 
 
 @entry
 def buffer_ahead(position: float, buffered_end: float) -> float:
-    """Seconds of media that are there to play."""
+    """Return the seconds of media ahead of the playhead."""
     return max(0.0, buffered_end - position)
 
 
 @entry
 def wants_next(position: float, buffered_end: float, target: float) -> bool:
-    """Whether the buffer is short of its target (maxBufferLength), so that the next segment is asked for."""
+    """Return whether the buffer is below its target (maxBufferLength), so that the next segment is requested."""
     return buffered_end - position < target - SLACK
 
 
 @entry
 def playhead(position: float, since: float, now: float, rate: float, buffered_end: float) -> float:
-    """Media time at `now` of a player that was at `position` at the time `since` and has played from then on."""
+    """Return the media time at `now` of a player that has played from `position` since the time `since`."""
     return min(max(position, buffered_end), position + (now - since) * rate)
 
 
 @entry
-def dry_at(position: float, since: float, rate: float, buffered_end: float) -> float:
-    """Time at which such a player has nothing left to play."""
+def buffer_empty_at(position: float, since: float, rate: float, buffered_end: float) -> float:
+    """Return the time at which the buffer of such a player is empty."""
     return since + max(0.0, buffered_end - position) / rate
 
 
 @entry
-def is_dry(position: float, buffered_end: float) -> bool:
-    """Whether the playhead stands at the end of the buffer: the player stalls, or is at the end of the recording."""
+def is_buffer_empty(position: float, buffered_end: float) -> bool:
+    """Return whether the playhead is at the end of the buffer: the player stalls, or is at the end of the recording."""
     return buffered_end - position <= SLACK
 
 
 @entry
 def reload_delay(target_duration: float, brought_news: bool) -> float:
-    """Seconds from one request of a live playlist to the next (RFC 8216, 6.3.4)."""
+    """Return the seconds from one request of a live playlist to the next (RFC 8216, 6.3.4)."""
     return target_duration if brought_news else target_duration / 2
 
 
 @entry
 def retry_delay(failures: int) -> float:
-    """Seconds until a segment that could not be had is asked for again (hls.js: doubled each time, at most 8 s)."""
+    """Return the seconds until a failed segment is requested again (hls.js: doubled each time, at most 8 s)."""
     return min(_FIRST_RETRY * 2.0 ** max(0, failures - 1), _LAST_RETRY)

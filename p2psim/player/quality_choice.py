@@ -1,4 +1,4 @@
-"""Which level of a ladder the player asks for: hls.js's rule, with its defaults.
+"""Quality choice of hls.js: bandwidth estimate and level of the ladder, with its defaults.
 
 Bandwidth is estimated by two exponentially weighted averages over seconds of loading, of which the lower one counts
 (hls.js `ewma-bandwidth-estimator.ts`, after Shaka Player): quickly down, slowly up. The level is the highest whose
@@ -20,7 +20,7 @@ _MAX_STARVATION = 4.0
 
 @entry
 def learn(averages: Any, row: int, size: float, seconds: float, fast: float, slow: float) -> None:
-    """Take in a segment of `size` bytes that loaded in `seconds`; `fast` and `slow` are half-lives in seconds."""
+    """Update the estimate with `size` bytes that loaded in `seconds`; `fast` and `slow` are half-lives in seconds."""
     span = max(seconds, _MIN_SPAN)
     value = size / span
     for i in range(2):
@@ -31,7 +31,7 @@ def learn(averages: Any, row: int, size: float, seconds: float, fast: float, slo
 
 @entry
 def estimate(averages: Any, row: int, default: float, fast: float, slow: float) -> float:
-    """Bandwidth, bytes/s."""
+    """Return the estimated bandwidth, bytes/s."""
     span = averages[row, 2]
     if span <= 0.0:
         return default
@@ -45,7 +45,7 @@ def estimate(averages: Any, row: int, default: float, fast: float, slow: float) 
 def best_level(
     bitrate: Any, level: int, bandwidth: float, margin: float, margin_up: float, segment: float, buffered: float
 ) -> int:
-    """Level to ask for next; `buffered` seconds may be spent on loading it (infinite for a live stream).
+    """Return the level to request next; `buffered` seconds may be spent on loading it (infinite for a live stream).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a viewer announces of its segments, and which of 2.3's announcements no receiver can read."""
+"""Announced states of segments, and announcements of 2.3 that no receiver can read."""
 
 from p2psim.compiled import inner
 from p2psim.policy.state.options import Options

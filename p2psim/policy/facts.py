@@ -15,7 +15,7 @@ __all__ = ["FACT", "Facts", "collect"]
 
 
 class Facts(NamedTuple):
-    """What is known of one segment of the queue when it is decided on; all are floats."""
+    """Facts on one segment of the queue at the time of its decision; all are floats."""
 
     start: float
     """Start of the segment, seconds of media time."""

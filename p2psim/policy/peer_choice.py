@@ -106,6 +106,6 @@ def _least_blame(L: Loaders, v: int, slot: int) -> int:
 
 @tiny
 def _can_serve(L: Loaders, v: int, k: int, slot: int, least: int) -> bool:
-    """Whether a neighbour is idle, announced the segment of a slot as stored, and failed at most `least` times."""
+    """Return whether a neighbour is idle, announced the segment as stored, and failed at most `least` times."""
     link = L.link[v, k]
     return link.busy == 0 and link.blame <= least and L.slot[link.neighbour, slot].announced == STORED

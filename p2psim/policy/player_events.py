@@ -43,7 +43,7 @@ def playhead_moves(L: Loaders, v: int, position: float, rate: float, mean_segmen
     if jump and L.viewer[v].waiting != NOBODY:
         L.viewer[v].pending |= URGENT
     L.viewer[v].jumped = 1
-    return jump or now - L.viewer[v].passed > PASS_INTERVAL + ROUNDING
+    return jump or now - L.viewer[v].last_pass_at > PASS_INTERVAL + ROUNDING
 
 
 @inner

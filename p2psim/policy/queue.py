@@ -32,14 +32,14 @@ def windows(o: Options, free: float) -> Windows:
 
 @inner
 def in_window(L: Loaders, T: Timeline, v: int, segment: int, length: float) -> bool:
-    """Whether a segment touches the stretch of `length` seconds of play ahead of the playhead."""
+    """Return whether a segment overlaps the next `length` seconds of playback."""
     position = L.viewer[v].position
     return not (position + length * L.viewer[v].rate < T.start[segment] or position > T.end[segment])
 
 
 @tiny
 def is_offered(L: Loaders, v: int, segment: int) -> bool:
-    """Whether a neighbour announces the segment, as stored or as being loaded over HTTP."""
+    """Return whether a neighbour announces the segment, as stored or as being loaded over HTTP."""
     slot = segment % L.slot.shape[1]
     return L.slot[v, slot].holders > 0 or L.slot[v, slot].fetchers > 0
 
@@ -75,7 +75,7 @@ def _walk(L: Loaders, T: Timeline, v: int, head: int, w: Windows) -> tuple[int, 
 
 @tiny
 def _to_be_played(L: Loaders, T: Timeline, v: int) -> int:
-    """Give the first segment of the playlist that is not behind the playhead."""
+    """Return the first segment of the playlist that is not behind the playhead."""
     segment = L.viewer[v].first
     while segment < L.viewer[v].last and T.end[segment] <= L.viewer[v].position:
         segment += 1

@@ -67,7 +67,7 @@ FORGIVEN_AFTER = 60.0
 
 
 class Pass(NamedTuple):
-    """What a pass found before it decides."""
+    """Queue and hold of a pass, as found before its decisions."""
 
     begin: int
     """First segment of the queue."""
@@ -96,7 +96,7 @@ def begin_pass(L: Loaders, o: Options, T: Timeline, v: int, now: float, out: Com
     begin, end, grace = queue_span(L, o, T, v, w)
     loaded = _loaded_share(L, v, begin, end)
     _tidy(L, o, T, v, begin, end, now, out)
-    L.viewer[v].passed = now
+    L.viewer[v].last_pass_at = now
     return Pass(begin, end, grace, hold(L, o, v, now), w, loaded)
 
 

@@ -1,7 +1,7 @@
 """Roles of viewers: how they treat their peers. One table, from which drawing, simulator and real viewers derive.
 
 To add a role, add a row at the end with its field of [viewers] (`p2psim.scenario.model.Viewers`); a real viewer behaves
-by `p2psim.testbed.peer.adversaries.CONDUCTS`, a simulated one by `p2psim.simulation.kernel.transfers`.
+by `p2psim.testbed.peer.adversaries.BEHAVIOURS`, a simulated one by `p2psim.simulation.kernel.transfers`.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""World 1: virtual time. SimPy's control plane, a compiled data plane, the core of the real tracker."""
+"""Simulation in virtual time: a control plane on SimPy, a compiled kernel, and the core of the real tracker."""
 
 from p2psim.simulation.checkpoint import Checkpoint
 from p2psim.simulation.control.control import Control

@@ -1,12 +1,12 @@
-"""A running simulation in a file, to be continued in another process with the same result, bit for bit.
+"""Checkpoint files: a run in progress, which another process continues with the same result, bit for bit.
 
-The file is a line of JSON that says what it is, then the state, compressed. Everything that a run consists of is data:
-the arrays of the data plane, the tracker's core, random streams, and what is still to come on the clock. Arrays that
-are windows into others (a column of a table, say) come back as windows into the restored ones. A SimPy process is a
-generator, which cannot be saved: a run with one of its own (`prepare`) is refused, unless it uses `Clock.after`.
+The file is a header line of JSON, then the compressed state. The whole state of a run is data: the arrays of the
+kernel, the core of the tracker, random streams, and the scheduled calls of the clock. Views of arrays (a column of a
+table, say) are restored as views of the restored arrays. A SimPy process is a generator, which cannot be saved: a run
+with a user-defined one (`prepare`) is refused, unless it uses `Clock.after`.
 
-A file is replaced in one step: a kill at any moment leaves the old one or the new one. Its state is a pickle, which
-can run any code when it is opened: open only your own.
+A file is replaced atomically: a kill at any moment leaves the old one or the new one. The state is a pickle, which can
+run any code when it is loaded: open only files that you have written.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ class UnderWay(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Where a run is saved, and how often."""
+    """File in which a run is saved, and the interval."""
 
     path: Path
     every: float = 600.0
@@ -57,7 +57,7 @@ _KIND = "p2psim checkpoint"
 
 @cache
 def fingerprint() -> str:
-    """Hash of all code that a result depends on: only equal code continues a run to the same bits."""
+    """Return the hash of all code that a result depends on: only equal code continues a run to the same bits."""
     found = hashlib.sha256()
     for name in ("numpy", "numba", "simpy", "scipy"):
         found.update(f"{name} {version(name)}\n".encode())
@@ -99,7 +99,7 @@ def read_saved(path: str | Path, kind: type[T]) -> T:
 def _write(content: object, target: Path, pickler: Callable[[IO[bytes]], Any], **more: object) -> None:
     head = {"kind": _KIND, "format": _FORMAT, "fingerprint": fingerprint(), "holds": type(content).__name__, **more}
     for left in target.parent.glob(f".{target.name}-*{PARTIAL_SUFFIX}"):
-        left.unlink()  # by a process that was killed while it saved
+        left.unlink()  # left by a process that was killed while it saved
     with atomic_write(target) as file:
         file.write(json.dumps(head).encode() + b"\n")
         body = _Checked(file)
@@ -146,7 +146,7 @@ def _parts(path: Path) -> tuple[dict[str, Any], memoryview]:
 
 
 class _Checked(io.RawIOBase):
-    """Passes bytes on and keeps their checksum."""
+    """Writer that forwards bytes and computes their checksum."""
 
     WIDTH = 4
 
@@ -175,7 +175,7 @@ class _Pickler(pickle.Pickler):
 
 
 def _window(array: Any) -> Any:
-    """Reduce a view to its array and its place in it."""
+    """Reduce a view to its base array and its offset in it."""
     owner = array
     while isinstance(owner.base, np.ndarray):
         owner = owner.base

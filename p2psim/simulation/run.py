@@ -19,32 +19,32 @@ from p2psim.simulation import tables
 from p2psim.simulation.checkpoint import Checkpoint, read_saved, write_state
 from p2psim.simulation.control import faults, hybrid
 from p2psim.simulation.control.control import Control
-from p2psim.simulation.kernel.announcements import CONSENT_EXPIRES
+from p2psim.simulation.kernel.departures import CONSENT_EXPIRES
 from p2psim.simulation.kernel.event_queue import BLOCK
-from p2psim.simulation.kernel.loop import CALL, DONE, advance, close_run, start_clock
+from p2psim.simulation.kernel.loop import DONE, LEVELS_CHANGED, advance, close_run, start_clock
 from p2psim.simulation.kernel.state import (
+    BANDWIDTH_METER,
     BINS,
     CACHED,
-    COMING,
-    CONNECTION,
+    CONNECTION_LOG,
     EVENT,
     FETCH,
-    METER,
+    HEAP_EVENT,
+    N_BLOCKS_HELD,
     N_CONNECTIONS,
     N_COUNTS,
     N_EVENTS,
     N_HANDLED,
-    N_HELD,
     N_PLAYED,
     N_STATES,
     N_TRANSFERS,
-    PLAYED,
-    SEAT,
-    STATE,
-    TALLY,
+    PLAYED_LOG,
+    STATE_LOG,
     TRANSFER,
-    XFER,
-    Plane,
+    TRANSFER_LOG,
+    VIEWER_STATE,
+    VIEWER_TOTALS,
+    KernelState,
     Settings,
 )
 from p2psim.simulation.kernel.topology import Links, lay_links, region_rtt
@@ -53,32 +53,32 @@ from p2psim.trace.totals import Totals
 
 __all__ = ["Run", "Simulation", "run"]
 
-_LOGS = {"transfers": N_TRANSFERS, "played": N_PLAYED, "states": N_STATES, "connections": N_CONNECTIONS}
+_LOGS = {"transfer_log": N_TRANSFERS, "played_log": N_PLAYED, "state_log": N_STATES, "connection_log": N_CONNECTIONS}
 _LOG_ROWS = 32768
 _REQUESTS = 16
 """Requests a simulated viewer retains: those loading, and the latest that failed."""
-_DAYS = 32768
-"""Days of the calendar, a power of two: more than the longest wait that is common."""
+_BUCKETS = 32768
+"""Buckets of the event queue, a power of two: more than the longest common delay fills."""
 _EVENTS = 2**18
-"""Rows of the calendar at least; what is never used takes no memory."""
-_DAY = 64.0
-"""Length of a day, seconds times viewers: some two hundred events."""
+"""Least number of rows of the event queue; unused rows take no memory."""
+_BUCKET = 64.0
+"""Width of a bucket, seconds times viewers: some two hundred events."""
 _BLOCK = 256
 """Ids that share all but their last byte."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one replication comes to."""
+    """Result of one replication."""
 
     totals: Totals
     trace: Trace | None
     stale_offers: int = 0
-    """Offers that the tracker passed to viewers who were gone already."""
+    """Offers that the tracker forwarded to viewers that had left already."""
     live_offers: int = 0
-    """Offers that reached somebody."""
+    """Offers that reached a present viewer."""
     events: int = 0
-    """Events that the data plane handled."""
+    """Events that the kernel handled."""
 
 
 def run(
@@ -97,31 +97,31 @@ def run(
     Parameters
     ----------
     seed, replication
-        Decide everything that is random: the same pair gives the same tables, bit for bit.
+        Seeds of all random streams: the same pair gives the same tables, bit for bit.
     events
         Keep every event, for `Run.trace`.
     progress
-        Told the share that is done, 0 to 1.
+        Called with the completed share of the run, 0 to 1.
     prepare
-        Called before the clock starts, to add SimPy processes of your own to `Control.env`.
+        Called before the clock starts, to add user-defined SimPy processes to `Control.env`.
     checkpoint
-        Where to save the run now and again. A run saved there before is continued, and `prepare` not called. The file
-        stays until you remove it.
+        File in which the run is saved periodically. A run saved there before is continued without calling `prepare`.
+        The file is kept at the end.
     viewers
-        Seed and replication whose viewers come (links, NATs, devices, times), so that all else alone is left to chance;
-        without it those of `seed` and `replication`.
+        Seed and replication of the population (links, NATs, devices, times), so that only the rest is random; default:
+        those of `seed` and `replication`.
 
     Raises
     ------
     CheckpointError
-        For a saved run that is damaged or another one, or a run that cannot be saved.
+        The saved run is damaged or belongs to another run, or the run cannot be saved.
     """
     simulation = None if checkpoint is None else _saved(checkpoint, scenario, seed, replication, events)
     if simulation is None:
         simulation = Simulation(scenario, seed, replication, events, viewers)
         if prepare is not None:
             prepare(simulation.control)
-    simulation.turn(scenario.duration, progress, checkpoint)
+    simulation.run_until(scenario.duration, progress, checkpoint)
     return simulation.result()
 
 
@@ -141,42 +141,42 @@ def _saved(
 
 
 class Simulation:
-    """A run under way: both planes turn in step, logs are emptied as they fill."""
+    """Run in progress: control plane and kernel advance in step, and full logs are emptied."""
 
     def __init__(
         self, scenario: Scenario, seed: int, replication: int, events: bool, viewers: tuple[int, int] | None = None
     ) -> None:
         people = populate(scenario, *(viewers or (seed, replication)))
-        plane = _plane(scenario, people, seed, replication, events)
-        self.control = Control(scenario, people, plane, seed, replication, keep=events)
+        kernel = _kernel_state(scenario, people, seed, replication, events)
+        self.control = Control(scenario, people, kernel, seed, replication, keep=events)
         hybrid.schedule(self.control)
         faults.schedule(self.control)
-        self._pages: dict[str, list[np.ndarray[Any, Any]]] = {name: [] for name in _LOGS}
-        start_clock(self.control.plane)
+        self._log_pages: dict[str, list[np.ndarray[Any, Any]]] = {name: [] for name in _LOGS}
+        start_clock(self.control.kernel)
 
     @property
     def now(self) -> float:
-        """Seconds that are simulated."""
+        """Simulated time, seconds."""
         return float(self.control.env.now)
 
-    def turn(
+    def run_until(
         self, end: float, progress: Callable[[float], None] | None = None, checkpoint: Checkpoint | None = None
     ) -> None:
-        """Go on until a time, saving the run between two happenings of the control plane."""
+        """Advance to a time, saving the run between two events of the control plane."""
         env = self.control.env
-        told = saved = float(env.now)
+        reported = saved = float(env.now)
         while True:
             at = min(float(env.peek()), end)
             is_pause = checkpoint is not None and at < end and at > saved + 2 * checkpoint.every
             if not self._advance(saved + checkpoint.every if checkpoint is not None and is_pause else at):
-                continue  # something new may come first
+                continue  # a new event may come first
             if at >= end:
                 break
             if not is_pause:
                 env.step()
-            if progress is not None and env.now - told > end / 200:
-                told = float(env.now)
-                progress(told / end)
+            if progress is not None and env.now - reported > end / 200:
+                reported = float(env.now)
+                progress(reported / end)
             if checkpoint is not None and (is_pause or env.now - saved >= checkpoint.every):
                 saved = saved + checkpoint.every if is_pause else float(env.now)
                 write_state(self, checkpoint.path)
@@ -184,51 +184,57 @@ class Simulation:
             progress(1.0)
 
     def _advance(self, until: float) -> bool:
-        """Advance the data plane; False if it has made something happen on the clock that may come before `until`."""
-        while (found := advance(self.control.plane, float(until))) != DONE:
-            if found == CALL:
-                self.control.note_switches()
+        """Advance the kernel; return False if it has scheduled an event that may come before `until`."""
+        while (found := advance(self.control.kernel, float(until))) != DONE:
+            if found == LEVELS_CHANGED:
+                self.control.announce_level_changes()
                 return False
-            self._drain()
+            self._empty_logs()
             self._enlarge()
         return True
 
     def _enlarge(self) -> None:
-        plane = self.control.plane
-        if max(plane.counts[N_EVENTS], plane.counts[N_HELD] * BLOCK) > len(plane.calendar) // 2:
-            larger = records(2 * len(plane.calendar), EVENT)
-            larger[: len(plane.calendar)] = plane.calendar
-            today = records(len(larger), COMING)
-            today[: len(plane.today)] = plane.today
-            self.control.use(replace(plane, calendar=larger, today=today))
+        kernel = self.control.kernel
+        if max(kernel.counts[N_EVENTS], kernel.counts[N_BLOCKS_HELD] * BLOCK) > len(kernel.event_blocks) // 2:
+            larger = records(2 * len(kernel.event_blocks), EVENT)
+            larger[: len(kernel.event_blocks)] = kernel.event_blocks
+            event_heap = records(len(larger), HEAP_EVENT)
+            event_heap[: len(kernel.event_heap)] = kernel.event_heap
+            self.control.replace_kernel(replace(kernel, event_blocks=larger, event_heap=event_heap))
 
-    def _drain(self) -> None:
-        plane = self.control.plane
+    def _empty_logs(self) -> None:
+        kernel = self.control.kernel
         for name, place in _LOGS.items():
-            count = int(plane.counts[place])
+            count = int(kernel.counts[place])
             if count:
-                self._pages[name].append(np.array(getattr(plane, name)[:count]))
-                plane.counts[place] = 0
+                self._log_pages[name].append(np.array(getattr(kernel, name)[:count]))
+                kernel.counts[place] = 0
 
     def logs(self) -> dict[str, np.ndarray[Any, Any]]:
-        """All that was logged."""
-        self._drain()
-        kinds = {"transfers": TRANSFER, "played": PLAYED, "states": STATE, "connections": CONNECTION}
+        """Return all log entries."""
+        self._empty_logs()
+        dtypes = {
+            "transfer_log": TRANSFER_LOG,
+            "played_log": PLAYED_LOG,
+            "state_log": STATE_LOG,
+            "connection_log": CONNECTION_LOG,
+        }
         return {
-            name: np.concatenate(pages) if pages else np.zeros(0, kinds[name]) for name, pages in self._pages.items()
+            name: np.concatenate(pages) if pages else np.zeros(0, dtypes[name])
+            for name, pages in self._log_pages.items()
         }
 
     def result(self) -> Run:
-        """Close the books at the end of the scenario."""
+        """Return the result at the end of the scenario."""
         control = self.control
-        scenario, people, plane = control.scenario, control.population, control.plane
+        scenario, people, kernel = control.scenario, control.population, control.kernel
         closed = 0
-        while (closed := close_run(control.plane, closed, float(scenario.duration))) < len(people):
-            self._drain()
-        plane.seat["left_at"] = np.where(plane.seat["left_at"] > 0, plane.seat["left_at"], np.nan)
-        self._give_back()
-        plane = control.plane
-        totals = tables.totals(scenario, people, plane, control.seed, control.replication)
+        while (closed := close_run(control.kernel, closed, float(scenario.duration))) < len(people):
+            self._empty_logs()
+        kernel.viewer["left_at"] = np.where(kernel.viewer["left_at"] > 0, kernel.viewer["left_at"], np.nan)
+        self._free_arrays()
+        kernel = control.kernel
+        totals = tables.totals(scenario, people, kernel, control.seed, control.replication)
         trace = None
         if control.keep:
             manifest = Manifest(
@@ -240,35 +246,37 @@ class Simulation:
                 name=scenario.name,
                 versions=versions(),
             )
-            said = control.signalling
-            event_tables = tables.tables(scenario, people, plane, self.logs(), said.attempts, said.announcements)
+            signalling = control.signalling
+            event_tables = tables.tables(
+                scenario, people, kernel, self.logs(), signalling.attempts, signalling.announcements
+            )
             trace = Trace(manifest, scenario, event_tables)
         offers = control.signalling.stale_offers, control.signalling.live_offers
-        return Run(totals, trace, *offers, int(plane.counts[N_HANDLED]))
+        return Run(totals, trace, *offers, int(kernel.counts[N_HANDLED]))
 
-    def _give_back(self) -> None:
-        """Let go of what no table needs: making the tables is where a large run would need most memory."""
+    def _free_arrays(self) -> None:
+        """Free kernel arrays before the tables are built, to limit peak memory."""
         self.control.retire()
-        self.control.use(
+        self.control.replace_kernel(
             replace(
-                self.control.plane,
+                self.control.kernel,
                 L=allocate(1, 1, 1, 1),
                 N=max_min_sharing.allocate(np.zeros(1), 1),
-                xfer=records(1, XFER),
-                from_http=np.zeros((1, 1), np.float32),
-                calendar=records(1, EVENT),
-                today=records(1, COMING),
+                transfer=records(1, TRANSFER),
+                http_bytes=np.zeros((1, 1), np.float32),
+                event_blocks=records(1, EVENT),
+                event_heap=records(1, HEAP_EVENT),
             )
         )
 
 
-def _plane(scenario: Scenario, people: Population, seed: int, replication: int, events: bool) -> Plane:
+def _kernel_state(scenario: Scenario, people: Population, seed: int, replication: int, events: bool) -> KernelState:
     stream, policy, count = scenario.stream, scenario.policy.of_stream("main"), len(people)
     live = stream.kind == "live"
     chosen = options(scenario.policy, live, stream.segment, stream.live_latency)
     segments = _segment_count(scenario)
     slots = _slots(scenario, segments)
-    rows = chosen.http_slots + 2 * chosen.p2p_slots + 1  # the second half: late bytes of what was given up
+    rows = chosen.http_slots + 2 * chosen.p2p_slots + 1  # the second half: late bytes of cancelled transfers
     bitrate = np.array(stream.ladder or (stream.bitrate,), float)
     size = np.round(bitrate * stream.segment)
     links = lay_links(scenario, people)
@@ -279,58 +287,58 @@ def _plane(scenario: Scenario, people: Population, seed: int, replication: int, 
     loaders.identity[:count] = [peer_hash(viewer_name(v)) for v in range(count)]
     storage = np.where(people.mobile, policy.storage_limit(True), policy.storage_limit(False))
     loaders.storage[:count] = storage
-    seat = records(count, SEAT)
-    for name in ("border", "border_at", "urgent_at", "check_at", "wake_at"):
-        seat[name] = np.inf
-    seat["first_frame"] = np.nan
-    seat["role"][:count] = people.role
-    seat["passed"] = -np.inf
-    seat["channel"] = people.channel
-    guess = float(scenario.player.initial_estimate)
-    seat["level"] = best_level(bitrate, 0, guess, 1.0, 1.0, 0.0, np.inf) if len(bitrate) > 1 else 0
+    viewer = records(count, VIEWER_STATE)
+    for name in ("border", "border_at", "urgent_at", "buffer_check_at", "wake_at"):
+        viewer[name] = np.inf
+    viewer["first_frame"] = np.nan
+    viewer["role"][:count] = people.role
+    viewer["last_pass_at"] = -np.inf
+    viewer["channel"] = people.channel
+    bandwidth_estimate = float(scenario.player.initial_estimate)
+    viewer["level"] = best_level(bitrate, 0, bandwidth_estimate, 1.0, 1.0, 0.0, np.inf) if len(bitrate) > 1 else 0
     fetch = np.full((count, slots) if events else (1, 1), np.nan, FETCH).view(np.recarray)
     fetch["p2p"] = 0.0
     logged = _LOG_ROWS if events else 1
-    return Plane(
+    return KernelState(
         L=loaders,
         N=max_min_sharing.allocate(links.capacity, count * rows, links.longest),
         o=chosen,
         T=timeline(segments, stream.segment),
         s=_settings(scenario, people, links, seed, replication, rows, events),
-        seat=seat,
-        tally=records(count, TALLY),
-        site=links.site,
+        viewer=viewer,
+        viewer_totals=records(count, VIEWER_TOTALS),
+        location=links.location,
         rtt=region_rtt(scenario),
         size=size,
         bitrate=bitrate,
         cached=_caches(scenario, links, slots if links.edges else 0),
-        room=np.zeros(links.edges + 1),
-        guess=np.zeros((count if len(bitrate) > 1 else 1, 3)),
-        meter=records(count if len(bitrate) > 1 else 1, METER),
+        cached_bytes=np.zeros(links.edges + 1),
+        bandwidth_estimate=np.zeros((count if len(bitrate) > 1 else 1, 3)),
+        bandwidth_meter=records(count if len(bitrate) > 1 else 1, BANDWIDTH_METER),
         switched=np.zeros(2 * count if len(bitrate) > 1 else 1, np.int64),
-        xfer=records(count * rows, XFER),
+        transfer=records(count * rows, TRANSFER),
         row=np.zeros((count, rows), np.int32),
-        spare=np.zeros(count * rows, np.int32),
-        from_http=np.zeros((count, slots), np.float32),
+        free_rows=np.zeros(count * rows, np.int32),
+        http_bytes=np.zeros((count, slots), np.float32),
         fetch=fetch,
-        calendar=records(max(_EVENTS, 24 * count), EVENT),
-        today=records(max(_EVENTS, 24 * count), COMING),
-        days=np.zeros(_DAYS, np.int32),
+        event_blocks=records(max(_EVENTS, 24 * count), EVENT),
+        event_heap=records(max(_EVENTS, 24 * count), HEAP_EVENT),
+        bucket_tails=np.zeros(_BUCKETS, np.int32),
         counts=np.zeros(N_COUNTS, np.int64),
         clock=np.array([0.0, 0.0, scenario.origin.rate]),
-        dirty=np.zeros(2 * count + 64, np.int64),
+        pass_queue=np.zeros(2 * count + 64, np.int64),
         bins=np.zeros((int(np.ceil(scenario.duration)) + 1, BINS)),
         out=command_buffer(max(_REQUESTS, 2 * rows), slots),
         path=np.full(links.longest, -1, np.int64),
-        transfers=records(logged, TRANSFER),
-        played=records(logged, PLAYED),
-        states=records(logged, STATE),
-        connections=records(logged, CONNECTION),
+        transfer_log=records(logged, TRANSFER_LOG),
+        played_log=records(logged, PLAYED_LOG),
+        state_log=records(logged, STATE_LOG),
+        connection_log=records(logged, CONNECTION_LOG),
     )
 
 
 def _may_mute(scenario: Scenario) -> bool:
-    """Whether a neighbour may announce what cannot be had of it, or hold what it cannot announce."""
+    """Return whether a neighbour may announce segments that it lacks, or store segments that it cannot announce."""
     long = scenario.stream.kind == "vod" and _segment_count(scenario) >= _BLOCK
     return scenario.viewers.liars > 0 or (long and scenario.policy.of_stream("main").announcementBlocks == "upstream")
 
@@ -343,13 +351,13 @@ def _segment_count(scenario: Scenario) -> int:
 
 
 def _slots(scenario: Scenario, segments: int) -> int:
-    """Slots such that no two segments in use meet: a power of two."""
+    """Return the number of slots, a power of two, such that no two segments in use share one."""
     stream = scenario.stream
     if stream.kind == "vod":
         needed = segments
     else:
-        # behind the playlist: what is stored back to the window behind the playhead, and what a vanished neighbour
-        # is still believed to have until its connection is given up
+        # behind the playlist: segments stored within the window behind the playhead, and segments that a vanished
+        # neighbour has announced, until its connection is closed
         behind = (scenario.policy.of_stream("main").highDemandTimeWindow + CONSENT_EXPIRES) / stream.segment
         needed = stream.playlist_segments + int(np.ceil(behind)) + 4
     return max(16, 1 << int(np.ceil(np.log2(needed))))
@@ -408,7 +416,7 @@ def _settings(
         update=float(player.update_interval),
         warmup=float(scenario.warmup),
         rows=rows,
-        day=_DAY / max(1, len(people)),
+        bucket_width=_BUCKET / max(1, len(people)),
         origin=0,
         events=events,
         shortcuts=True,

@@ -1,4 +1,4 @@
-"""From the arrays of a finished run to its tables: totals always, the event trace when it was asked for."""
+"""Tables of a finished run, built from its arrays: totals always, the event trace on request."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +24,7 @@ from p2psim.simulation.kernel.state import (
     BIN_STALLED,
     BIN_VIEWERS,
     STARTING,
-    Plane,
+    KernelState,
 )
 from p2psim.simulation.kernel.transfers import LATE
 from p2psim.trace import table
@@ -38,56 +38,56 @@ _OUTCOMES = np.array(OUTCOMES)
 
 
 def names(count: int) -> np.ndarray[Any, Any]:
-    """Names of all viewers, and at the end the empty name of nobody (index -1)."""
+    """Return the names of all viewers, followed by the empty name of no viewer (index -1)."""
     return np.array([*map(viewer_name, range(count)), ""], dtype=object)
 
 
-def totals(scenario: Scenario, people: Population, plane: Plane, seed: int, replication: int) -> Totals:
-    """Totals of viewers and seconds."""
+def totals(scenario: Scenario, people: Population, kernel: KernelState, seed: int, replication: int) -> Totals:
+    """Return the totals per viewer and per second."""
     return Totals(
-        scenario, seed, replication, "simulated", _viewer_totals(scenario, people, plane), _timeline(scenario, plane)
+        scenario, seed, replication, "simulated", _viewer_totals(scenario, people, kernel), _timeline(scenario, kernel)
     )
 
 
-def _viewer_totals(scenario: Scenario, people: Population, plane: Plane) -> pd.DataFrame:
-    seat = plane.seat
-    left = np.where(np.isnan(seat["left_at"]), scenario.duration, seat["left_at"])
+def _viewer_totals(scenario: Scenario, people: Population, kernel: KernelState) -> pd.DataFrame:
+    viewer = kernel.viewer
+    left = np.where(np.isnan(viewer["left_at"]), scenario.duration, viewer["left_at"])
     with np.errstate(invalid="ignore", divide="ignore"):
-        latency = seat["latency_sum"] / seat["latency_ticks"]
-        peers = np.where(seat["ticks"] > 0, seat["peers_sum"] / np.maximum(seat["ticks"], 1), 0.0)
+        latency = viewer["latency_sum"] / viewer["latency_ticks"]
+        peers = np.where(viewer["ticks"] > 0, viewer["peers_sum"] / np.maximum(viewer["ticks"], 1), 0.0)
     counted_from = np.maximum(people.joined_at, scenario.warmup)
     frame = {
         "viewer": names(len(people))[:-1],
         **_who(scenario, people),
         "left_at": left,
-        "bytes_http": seat["bytes_http"],
-        "bytes_p2p": seat["bytes_p2p"],
-        "bytes_uploaded": seat["bytes_up"],
-        "bytes_relayed": plane.tally["bytes_relayed"],
-        "bytes_far": plane.tally["bytes_far"],
-        "wasted_http": np.maximum(0.0, seat["bytes_http"] - seat["played_http"]),
-        "wasted_p2p": np.maximum(0.0, seat["bytes_p2p"] - seat["played_p2p"]),
-        "bytes_played": seat["played_http"] + seat["played_p2p"],
+        "bytes_http": viewer["bytes_http"],
+        "bytes_p2p": viewer["bytes_p2p"],
+        "bytes_uploaded": viewer["bytes_up"],
+        "bytes_relayed": kernel.viewer_totals["bytes_relayed"],
+        "bytes_far": kernel.viewer_totals["bytes_far"],
+        "wasted_http": np.maximum(0.0, viewer["bytes_http"] - viewer["played_http"]),
+        "wasted_p2p": np.maximum(0.0, viewer["bytes_p2p"] - viewer["played_p2p"]),
+        "bytes_played": viewer["played_http"] + viewer["played_p2p"],
         "watched": np.maximum(0.0, left - counted_from),
-        "played": seat["played"],
-        "startup": seat["first_frame"] - people.joined_at,
-        "stalls": seat["stalls"],
-        "poisoned": seat["poisoned"],
-        "stalled": seat["stalled"],
+        "played": viewer["played"],
+        "startup": viewer["first_frame"] - people.joined_at,
+        "stalls": viewer["stalls"],
+        "poisoned": viewer["poisoned"],
+        "stalled": viewer["stalled"],
         "latency": latency,
         "peers": peers,
-        "http_transfers": seat["http_transfers"],
-        "p2p_transfers": seat["p2p_transfers"],
-        "http_wait": seat["http_wait"],
-        "p2p_wait": seat["p2p_wait"],
-        "http_time": seat["http_time"],
-        "p2p_time": seat["p2p_time"],
-        "switches": plane.tally["switches"],
-        "zaps": plane.tally["zaps"],
-        "zap_wait": plane.tally["zap_wait"],
+        "http_transfers": viewer["http_transfers"],
+        "p2p_transfers": viewer["p2p_transfers"],
+        "http_wait": viewer["http_wait"],
+        "p2p_wait": viewer["p2p_wait"],
+        "http_time": viewer["http_time"],
+        "p2p_time": viewer["p2p_time"],
+        "switches": kernel.viewer_totals["switches"],
+        "zaps": kernel.viewer_totals["zaps"],
+        "zap_wait": kernel.viewer_totals["zap_wait"],
     }
-    came = seat["state"] != AWAY
-    # one copy of each column, no more: this is where a large run needs most memory
+    came = viewer["state"] != AWAY
+    # a single copy of each column: memory use of a large run peaks here
     return pd.DataFrame({name: column[came] for name, column in frame.items()}, copy=False)
 
 
@@ -108,8 +108,8 @@ def _who(scenario: Scenario, people: Population) -> dict[str, Any]:
     }
 
 
-def _timeline(scenario: Scenario, plane: Plane) -> pd.DataFrame:
-    bins = plane.bins[: int(np.ceil(scenario.duration))]
+def _timeline(scenario: Scenario, kernel: KernelState) -> pd.DataFrame:
+    bins = kernel.bins[: int(np.ceil(scenario.duration))]
     viewers = bins[:, BIN_VIEWERS]
     return pd.DataFrame(
         {
@@ -131,15 +131,15 @@ def _timeline(scenario: Scenario, plane: Plane) -> pd.DataFrame:
 def tables(
     scenario: Scenario,
     people: Population,
-    plane: Plane,
+    kernel: KernelState,
     logs: dict[str, np.ndarray[Any, Any]],
     attempts: Sequence[Attempt],
     announcements: Sequence[Announcement],
 ) -> dict[str, pd.DataFrame]:
-    """Tables of the event trace; `logs` holds the drained logs of the plane."""
+    """Return the tables of the event trace; `logs` are those of `Simulation.logs`."""
     who = names(len(people))
-    left = np.where(np.isnan(plane.seat["left_at"]), scenario.duration, plane.seat["left_at"])
-    transfers = _transfers(scenario, plane, who, logs["transfers"])
+    left = np.where(np.isnan(kernel.viewer["left_at"]), scenario.duration, kernel.viewer["left_at"])
+    transfers = _transfers(scenario, kernel, who, logs["transfer_log"])
     channel = _channels(scenario)
     return {
         "viewers": table(
@@ -148,11 +148,11 @@ def tables(
             | {"neighbourhood": people.neighbourhood, "carrier": people.carrier},
         ),
         "transfers": transfers,
-        "segments": _segments(scenario, plane, who, left, logs["played"], logs["states"]),
-        "connections": _connections(who, attempts, logs["connections"]),
+        "segments": _segments(scenario, kernel, who, left, logs["played_log"], logs["state_log"]),
+        "connections": _connections(who, attempts, logs["connection_log"]),
         "announces": _announces(who, announcements),
-        "playback": _playback(who, logs["states"]),
-        "samples": _samples(people, who, left, transfers, logs["connections"], logs["states"]),
+        "playback": _playback(who, logs["state_log"]),
+        "samples": _samples(people, who, left, transfers, logs["connection_log"], logs["state_log"]),
         "origin": _origin(transfers),
     }
 
@@ -161,12 +161,14 @@ def _channels(scenario: Scenario) -> np.ndarray[Any, Any]:
     return np.array(channel_names(scenario), object)
 
 
-def _transfers(scenario: Scenario, plane: Plane, who: np.ndarray[Any, Any], log: np.ndarray[Any, Any]) -> pd.DataFrame:
+def _transfers(
+    scenario: Scenario, kernel: KernelState, who: np.ndarray[Any, Any], log: np.ndarray[Any, Any]
+) -> pd.DataFrame:
     log, late = _with_late(log)
     over_http = log["source"] == 1
-    second = plane.s.first_edge + plane.s.edges
+    second = kernel.s.first_edge + kernel.s.edges
     edges = np.where(
-        log["via"] == second, "second", np.char.add("edge-", (log["via"] - plane.s.first_edge).astype(str))
+        log["via"] == second, "second", np.char.add("edge-", (log["via"] - kernel.s.first_edge).astype(str))
     )
     found = table(
         "transfers",
@@ -184,7 +186,7 @@ def _transfers(scenario: Scenario, plane: Plane, who: np.ndarray[Any, Any], log:
             "first_byte": log["first_byte"],
             "outcome": _OUTCOMES[log["outcome"]],
             "quality": log["level"],
-            "server": np.where(over_http, edges if plane.s.edges else "origin", ""),
+            "server": np.where(over_http, edges if kernel.s.edges else "origin", ""),
             "late_bytes": late.astype(np.int64),
         },
     )
@@ -192,7 +194,7 @@ def _transfers(scenario: Scenario, plane: Plane, who: np.ndarray[Any, Any], log:
 
 
 def _with_late(log: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Add to transfers what came after their end; gives them, and how much that was."""
+    """Add late bytes to their transfers; return the transfers, and the late bytes of each."""
     is_late = log["outcome"] == LATE
     own, after = log[~is_late], log[is_late]
     key = ["viewer", "segment", "other", "started_at"]
@@ -206,7 +208,7 @@ def _with_late(log: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndar
 
 def _segments(
     scenario: Scenario,
-    plane: Plane,
+    kernel: KernelState,
     who: np.ndarray[Any, Any],
     left: np.ndarray[Any, Any],
     log: np.ndarray[Any, Any],
@@ -218,7 +220,7 @@ def _segments(
         (log["segment"] + 1 - scenario.stream.playlist_segments) * length if live else np.full(len(log), -np.inf)
     )
     shown = (log["played_at"] <= left[log["viewer"]]) & (log["played_at"] <= _next_start(log, states))
-    size = plane.size[log["level"]]
+    size = kernel.size[log["level"]]
     http = np.minimum(log["http"], size)
     return table(
         "segments",
@@ -241,7 +243,7 @@ def _segments(
 
 
 def _next_start(log: np.ndarray[Any, Any], states: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """When a viewer next began anew, on another channel: what it held by then is never shown."""
+    """Return the time of the next start on another channel, after which buffered segments are never played."""
     found = np.full(len(log), np.inf)
     begun = states[states["state"] == STARTING]
     counts = np.bincount(begun["viewer"], minlength=1)
@@ -323,7 +325,7 @@ def _samples(
     connections: np.ndarray[Any, Any],
     states: np.ndarray[Any, Any],
 ) -> pd.DataFrame:
-    """Every 2 s of each viewer: computed from the other logs, as its page would count."""
+    """Return samples of each viewer every 2 s, computed from the other logs, as its page would count."""
     rows = []
     ends = dict(iter(transfers.groupby("viewer")))
     served = dict(iter(transfers[transfers["source"] == "p2p"].groupby("from_viewer")))
@@ -354,7 +356,7 @@ def _samples(
 def _cumulated(
     group: pd.DataFrame | None, at: np.ndarray[Any, Any]
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Bytes moved up to each time, all and over P2P; running transfers count in proportion."""
+    """Return the bytes transferred up to each time, in all and over P2P; running transfers count in proportion."""
     if group is None or len(at) == 0:
         return np.zeros(len(at)), np.zeros(len(at))
     begin = group["first_byte_at"].fillna(group["ended_at"]).to_numpy()[:, None]
@@ -374,6 +376,6 @@ def _degree(v: int, log: np.ndarray[Any, Any], at: np.ndarray[Any, Any]) -> np.n
 
 
 def _buffer(v: int, log: np.ndarray[Any, Any], t: float) -> float:
-    """Seconds buffered according to the last change of state; a page counts the same way between its updates."""
+    """Return the seconds buffered at the last change of state; a page counts the same way between its updates."""
     mine = log[(log["viewer"] == v) & (log["at"] <= t)]
     return float(mine["buffer"][-1]) if len(mine) else 0.0

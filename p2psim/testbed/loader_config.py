@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from p2psim.policy.state.bandwidth import Bandwidth
-from p2psim.testbed.peer.adversaries import Conduct, Honest
+from p2psim.testbed.peer.adversaries import Behaviour, Honest
 from p2psim.wire import MAX_MESSAGE_SIZE
 
 __all__ = ["LoaderConfig", "Validator"]
@@ -36,7 +36,7 @@ class LoaderConfig:
     """Judges segments that came from peers, as a whole or in part."""
     validate_http: Validator | None = None
     """Judges the others."""
-    conduct: Conduct = field(default_factory=Honest)
+    behaviour: Behaviour = field(default_factory=Honest)
     """Decides what peers are told and sent."""
     name: str = ""
     """Peer id."""

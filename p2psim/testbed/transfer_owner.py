@@ -5,7 +5,7 @@ from typing import Protocol
 
 from p2psim.policy.state import Options
 from p2psim.testbed.peer.interfaces import Clock
-from p2psim.testbed.peer.single_loader import Agent
+from p2psim.testbed.peer.single_loader import SingleLoader
 
 __all__ = ["TransferOwner"]
 
@@ -22,7 +22,7 @@ class TransferOwner(Protocol):
         """Options of the policy."""
 
     @property
-    def agent(self) -> Agent:
+    def core(self) -> SingleLoader:
         """State that decides."""
 
     def set_total(self, segment: int, total: int) -> None:
@@ -34,7 +34,7 @@ class TransferOwner(Protocol):
     def take_bytes(self, segment: int, data: bytes, source: int, peer: str) -> None:
         """Bytes came for a segment."""
 
-    def judge(self, segment: int, source: int, verdict: Callable[[bool], None]) -> None:
+    def validate(self, segment: int, source: int, verdict: Callable[[bool], None]) -> None:
         """Judge a complete segment; `verdict` is called with the result, now or later."""
 
     def succeed(self, segment: int, source: int, peer: str) -> None:

@@ -54,11 +54,11 @@ def test_wants_next_below_the_target(ahead: float, wants: bool) -> None:
 @given(seconds, seconds, st.floats(0, 100), st.sampled_from([0.5, 1.0, 2.0]))
 def test_the_playhead_stops_where_the_buffer_is_dry(position: float, since: float, ahead: float, rate: float) -> None:
     end = position + ahead
-    dry = hls_js.dry_at(position, since, rate, end)
+    dry = hls_js.buffer_empty_at(position, since, rate, end)
     assert dry >= since
     assert hls_js.playhead(position, since, dry, rate, end) == pytest.approx(end, rel=1e-9, abs=1e-6)
     assert hls_js.playhead(position, since, dry + 10, rate, end) <= end
-    assert hls_js.is_dry(end, end)
+    assert hls_js.is_buffer_empty(end, end)
     half = since + (dry - since) / 2
     assert hls_js.playhead(position, since, half, rate, end) == pytest.approx((position + end) / 2, rel=1e-6, abs=1e-6)
 

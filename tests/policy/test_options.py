@@ -10,12 +10,12 @@ from p2psim.policy.interface import options
 from p2psim.policy.state import HTTP, commands
 from p2psim.rng import constant_streams
 from p2psim.scenario.policy import PUBLIC_STUN, PUBLIC_TRACKERS, Policy
-from p2psim.testbed.peer.single_loader import Agent
+from p2psim.testbed.peer.single_loader import SingleLoader
 from p2psim.wire import CommandJoiner, RemoteProtocolError, SegmentsAnnouncement, decode, encode
 
 
-def agent(live: bool = False, name: str = "me", segment: float = 4.0, **policy: object) -> Agent:
-    made = Agent(
+def agent(live: bool = False, name: str = "me", segment: float = 4.0, **policy: object) -> SingleLoader:
+    made = SingleLoader(
         options(dataclasses.replace(Policy(), **policy), live, segment, 24.0),  # type: ignore[arg-type]
         constant_streams(0.5, 1)[0],
         name=name,
@@ -111,9 +111,9 @@ def test_hash_of_an_election(peer: str, item: int) -> None:
     assert item_hash(peer_hash(peer), item) == slow_hash(f"{peer}|{item}")
 
 
-def voter(name: str) -> Agent:
+def voter(name: str) -> SingleLoader:
     policy = Policy(name="p2p-media-loader-5", simultaneousHttpDownloads=16, highDemandTimeWindow=0.0)
-    made = Agent(options(policy, False), constant_streams(0.5, 1)[0], name=name)
+    made = SingleLoader(options(policy, False), constant_streams(0.5, 1)[0], name=name)
     made.playlist([(i, 100 + i * 4.0, 104 + i * 4.0) for i in range(20)])
     made.start_at(0.0)
     return made

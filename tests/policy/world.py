@@ -504,7 +504,7 @@ class World:
         loader.level_bitrate = self._bitrate / 8
         loader.playlist(self._items())
         if predecessor is None:
-            loader.agent.start_at(self._begin_at)
+            loader.core.start_at(self._begin_at)
         return loader
 
     def _pump(self) -> None:

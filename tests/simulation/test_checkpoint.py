@@ -75,12 +75,12 @@ def test_a_restored_run_ends_as_an_uninterrupted_one(
 ) -> None:
     whole = run(scenario, seed=5, replication=2, events=events)
     begun = Simulation(scenario, 5, 2, events)
-    begun.turn(at)
+    begun.run_until(at)
     write_state(begun, tmp_path / "state")
     restored = read_saved(tmp_path / "state", Simulation)
-    restored.turn(scenario.duration)
+    restored.run_until(scenario.duration)
     assert_same(restored.result(), whole)
-    begun.turn(scenario.duration)  # to have been saved changes nothing
+    begun.run_until(scenario.duration)  # to have been saved changes nothing
     assert_same(begun.result(), whole)
 
 
@@ -95,20 +95,20 @@ def test_saving_now_and_again_changes_nothing(policy: str, tmp_path: Path) -> No
 def test_a_restored_run_can_be_saved_again(tmp_path: Path) -> None:
     simulation = Simulation(CHURN, 1, 0, events=True)
     for at in range(10, 120, 10):
-        simulation.turn(float(at))
+        simulation.run_until(float(at))
         write_state(simulation, tmp_path / "state")
         simulation = read_saved(tmp_path / "state", Simulation)
-    simulation.turn(CHURN.duration)
+    simulation.run_until(CHURN.duration)
     assert_same(simulation.result(), run(CHURN, seed=1, events=True))
 
 
 def test_arrays_that_were_windows_are_windows_again(tmp_path: Path) -> None:
     simulation = Simulation(CHURN, 1, 0, events=False)
-    simulation.turn(30.0)
+    simulation.run_until(30.0)
     write_state(simulation, tmp_path / "state")
     control = read_saved(tmp_path / "state", Simulation).control
-    assert np.shares_memory(control._states, control.plane.seat)
-    control.plane.seat["state"][3] = 6
+    assert np.shares_memory(control._states, control.kernel.viewer)
+    control.kernel.viewer["state"][3] = 6
     assert control._states[3] == 6
 
 
@@ -153,7 +153,7 @@ def test_a_behaviour_scheduled_as_data_is_saved(tmp_path: Path) -> None:
 
     begun = Simulation(CHURN, 1, 0, events=False)
     prepare(begun.control)
-    begun.turn(55.0)
+    begun.run_until(55.0)
     write_state(begun, tmp_path / "state")
     restored = run(CHURN, seed=1, checkpoint=Checkpoint(tmp_path / "state"))
     assert_same(restored, run(CHURN, seed=1, prepare=prepare))
@@ -177,7 +177,7 @@ def test_a_simpy_process_is_refused_by_name(tmp_path: Path) -> None:
 def test_damage_is_found(tmp_path: Path) -> None:
     state = tmp_path / "state"
     simulation = Simulation(CHURN, 1, 0, events=False)
-    simulation.turn(20.0)
+    simulation.run_until(20.0)
     write_state(simulation, state)
     whole = state.read_bytes()
     for damaged in (whole[:-1], whole[: len(whole) // 2], whole[:900] + bytes([whole[900] ^ 1]) + whole[901:]):
@@ -194,7 +194,7 @@ def test_damage_is_found(tmp_path: Path) -> None:
 
 def test_a_state_of_another_run_is_refused(tmp_path: Path) -> None:
     simulation = Simulation(CHURN, 1, 0, events=False)
-    simulation.turn(20.0)
+    simulation.run_until(20.0)
     write_state(simulation, tmp_path / "state")
     for other in ({"seed": 2}, {"seed": 1, "replication": 1}, {"seed": 1, "events": True}):
         with pytest.raises(CheckpointError, match="another run"):

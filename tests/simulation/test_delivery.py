@@ -202,16 +202,16 @@ def test_two_levels_are_two_swarms() -> None:
 
 
 def test_what_is_off_costs_no_links() -> None:
-    plane = None
+    kernel = None
 
     def look(control) -> None:
-        nonlocal plane
-        plane = control.plane
+        nonlocal kernel
+        kernel = control.kernel
 
     run(Scenario().replace({"duration": "5 s", "viewers.count": 5}), prepare=look)
-    assert plane is not None
-    assert plane.N.node.shape[1] == len(plane.path) == 2
-    assert len(plane.N.link) == 1 + 2 * 5 + 3
-    assert plane.cached.size == 1
-    assert plane.guess.shape == (1, 3)
+    assert kernel is not None
+    assert kernel.N.node.shape[1] == len(kernel.path) == 2
+    assert len(kernel.N.link) == 1 + 2 * 5 + 3
+    assert kernel.cached.size == 1
+    assert kernel.bandwidth_estimate.shape == (1, 3)
     assert SMALL.relay.availability == 0

@@ -11,7 +11,7 @@ from p2psim.compiled import inner, tiny
 from p2psim.network.flows import STAGED, Network
 from p2psim.policy.state import P2P, Loaders
 from p2psim.scenario.presets import NAT_KINDS
-from p2psim.simulation.kernel.state import Plane
+from p2psim.simulation.kernel.state import KernelState
 from p2psim.simulation.kernel.transfers import COMPLETED
 from tests.theory.planting import Error, Function, How, Wrong
 
@@ -99,9 +99,9 @@ def _doubled_window(options: Function) -> Function:
 
 def _half_booked(end: Function) -> Function:
     def wrong(P: Any, v: int, *rest: Any) -> None:
-        before = P.seat[v].bytes_http
+        before = P.viewer[v].bytes_http
         end(P, v, *rest)
-        P.seat[v].bytes_http -= (P.seat[v].bytes_http - before) / 2
+        P.viewer[v].bytes_http -= (P.viewer[v].bytes_http - before) / 2
 
     return wrong
 
@@ -115,7 +115,7 @@ def _leave_without_goodbye(leave: Function) -> Function:
 
 
 def _late_first(arrive: Function) -> Function:
-    return lambda plane, v, now: arrive(plane, v, now + (2.0 if v == 0 else 0.0))
+    return lambda kernel, v, now: arrive(kernel, v, now + (2.0 if v == 0 else 0.0))
 
 
 def _hardest_connect(connects: Function) -> Function:
@@ -174,12 +174,12 @@ def _serves_what_it_lacks(_: Function) -> Function:
 
 def _uncounted_upload(end: Function) -> Function:
     @inner
-    def wrong(P: Plane, v: int, row: int, got: float, outcome: int, now: float) -> None:
-        source, other = P.xfer[row].source, P.xfer[row].other
-        before = P.seat[other].bytes_up
+    def wrong(P: KernelState, v: int, row: int, got: float, outcome: int, now: float) -> None:
+        source, other = P.transfer[row].source, P.transfer[row].other
+        before = P.viewer[other].bytes_up
         end(P, v, row, got, outcome, now)
         if source == P2P and outcome != COMPLETED:
-            P.seat[other].bytes_up = before
+            P.viewer[other].bytes_up = before
 
     return wrong
 
@@ -206,7 +206,7 @@ ERRORS = [
         "test_audience.py::test_others_of_a_viewer_are_poisson[exponential]",
     ),
     Error(
-        "the tracker counts a newcomer twice", "p2p_tracker.core.tracker:Brain._reply", _one_too_many,
+        "the tracker counts a newcomer twice", "p2p_tracker.core.tracker:Tracker._reply", _one_too_many,
         "test_audience.py::test_a_newcomer_finds_nobody_with_the_same_probability",
     ),
     Error(
@@ -218,7 +218,7 @@ ERRORS = [
         "test_audience.py::test_perfect_sharing_sends_one_copy_to_whoever_is_there[exponential]",
     ),
     Error(
-        "announcements are not heard", f"{KERNEL}.announcements:hear", lambda _: lambda *_: None,
+        "announcements are not heard", f"{KERNEL}.announcements:receive_announcement", lambda _: lambda *_: None,
         "test_swarms.py::test_one_copy_per_swarm[2]", How.INTERPRETED,
     ),
     Error(
@@ -232,10 +232,10 @@ ERRORS = [
     ),
     Error(
         "prefetch with twice the probability", "p2psim.rng:uniform", _halved,
-        "test_swarms.py::test_nobody_prefetches_in_a_round[5-0.3277]", How.COMPILED, "p2psim.policy.prefetch",
+        "test_swarms.py::test_nobody_prefetches_in_a_round[5-0.3277]", How.COMPILED, "p2psim.policy.random_prefetch",
     ),
     Error(
-        "the window of high demand twice as long", "p2psim.policy.state:options", _doubled_window,
+        "the window of high demand twice as long", "p2psim.policy.interface:options", _doubled_window,
         "test_swarms.py::test_first_segments_come_from_the_origin[2-3]",
     ),
     Error(
@@ -260,7 +260,7 @@ ERRORS = [
         "test_capacity.py::test_peers_do_not_beat_the_distribution_time[2.0-0.5]",
     ),
     Error(
-        "who does not share uploads all the same", f"{RUN}:_plane", _with_people("uploads", np.ones_like),
+        "who does not share uploads all the same", f"{RUN}:_kernel_state", _with_people("uploads", np.ones_like),
         "test_capacity.py::test_recordings_are_shared_in_order_of_arrival",
     ),
     Error(
@@ -306,7 +306,7 @@ ERRORS = [
         "test_reachability.py::test_a_symmetric_viewer_needs_several_tries[10-0.0374]", How.INTERPRETED,
     ),
     Error(
-        "NATs do not matter", "p2psim.simulation.control.reachability:Reach.path", lambda _: lambda *_: "host",
+        "NATs do not matter", "p2psim.simulation.control.reachability:Reachability.path", lambda _: lambda *_: "host",
         "test_reachability.py::test_attempts_succeed_as_the_table_says[average]",
     ),
     Error(
@@ -351,7 +351,7 @@ ERRORS = [
         "test_invariants.py::test_names_of_viewers_do_not_matter[http-only]", only_in=CONTROL,
     ),
     Error(
-        "the first viewer keeps all to himself", f"{RUN}:_plane",
+        "the first viewer keeps all to himself", f"{RUN}:_kernel_state",
         _with_people("uploads", lambda uploads: uploads & (np.arange(len(uploads)) > 0)),
         "test_invariants.py::test_nobody_is_favoured_by_his_number",
     ),

@@ -60,7 +60,7 @@ class Commands(Bundle):
     row: Any
     """(commands,), see COMMAND."""
     facts: NDArray[np.float64]
-    """What a user's own decision is given (`p2psim.policy.facts`)."""
+    """Facts for a user-defined decision (`p2psim.policy.facts`)."""
     order: NDArray[np.int64]
     """Segments of a prefetch round, and the order in which they are looked at; (2 × slots + 16,)."""
 

@@ -1,4 +1,4 @@
-"""Who is connected to whom, and what each has told the other."""
+"""Connections between viewers, and the segment states that each has announced."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +43,7 @@ def connect(L: Loaders, a: int, b: int) -> bool:
 
 @entry
 def disconnect(L: Loaders, a: int, b: int) -> bool:
-    """Part two viewers, keeping the order of all others; requests between them must have ended before."""
+    """Disconnect two viewers, keeping the order of all others; requests between them must have ended before."""
     k = link_to(L, a, b)
     if k == NOBODY:
         return False
@@ -57,7 +57,7 @@ def disconnect(L: Loaders, a: int, b: int) -> bool:
 
 @entry
 def set_announced(L: Loaders, v: int, segment: int, value: int) -> bool:
-    """Let the neighbours of a viewer know a segment's new state; False if it is no news."""
+    """Set the announced state of a segment of a viewer; return False if it is unchanged."""
     slot = segment % L.slot.shape[1]
     old = L.slot[v, slot].announced
     if old == value:

@@ -1,4 +1,4 @@
-"""What a loader remembers: plain arrays with one row per viewer.
+"""State of the loaders: plain arrays with one row per viewer.
 
 So the same rules run compiled for a hundred thousand simulated viewers, and for the one viewer of a real peer.
 
@@ -45,7 +45,7 @@ F8 = NDArray[np.float64]
 
 NOBODY = -1
 ABSENT, STORED, FETCHING = 0, 1, 2
-"""What a viewer announces of a segment: nothing, stored, being loaded over HTTP."""
+"""Announced states of a segment: absent, stored, being loaded over HTTP."""
 HTTP, P2P = 1, 2
 """Source of a request's last attempt; 0 before the first."""
 SPOILED = 2
@@ -103,7 +103,7 @@ VIEWER = np.dtype(
         ("position", "f8"),  # playhead as last reported, seconds on the media time line
         ("rate", "f8"),
         ("born", "f8"),  # when the loader was made: the clock of the initial hold
-        ("passed", "f8"),  # time of the last queue pass
+        ("last_pass_at", "f8"),  # time of the last queue pass
         ("stored_bytes", "f8"),
         ("first", "i4"),  # the playlist as known holds segments first ≤ index < last
         ("last", "i4"),
@@ -123,8 +123,8 @@ SLOT = np.dtype(
         ("holders", "i2"),  # how many neighbours announce the segment as stored
         ("fetchers", "i2"),  # how many announce it as being loaded over HTTP
         ("stored", "u1"),  # 0, 1, or SPOILED
-        ("announced", "u1"),  # what others know of the viewer: ABSENT, STORED or FETCHING
-        ("told", "u1"),  # the same, with what is on its way to them (simulation)
+        ("announced", "u1"),  # state that the neighbours know: ABSENT, STORED or FETCHING
+        ("announcing", "u1"),  # state announced last, on its way to the neighbours (simulation)
         ("level", "u1"),  # quality that the player was given (simulation)
     ]
 )
@@ -186,7 +186,7 @@ def allocate(viewers: int, slots: int, requests: int, neighbours: int, *, sizes:
     )
     loaders.viewer["rate"] = 1.0
     loaders.viewer["requested"] = loaders.viewer["waiting"] = NOBODY
-    loaders.viewer["passed"] = -np.inf
+    loaders.viewer["last_pass_at"] = -np.inf
     loaders.viewer["uploads"] = 1
     loaders.link["neighbour"] = NOBODY
     return loaders

@@ -43,7 +43,7 @@ def find(L: Loaders, v: int, segment: int) -> int:
 
 @inner
 def loading(L: Loaders, v: int, source: int) -> int:
-    """How many requests are loading from a source."""
+    """Return the number of requests that are loading from a source."""
     count = 0
     for i in range(L.viewer[v].retained):
         if L.request[i, v].status == LOADING and L.request[i, v].source == source:

@@ -39,7 +39,7 @@ def option_overrides(policy: Policy) -> dict[str, Any]:
 
 
 class LiveGeometry(NamedTuple):
-    """What a loader derives from a live playlist and from how far behind its end the player stands."""
+    """Windows that a loader derives from a live playlist and the latency of the player."""
 
     high_demand_window: float
     """Seconds."""

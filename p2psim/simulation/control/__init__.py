@@ -1,1 +1,1 @@
-"""The control plane: arrivals, departures, faults, tracker messages, in SimPy's time."""
+"""Control plane of the simulation: arrivals, departures, faults and tracker messages, on a SimPy clock."""

@@ -1,59 +1,67 @@
-"""What the control plane does to the data plane, from outside its clock."""
+"""Entry points by which the control plane changes kernel state."""
 
 from p2psim.compiled import entry
 from p2psim.network.max_min_sharing import stage_capacity
-from p2psim.simulation.kernel.announcements import leave, zap
-from p2psim.simulation.kernel.connections import lose_consent, part
+from p2psim.simulation.kernel.connections import close_connection, close_connections
+from p2psim.simulation.kernel.departures import leave, zap
 from p2psim.simulation.kernel.event_queue import CONNECT, RELOAD, push
-from p2psim.simulation.kernel.state import Plane
+from p2psim.simulation.kernel.state import KernelState
 
-__all__ = ["arrive", "change_capacity", "cut", "cut_all", "depart", "later_connect", "turn_to"]
+__all__ = [
+    "arrive",
+    "change_capacity",
+    "depart",
+    "disconnect_all",
+    "disconnect_pair",
+    "schedule_connection",
+    "switch_channel",
+]
 
 
 @entry
-def arrive(P: Plane, v: int, now: float) -> None:
-    """A viewer comes: it loads the playlists, then starts to play."""
+def arrive(P: KernelState, v: int, now: float) -> None:
+    """Add a viewer, which loads the playlists and then starts to play."""
     P.clock[0] = max(P.clock[0], now)
-    P.seat[v].joined_at = now
+    P.viewer[v].joined_at = now
     push(P, now + 2 * P.s.origin_latency, RELOAD, v, 0, 0)
 
 
 @entry
-def turn_to(P: Plane, v: int, channel: int, now: float) -> None:
-    """A viewer zaps to another channel."""
+def switch_channel(P: KernelState, v: int, channel: int, now: float) -> None:
+    """Switch a viewer to another channel."""
     P.clock[0] = max(P.clock[0], now)
     zap(P, v, channel, now)
 
 
 @entry
-def change_capacity(P: Plane, link: int, capacity: float, now: float) -> None:
-    """A link carries more or less from now on."""
+def change_capacity(P: KernelState, link: int, capacity: float, now: float) -> None:
+    """Change the capacity of a link, bytes/s."""
     P.clock[0] = max(P.clock[0], now)
     stage_capacity(P.N, link, capacity)
 
 
 @entry
-def cut(P: Plane, a: int, b: int, now: float) -> None:
-    """A connection is lost."""
+def disconnect_pair(P: KernelState, a: int, b: int, now: float) -> None:
+    """Close the connection of two viewers."""
     P.clock[0] = max(P.clock[0], now)
-    part(P, a, b, now)
+    close_connection(P, a, b, now)
 
 
 @entry
-def cut_all(P: Plane, v: int, now: float) -> None:
-    """A viewer closes all its connections."""
+def disconnect_all(P: KernelState, v: int, now: float) -> None:
+    """Close all connections of a viewer."""
     P.clock[0] = max(P.clock[0], now)
-    lose_consent(P, v, now)
+    close_connections(P, v, now)
 
 
 @entry
-def depart(P: Plane, v: int, crash: bool, now: float) -> None:
-    """A viewer leaves."""
+def depart(P: KernelState, v: int, crash: bool, now: float) -> None:
+    """Remove a viewer."""
     P.clock[0] = max(P.clock[0], now)
     leave(P, v, crash, now)
 
 
 @entry
-def later_connect(P: Plane, a: int, b: int, relayed: int, at: float) -> bool:
-    """Schedule the opening of a connection, direct or through a relay; False if the calendar is full."""
+def schedule_connection(P: KernelState, a: int, b: int, relayed: int, at: float) -> bool:
+    """Schedule the opening of a connection, direct or through a relay; return False if the event queue is full."""
     return push(P, at, CONNECT, a, b, relayed)

@@ -1,11 +1,11 @@
-"""The control plane: SimPy owns the clock and everything that a person would call a happening.
+"""Control plane of the simulation: viewers, tracker, faults and user-defined behaviours, on a SimPy clock.
 
-Viewers come and go, announce themselves to the real tracker's core, and meet whom it offers them to. The data plane
-runs between the events.
+Viewers join and leave, announce themselves to the core of the real tracker, and connect to the peers that it offers.
+The kernel runs between the events of this clock.
 
-A behaviour of one's own is a SimPy process: a generator that waits (``yield control.env.timeout(30)``) and then acts,
-by the verbs of `Control`: `zap`, `leave`, `set_uplink`, `disconnect`, `switch_p2p`, `set_origin` and so on. It is
-started before the clock is::
+A user-defined behaviour is a SimPy process: a generator that waits (``yield control.env.timeout(30)``) and then calls
+methods of `Control`: `zap`, `leave`, `set_uplink`, `disconnect`, `switch_p2p`, `set_origin` and so on. It is
+started before the clock::
 
     def break_at_half_time(control):
         def break_():
@@ -16,9 +16,9 @@ started before the clock is::
 
     run(scenario, prepare=break_at_half_time)
 
-What is built in here schedules itself with `Clock.after` or `Clock.at`, a method and its arguments: a run can be
-saved at any time because all that is still to come is data (`p2psim.simulation.checkpoint`). A generator is not, so a
-run with a process of one's own cannot be saved, unless that too uses ``control.env.after``.
+Built-in behaviours are scheduled with `Clock.after` or `Clock.at`, a method and its arguments: a run can be
+saved at any time because scheduled calls are data (`p2psim.simulation.checkpoint`). A generator is not, so a
+run with a user-defined process cannot be saved, unless that too uses ``control.env.after``.
 """
 
 import math
@@ -35,17 +35,24 @@ from p2psim.scenario import Population, Scenario
 from p2psim.scenario.population import CLEAN, CRASH, region_names
 from p2psim.scenario.zapping import next_channel, zapping_stream
 from p2psim.simulation.control.clock import Clock
-from p2psim.simulation.control.commands import arrive, change_capacity, cut, cut_all, depart, turn_to
+from p2psim.simulation.control.commands import (
+    arrive,
+    change_capacity,
+    depart,
+    disconnect_all,
+    disconnect_pair,
+    switch_channel,
+)
 from p2psim.simulation.control.signalling import Signalling
-from p2psim.simulation.control.timer_queue import Agenda
+from p2psim.simulation.control.timer_queue import TimerQueue
 from p2psim.simulation.kernel.http_servers import ORIGIN_RATE
-from p2psim.simulation.kernel.state import AWAY, CRASHED, GONE, N_SWITCHED, Plane
+from p2psim.simulation.kernel.state import AWAY, CRASHED, GONE, N_SWITCHED, KernelState
 from p2psim.wire.tracker_messages import reconnect_delay
 
 __all__ = ["Control"]
 
 _PING = ServerOptions().ping_interval
-"""Seconds between the tracker's pings; a viewer that is there answers."""
+"""Seconds between pings of the tracker, which every present viewer answers."""
 
 
 @dataclass(slots=True)
@@ -54,190 +61,192 @@ class Control:
 
     scenario: Scenario
     population: Population
-    plane: Plane
+    kernel: KernelState
     seed: int
     replication: int
     keep: bool = False
-    """Keep a record of every attempt to connect, and of every announce."""
+    """Record every attempt to connect and every announce."""
     env: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
         self._shares = self.scenario.policy.of_stream("main").shares
-        self._states, self._degrees = self.plane.seat["state"], self.plane.L.viewer["degree"]
+        self._states, self._degrees = self.kernel.viewer["state"], self.kernel.L.viewer["degree"]
         self.signalling = Signalling(
-            self.scenario, self.population, self.plane, self.env, self.seed, self.replication, self.keep
+            self.scenario, self.population, self.kernel, self.env, self.seed, self.replication, self.keep
         )
-        self._turns = np.zeros(len(self.population), np.int32)
-        self._rounds = Agenda()
-        self._plan_visits()
+        self._client_runs = np.zeros(len(self.population), np.int32)
+        self._announce_timers = TimerQueue()
+        self._schedule_viewers()
         if self._shares:
-            self.env.after(TICK, self._keep_house, _PING)
+            self.env.after(TICK, self._run_housekeeping, _PING)
 
     signalling: Signalling = field(init=False)
     p2p_on: bool = field(init=False, default=True)
     tracker_up: bool = field(init=False, default=True)
     _shares: bool = field(init=False)
-    _turns: Any = field(init=False)
-    """How often a viewer's tracker client was started or stopped: tells what was scheduled by which."""
-    _rounds: Agenda = field(init=False)
-    """Whose next announce is due when."""
+    _client_runs: Any = field(init=False)
+    """Starts and stops of each viewer's tracker client: calls scheduled by an earlier run of it are ignored."""
+    _announce_timers: TimerQueue = field(init=False)
+    """Times of the next announces."""
     _zapping: dict[int, np.random.Generator] = field(init=False, default_factory=dict)
     _states: Any = field(init=False)
     _degrees: Any = field(init=False)
 
-    # -- happenings ---------------------------------------------------------------------------------------------
+    # -- scheduled calls ----------------------------------------------------------------------------------------
 
-    def _plan_visits(self) -> None:
-        """Let viewers come, before all else that happens at their time, and go."""
+    def _schedule_viewers(self) -> None:
+        """Schedule arrivals, before all other events of their time, and departures."""
         people = self.population
-        self._wait_for(Agenda(people.joined_at), self._come, True)
+        self._schedule_next(TimerQueue(people.joined_at), self._join, True)
         stay = np.maximum(0.0, people.left_at - people.joined_at)
         ends = np.where(people.left_at < self.scenario.duration, people.joined_at + stay, np.inf)
-        self._wait_for(Agenda(ends), self._go, False)
+        self._schedule_next(TimerQueue(ends), self._depart, False)
 
-    def _wait_for(self, agenda: Agenda, action: Callable[[int, int], None], first: bool) -> None:
-        if agenda.next < math.inf:
-            self.env.at(agenda.next, self._do_next, agenda, action, first, first=first)
+    def _schedule_next(self, timers: TimerQueue, action: Callable[[int, int], None], first: bool) -> None:
+        if timers.next < math.inf:
+            self.env.at(timers.next, self._run_next, timers, action, first, first=first)
 
-    def _do_next(self, agenda: Agenda, action: Callable[[int, int], None], first: bool) -> None:
-        """Do the first thing on an agenda, and wait for the next."""
-        v, turn = agenda.take()
-        self._wait_for(agenda, action, first)
-        action(v, turn)
+    def _run_next(self, timers: TimerQueue, action: Callable[[int, int], None], first: bool) -> None:
+        """Run the first entry of a timer queue, and schedule the next."""
+        v, client_run = timers.take()
+        self._schedule_next(timers, action, first)
+        action(v, client_run)
 
-    def _come(self, v: int, _: int) -> None:
-        """A viewer comes, will announce itself, and may zap."""
-        arrive(self.plane, v, float(self.env.now))
+    def _join(self, v: int, _: int) -> None:
+        """Add a viewer, start its tracker client, and schedule its first zap."""
+        arrive(self.kernel, v, float(self.env.now))
         if np.isfinite(self.scenario.channels.mean_time_on_channel):
             self._zapping[v] = zapping_stream(self.seed, self.replication, v)
-            self.env.after(self._zapping[v].exponential(self.scenario.channels.mean_time_on_channel), self._zap_on, v)
+            self.env.after(
+                self._zapping[v].exponential(self.scenario.channels.mean_time_on_channel), self._zap_again, v
+            )
         self._start_announcing(v)
 
-    def _go(self, v: int, _: int) -> None:
+    def _depart(self, v: int, _: int) -> None:
         if self._states.item(v) < GONE:
             self.leave(v, crash=bool(self.population.departure[v] == CRASH))
 
-    def _zap_on(self, v: int) -> None:
-        """A viewer turns to another channel, chosen by popularity, and will do so again."""
+    def _zap_again(self, v: int) -> None:
+        """Switch a viewer to another channel, chosen by popularity, and schedule the next zap."""
         if not self.is_present(v):
             return
         rng = self._zapping[v]
         self.zap(v, next_channel(self.scenario, self.channel_of(v), rng))
-        self.env.after(rng.exponential(self.scenario.channels.mean_time_on_channel), self._zap_on, v)
+        self.env.after(rng.exponential(self.scenario.channels.mean_time_on_channel), self._zap_again, v)
 
     def _start_announcing(self, v: int) -> None:
-        """The tracker client starts with the first segment request."""
-        self._turns[v] += 1
+        """Start the tracker client, with the first segment request."""
+        self._client_runs[v] += 1
         if self.shares(v):
             response = self.scenario.origin.time_to_first_byte + self.scenario.network.http_request
-            self.env.after(2 * response, self._make_offers, v, "started", int(self._turns[v]))
+            self.env.after(2 * response, self._make_offers, v, "started", int(self._client_runs[v]))
 
     def _stop_announcing(self, v: int) -> None:
-        """The tracker client says goodbye."""
-        self._turns[v] += 1
+        """Stop the tracker client, which sends `stopped`."""
+        self._client_runs[v] += 1
         if self.tracker_up:
-            self.signalling.say_goodbye(v)
+            self.signalling.send_stopped(v)
 
-    def _make_offers(self, v: int, event: str, turn: int) -> None:
-        """The tracker client prepares its offers, and sends them."""
-        if self.is_present(v) and turn == self._turns[v]:
+    def _make_offers(self, v: int, event: str, client_run: int) -> None:
+        """Prepare offers and send an announce with them."""
+        if self.is_present(v) and client_run == self._client_runs[v]:
             wait = self.scenario.network.gather + self.scenario.tracker.one_way_delay
-            self.env.after(wait, self._arrive_at_tracker, v, event, turn, self.env.now)
+            self.env.after(wait, self._arrive_at_tracker, v, event, client_run, self.env.now)
 
-    def _arrive_at_tracker(self, v: int, event: str, turn: int, began: float) -> None:
-        """An announce reaches the tracker, which says when the next is due."""
-        if not self.is_present(v) or turn != self._turns[v]:
+    def _arrive_at_tracker(self, v: int, event: str, client_run: int, began: float) -> None:
+        """Process an announce at the tracker, whose reply sets the time of the next."""
+        if not self.is_present(v) or client_run != self._client_runs[v]:
             return
         if not self.tracker_up:
-            self._reconnect(v, turn, 0)
+            self._reconnect(v, client_run, 0)
             return
         interval = self.signalling.announce(v, event, began)
-        self._announce_again(v, turn, max(0.0, interval - self.scenario.network.gather))
+        self._schedule_announce(v, client_run, max(0.0, interval - self.scenario.network.gather))
 
-    def _announce_again(self, v: int, turn: int, wait: float) -> None:
-        idle = self._rounds.next == math.inf
-        if not self._rounds.add(self.env.now + wait, v, turn):
-            self.env.after(wait, self._begin_round, v, turn)
+    def _schedule_announce(self, v: int, client_run: int, wait: float) -> None:
+        idle = self._announce_timers.next == math.inf
+        if not self._announce_timers.add(self.env.now + wait, v, client_run):
+            self.env.after(wait, self._announce_again, v, client_run)
         elif idle:
-            self._wait_for(self._rounds, self._begin_round, False)
+            self._schedule_next(self._announce_timers, self._announce_again, False)
 
-    def _begin_round(self, v: int, turn: int) -> None:
-        self._make_offers(v, "", turn)
+    def _announce_again(self, v: int, client_run: int) -> None:
+        self._make_offers(v, "", client_run)
 
-    def _reconnect(self, v: int, turn: int, tries: int) -> None:
-        """The tracker client has lost its connection and will try again."""
-        wait = reconnect_delay(tries, stream(self.seed, self.replication, "reconnect", v, turn, tries))
-        self.env.after(wait, self._connect_again, v, turn, tries + 1)
+    def _reconnect(self, v: int, client_run: int, tries: int) -> None:
+        """Schedule a reconnect of a tracker client that has lost its connection."""
+        wait = reconnect_delay(tries, stream(self.seed, self.replication, "reconnect", v, client_run, tries))
+        self.env.after(wait, self._connect_again, v, client_run, tries + 1)
 
-    def _connect_again(self, v: int, turn: int, tries: int) -> None:
-        if not self.is_present(v) or turn != self._turns[v]:
+    def _connect_again(self, v: int, client_run: int, tries: int) -> None:
+        if not self.is_present(v) or client_run != self._client_runs[v]:
             return
         if self.tracker_up:
-            self._make_offers(v, "started", turn)
+            self._make_offers(v, "started", client_run)
         else:
-            self._reconnect(v, turn, tries)
+            self._reconnect(v, client_run, tries)
 
-    def _keep_house(self, next_ping: float) -> None:
-        """The tracker pings its clients and drops the silent ones."""
+    def _run_housekeeping(self, next_ping: float) -> None:
+        """Ping the clients of the tracker and expire the silent ones."""
         if self.env.now >= next_ping and self.tracker_up:
             next_ping += _PING
             for v in np.flatnonzero((self._states != AWAY) & (self._states < GONE)).tolist():
                 self.signalling.tracker.keep_alive(v, self.env.now)
         self.signalling.tracker.expire(self.env.now)
-        self.env.after(TICK, self._keep_house, next_ping)
+        self.env.after(TICK, self._run_housekeeping, next_ping)
 
-    # -- verbs --------------------------------------------------------------------------------------------------
+    # -- actions ------------------------------------------------------------------------------------------------
 
     def viewers(self) -> list[int]:
-        """List who is watching now."""
+        """Return the viewers that are watching now."""
         people, now = self.population, self.env.now
         here = (people.joined_at <= now) & (now < people.left_at) & (self._states < GONE)
-        found: list[int] = np.flatnonzero(here).tolist()
-        return found
+        present: list[int] = np.flatnonzero(here).tolist()
+        return present
 
     def is_present(self, v: int) -> bool:
-        """Whether a viewer has not left."""
+        """Return whether a viewer has not left."""
         return bool(self._states.item(v) < GONE and self.env.now < self.population.left_at.item(v))
 
-    def use(self, plane: Plane) -> None:
-        """Go on with a data plane whose arrays have other sizes."""
-        self.plane = self.signalling.plane = plane
+    def replace_kernel(self, kernel: KernelState) -> None:
+        """Continue with a kernel state whose arrays have other sizes."""
+        self.kernel = self.signalling.kernel = kernel
 
     def retire(self) -> None:
-        """The run is over: nobody is there any more, and verbs about viewers do nothing."""
+        """End the run: no viewer is present any more, and actions on viewers do nothing."""
         self._states, self._degrees = np.full_like(self._states, GONE), np.zeros_like(self._degrees)
 
     def neighbours(self, v: int) -> list[int]:
-        """List to whom a viewer is connected."""
-        found: list[int] = self.plane.L.link["neighbour"][v, : int(self._degrees[v])].tolist()
-        return found
+        """Return the viewers to which a viewer is connected."""
+        connected: list[int] = self.kernel.L.link["neighbour"][v, : int(self._degrees[v])].tolist()
+        return connected
 
     def channel_of(self, v: int) -> int:
-        """Channel that a viewer watches."""
-        return int(self.plane.seat["channel"][v])
+        """Return the channel that a viewer watches."""
+        return int(self.kernel.viewer["channel"][v])
 
     def shares(self, v: int) -> bool:
-        """Whether a viewer takes part in peer-to-peer now."""
+        """Return whether a viewer takes part in peer-to-peer delivery now."""
         return self._shares and self.p2p_on and bool(self.population.p2p[v])
 
     def zap(self, v: int, channel: int) -> None:
-        """Let a viewer turn to another channel: it leaves one swarm, and joins another after the playlist has come."""
+        """Switch a viewer to another channel: it leaves one swarm and joins another when the playlist has arrived."""
         if not 0 <= channel < self.scenario.channels.count:
             raise ScenarioError(
                 f"channel {channel}: 0 to {self.scenario.channels.count - 1} are there (channels.count)"
             )
         if self.is_present(v):
             self._stop_announcing(v)
-            turn_to(self.plane, int(v), int(channel), float(self.env.now))
+            switch_channel(self.kernel, int(v), int(channel), float(self.env.now))
             self._start_announcing(v)
 
     def leave(self, v: int, crash: bool = False) -> None:
-        """Let a viewer leave, with a goodbye or without."""
+        """Remove a viewer; after a crash, the tracker and the peers are not notified."""
         if self._states[v] >= GONE:
             return
         now = float(self.env.now)
-        depart(self.plane, int(v), bool(crash), now)
-        self._turns[v] += 1
+        depart(self.kernel, int(v), bool(crash), now)
+        self._client_runs[v] += 1
         if now < self.population.left_at[v]:
             self.population.left_at[v] = now
             self.population.departure[v] = CRASH if crash else CLEAN
@@ -245,49 +254,49 @@ class Control:
             self.signalling.tracker.disconnect(v, now)
 
     def disconnect(self, a: int, b: int) -> None:
-        """Break the connection of two viewers."""
+        """Close the connection of two viewers."""
         if max(self._states[a], self._states[b]) < GONE:
-            cut(self.plane, int(a), int(b), float(self.env.now))
+            disconnect_pair(self.kernel, int(a), int(b), float(self.env.now))
 
     def set_uplink(self, v: int, rate: float) -> None:
-        """Change what the uplink of a viewer's home carries, bytes/s."""
+        """Set the capacity of the uplink of a viewer's home, bytes/s."""
         if self._states[v] != CRASHED:
-            self._set_link(int(self.plane.site["up"][v]), rate)
+            self._set_link(int(self.kernel.location["up"][v]), rate)
 
     def set_downlink(self, v: int, rate: float) -> None:
-        """Change what the downlink of a viewer's home carries, bytes/s."""
-        self._set_link(int(self.plane.site["down"][v]), rate)
+        """Set the capacity of the downlink of a viewer's home, bytes/s."""
+        self._set_link(int(self.kernel.location["down"][v]), rate)
 
     def set_origin(self, rate: float) -> None:
-        """Change what the origin carries, bytes/s: to viewers, or to edges where there are any."""
-        self.plane.clock[ORIGIN_RATE] = rate
-        if self.plane.s.edges == 0:
-            self._set_link(self.plane.s.origin, rate)
+        """Set the capacity of the origin, bytes/s: to viewers, or to edges where there are any."""
+        self.kernel.clock[ORIGIN_RATE] = rate
+        if self.kernel.s.edges == 0:
+            self._set_link(self.kernel.s.origin, rate)
 
     def set_edges(self, rate: float) -> None:
-        """Change what each edge carries, bytes/s."""
-        for edge in range(self.plane.s.edges):
-            self._set_link(self.plane.s.first_edge + edge, rate)
+        """Set the capacity of each edge, bytes/s."""
+        for edge in range(self.kernel.s.edges):
+            self._set_link(self.kernel.s.first_edge + edge, rate)
 
     def set_relay(self, rate: float) -> None:
-        """Change what the relay carries, bytes/s."""
-        self._set_link(self.plane.s.relay, rate)
+        """Set the capacity of the relay, bytes/s."""
+        self._set_link(self.kernel.s.relay, rate)
 
     def stop_tracker(self) -> None:
-        """Let the tracker go down; it forgets everybody, and its clients lose their connections."""
+        """Stop the tracker: it loses its state, and its clients lose their connections."""
         self.tracker_up = False
-        self.signalling.forget()
+        self.signalling.restart_tracker()
         for v in self.viewers():
-            self._turns[v] += 1
+            self._client_runs[v] += 1
             if self.shares(v):
-                self._reconnect(v, int(self._turns[v]), 0)
+                self._reconnect(v, int(self._client_runs[v]), 0)
 
     def start_tracker(self) -> None:
-        """Let the tracker come back; clients reconnect when they next try."""
+        """Start the tracker again; clients reconnect at their next attempt."""
         self.tracker_up = True
 
     def isolate(self, region: str) -> None:
-        """Cut a region off: viewers there and elsewhere lose each other."""
+        """Partition a region from all others: connections across its border close."""
         reach = self.signalling.reach
         reach.isolated.add(self._region(region))
         for v in self.viewers():
@@ -296,7 +305,7 @@ class Control:
                     self.disconnect(v, other)
 
     def rejoin(self, region: str) -> None:
-        """Let a region that was cut off reach the others again."""
+        """End the partition of a region."""
         self.signalling.reach.isolated.discard(self._region(region))
 
     def switch_p2p(self, on: bool) -> None:
@@ -309,17 +318,17 @@ class Control:
                 self._start_announcing(v)
             else:
                 self._stop_announcing(v)
-                cut_all(self.plane, v, float(self.env.now))
+                disconnect_all(self.kernel, v, float(self.env.now))
 
-    def note_switches(self) -> None:
-        """Take note of who changed to another quality, which is another swarm."""
-        count = int(self.plane.counts[N_SWITCHED])
-        self.plane.counts[N_SWITCHED] = 0
-        ahead = float(self.plane.clock[0]) - self.env.now
-        for v in dict.fromkeys(self.plane.switched[:count].tolist()):
+    def announce_level_changes(self) -> None:
+        """Announce the viewers that changed to another quality to its swarm."""
+        count = int(self.kernel.counts[N_SWITCHED])
+        self.kernel.counts[N_SWITCHED] = 0
+        ahead = float(self.kernel.clock[0]) - self.env.now
+        for v in dict.fromkeys(self.kernel.switched[:count].tolist()):
             self._stop_announcing(v)
             if self.shares(v):
-                self.env.after(max(0.0, ahead), self._make_offers, v, "started", int(self._turns[v]))
+                self.env.after(max(0.0, ahead), self._make_offers, v, "started", int(self._client_runs[v]))
 
     def _region(self, name: str) -> int:
         names = region_names(self.scenario)
@@ -328,5 +337,5 @@ class Control:
         return names.index(name)
 
     def _set_link(self, link: int, rate: float) -> None:
-        if link < len(self.plane.N.link):  # a run that is over has given its links back
-            change_capacity(self.plane, link, float(rate), float(self.env.now))
+        if link < len(self.kernel.N.link):  # the links are freed at the end of a run
+            change_capacity(self.kernel, link, float(rate), float(self.env.now))

@@ -1,4 +1,4 @@
-"""What goes wrong, as happenings on the clock (`p2psim.scenario.faults`)."""
+"""Fault schedule of a simulated run (`p2psim.scenario.faults`)."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ __all__ = ["schedule"]
 
 
 def schedule(control: Control) -> None:
-    """Put all faults of a scenario on the clock."""
+    """Schedule the begin and the end of all faults of a scenario."""
     for number, fault in enumerate(control.scenario.faults):
         control.env.after(fault.at, _begin, control, number)
         if np.isfinite(fault.duration):
@@ -37,7 +37,7 @@ def _end(control: Control, number: int) -> None:
 
 
 def _weaken(control: Control, number: int, left: float) -> None:
-    """Let what a fault hits carry the share `left` of what it usually does."""
+    """Set the capacity of all links that a fault hits to the share `left` of the usual one."""
     fault, scenario = control.scenario.faults[number], control.scenario
     if fault.kind == "origin":
         control.set_origin(_part(scenario.origin.rate, left))

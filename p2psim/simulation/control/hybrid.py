@@ -1,4 +1,4 @@
-"""When peers may help a CDN, as happenings on the clock (`p2psim.scenario.cdn.Hybrid`)."""
+"""Schedule of a hybrid CDN: peer-to-peer delivery by time, audience and load (`p2psim.scenario.cdn.Hybrid`)."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ __all__ = ["schedule"]
 
 
 def schedule(control: Control) -> None:
-    """Look at time, audience and load now and again, if the scenario makes peer-to-peer depend on them."""
+    """Check time, audience and load periodically, if peer-to-peer delivery depends on them in this scenario."""
     hybrid = control.scenario.hybrid
     if hybrid == Hybrid(check_interval=hybrid.check_interval) or not control.scenario.policy.of_stream("main").shares:
         return
@@ -31,15 +31,15 @@ def _look(control: Control) -> None:
 
 
 def _load(control: Control) -> float:
-    """What viewers fetched since the last look, from anywhere, as a share of what origin or edges carry.
+    """Return the bytes fetched since the last check, from any source, as a share of the capacity of origin or edges.
 
-    With what peers sent: else their help would switch it off.
+    Bytes from peers count: otherwise peer-to-peer delivery would lower the load and switch itself off.
     """
     scenario = control.scenario
-    edges = control.plane.s.edges
+    edges = control.kernel.s.edges
     carried = scenario.cdn.rate * edges if edges else scenario.origin.rate
     if np.isinf(carried):
         return 0.0
     until = int(control.env.now)
-    rows = control.plane.bins[max(0, until - max(1, int(scenario.hybrid.check_interval))) : until]
+    rows = control.kernel.bins[max(0, until - max(1, int(scenario.hybrid.check_interval))) : until]
     return float(rows[:, [BIN_HTTP, BIN_P2P]].sum()) / max(1, len(rows)) / carried

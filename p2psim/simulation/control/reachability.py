@@ -1,4 +1,4 @@
-"""Which way two viewers reach each other: within their home, directly, through a relay, or not at all."""
+"""Reachability of pairs of viewers: within their home, directly, through a relay, or not at all."""
 
 import zlib
 
@@ -8,40 +8,40 @@ from p2psim.network.nat import BLOCKED, PUBLIC, reachability, twice_translated
 from p2psim.scenario import Population, Scenario
 from p2psim.scenario.population import HAIRPIN, HOST, NOWHERE
 
-__all__ = ["Reach"]
+__all__ = ["Reachability"]
 
 
-class Reach:
-    """Rules and luck of a population; ways are named as in the trace (host, srflx, relay), "" for none."""
+class Reachability:
+    """Paths between the viewers of a population, named as in the trace (host, srflx, relay); "": there is none."""
 
     def __init__(self, scenario: Scenario, people: Population, seed: int, replication: int) -> None:
         self.isolated: set[int] = set()
-        """Regions that are cut off from all others."""
+        """Regions that are partitioned from all others."""
         self._people, self._relay = people, scenario.relay
         self._key = f"{seed}/{replication}/relay"
         self._kind = _kinds(people)
         self._direct = reachability()
         if not scenario.policy.rtcConfig:
-            # nobody learns the address that a NAT gives: one of two must be without
+            # without STUN nobody knows its public address: one of the two viewers must have no NAT
             self._direct[1:, 1:] = False
 
     def path(self, a: int, b: int) -> str:
-        """Best way between two viewers now."""
+        """Return the best path between two viewers now."""
         if self.isolated and self.is_cut(a, b):
             return ""
         return self.way(a, b) or ("relay" if self.relay(a, b) else "")
 
     def is_cut(self, a: int, b: int) -> bool:
-        """Whether two viewers are in different regions of which one is cut off."""
+        """Return whether two viewers are in different regions of which one is partitioned."""
         here, there = int(self._people.region[a]), int(self._people.region[b])
         return here != there and not self.isolated.isdisjoint((here, there))
 
     def way(self, a: int, b: int) -> str:
-        """Best way between two viewers without a relay."""
+        """Return the best path between two viewers without a relay."""
         people = self._people
         if people.home[a] == people.home[b] and a != b:
             within = int(people.within[a])
-            # a hairpin is a meeting of two equal NATs: it takes kinds that let such a pair connect
+            # a hairpinned connection crosses the same NAT twice: its kind must let such a pair connect
             turned = within == HAIRPIN and self._direct[people.nat[a], people.nat[b]]
             return "host" if within == HOST else "srflx" if turned else ""
         kinds = self._kind[a], self._kind[b]
@@ -57,7 +57,7 @@ class Reach:
         return "host" if kinds == (PUBLIC, PUBLIC) else "srflx"
 
     def relay(self, a: int, b: int) -> bool:
-        """Whether a relay is there for a pair that has no other way: a property of the pair."""
+        """Return whether a relay is available to a pair without another path, which is fixed for each pair."""
         share = self._relay.availability
         if share == 0 or (not self._relay.over_tcp and BLOCKED in (self._kind[a], self._kind[b])):
             return False
@@ -65,7 +65,7 @@ class Reach:
 
 
 def _kinds(people: Population) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
-    """NAT of each viewer as seen from outside, through both layers."""
+    """Return the kind of NAT of each viewer as seen from outside, through both layers."""
     kinds = people.nat.copy()
     for v in np.flatnonzero(people.carrier != NOWHERE):
         kinds[v] = twice_translated(int(people.nat[v]), int(people.carrier_nat[people.carrier[v]]))

@@ -1,1 +1,1 @@
-"""The compiled data plane: kernel state, event loop, transfers, players and connections of all viewers."""
+"""Compiled kernel of the simulation: kernel state, event loop, transfers, players and connections of all viewers."""

@@ -1,30 +1,30 @@
-"""Who serves an HTTP request, and when its first byte comes: the origin, an edge with a cache, or a second CDN.
+"""HTTP servers (origin, caching edges, second CDN): which one answers a request, and when its first byte arrives.
 
-An edge fetches what it lacks from the origin, as a whole. The origin serves these fills one after another at its rate,
-so that no transfer of their own is needed: when a fill will be complete is known when it begins.
+An edge fetches a missing object from the origin, as a whole. The origin serves these fills one after another at its
+rate, so that the end of a fill is known at its start and no transfer has to be simulated.
 """
 
 import math
 
 from p2psim.compiled import inner, tiny
 from p2psim.policy.state import NOBODY
-from p2psim.simulation.kernel.state import BIN_FILLED, Plane
+from p2psim.simulation.kernel.state import BIN_FILLED, KernelState
 
 __all__ = ["ORIGIN_FREE", "ORIGIN_RATE", "respond"]
 
 NOW, ORIGIN_FREE, ORIGIN_RATE = range(3)
-"""Places in `Plane.clock`."""
+"""Places in `KernelState.clock`."""
 _NEVER = 1e12
 
 
 @inner
-def respond(P: Plane, v: int, row: int, segment: int, now: float) -> float:
-    """Choose what serves a request; gives the seconds to its first byte."""
-    x, s = P.xfer[row], P.s
+def respond(P: KernelState, v: int, row: int, segment: int, now: float) -> float:
+    """Choose the server of a request; return the seconds until its first byte."""
+    x, s = P.transfer[row], P.s
     if s.edges == 0:
         x.via = s.origin
         return s.origin_latency
-    edge = P.site[v].edge
+    edge = P.location[v].edge
     link = P.N.link[s.first_edge + edge]
     if s.overflow > 0.0 and link.load >= s.overflow * link.capacity:
         x.via = s.first_edge + s.edges
@@ -34,31 +34,31 @@ def respond(P: Plane, v: int, row: int, segment: int, now: float) -> float:
 
 
 @inner
-def _until_cached(P: Plane, v: int, edge: int, segment: int, now: float) -> float:
+def _until_cached(P: KernelState, v: int, edge: int, segment: int, now: float) -> float:
     slots = P.L.slot.shape[1]
-    place = (P.seat[v].channel * P.s.levels + P.seat[v].level) * slots + segment % slots
+    place = (P.viewer[v].channel * P.s.levels + P.viewer[v].level) * slots + segment % slots
     held = P.cached[edge, place]
     is_there = held.segment == segment
-    if is_there and (held.ready <= now or P.s.coalesce):
-        held.used = now
-        return max(0.0, held.ready - now)
-    size = P.size[P.seat[v].level]
+    if is_there and (held.ready_at <= now or P.s.coalesce):
+        held.last_used_at = now
+        return max(0.0, held.ready_at - now)
+    size = P.size[P.viewer[v].level]
     ready = _fill(P, size, now)
     if ready >= _NEVER:
         return ready
     if is_there:
-        held.ready = min(held.ready, ready)
+        held.ready_at = min(held.ready_at, ready)
     else:
         _discard(P, edge, place)
         if _make_room(P, edge, size, now):
-            held.segment, held.size, held.ready, held.used = segment, size, ready, now
-            P.room[edge] += size
+            held.segment, held.size, held.ready_at, held.last_used_at = segment, size, ready, now
+            P.cached_bytes[edge] += size
     return ready - now
 
 
 @inner
-def _fill(P: Plane, size: float, now: float) -> float:
-    """Let the origin send an object to an edge; gives the time when it is complete."""
+def _fill(P: KernelState, size: float, now: float) -> float:
+    """Start the fill of an edge by the origin; return the time at which the object is complete."""
     rate = P.clock[ORIGIN_RATE]
     if rate <= 0.0:
         return _NEVER
@@ -70,29 +70,29 @@ def _fill(P: Plane, size: float, now: float) -> float:
 
 
 @inner
-def _make_room(P: Plane, edge: int, size: float, now: float) -> bool:
-    """Drop what was not asked for longest until an object fits; False if it never does."""
+def _make_room(P: KernelState, edge: int, size: float, now: float) -> bool:
+    """Evict the least recently used objects until a new one fits; return False if it never does."""
     if size > P.s.cache:
         return False
-    while P.room[edge] + size > P.s.cache:
+    while P.cached_bytes[edge] + size > P.s.cache:
         oldest = NOBODY
         for place in range(P.cached.shape[1]):
             held = P.cached[edge, place]
             if (
                 held.segment >= 0
-                and held.ready <= now
-                and (oldest == NOBODY or held.used < P.cached[edge, oldest].used)
+                and held.ready_at <= now
+                and (oldest == NOBODY or held.last_used_at < P.cached[edge, oldest].last_used_at)
             ):
                 oldest = place
         if oldest == NOBODY:
-            return False  # all of it is on its way
+            return False  # all objects are still being filled
         _discard(P, edge, oldest)
     return True
 
 
 @tiny
-def _discard(P: Plane, edge: int, place: int) -> None:
+def _discard(P: KernelState, edge: int, place: int) -> None:
     held = P.cached[edge, place]
     if held.segment >= 0:
-        P.room[edge] -= held.size
+        P.cached_bytes[edge] -= held.size
         held.segment = NOBODY

@@ -1,44 +1,45 @@
-"""The data plane's clock: events and ends of flows in order of time, then the queue passes they cause."""
+"""Main loop of the kernel: events and ends of flows in order of time, then the queue passes that they cause."""
 
 import math
 
 from p2psim.compiled import entry, inner, tiny
 from p2psim.network.max_min_sharing import next_finish
-from p2psim.network.max_min_sharing import settle as share
+from p2psim.network.max_min_sharing import settle as settle_rates
 from p2psim.player.hls_js import reload_delay
 from p2psim.policy.state import ABSENT, NOBODY, P2P
 from p2psim.policy.state.neighbours import set_announced
 from p2psim.policy.state.storage import reclaim
-from p2psim.simulation.kernel.announcements import hear, meet, stop_watching
-from p2psim.simulation.kernel.connections import forget_fetched, lose_consent, part
+from p2psim.simulation.kernel.announcements import receive_announcement
+from p2psim.simulation.kernel.connections import close_connection, close_connections, forget_fetched, open_connection
+from p2psim.simulation.kernel.departures import stop_watching
 from p2psim.simulation.kernel.event_queue import (
     ANNOUNCED,
-    BEGIN,
-    CHECK,
+    BUFFER_EMPTY,
     CONNECT,
     CONSENT,
-    DRY,
+    FIRST_BYTE,
     PLAYER,
     PREFETCH,
+    PROGRESS_CHECK,
     RELOAD,
     SECOND,
     URGENT,
     WAKE,
-    is_crowded,
-    kind_of,
+    event_kind,
+    is_nearly_full,
     next_event,
     pop,
     push,
 )
-from p2psim.simulation.kernel.player import check, dry, take_seat
-from p2psim.simulation.kernel.scheduling import meet_border, plan_prefetch, prefetch, run_passes
+from p2psim.simulation.kernel.player import check, handle_empty_buffer, start_player
+from p2psim.simulation.kernel.scheduling import check_border, plan_prefetch, prefetch, run_passes
 from p2psim.simulation.kernel.state import (
     AWAY,
     GONE,
-    N_DIRTY,
     N_HANDLED,
+    N_PASSES_DUE,
     N_SWITCHED,
-    Plane,
+    KernelState,
 )
 from p2psim.simulation.kernel.timeline import tick
 from p2psim.simulation.kernel.transfers import (
@@ -46,45 +47,45 @@ from p2psim.simulation.kernel.transfers import (
     FLOWING,
     FREE,
     begin,
-    carried,
+    end_transfer,
     finish,
-    give_up,
-    mark,
+    received_bytes,
+    schedule_pass,
 )
 from p2psim.simulation.kernel.transfers import (
     STALLED as TIMED_OUT,
 )
 
 __all__ = [
-    "CALL",
     "DONE",
-    "FULL",
+    "LEVELS_CHANGED",
+    "NO_ROOM",
     "advance",
     "close_run",
     "start_clock",
 ]
 
-DONE, FULL, CALL = 0, 1, 2
+DONE, NO_ROOM, LEVELS_CHANGED = 0, 1, 2
 _MOMENT = 1e-9
 
 
 @entry
-def advance(P: Plane, until: float) -> int:
-    """Run until just before `until`.
+def advance(P: KernelState, until: float) -> int:
+    """Run until just before `until`; return DONE, NO_ROOM or LEVELS_CHANGED.
 
-    FULL if logs or calendar have to be emptied or enlarged first; CALL if viewers have changed to another quality, of
-    which the control plane has to tell the tracker.
+    NO_ROOM: logs have to be emptied or the event queue enlarged first. LEVELS_CHANGED: viewers have changed to another
+    quality, whose swarm the control plane has to join at the tracker.
     """
     while True:
         if P.counts[N_SWITCHED] > 0:
-            return CALL
-        share(P.N, P.clock[0])
+            return LEVELS_CHANGED
+        settle_rates(P.N, P.clock[0])
         at = min(next_event(P), next_finish(P.N))
-        passes_due = P.counts[N_DIRTY] > 0 and at > P.clock[0]
+        passes_due = P.counts[N_PASSES_DUE] > 0 and at > P.clock[0]
         if at >= until and not passes_due:
             break
-        if is_crowded(P):
-            return FULL
+        if is_nearly_full(P):
+            return NO_ROOM
         if passes_due:
             run_passes(P, P.clock[0])
             continue
@@ -99,50 +100,50 @@ def advance(P: Plane, until: float) -> int:
 
 
 @tiny
-def _finish(P: Plane, row: int, now: float) -> None:
-    other = P.xfer[row].other
+def _finish(P: KernelState, row: int, now: float) -> None:
+    other = P.transfer[row].other
     if not finish(P, row, now):
-        part(P, P.N.flow[row].owner, other, now)
+        close_connection(P, P.N.flow[row].owner, other, now)
 
 
 @tiny
-def _handle(P: Plane) -> None:
-    event = P.today[0]
-    now, kind, v = event.at, kind_of(event.order), event.viewer
+def _handle(P: KernelState) -> None:
+    event = P.event_heap[0]
+    now, kind, v = event.at, event_kind(event.order), event.viewer
     a, b = event.a, event.b
     pop(P)
     if kind == SECOND:
         tick(P, now)
         return
     if kind == CONNECT:
-        meet(P, v, a, b, now)
+        open_connection(P, v, a, b, now)
         return
     if kind == CONSENT:
-        lose_consent(P, v, now)
+        close_connections(P, v, now)
         return
     if kind == ANNOUNCED:
-        if P.seat[v].state < GONE:
-            hear(P, v, a, b, now)
+        if P.viewer[v].state < GONE:
+            receive_announcement(P, v, a, b, now)
         return
-    if P.seat[v].state >= GONE:
+    if P.viewer[v].state >= GONE:
         return
-    if kind == BEGIN:
-        if P.xfer[a].serial == b and P.xfer[a].state == ASKED:
+    if kind == FIRST_BYTE:
+        if P.transfer[a].serial == b and P.transfer[a].state == ASKED:
             begin(P, v, a, now)
-    elif kind == CHECK:
-        if P.xfer[a].serial == b and P.xfer[a].state != FREE:
+    elif kind == PROGRESS_CHECK:
+        if P.transfer[a].serial == b and P.transfer[a].state != FREE:
             _check_progress(P, v, a, b, now)
     elif kind == PLAYER:
         check(P, v, now)
-    elif kind == DRY:
-        dry(P, v, now)
+    elif kind == BUFFER_EMPTY:
+        handle_empty_buffer(P, v, now)
         check(P, v, now)
     elif kind == URGENT:
-        meet_border(P, v, now)
+        check_border(P, v, now)
     elif kind == WAKE:
-        mark(P, v)
-    elif a != P.seat[v].visit:
-        return  # of a channel that the viewer has left
+        schedule_pass(P, v)
+    elif a != P.viewer[v].channel_epoch:
+        return  # the event belongs to a channel that the viewer has left
     elif kind == PREFETCH:
         prefetch(P, v, now)
     elif kind == RELOAD:
@@ -150,43 +151,43 @@ def _handle(P: Plane) -> None:
 
 
 @tiny
-def _check_progress(P: Plane, v: int, row: int, serial: int, now: float) -> None:
-    """Time out a transfer that has brought nothing for too long: no byte over HTTP, no whole message from a peer."""
-    x = P.xfer[row]
+def _check_progress(P: KernelState, v: int, row: int, serial: int, now: float) -> None:
+    """Time out a transfer without progress: no byte over HTTP, no whole message from a peer."""
+    x = P.transfer[row]
     limit, last = P.o.p2p_timeout, math.nan
     if x.source == P2P:
         last = _last_message(P, row, now)
     else:
-        limit, got = P.o.http_timeout, carried(P, row, now)
-        if got >= x.checked + 0.5:
+        limit, got = P.o.http_timeout, received_bytes(P, row, now)
+        if got >= x.checked_bytes + 0.5:
             last = now if P.N.flow[row].rate > 0.0 else P.N.flow[row].since
-        x.checked = got
+        x.checked_bytes = got
     if last + limit > now + _MOMENT:
-        push(P, last + limit, CHECK, v, row, serial)
+        push(P, last + limit, PROGRESS_CHECK, v, row, serial)
         return
     other = x.other
-    if give_up(P, v, row, TIMED_OUT, now):
-        part(P, v, other, now)
+    if end_transfer(P, v, row, TIMED_OUT, now):
+        close_connection(P, v, other, now)
 
 
 @inner
-def _last_message(P: Plane, row: int, now: float) -> float:
-    """When the last message of a transfer came, be it the answer's head; NaN if none has since the last check."""
-    x = P.xfer[row]
+def _last_message(P: KernelState, row: int, now: float) -> float:
+    """Return the time of the last message, the response header included; NaN: none since the last check."""
+    x = P.transfer[row]
     if x.state != FLOWING:
         return math.nan
-    got = carried(P, row, now)
+    got = received_bytes(P, row, now)
     whole = math.floor((got + 0.5) / P.s.chunk) * P.s.chunk
-    if whole <= x.checked:
-        return x.first_byte_at if x.checked == 0.0 else math.nan
-    x.checked = whole
+    if whole <= x.checked_bytes:
+        return x.first_byte_at if x.checked_bytes == 0.0 else math.nan
+    x.checked_bytes = whole
     rate = P.N.flow[row].rate * P.s.goodput
     return max(x.first_byte_at, now - (got - whole) / rate) if rate > 0.0 else P.N.flow[row].since
 
 
 @tiny
-def _reload(P: Plane, v: int, now: float) -> None:
-    """A playlist arrives, as it was half a request ago."""
+def _reload(P: KernelState, v: int, now: float) -> None:
+    """Process a playlist, which shows the stream as it was half a request ago."""
     me = P.L.viewer[v]
     asked = now - P.s.origin_latency
     last = len(P.T.end)
@@ -195,46 +196,46 @@ def _reload(P: Plane, v: int, now: float) -> None:
     news = last > me.last
     if news:
         _extend(P, v, last)
-    if P.seat[v].state == AWAY:
-        take_seat(P, v, now)
+    if P.viewer[v].state == AWAY:
+        start_player(P, v, now)
         plan_prefetch(P, v, now)
         check(P, v, now)
     elif news:
         if me.waiting != NOBODY and me.waiting < me.first:
-            me.waiting = NOBODY  # gone from the playlist: hls.js seeks to live, and its loader is aborted
+            me.waiting = NOBODY  # it has left the playlist: hls.js seeks to the live edge and aborts its loader
         check(P, v, now)
-        mark(P, v)
+        schedule_pass(P, v)
     if P.s.live:
         again = asked + reload_delay(P.s.segment, news) + P.s.origin_latency
-        push(P, again, RELOAD, v, P.seat[v].visit, 0)
+        push(P, again, RELOAD, v, P.viewer[v].channel_epoch, 0)
 
 
 @inner
-def _extend(P: Plane, v: int, last: int) -> None:
+def _extend(P: KernelState, v: int, last: int) -> None:
     me = P.L.viewer[v]
     slots = P.L.slot.shape[1]
     first = max(0, last - P.s.window) if P.s.live else 0
     for segment in range(max(me.last, first), last):
         reclaim(P.L, v, segment)
         forget_fetched(P, v, segment % slots)
-        if P.L.slot[v, segment % slots].told != ABSENT:
-            P.L.slot[v, segment % slots].told = ABSENT
+        if P.L.slot[v, segment % slots].announcing != ABSENT:
+            P.L.slot[v, segment % slots].announcing = ABSENT
             set_announced(P.L, v, segment, ABSENT)
     me.first, me.last = first, last
 
 
 @entry
-def start_clock(P: Plane) -> None:
+def start_clock(P: KernelState) -> None:
     """Start the time line."""
     push(P, 0.0, SECOND, 0, 0, 0)
 
 
 @entry
-def close_run(P: Plane, first: int, end: float) -> int:
-    """The run is over: what is under way counts up to here. Gives the viewer to go on with once logs are emptied."""
-    for v in range(first, len(P.seat)):
-        if is_crowded(P):
+def close_run(P: KernelState, first: int, end: float) -> int:
+    """Close the totals of all viewers from `first` on; return the viewer to continue with once the logs are emptied."""
+    for v in range(first, len(P.viewer)):
+        if is_nearly_full(P):
             return v
-        if P.seat[v].state != AWAY and P.seat[v].state < GONE:
+        if P.viewer[v].state != AWAY and P.viewer[v].state < GONE:
             stop_watching(P, v, end)
-    return len(P.seat)
+    return len(P.viewer)

@@ -1,4 +1,4 @@
-"""Everything that the data plane remembers, as arrays allocated once."""
+"""Kernel state: structured arrays that are allocated once, and the settings of a run."""
 
 from typing import Any
 
@@ -11,6 +11,7 @@ from p2psim.policy.state import Commands, Loaders, Options, Timeline
 
 __all__ = [
     "AWAY",
+    "BANDWIDTH_METER",
     "BINS",
     "BIN_FAR",
     "BIN_FILLED",
@@ -23,43 +24,42 @@ __all__ = [
     "BIN_STALLED",
     "BIN_VIEWERS",
     "CACHED",
-    "COMING",
-    "CONNECTION",
+    "CONNECTION_LOG",
     "CRASHED",
     "ENDED",
     "EVENT",
     "FETCH",
     "GONE",
-    "METER",
+    "HEAP_EVENT",
+    "LOCATION",
+    "N_BLOCKS",
+    "N_BLOCKS_HELD",
+    "N_BUCKET",
     "N_CONNECTIONS",
     "N_COUNTS",
-    "N_DAY",
-    "N_DIRTY",
     "N_EVENTS",
-    "N_FREE",
+    "N_FREE_BLOCK",
+    "N_FREE_ROWS",
     "N_HANDLED",
-    "N_HELD",
+    "N_HEAP",
     "N_PASSES",
+    "N_PASSES_DUE",
     "N_PLAYED",
-    "N_ROWS",
     "N_SERIAL",
-    "N_SPARE",
     "N_STATES",
     "N_SWITCHED",
-    "N_TODAY",
     "N_TRANSFERS",
-    "N_USED",
-    "PLAYED",
+    "N_TRANSFER_ROWS",
+    "PLAYED_LOG",
     "PLAYING",
-    "SEAT",
-    "SITE",
     "STALLED",
     "STARTING",
-    "STATE",
-    "TALLY",
+    "STATE_LOG",
     "TRANSFER",
-    "XFER",
-    "Plane",
+    "TRANSFER_LOG",
+    "VIEWER_STATE",
+    "VIEWER_TOTALS",
+    "KernelState",
     "Settings",
 ]
 
@@ -69,28 +69,31 @@ AWAY, STARTING, PLAYING, STALLED, ENDED, GONE, CRASHED = range(7)
 EVENT = np.dtype(
     [
         ("at", "f8"),
-        ("order", "i8"),  # of scheduling; the lowest four bits are the kind
+        ("order", "i8"),  # of scheduling; the lowest four bits are the kind of the event
         ("viewer", "i4"),
-        ("a", "i4"),  # in the first row of a block, which another is: see `p2psim.simulation.kernel.event_queue`
+        (
+            "a",
+            "i4",
+        ),  # in the first row of a block: a link to another block (see `p2psim.simulation.kernel.event_queue`)
         ("b", "i4"),
     ]
 )
-COMING = np.dtype([*EVENT.descr, ("unused", "i4")])
-"""The same in the heap, whose rows are copied all the time: two of them are a cache line."""
+HEAP_EVENT = np.dtype([*EVENT.descr, ("unused", "i4")])
+"""An event in the heap: two rows fill a cache line, because the heap copies rows all the time."""
 
-SEAT = np.dtype(
+VIEWER_STATE = np.dtype(
     [
-        # what events and neighbours look at most, on one cache line
+        # fields that events and neighbours read most, on one cache line
         ("border_at", "f8"),  # when the playhead will be reported at `border`
         ("urgent_at", "f8"),  # when the pass for that is scheduled
-        ("check_at", "f8"),  # when the player is to look at its buffer again
-        ("wake_at", "f8"),  # when the loader is to be looked at again
-        ("passed", "f8"),  # time of the last queue pass
-        ("anchor", "f8"),  # when the playhead was at `position` and began to move
+        ("buffer_check_at", "f8"),  # when the player will check its buffer again
+        ("wake_at", "f8"),  # when the loader asked for a pass, whatever happens
+        ("last_pass_at", "f8"),  # time of the last queue pass
+        ("anchor", "f8"),  # time at which the playhead was at `position` and began to move
         ("position", "f8"),
-        ("busy", "i8"),  # a bit for each place in `Plane.row` in use (rules.MAX_DOWNLOADS)
+        ("busy", "i8"),  # a bit for each place in `KernelState.row` in use (rules.MAX_DOWNLOADS)
         ("state", "i4"),
-        ("dirty", "i4"),  # a queue pass is due
+        ("pass_due", "i4"),  # a queue pass is due
         # the player
         ("buffer_end", "f8"),  # media time up to which the player holds all segments
         ("border", "f8"),  # playhead position at which the next segment enters a window
@@ -100,7 +103,7 @@ SEAT = np.dtype(
         ("origin_index", "i8"),  # segment with which play (re)began
         ("stall_began", "f8"),
         ("stalled", "f8"),
-        # the account
+        # totals
         ("left_at", "f8"),
         ("first_frame", "f8"),
         ("played", "f8"),  # media seconds played up to the anchor
@@ -121,18 +124,18 @@ SEAT = np.dtype(
         ("ticks", "i8"),
         ("stalls", "i8"),
         ("failures", "i8"),
-        ("retry_at", "f8"),  # when the player asks again for a segment that it was refused
+        ("retry_at", "f8"),  # when the player requests a failed segment again
         ("channel", "i4"),
         ("level", "i4"),
-        ("visit", "i4"),  # tells this channel's events from those of channels before
-        ("epoch", "i4"),  # tells this swarm's news from those of swarms before
+        ("channel_epoch", "i4"),  # number of the stay on a channel: events of earlier stays are ignored
+        ("swarm_epoch", "i4"),  # number of the swarm membership: announcements of earlier ones are ignored
         ("role", "i4"),  # index into ROLES
-        ("poisoned", "i4"),  # segments played that were not the origin's
-        ("draining", "i8"),  # a bit for each place whose transfer's late bytes may still come
+        ("poisoned", "i4"),  # segments played that differ from those of the origin
+        ("late_places", "i8"),  # a bit for each place whose cancelled transfer still receives late bytes
     ]
 )
 
-TALLY = np.dtype(
+VIEWER_TOTALS = np.dtype(
     [
         ("bytes_relayed", "f8"),
         ("bytes_far", "f8"),  # from other regions
@@ -142,9 +145,9 @@ TALLY = np.dtype(
         ("zaps", "i4"),
     ]
 )
-"""The part of a viewer's account that is written seldom."""
+"""Totals of a viewer that change seldom."""
 
-SITE = np.dtype(
+LOCATION = np.dtype(
     [
         ("up", "i4"),  # links, -1 for none
         ("down", "i4"),
@@ -156,43 +159,43 @@ SITE = np.dtype(
         ("home", "i4"),
     ]
 )
-"""Where a viewer is in the network."""
+"""Links, edge, region and home of a viewer."""
 
-METER = np.dtype(
+BANDWIDTH_METER = np.dtype(
     [
         ("got", "f8"),  # bytes of transfers that ended
-        ("loading", "f8"),  # seconds in which anything was loading, up to `since`
-        ("since", "f8"),  # when the first of what is loading now was asked for
-        ("got_then", "f8"),  # the same at the last look
-        ("loading_then", "f8"),
+        ("loading", "f8"),  # seconds during which anything was loading, up to `since`
+        ("since", "f8"),  # start of the current period of loading
+        ("last_received", "f8"),  # `got` at the last measurement
+        ("last_loading", "f8"),
     ]
 )
-"""What a viewer's bandwidth is measured by."""
+"""Counters from which the player measures its bandwidth."""
 
-CACHED = np.dtype([("ready", "f8"), ("used", "f8"), ("size", "f8"), ("segment", "i8")])
-"""An object at an edge: complete from `ready` on, asked for at `used` last; segment -1: none."""
+CACHED = np.dtype([("ready_at", "f8"), ("last_used_at", "f8"), ("size", "f8"), ("segment", "i8")])
+"""An object in the cache of an edge, complete at `ready_at`, last requested at `last_used_at`; segment -1: none."""
 
-XFER = np.dtype(
+TRANSFER = np.dtype(
     [
         ("started_at", "f8"),
         ("first_byte_at", "f8"),
-        ("asked", "f8"),  # bytes asked for
-        ("booked", "f8"),  # bytes entered in the time line so far
-        ("checked", "f8"),  # bytes there at the last check for progress
+        ("asked", "f8"),  # bytes requested
+        ("booked_bytes", "f8"),  # bytes counted in the time line so far
+        ("checked_bytes", "f8"),  # bytes received at the last check for progress
         ("segment", "i4"),
-        ("other", "i4"),  # who sends; -1: the origin
+        ("other", "i4"),  # viewer that sends; -1: the origin
         ("first_byte", "i4"),
-        ("serial", "i4"),  # tells this use of the row from earlier ones
-        ("via", "i4"),  # HTTP: link of what serves; P2P: whether through a relay
+        ("serial", "i4"),  # number of the use of the row: events of earlier uses are ignored
+        ("via", "i4"),  # HTTP: link of the server; P2P: 1 through a relay
         ("state", "i2"),  # see `p2psim.simulation.kernel.transfers`
         ("source", "i2"),
     ]
 )
 
 FETCH = np.dtype([("asked_at", "f8"), ("done_at", "f8"), ("p2p", "f4"), ("unused", "f4")])
-"""Of a segment in a slot: first attempt and completion, and bytes of neighbours."""
+"""First attempt, completion and bytes from neighbours of the segment in a slot."""
 
-TRANSFER = np.dtype(
+TRANSFER_LOG = np.dtype(
     [
         ("viewer", "i4"),
         ("segment", "i4"),
@@ -210,7 +213,7 @@ TRANSFER = np.dtype(
         ("unused", "i4"),
     ]
 )
-PLAYED = np.dtype(
+PLAYED_LOG = np.dtype(
     [
         ("viewer", "i4"),
         ("segment", "i4"),
@@ -225,16 +228,16 @@ PLAYED = np.dtype(
         ("poisoned", "i8"),
     ]
 )
-STATE = np.dtype(
+STATE_LOG = np.dtype(
     [("viewer", "i4"), ("state", "i4"), ("at", "f8"), ("position", "f8"), ("buffer", "f8"), ("latency", "f8")]
 )
-CONNECTION = np.dtype([("a", "i4"), ("b", "i4"), ("at", "f8"), ("change", "i4"), ("unused", "i4")])
+CONNECTION_LOG = np.dtype([("a", "i4"), ("b", "i4"), ("at", "f8"), ("change", "i4"), ("unused", "i4")])
 
 N_COUNTS = 17
 (
     N_EVENTS,
     N_SERIAL,
-    N_DIRTY,
+    N_PASSES_DUE,
     N_TRANSFERS,
     N_PLAYED,
     N_STATES,
@@ -242,15 +245,15 @@ N_COUNTS = 17
     N_PASSES,
     N_HANDLED,
     N_SWITCHED,
-    N_TODAY,  # events in the heap
-    N_DAY,  # the first day that is not in the heap
-    N_USED,  # blocks of the calendar that were ever used
-    N_FREE,  # the first of the blocks that are free again, counted from 1
-    N_HELD,  # blocks that hold events
-    N_ROWS,  # rows of transfers that were ever used
-    N_SPARE,  # those of them that are free
+    N_HEAP,  # events in the heap
+    N_BUCKET,  # number of the first bucket whose events are not in the heap
+    N_BLOCKS,  # blocks that were ever used
+    N_FREE_BLOCK,  # first block of the free list, counted from 1
+    N_BLOCKS_HELD,  # blocks that hold events
+    N_TRANSFER_ROWS,  # rows of transfers that were ever used
+    N_FREE_ROWS,  # rows on the stack of free rows
 ) = range(N_COUNTS)
-"""Places in `Plane.counts`."""
+"""Places in `KernelState.counts`."""
 
 BINS = 10
 (
@@ -265,11 +268,11 @@ BINS = 10
     BIN_FILLED,
     BIN_SECOND,
 ) = range(BINS)
-"""Columns of `Plane.bins`."""
+"""Columns of `KernelState.bins`."""
 
 
 class Settings(Bundle):
-    """Numbers of the scenario, canonical units."""
+    """Numbers of a scenario in canonical units (seconds, bytes)."""
 
     live: bool
     segment: float
@@ -279,10 +282,10 @@ class Settings(Bundle):
     origin_rate: float  # of one connection
     fill_rate: float  # of one connection of an edge to the origin
     edges: int
-    first_edge: int  # link of the first edge; the second CDN's comes after the last
+    first_edge: int  # link of the first edge; that of the second CDN follows the last edge's
     edge_latency: float
     miss_latency: float
-    cache: float  # room of an edge, bytes
+    cache: float  # capacity of the cache of an edge, bytes
     coalesce: bool
     overflow: float  # load of an edge from which the second CDN takes over; 0: there is none
     overflow_latency: float
@@ -311,49 +314,49 @@ class Settings(Bundle):
     tick: float
     update: float
     warmup: float
-    rows: int  # transfers a viewer may have at once
-    day: float  # seconds of a day of the calendar
+    rows: int  # places for transfers of a viewer
+    bucket_width: float  # seconds of a bucket of the event queue
     origin: int  # link of the origin
     events: bool  # whether to log every event
     validates: bool  # whether segments of peers are checked
-    shortcuts: bool  # whether passes that cannot do anything are spared; off in tests
-    mutes: bool  # whether a neighbour may have to be left alone until it announces anew
+    shortcuts: bool  # whether passes without effect are skipped; off in tests
+    mutes: bool  # whether a refusal mutes a neighbour until its next announcement
 
 
-class Plane(Bundle):
-    """The data plane."""
+class KernelState(Bundle):
+    """State of the kernel: loaders, network, options, settings, and one array for each kind of record."""
 
     L: Loaders
     N: Network
     o: Options
     T: Timeline
     s: Settings
-    seat: Any  # (viewers,)
-    xfer: Any  # (rows × viewers,): transfers take the rows that were left last, which are in caches still
-    row: NDArray[np.int32]  # (viewers, rows): where a viewer's transfers are
-    spare: NDArray[np.int32]  # stack of the rows that were left
-    from_http: NDArray[np.float32]  # (viewers, slots): bytes that came over HTTP
+    viewer: Any  # (viewers,)
+    transfer: Any  # (rows × viewers,): the row freed last is used first, as it is still in a cache
+    row: NDArray[np.int32]  # (viewers, rows): row of the transfer at each place of a viewer
+    free_rows: NDArray[np.int32]  # stack of free rows
+    http_bytes: NDArray[np.float32]  # (viewers, slots): bytes received over HTTP
     fetch: Any  # (viewers, slots), or (1, 1) where events are not logged
-    calendar: Any  # events of the days to come
-    today: Any  # heap of the events that come first
-    days: NDArray[np.int32]  # first event of each day
-    tally: Any  # (viewers,)
-    site: Any  # (viewers,)
+    event_blocks: Any  # blocks of the events of later buckets
+    event_heap: Any  # heap of the earliest events
+    bucket_tails: NDArray[np.int32]  # row of the last event of each bucket; 0: none
+    viewer_totals: Any  # (viewers,)
+    location: Any  # (viewers,)
     rtt: NDArray[np.float64]  # (regions, regions)
     size: NDArray[np.float64]  # (levels,) bytes of a segment
     bitrate: NDArray[np.float64]  # (levels,)
     cached: Any  # (edges, objects)
-    room: NDArray[np.float64]  # (edges,) bytes cached
-    guess: NDArray[np.float64]  # (viewers or 1, 3): bandwidth averages fast and slow, seconds of loading
-    meter: Any  # (viewers or 1,)
-    switched: NDArray[np.int64]  # viewers who changed level, for the control plane
+    cached_bytes: NDArray[np.float64]  # (edges,) bytes cached
+    bandwidth_estimate: NDArray[np.float64]  # (viewers or 1, 3): bandwidth averages fast and slow, seconds of loading
+    bandwidth_meter: Any  # (viewers or 1,)
+    switched: NDArray[np.int64]  # viewers that changed level, for the control plane
     counts: NDArray[np.int64]
-    clock: NDArray[np.float64]  # now; when the origin has done all fills; its rate
-    dirty: NDArray[np.int64]
+    clock: NDArray[np.float64]  # the time; the end of all fills by the origin; the rate of the origin
+    pass_queue: NDArray[np.int64]
     bins: NDArray[np.float64]  # (seconds, BINS)
     out: Commands
     path: NDArray[np.int64]
-    transfers: Any  # logs, drained by the control plane
-    played: Any
-    states: Any
-    connections: Any
+    transfer_log: Any  # logs, emptied by `p2psim.simulation.run`
+    played_log: Any
+    state_log: Any
+    connection_log: Any

@@ -1,4 +1,4 @@
-"""Transfers of segments: asked for, flowing, ended; each a row of its viewer and a flow of the network."""
+"""Transfers of segments, from the request to the last byte; each is a row of its viewer and a flow of the network."""
 
 import math
 
@@ -9,7 +9,7 @@ from p2psim.policy.state import ABSENT, HTTP, NOBODY, P2P, SPOILED
 from p2psim.policy.state.neighbours import link_to, set_announced
 from p2psim.policy.state.requests import fail, find, succeed
 from p2psim.scenario import roles
-from p2psim.simulation.kernel.event_queue import BEGIN, CHECK, push
+from p2psim.simulation.kernel.event_queue import FIRST_BYTE, PROGRESS_CHECK, push
 from p2psim.simulation.kernel.http_servers import respond
 from p2psim.simulation.kernel.paths import channel_cap, lay_path, round_trip
 from p2psim.simulation.kernel.state import (
@@ -20,67 +20,69 @@ from p2psim.simulation.kernel.state import (
     BIN_RELAYED,
     BIN_SECOND,
     CRASHED,
-    N_DIRTY,
-    N_ROWS,
-    N_SPARE,
+    N_FREE_ROWS,
+    N_PASSES_DUE,
+    N_TRANSFER_ROWS,
     N_TRANSFERS,
-    Plane,
+    KernelState,
 )
 
 __all__ = [
     "ABORTED",
     "ASKED",
     "COMPLETED",
-    "DRAINING",
     "FAILED",
     "FLOWING",
     "FREE",
     "LATE",
     "LIAR",
+    "RECEIVING_LATE",
     "STALLED",
     "WAITING",
-    "ask",
     "begin",
-    "book",
-    "dry_up",
+    "book_bytes",
+    "discard_late_bytes",
+    "end_transfer",
     "finish",
-    "give_up",
-    "mark",
-    "sync",
-    "usable",
+    "schedule_pass",
+    "start_transfer",
+    "update_requests",
+    "usable_bytes",
 ]
 
 COMPLETED, ABORTED, STALLED, FAILED, INVALID, LATE = range(6)
-"""Outcomes; LATE is what came of a transfer after its end."""
+"""Outcomes of transfers; LATE: bytes that arrived after the end of a transfer."""
 
-FREE, ASKED, WAITING, FLOWING, DRAINING = range(5)
-"""States of a row; draining: given up, but its sender has not heard of it, or has passed bytes on already; waiting:
-the answer stands behind such bytes."""
+FREE, ASKED, WAITING, FLOWING, RECEIVING_LATE = range(5)
+"""States of a row. RECEIVING_LATE: cancelled, but its sender does not know yet or has passed on bytes already. WAITING:
+the response is queued behind such bytes."""
 POLLUTER, LIAR, STALLER = (roles.ROLES.index(role) for role in (roles.POLLUTER, roles.LIAR, roles.STALLER))
-"""Numbers of the roles that treat others badly."""
+"""Numbers of the adversarial roles."""
 
 
 @tiny
-def mark(P: Plane, v: int) -> None:
-    """A queue pass of a viewer is due."""
-    if P.seat[v].dirty == 0:
-        P.seat[v].dirty = 1
-        n = P.counts[N_DIRTY]
-        P.dirty[n] = v
-        P.counts[N_DIRTY] = n + 1
+def schedule_pass(P: KernelState, v: int) -> None:
+    """Schedule a queue pass of a viewer, unless one is due already."""
+    if P.viewer[v].pass_due == 0:
+        P.viewer[v].pass_due = 1
+        n = P.counts[N_PASSES_DUE]
+        P.pass_queue[n] = v
+        P.counts[N_PASSES_DUE] = n + 1
 
 
 @inner
-def ask(P: Plane, v: int, segment: int, source: int, other: int, first_byte: float, now: float) -> None:
-    """Send a request, to the origin or to a neighbour."""
+def start_transfer(
+    P: KernelState, v: int, segment: int, source: int, other: int, first_byte: float, now: float
+) -> None:
+    """Request a segment from an HTTP server or from a neighbour."""
     place = _free_place(P, v, now)
-    row = _take_row(P, v, place)
-    if P.s.levels > 1 and P.seat[v].busy == 0:
-        P.meter[v].since = now
-    P.seat[v].busy |= 1 << place
-    x = P.xfer[row]
+    row = _allocate_row(P, v, place)
+    if P.s.levels > 1 and P.viewer[v].busy == 0:
+        P.bandwidth_meter[v].since = now
+    P.viewer[v].busy |= 1 << place
+    x = P.transfer[row]
     x.started_at, x.first_byte_at = now, math.nan
-    x.asked, x.booked, x.checked = P.size[P.seat[v].level] - first_byte, 0.0, 0.0
+    x.asked, x.booked_bytes, x.checked_bytes = P.size[P.viewer[v].level] - first_byte, 0.0, 0.0
     x.segment, x.other, x.first_byte, x.source = segment, other, int(first_byte), source
     x.serial += 1
     x.state = ASKED
@@ -94,67 +96,67 @@ def ask(P: Plane, v: int, segment: int, source: int, other: int, first_byte: flo
         x.via = P.L.link[v, link].relayed if link != NOBODY else 0
         wait = round_trip(P, v, other, x.via == 1) + P.s.request
         limit = P.o.p2p_timeout
-    push(P, now + wait, BEGIN, v, row, x.serial)
-    push(P, now + limit, CHECK, v, row, x.serial)
+    push(P, now + wait, FIRST_BYTE, v, row, x.serial)
+    push(P, now + limit, PROGRESS_CHECK, v, row, x.serial)
 
 
 @inner
-def _free_place(P: Plane, v: int, now: float) -> int:
-    """Find a place for a transfer; where all are taken, one that drains has to make room."""
-    taken, place = P.seat[v].busy | P.seat[v].draining, 0
+def _free_place(P: KernelState, v: int, now: float) -> int:
+    """Return a free place for a transfer; if none is free, discard the late bytes of a cancelled transfer."""
+    taken, place = P.viewer[v].busy | P.viewer[v].late_places, 0
     while taken & 1:
         place, taken = place + 1, taken >> 1
     if place < P.s.rows:
         return place
-    place, draining = 0, P.seat[v].draining
-    while not draining & 1:
-        place, draining = place + 1, draining >> 1
-    dry_up(P, P.row[v, place], now)
+    place, late_places = 0, P.viewer[v].late_places
+    while not late_places & 1:
+        place, late_places = place + 1, late_places >> 1
+    discard_late_bytes(P, P.row[v, place], now)
     return place
 
 
 @tiny
-def _take_row(P: Plane, v: int, place: int) -> int:
-    """Give a viewer's place a row: the one that was left last, if any was."""
-    spare = P.counts[N_SPARE]
-    if spare > 0:
-        P.counts[N_SPARE] = spare - 1
-        row = int(P.spare[spare - 1])
+def _allocate_row(P: KernelState, v: int, place: int) -> int:
+    """Return a row for the place of a viewer: the row freed last, if there is one."""
+    free_rows = P.counts[N_FREE_ROWS]
+    if free_rows > 0:
+        P.counts[N_FREE_ROWS] = free_rows - 1
+        row = int(P.free_rows[free_rows - 1])
     else:
-        row = P.counts[N_ROWS]
-        P.counts[N_ROWS] = row + 1
+        row = P.counts[N_TRANSFER_ROWS]
+        P.counts[N_TRANSFER_ROWS] = row + 1
     P.row[v, place] = row
     P.N.flow[row].owner, P.N.flow[row].rank = v, place
     return row
 
 
 @tiny
-def _leave_row(P: Plane, row: int) -> None:
-    P.xfer[row].state = FREE
-    P.spare[P.counts[N_SPARE]] = row
-    P.counts[N_SPARE] += 1
+def _free_row(P: KernelState, row: int) -> None:
+    P.transfer[row].state = FREE
+    P.free_rows[P.counts[N_FREE_ROWS]] = row
+    P.counts[N_FREE_ROWS] += 1
 
 
 @inner
-def begin(P: Plane, v: int, row: int, now: float) -> None:
-    """The first byte arrives: the flow shares the links from now on."""
-    x = P.xfer[row]
+def begin(P: KernelState, v: int, row: int, now: float) -> None:
+    """Start the flow of a transfer, whose first byte arrives now."""
+    x = P.transfer[row]
     cap = P.s.origin_rate
     if x.source == P2P:
         other = x.other
-        if P.seat[other].state == CRASHED or P.seat[other].role == STALLER:
-            return  # nobody answers; the check for progress will tell
+        if P.viewer[other].state == CRASHED or P.viewer[other].role == STALLER:
+            return  # no answer: the check for progress times it out
         if P.L.slot[other, x.segment % P.L.slot.shape[1]].stored == 0:
             if P.s.mutes:
-                # what a viewer announced is kept once for all neighbours: this refusal tells the others too, up to
-                # its next announcement, where each of them would have been refused for itself
-                P.L.slot[other, x.segment % P.L.slot.shape[1]].told = ABSENT
+                # an announced state is stored once for all neighbours: this refusal corrects it for the others too
+                # until the next announcement, where each real neighbour would get a refusal of its own
+                P.L.slot[other, x.segment % P.L.slot.shape[1]].announcing = ABSENT
                 set_announced(P.L, other, x.segment, ABSENT)
                 for k in range(P.L.viewer[other].degree):
-                    P.seat[P.L.link[other, k].neighbour].border_at = now  # the next news may matter to them
-            give_up(P, v, row, FAILED, now)  # the neighbour has dropped it meanwhile, or never had it
+                    P.viewer[P.L.link[other, k].neighbour].border_at = now  # the next announcement may matter to them
+            end_transfer(P, v, row, FAILED, now)  # the neighbour has evicted it meanwhile, or never had it
             return
-        if _is_draining(P, v, other):
+        if _has_late_bytes_due(P, v, other):
             x.state = WAITING
             return
         cap = channel_cap(P, v, other, x.via == 1)
@@ -165,34 +167,34 @@ def begin(P: Plane, v: int, row: int, now: float) -> None:
 
 
 @inner
-def _is_draining(P: Plane, v: int, other: int) -> bool:
-    """Whether late bytes of a neighbour are still to come: a data channel keeps the order."""
-    place, draining = 0, P.seat[v].draining
-    while draining != 0:
-        if draining & 1 and P.xfer[P.row[v, place]].other == other:
+def _has_late_bytes_due(P: KernelState, v: int, other: int) -> bool:
+    """Return whether late bytes of a neighbour are due, which an ordered data channel delivers first."""
+    place, late_places = 0, P.viewer[v].late_places
+    while late_places != 0:
+        if late_places & 1 and P.transfer[P.row[v, place]].other == other:
             return True
-        place, draining = place + 1, draining >> 1
+        place, late_places = place + 1, late_places >> 1
     return False
 
 
 @inner
-def carried(P: Plane, row: int, now: float) -> float:
-    """Media bytes that a transfer has brought so far."""
-    x = P.xfer[row]
+def received_bytes(P: KernelState, row: int, now: float) -> float:
+    """Return the media bytes of a transfer received so far."""
+    x = P.transfer[row]
     if x.state < FLOWING:
         return 0.0
     return min(x.asked, max(0.0, x.asked - left_at(P.N, row, now) * P.s.goodput))
 
 
 @inner
-def book(P: Plane, row: int, total: float, now: float) -> None:
-    """Enter bytes in the time line as of now."""
-    x = P.xfer[row]
-    fresh = total - x.booked
+def book_bytes(P: KernelState, row: int, total: float, now: float) -> None:
+    """Count the bytes received since the last call in the time line."""
+    x = P.transfer[row]
+    fresh = total - x.booked_bytes
     if fresh <= 0.0:
         return
-    x.booked = total
-    second = max(0, math.ceil(now - 1e-9) - 1)  # what has come by now belongs to the second that ends
+    x.booked_bytes = total
+    second = max(0, math.ceil(now - 1e-9) - 1)  # bytes received by now belong to the second that ends
     if x.source == HTTP:
         P.bins[second, BIN_HTTP] += fresh
         P.bins[second, BIN_ORIGIN] += fresh
@@ -202,96 +204,96 @@ def book(P: Plane, row: int, total: float, now: float) -> None:
         P.bins[second, BIN_P2P] += fresh
         if x.via == 1:
             P.bins[second, BIN_RELAYED] += fresh
-        if P.site[x.other].region != P.site[P.N.flow[row].owner].region:
+        if P.location[x.other].region != P.location[P.N.flow[row].owner].region:
             P.bins[second, BIN_FAR] += fresh
 
 
 @inner
-def sync(P: Plane, v: int, now: float) -> None:
-    """Bring the received bytes of a viewer's requests up to date: a decision may resume from them."""
-    place, busy = 0, P.seat[v].busy
+def update_requests(P: KernelState, v: int, now: float) -> None:
+    """Update the received bytes of the requests of a viewer, from which a decision may resume."""
+    place, busy = 0, P.viewer[v].busy
     while busy != 0:
         row = P.row[v, place]
-        if busy & 1 and P.xfer[row].state == FLOWING:
-            i = find(P.L, v, P.xfer[row].segment)
+        if busy & 1 and P.transfer[row].state == FLOWING:
+            i = find(P.L, v, P.transfer[row].segment)
             if i != NOBODY:
-                _receive(P, v, i, row, usable(P, row, now))
+                _receive(P, v, i, row, usable_bytes(P, row, now))
         place, busy = place + 1, busy >> 1
 
 
 @inner
-def usable(P: Plane, row: int, now: float) -> float:
-    """Bytes that can be used: a data channel delivers whole messages, HTTP every byte."""
-    got = math.floor(carried(P, row, now))
-    if P.xfer[row].source == HTTP or got >= P.xfer[row].asked:
+def usable_bytes(P: KernelState, row: int, now: float) -> float:
+    """Return the usable bytes of a transfer: whole messages of a data channel, every byte over HTTP."""
+    got = math.floor(received_bytes(P, row, now))
+    if P.transfer[row].source == HTTP or got >= P.transfer[row].asked:
         return got
     return math.floor(got / P.s.chunk) * P.s.chunk
 
 
 @inner
-def finish(P: Plane, row: int, now: float) -> bool:
-    """The last byte has come; False if the segment is not valid and its sender is to be dropped."""
-    v, x = P.N.flow[row].owner, P.xfer[row]
-    if x.state == DRAINING:
-        _stop_draining(P, row, x.asked, now)
+def finish(P: KernelState, row: int, now: float) -> bool:
+    """Complete a transfer; return False if the segment is invalid and its sender is to be dropped."""
+    v, x = P.N.flow[row].owner, P.transfer[row]
+    if x.state == RECEIVING_LATE:
+        _end_late_transfer(P, row, x.asked, now)
         return True
     i = find(P.L, v, x.segment)
     _receive(P, v, i, row, x.asked)
     if P.s.validates and P.L.request[i, v].spoiled != 0:
-        return _refuse(P, v, i, row, now)
+        return _reject_invalid(P, v, i, row, now)
     _end(P, v, row, x.asked, COMPLETED, now)
     link = succeed(P.L, v, i)
     if link != NOBODY:
         on_p2p_done(P.L, P.o, v, link, x.asked, now - x.started_at)
     if P.s.events:
         P.fetch[v, x.segment % P.fetch.shape[1]].done_at = now
-    seat = P.seat[v]
+    viewer = P.viewer[v]
     wait = x.first_byte_at - x.started_at
     if x.source == HTTP:
-        seat.http_transfers += 1
-        seat.http_wait += wait
-        seat.http_time += now - x.started_at
+        viewer.http_transfers += 1
+        viewer.http_wait += wait
+        viewer.http_time += now - x.started_at
     else:
-        seat.p2p_transfers += 1
-        seat.p2p_wait += wait
-        seat.p2p_time += now - x.started_at
+        viewer.p2p_transfers += 1
+        viewer.p2p_wait += wait
+        viewer.p2p_time += now - x.started_at
     if x.source == HTTP:
         on_http_done(P.L, P.o, v, x.asked, now - x.started_at)
-    mark(P, v)
+    schedule_pass(P, v)
     return True
 
 
 @inner
-def _receive(P: Plane, v: int, i: int, row: int, got: float) -> None:
-    """Bring a request's bytes up to date, and with them whether a polluter sent any."""
-    x = P.xfer[row]
+def _receive(P: KernelState, v: int, i: int, row: int, got: float) -> None:
+    """Update the received bytes of a request, and mark it as spoiled if a polluter sent any of them."""
+    x = P.transfer[row]
     P.L.request[i, v].bytes = x.first_byte + got
     if x.source == P2P and got > 0.0:
         slot = x.segment % P.L.slot.shape[1]
-        if P.seat[x.other].role == POLLUTER or P.L.slot[x.other, slot].stored == SPOILED:
+        if P.viewer[x.other].role == POLLUTER or P.L.slot[x.other, slot].stored == SPOILED:
             P.L.request[i, v].spoiled = 1
 
 
 @inner
-def _refuse(P: Plane, v: int, i: int, row: int, now: float) -> bool:
-    """The segment does not have the hash that the origin signed: it is fetched again, from the first byte on."""
-    x = P.xfer[row]
+def _reject_invalid(P: KernelState, v: int, i: int, row: int, now: float) -> bool:
+    """Discard a segment whose hash is not the one that the origin signed; return whether its sender may stay."""
+    x = P.transfer[row]
     from_peer = x.source == P2P
     _end(P, v, row, x.asked, INVALID, now)
     fail(P.L, v, i, now, False)
     P.L.request[i, v].bytes, P.L.request[i, v].total, P.L.request[i, v].spoiled = 0.0, 0.0, 0
-    mark(P, v)
+    schedule_pass(P, v)
     return not from_peer
 
 
 @inner
-def give_up(P: Plane, v: int, row: int, outcome: int, now: float) -> bool:
-    """End a transfer early. True if its neighbour has now timed out too often and is to be dropped.
+def end_transfer(P: KernelState, v: int, row: int, outcome: int, now: float) -> bool:
+    """End a transfer early; return True if its neighbour has timed out too often and is to be dropped.
 
-    ABORTED is the loader's own decision, which has settled the request already; the others are failures.
+    ABORTED is a decision of the loader, which has settled the request already; other outcomes are failures.
     """
-    x = P.xfer[row]
-    got = usable(P, row, now)
+    x = P.transfer[row]
+    got = usable_bytes(P, row, now)
     i = find(P.L, v, x.segment)
     if i != NOBODY and P.L.request[i, v].source == x.source and outcome != ABORTED:
         _receive(P, v, i, row, got)
@@ -299,69 +301,67 @@ def give_up(P: Plane, v: int, row: int, outcome: int, now: float) -> bool:
     if outcome == ABORTED or i == NOBODY:
         return False
     link = fail(P.L, v, i, now, outcome == STALLED)
-    mark(P, v)
+    schedule_pass(P, v)
     return link != NOBODY and on_p2p_failed(P.L, P.o, v, link, outcome == STALLED)
 
 
 @inner
-def _end(P: Plane, v: int, row: int, got: float, outcome: int, now: float) -> None:
-    """Close the flow, book its bytes and free the row."""
-    x = P.xfer[row]
+def _end(P: KernelState, v: int, row: int, got: float, outcome: int, now: float) -> None:
+    """Close the flow, count its bytes and free the row."""
+    x = P.transfer[row]
     here, rate, was_flowing = 0.0, 0.0, x.state == FLOWING
     if was_flowing:
-        here, rate = carried(P, row, now), P.N.flow[row].rate * P.s.goodput
+        here, rate = received_bytes(P, row, now), P.N.flow[row].rate * P.s.goodput
         stage_close(P.N, row, now)
-    book(P, row, got, now)
+    book_bytes(P, row, got, now)
     slot = x.segment % P.L.slot.shape[1]
     if x.source == HTTP:
-        P.seat[v].bytes_http += got
-        P.from_http[v, slot] += got
+        P.viewer[v].bytes_http += got
+        P.http_bytes[v, slot] += got
     else:
-        _count(P, v, row, got)
+        _count_p2p_bytes(P, v, row, got)
         if P.s.events:
             P.fetch[v, slot].p2p += got
     if P.s.events:
         _log(P, v, row, got, outcome, now)
-    P.seat[v].busy &= ~(1 << P.N.flow[row].rank)
+    P.viewer[v].busy &= ~(1 << P.N.flow[row].rank)
     if P.s.levels > 1:
-        P.meter[v].got += got
-        if P.seat[v].busy == 0:
-            P.meter[v].loading += now - P.meter[v].since
+        P.bandwidth_meter[v].got += got
+        if P.viewer[v].busy == 0:
+            P.bandwidth_meter[v].loading += now - P.bandwidth_meter[v].since
     late = was_flowing and x.source == P2P and outcome in (ABORTED, STALLED)
     if not late or not _drain(P, v, row, got, here, rate, now):
-        _leave_row(P, row)
+        _free_row(P, row)
 
 
 @inner
-def _count(P: Plane, v: int, row: int, got: float) -> None:
-    """Enter bytes of a neighbour into the accounts of both."""
-    x = P.xfer[row]
-    P.seat[v].bytes_p2p += got
-    P.seat[x.other].bytes_up += got
+def _count_p2p_bytes(P: KernelState, v: int, row: int, got: float) -> None:
+    """Add bytes from a neighbour to the totals of both viewers."""
+    x = P.transfer[row]
+    P.viewer[v].bytes_p2p += got
+    P.viewer[x.other].bytes_up += got
     if x.via == 1:
-        P.tally[v].bytes_relayed += got
-    if P.site[x.other].region != P.site[v].region:
-        P.tally[v].bytes_far += got
+        P.viewer_totals[v].bytes_relayed += got
+    if P.location[x.other].region != P.location[v].region:
+        P.viewer_totals[v].bytes_far += got
 
 
 @inner
-def _drain(P: Plane, v: int, row: int, got: float, here: float, rate: float, now: float) -> bool:
-    """Let come what a cancellation is too late for: what is on its way, and the messages that wait to be sent.
+def _drain(P: KernelState, v: int, row: int, got: float, here: float, rate: float, now: float) -> bool:
+    """Keep receiving the bytes that a cancellation is too late for; return False if there are none.
 
-    False if there is nothing.
-
-    `got` bytes have been counted, `here` have come, at `rate`; the cancellation is at the sender when one round trip's
-    worth more has left it.
+    They are those in flight, and the messages queued at the sender. `got` bytes have been counted, `here` have arrived,
+    at `rate`; the cancellation reaches the sender after it has sent for one more round trip.
     """
-    x = P.xfer[row]
+    x = P.transfer[row]
     sent = here + rate * round_trip(P, v, x.other, x.via == 1)
     passed = min(x.asked, (math.floor((sent + P.s.backlog) / P.s.chunk) + 1) * P.s.chunk)
     if passed <= got:
         return False
-    x.asked, x.checked = passed, got
+    x.asked, x.checked_bytes = passed, got
     x.serial += 1
-    x.state = DRAINING
-    P.seat[v].draining |= 1 << P.N.flow[row].rank
+    x.state = RECEIVING_LATE
+    P.viewer[v].late_places |= 1 << P.N.flow[row].rank
     lay_path(P, v, row)
     cap = channel_cap(P, v, x.other, x.via == 1)
     stage_open(P.N, row, P.path, max(0.0, passed - here) / P.s.goodput, cap / P.s.goodput, now)
@@ -369,37 +369,37 @@ def _drain(P: Plane, v: int, row: int, got: float, here: float, rate: float, now
 
 
 @inner
-def dry_up(P: Plane, row: int, now: float) -> None:
-    """Let no more come of what a transfer left behind."""
-    _stop_draining(P, row, usable(P, row, now), now)
+def discard_late_bytes(P: KernelState, row: int, now: float) -> None:
+    """Discard the rest of the late bytes of a transfer."""
+    _end_late_transfer(P, row, usable_bytes(P, row, now), now)
 
 
 @inner
-def _stop_draining(P: Plane, row: int, total: float, now: float) -> None:
-    """Count what came late, and free the row."""
-    v, x = P.N.flow[row].owner, P.xfer[row]
+def _end_late_transfer(P: KernelState, row: int, total: float, now: float) -> None:
+    """Count the late bytes of a transfer, free its row, and start the responses queued behind them."""
+    v, x = P.N.flow[row].owner, P.transfer[row]
     stage_close(P.N, row, now)
-    book(P, row, total, now)
-    late = max(0.0, total - x.checked)
-    _count(P, v, row, late)
+    book_bytes(P, row, total, now)
+    late = max(0.0, total - x.checked_bytes)
+    _count_p2p_bytes(P, v, row, late)
     if P.s.events and late > 0.0:
         _log(P, v, row, late, LATE, now)
-    _leave_row(P, row)
-    P.seat[v].draining &= ~(1 << P.N.flow[row].rank)
-    place, busy, other = 0, P.seat[v].busy, x.other
+    _free_row(P, row)
+    P.viewer[v].late_places &= ~(1 << P.N.flow[row].rank)
+    place, busy, other = 0, P.viewer[v].busy, x.other
     while busy != 0:
         waiting = P.row[v, place]
-        if busy & 1 and P.xfer[waiting].state == WAITING and P.xfer[waiting].other == other:
+        if busy & 1 and P.transfer[waiting].state == WAITING and P.transfer[waiting].other == other:
             begin(P, v, waiting, now)
         place, busy = place + 1, busy >> 1
 
 
 @inner
-def _log(P: Plane, v: int, row: int, got: float, outcome: int, now: float) -> None:
+def _log(P: KernelState, v: int, row: int, got: float, outcome: int, now: float) -> None:
     n = P.counts[N_TRANSFERS]
     P.counts[N_TRANSFERS] = n + 1
-    x, entry = P.xfer[row], P.transfers[n]
+    x, entry = P.transfer[row], P.transfer_log[n]
     entry.viewer, entry.segment, entry.source, entry.other = v, x.segment, x.source, x.other
     entry.started_at, entry.first_byte_at, entry.ended_at = x.started_at, x.first_byte_at, now
     entry.bytes, entry.first_byte, entry.outcome = got, x.first_byte, outcome
-    entry.channel, entry.level, entry.via = P.seat[v].channel, P.seat[v].level, x.via
+    entry.channel, entry.level, entry.via = P.viewer[v].channel, P.viewer[v].level, x.via

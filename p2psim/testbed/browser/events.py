@@ -26,7 +26,7 @@ _MARK: Final = 4
 
 
 class _EventClock:
-    """Clock that shows the time of the event being converted (see `p2psim.testbed.peer.interfaces.Timepiece`)."""
+    """Clock that shows the time of the event being converted (see `p2psim.testbed.peer.interfaces.TimeSource`)."""
 
     def __init__(self) -> None:
         self.at = 0.0

@@ -1,6 +1,6 @@
-"""How a viewer treats its peers: as it should, or not.
+"""Adversarial peer behaviours: polluter, liar, staller.
 
-Hostile viewers watch like all others, by the same loader; what they tell and send their peers is different.
+Adversaries watch with the same loader as all others; they announce and send something different to their peers.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -8,62 +8,62 @@ from typing import Final, Protocol
 
 from p2psim.scenario.roles import FREE_RIDER, HONEST, LIAR, POLLUTER, STALLER
 
-__all__ = ["CONDUCTS", "Conduct", "Honest", "Liar", "Polluter", "Staller"]
+__all__ = ["BEHAVIOURS", "Behaviour", "Honest", "Liar", "Polluter", "Staller"]
 
 
-class Conduct(Protocol):
-    """What a loader asks before it announces or serves anything."""
+class Behaviour(Protocol):
+    """Rule that decides what a loader announces and serves."""
 
     def stored(self, held: Sequence[int], listed: Sequence[int]) -> Sequence[int]:
-        """Ids to announce as stored, of a viewer that holds some of those in its playlist."""
+        """Return the ids to announce as stored by a viewer that stores `held` of the `listed` segments."""
 
     def served(self, data: bytes) -> bytes | None:
-        """Bytes to send in answer to a request for a segment; None: none, and no answer."""
+        """Return the bytes to send in response to a request for a segment; None: no response."""
 
 
 class Honest:
-    """Announces what it holds, and serves it."""
+    """Behaviour that announces the stored segments and serves them."""
 
-    def stored(self, held: Sequence[int], listed: Sequence[int]) -> Sequence[int]:  # noqa: ARG002 - a conduct's form
-        """Give what is held."""
+    def stored(self, held: Sequence[int], listed: Sequence[int]) -> Sequence[int]:  # noqa: ARG002 - the signature of the protocol
+        """Return the stored segments."""
         return held
 
     def served(self, data: bytes) -> bytes | None:
-        """Give it as it is."""
+        """Return the bytes unchanged."""
         return data
 
 
 class Polluter(Honest):
-    """Serves rubbish of the right size."""
+    """Behaviour that serves wrong bytes of the right size."""
 
     def served(self, data: bytes) -> bytes | None:
-        """Turn every bit."""
+        """Return the bytes with every bit inverted."""
         return data.translate(_TURNED)
 
 
 class Liar(Honest):
-    """Announces all there is, and has to answer that it lacks most of it."""
+    """Behaviour that announces every listed segment, and has to refuse most requests."""
 
     def stored(self, held: Sequence[int], listed: Sequence[int]) -> Sequence[int]:
-        """Give everything."""
+        """Return all listed segments."""
         return sorted({*held, *listed})
 
 
 class Staller(Honest):
-    """Announces what it holds, and never answers a request."""
+    """Behaviour that announces the stored segments and never answers a request."""
 
-    def served(self, data: bytes) -> bytes | None:  # noqa: ARG002 - a conduct's form
-        """Give nothing."""
+    def served(self, data: bytes) -> bytes | None:  # noqa: ARG002 - the signature of the protocol
+        """Return None: the request gets no response."""
         return None
 
 
 _TURNED: Final = bytes(byte ^ 0xFF for byte in range(256))
 
-CONDUCTS: Final[Mapping[str, Callable[[], Conduct]]] = {
+BEHAVIOURS: Final[Mapping[str, Callable[[], Behaviour]]] = {
     HONEST: Honest,
     POLLUTER: Polluter,
     LIAR: Liar,
     STALLER: Staller,
     FREE_RIDER: Honest,  # it uploads nothing in the first place
 }
-"""Conducts by the role that a scenario gives a viewer."""
+"""Behaviours by the role that a scenario gives a viewer."""

@@ -1,4 +1,4 @@
-"""Which way a WebRTC connection goes: by the kinds of candidates that ICE chose."""
+"""Path of a WebRTC connection (host, srflx, relay), by the candidates that ICE selected."""
 
 from aiortc import RTCPeerConnection
 
@@ -9,7 +9,7 @@ __all__ = ["joint_path", "path_of"]
 
 
 def path_of(rtc: RTCPeerConnection) -> Path:
-    """Give the way of an open connection, as this end sees it: of its partner it sees the address, of itself not."""
+    """Return the path of an open connection as this end sees it, which knows the address of the other end only."""
     if rtc.sctp is None:
         raise ValueError("a connection without a data channel")
     try:
@@ -21,5 +21,5 @@ def path_of(rtc: RTCPeerConnection) -> Path:
 
 
 def joint_path(one: Path, other: Path) -> Path:
-    """Give the way that both ends together see: it goes through a NAT or relay if one end says so."""
+    """Return the path that both ends see together: through a NAT or relay if one end reports one."""
     return max(one, other, key=PATHS.index)

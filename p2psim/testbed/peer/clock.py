@@ -1,4 +1,4 @@
-"""The run's clock in a process: seconds since a moment that all its processes agree on, and asyncio's callbacks."""
+"""Clock of a run: seconds since a start on which all its processes agree, and callbacks of asyncio."""
 
 import asyncio
 import time
@@ -21,11 +21,11 @@ class RunClock:
         self._loop = asyncio.get_running_loop()
 
     def now(self) -> float:
-        """Seconds from the start of the run; negative before it."""
+        """Return the seconds since the start of the run; negative before it."""
         return time.monotonic() - self._started_at
 
     def milliseconds(self) -> float:
-        """Milliseconds from the start of the run."""
+        """Return the milliseconds since the start of the run."""
         return self.now() * 1e3
 
     def call_soon(self, callback: Callable[..., None], *args: object) -> None:

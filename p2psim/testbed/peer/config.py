@@ -1,4 +1,4 @@
-"""What a viewer of a real run is told: what it is and does, and what is around it."""
+"""Configuration of the viewers of a real run: the plan of each, and the environment that they share."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -12,11 +12,11 @@ from p2psim.scenario.roles import HONEST
 from p2psim.testbed.peer.clock import RunClock
 from p2psim.testbed.recording.event_log import EventLog as Journal
 
-__all__ = ["Surroundings", "ViewerPlan"]
+__all__ = ["RunEnvironment", "ViewerPlan"]
 
 
 class ViewerPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a viewer is and does, as drawn from the scenario; times of the run, rates in bytes/s (None: unlimited)."""
+    """Properties and actions of a viewer, drawn from its scenario; times of the run, rates in bytes/s or None."""
 
     index: int
     name: str
@@ -29,30 +29,30 @@ class ViewerPlan(msgspec.Struct, frozen=True, kw_only=True):
     uploads: bool
     channel: str = "main"
     zaps: list[tuple[float, str]] = []
-    """Seconds of the run, and the channel that the viewer turns to then."""
+    """Times of zaps, seconds of the run, and the channels that follow."""
     role: str = HONEST
     uplink_changes: list[tuple[float, float]] = []
-    """Seconds of the run, and the share of the uplink that is left from then on."""
+    """Times of changes of the uplink, seconds of the run, and the share of its rate from then on."""
     nat: str = "public"
     is_paced: bool = True
-    """Whether the process itself holds back to the rates, because the network does not."""
+    """True: the process itself limits the rates, because the network does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What the viewers of a process share."""
+class RunEnvironment:
+    """Environment that the viewers of a process share."""
 
     scenario: Scenario
     seed: int
     master: str
     """Address of the first channel's master playlist."""
     trackers: tuple[str, ...]
-    """Viewers announce themselves to all of them."""
+    """Addresses of the trackers; viewers announce themselves to all of them."""
     clock: RunClock
     journal: Journal
     gate: asyncio.Semaphore
     """Bounds how many connections are answered at once."""
     ice: str = ""
     """Address of the list of STUN and TURN servers; none without it."""
-    graves: list[aiohttp.ClientSession] = field(default_factory=list)
+    abandoned_sessions: list[aiohttp.ClientSession] = field(default_factory=list)
     """Sessions of vanished viewers, whose sockets to the tracker stay open and silent."""

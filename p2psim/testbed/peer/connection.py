@@ -1,4 +1,4 @@
-"""One WebRTC connection between two viewers, with one data channel, as aiortc makes it.
+"""WebRTC connection between two viewers with one data channel, by aiortc.
 
 Segment data leave at the pace of the viewer's uplink and arrive at that of its downlink. A connection counts the
 segment bytes that it sent and received, to the last one: closed in good order, both ends agree.
@@ -29,7 +29,7 @@ from p2psim.testbed.peer.shaping import Downlink, Uplink
 from p2psim.trace.schema import Path
 from p2psim.wire import RemoteProtocolError, is_command
 
-__all__ = ["LOW_WATER", "Connection", "ConnectionOwner", "Links", "confine"]
+__all__ = ["LOW_WATER", "AccessLinks", "Connection", "ConnectionOwner", "confine"]
 
 LOW_WATER: Final = 65_536
 """Bytes waiting to be sent up to which a connection takes one more message, as simple-peer has it; so there are up to
@@ -52,37 +52,37 @@ def confine(address: str = "127.0.0.1") -> None:
 
 
 @dataclass(slots=True)
-class Links:
+class AccessLinks:
     """The access link of a viewer, shared by all its connections."""
 
     uplink: Uplink
     downlink: Downlink
     sent: int = 0
-    """Segment bytes that left."""
+    """Segment bytes sent."""
     servers: list[RTCIceServer] = field(default_factory=list)
     """STUN and TURN servers."""
 
 
 class ConnectionOwner(Protocol):
-    """Who is told what becomes of a connection."""
+    """Owner of a connection, notified of its events."""
 
     def connection_opened(self, connection: "Connection") -> None:
-        """The data channel is open."""
+        """Handle the opening of the data channel."""
 
     def connection_received(self, connection: "Connection", message: bytes) -> None:
-        """A message came; after `Connection.close` as well, as long as it was on its way."""
+        """Handle a message; after `Connection.close` too, if it was in flight."""
 
     def connection_drained(self, connection: "Connection") -> None:
-        """The connection takes more segment data."""
+        """Handle that the connection accepts more segment data."""
 
     def connection_ended(self, connection: "Connection") -> None:
-        """The connection is over, by whoever's doing; called once."""
+        """Handle the end of the connection, on either side's initiative; called once."""
 
 
 class Connection:
-    """A connection to `peer` (not known to an offer until it is answered); offered by us or by them."""
+    """Connection to `peer` (unknown until our offer is answered), offered by either side."""
 
-    def __init__(self, owner: ConnectionOwner, clock: Clock, links: Links, peer: str = "") -> None:
+    def __init__(self, owner: ConnectionOwner, clock: Clock, links: AccessLinks, peer: str = "") -> None:
         self.peer = peer
         self.is_ours = not peer
         self.initiated_at = clock.now()
@@ -90,7 +90,7 @@ class Connection:
         self.opened_at = float("nan")
         self.closed_at = float("nan")
         self.path: Path | None = None
-        """By which way it goes, once it is open."""
+        """Candidate path of the connection, once it is open."""
         self.sent = 0
         self.received = 0
         self.state: State = "new"
@@ -100,7 +100,7 @@ class Connection:
         self._queue: deque[bytes] = deque()
         self._is_sending = False
         self._is_full = False
-        """Whether the owner waits for room."""
+        """True while the owner waits for room to send."""
         self._over = asyncio.Event()
         self._ending: asyncio.Task[None] | None = None
         self._rtc.on("connectionstatechange", self._state_changed)
@@ -108,20 +108,20 @@ class Connection:
     # -- making it ----------------------------------------------------------------------------------------------
 
     async def offer(self, label: str) -> str:
-        """Make an offer; gives its description."""
+        """Make an offer; return its session description."""
         self._adopt(self._rtc.createDataChannel(label))
         prefer_direct(self._rtc)
         await self._rtc.setLocalDescription(await self._rtc.createOffer())
         return str(self._rtc.localDescription.sdp)
 
     async def accept(self, peer: str, answer: str) -> None:
-        """Take the answer to our offer."""
+        """Apply the answer to our offer."""
         self.peer = peer
         self.answered_at = self._clock.now()
         await self._take("answer", answer)
 
     async def answer(self, offer: str) -> str:
-        """Answer an offer; gives our description."""
+        """Answer an offer; return our session description."""
         self._rtc.on("datachannel", self._adopt)
         await self._take("offer", offer)
         prefer_direct(self._rtc)
@@ -130,7 +130,7 @@ class Connection:
         return str(self._rtc.localDescription.sdp)
 
     async def _take(self, kind: Literal["offer", "answer"], description: str) -> None:
-        """Take the other side's description; RemoteProtocolError if it makes no sense."""
+        """Apply the session description of the other side; raises RemoteProtocolError if it is malformed."""
         try:
             await self._rtc.setRemoteDescription(RTCSessionDescription(sdp=description, type=kind))
         except InvalidStateError:
@@ -164,7 +164,7 @@ class Connection:
     # -- sending ------------------------------------------------------------------------------------------------
 
     def send(self, message: bytes) -> bool:
-        """Send a message, segment data at the uplink's pace; False: wait before sending more segment data."""
+        """Send a message, segment data at the rate of the uplink; return False to pause segment data."""
         if self.state != "open":
             return True
         is_data = not is_command(message)
@@ -179,12 +179,12 @@ class Connection:
 
     @property
     def _waiting(self) -> int:
-        """Bytes of segments that have not left."""
+        """Segment bytes not sent yet."""
         buffered = self._channel.bufferedAmount if self._channel is not None else 0
         return buffered + sum(len(message) for message in self._queue if not is_command(message))
 
     def _pump(self) -> None:
-        """Send what waits, as far as the channel takes it, then the next piece of data by the uplink."""
+        """Send queued messages as far as the channel accepts them, then the next segment data over the uplink."""
         while self._queue and not self._is_sending and self._channel is not None:
             if is_command(self._queue[0]):
                 self._put(self._queue.popleft())
@@ -206,7 +206,7 @@ class Connection:
         self._make_room()
 
     def _make_room(self) -> None:
-        """Say so if there is room again."""
+        """Notify the owner if there is room again."""
         if self._is_full and self.state == "open" and self._waiting <= LOW_WATER:
             self._is_full = False
             self._owner.connection_drained(self)
@@ -238,15 +238,15 @@ class Connection:
     # -- ending -------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Close in good order: what was sent before arrives, on both sides."""
+        """Close cleanly: both sides receive everything sent before."""
         self._end(self._shut())
 
     def vanish(self) -> None:
-        """Be gone without a word."""
+        """End as a crash does, without notifying the peer."""
         self._end(self._die())
 
     async def closed(self) -> None:
-        """Wait for the end, once it was begun."""
+        """Wait until a closing connection has ended."""
         if self._ending is not None:
             await asyncio.wait([self._ending])
 

@@ -1,4 +1,4 @@
-"""All connections of one viewer: offers out, answers in, and one connection per peer in the end.
+"""Connections of a viewer: offers, answers, and a single connection per peer.
 
 When two viewers offer each other a connection at about the same time, both keep the one that the lower id offered.
 """
@@ -11,13 +11,13 @@ from typing import Final, Protocol
 import numpy as np
 from aiortc import InvalidStateError
 
-from p2psim.testbed.peer.connection import Connection, Links
+from p2psim.testbed.peer.connection import AccessLinks, Connection
 from p2psim.testbed.peer.interfaces import Channel, Clock
 from p2psim.trace.schema import ConnectionOutcome
 from p2psim.wire import RemoteProtocolError
 from p2psim.wire.tracker_messages import OFFER_TIMEOUT, Offer, new_offer_id
 
-__all__ = ["CONNECT_TIMEOUT", "ConnectionNotes", "Pool", "PoolOwner"]
+__all__ = ["CONNECT_TIMEOUT", "ConnectionObserver", "ConnectionPool", "ConnectionPoolOwner"]
 
 CONNECT_TIMEOUT: Final = 15.0
 """Seconds from answer to open channel."""
@@ -28,34 +28,34 @@ _GATE_TIMEOUT: Final = 3.0
 _log = logging.getLogger(__name__)
 
 
-class PoolOwner(Protocol):
+class ConnectionPoolOwner(Protocol):
     """The loader that uses the connections (see `p2psim.testbed.peer.loader.Loader`)."""
 
     def channel_opened(self, channel: Channel) -> bool:
-        """A connection to a peer is there."""
+        """Handle an open connection; return False to refuse it."""
 
     def channel_message(self, peer: str, message: bytes) -> None:
-        """A message came."""
+        """Handle a message."""
 
     def channel_drained(self, peer: str) -> None:
-        """More segment data may be sent."""
+        """Handle that more segment data may be sent."""
 
     def channel_closed(self, peer: str) -> None:
-        """The connection is gone."""
+        """Handle the end of a connection."""
 
 
-class ConnectionNotes(Protocol):
-    """Takes notes of connections."""
+class ConnectionObserver(Protocol):
+    """Observer of connections."""
 
     def connection_over(self, connection: Connection, outcome: ConnectionOutcome) -> None:
-        """A connection has ended, or never came to be."""
+        """Record a connection that has ended or failed to open."""
 
     def message_came(self, connection: Connection, message: bytes, is_wanted: bool) -> None:
-        """A message came, for the loader or too late for it."""
+        """Record a message; `is_wanted`: it goes to the loader."""
 
 
-class Pool:
-    """The connections of the viewer `peer_id`, at most `most` of them.
+class ConnectionPool:
+    """Connections of the viewer `peer_id`, at most `most` of them.
 
     `gate` bounds how many connections are answered at once in this process: each costs CPU on both sides.
     """
@@ -64,9 +64,9 @@ class Pool:
         self,
         peer_id: str,
         clock: Clock,
-        links: Links,
-        owner: PoolOwner,
-        notes: ConnectionNotes,
+        links: AccessLinks,
+        owner: ConnectionPoolOwner,
+        notes: ConnectionObserver,
         rng: np.random.Generator,
         gate: asyncio.Semaphore,
         *,
@@ -89,13 +89,13 @@ class Pool:
 
     @property
     def is_full(self) -> bool:
-        """Whether no more connections are wanted."""
+        """True if no more connections are wanted."""
         return len(self._open) + len(self._pending) >= self._most
 
     # -- making connections -------------------------------------------------------------------------------------
 
     async def make_offers(self, count: int) -> list[Offer]:
-        """Prepare connections to whoever answers; those that nobody takes are dropped after OFFER_TIMEOUT."""
+        """Return new offers; those without an answer are dropped after OFFER_TIMEOUT."""
         made: list[Offer] = []
         for _ in range(0 if self.is_full else count):
             connection = Connection(self, self._clock, self._links)
@@ -111,14 +111,14 @@ class Pool:
             self._end(connection)
 
     async def take_offer(self, peer: str, offer: str) -> str | None:
-        """Answer a peer's offer, unless there is a better connection to it; gives our description."""
+        """Answer a peer's offer, unless there is a better connection to it; return our description."""
         if self._closed or peer in self._open or self.is_full or self._prefers_own(peer):
             return None
         connection = Connection(self, self._clock, self._links, peer)
         self._pending[connection] = peer
         await self._gate.acquire()
         self._gated.add(connection)
-        self._clock.call_later(_GATE_TIMEOUT, self._let_next, connection)
+        self._clock.call_later(_GATE_TIMEOUT, self._release_gate, connection)
         self._clock.call_later(CONNECT_TIMEOUT, self._give_up, connection)
         try:
             if connection.state == "new":
@@ -128,19 +128,19 @@ class Pool:
         self._end(connection)
         return None
 
-    def _let_next(self, connection: Connection) -> None:
-        """Let another connection be answered in this process."""
+    def _release_gate(self, connection: Connection) -> None:
+        """Release the gate, so that this process can answer another connection."""
         if connection in self._gated:
             self._gated.discard(connection)
             self._gate.release()
 
     def _prefers_own(self, peer: str) -> bool:
-        """Whether a connection to the peer is being made that is as good as another offer of its."""
+        """Return whether a pending connection to the peer makes another offer of the peer superfluous."""
         mine = [connection for connection, other in self._pending.items() if other == peer]
         return any(not connection.is_ours or self._id < peer for connection in mine)
 
     async def take_answer(self, peer: str, offer_id: str, answer: str) -> None:
-        """Complete one of our offers; unknown ones mean nothing."""
+        """Complete one of our offers with its answer; unknown ones are ignored."""
         connection = self._offers.pop(offer_id, None)
         if connection is None:
             return
@@ -166,7 +166,7 @@ class Pool:
     def connection_opened(self, connection: Connection) -> None:
         """Keep one connection per peer."""
         self._pending.pop(connection, None)
-        self._let_next(connection)
+        self._release_gate(connection)
         peer = connection.peer
         present = self._open.get(peer)
         if self._closed or (present is not None and not self._outranks(connection, present)):
@@ -189,26 +189,26 @@ class Pool:
         return made_together and self._is_senior(late) and not self._is_senior(early)
 
     def _is_senior(self, connection: Connection) -> bool:
-        """Whether the viewer with the lower id offered it: both sides agree on that."""
+        """Return whether the viewer with the lower id made the offer, on which both sides agree."""
         return connection.is_ours == (self._id < connection.peer)
 
     def connection_received(self, connection: Connection, message: bytes) -> None:
-        """Hand a message to the loader, unless it has given the connection up."""
+        """Pass a message to the loader, unless it has closed the connection."""
         is_wanted = self._open.get(connection.peer) is connection and connection.state == "open"
         self._notes.message_came(connection, message, is_wanted)
         if is_wanted:
             self._owner.channel_message(connection.peer, message)
 
     def connection_drained(self, connection: Connection) -> None:
-        """Let the loader send on."""
+        """Notify the loader that it can continue to send."""
         if self._open.get(connection.peer) is connection:
             self._owner.channel_drained(connection.peer)
 
     def connection_ended(self, connection: Connection) -> None:
-        """Write down what the connection was."""
+        """Record the outcome of a connection."""
         self._ending.discard(connection)
         self._pending.pop(connection, None)
-        self._let_next(connection)
+        self._release_gate(connection)
         if self._open.get(connection.peer) is connection:
             del self._open[connection.peer]
             self._owner.channel_closed(connection.peer)
@@ -227,7 +227,7 @@ class Pool:
         connection.close()
 
     async def close(self) -> None:
-        """Close everything in good order."""
+        """Close all connections cleanly."""
         self._closed = True
         everything = self._everything()
         for connection in everything:
@@ -235,7 +235,7 @@ class Pool:
         await asyncio.gather(*(connection.closed() for connection in everything))
 
     async def vanish(self) -> None:
-        """Be gone without a word to anybody."""
+        """End all connections as a crash does, without notifying the peers."""
         self._closed = True
         everything = self._everything()
         for connection in everything:

@@ -40,14 +40,14 @@ class HttpAttempt:
         if error is not None:
             self._fail(error)
             return False
-        _, total = self._loader.agent.progress(self._segment)
+        _, total = self._loader.core.progress(self._segment)
         if status == 200 and total == 0 and length is not None:
             self._loader.set_total(self._segment, length)
-        self._rearm()
+        self._restart_timer()
         return True
 
     def _refusal(self, status: int, length: int | None, content_range: tuple[int, int] | None) -> str | None:
-        received, total = self._loader.agent.progress(self._segment)
+        received, total = self._loader.core.progress(self._segment)
         if not 200 <= status < 300:
             if status in (406, 416):
                 self._loader.clear_bytes(self._segment)
@@ -76,20 +76,20 @@ class HttpAttempt:
     def chunk(self, data: bytes) -> None:
         """Take a piece of the body."""
         if not self._done:
-            self._rearm()
+            self._restart_timer()
             self._loader.take_bytes(self._segment, data, HTTP, "")
 
     def finished(self) -> None:
         """The body has ended."""
         if self._done:
             return
-        received, total = self._loader.agent.progress(self._segment)
+        received, total = self._loader.core.progress(self._segment)
         if total and received != total:
             self._fail("http-bytes-mismatch")
             return
-        self._loader.judge(self._segment, HTTP, self._judged)
+        self._loader.validate(self._segment, HTTP, self._validated)
 
-    def _judged(self, is_valid: bool) -> None:
+    def _validated(self, is_valid: bool) -> None:
         if self._done:
             return
         if is_valid:
@@ -120,6 +120,6 @@ class HttpAttempt:
         self._done = True
         self._timer.cancel()
 
-    def _rearm(self) -> None:
+    def _restart_timer(self) -> None:
         self._timer.cancel()
         self._timer = self._loader.clock.call_later(self._loader.options.http_timeout, self._timed_out)

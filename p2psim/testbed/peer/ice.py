@@ -1,4 +1,4 @@
-"""STUN and TURN servers as viewers learn of them from the tracker, and which of them a viewer can use."""
+"""STUN and TURN servers: the list of the tracker, and the servers that a viewer can use."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ __all__ = ["IceServer", "for_rtc", "ice_servers", "prefer_direct", "usable"]
 _TCP: Final = "transport=tcp"
 _SERVER: Final = re.compile(r"(?:stun|turn):([^:?]+):(\d+)")
 _PATIENCE: Final = 1.5
-"""Seconds until a STUN server that is silent counts as out of reach."""
+"""Seconds after which a STUN server without a response counts as unreachable."""
 
 _RELAY: Final = "relay"
 _RELAY_WAITS: Final = 1.0
@@ -51,7 +51,7 @@ def usable(servers: Sequence[IceServer], *, has_udp: bool) -> list[IceServer]:
 
 
 def prefer_direct(rtc: RTCPeerConnection) -> None:
-    """Let checks over a relay wait until direct ones have had their second try.
+    """Delay connectivity checks over a relay until direct ones have been repeated once.
 
     aioice takes the first pair that works. The first check through a filtering NAT is dropped, so the relay would win
     although there is a direct way; browsers go over to the better pair. To be called before the checks begin.
@@ -74,7 +74,7 @@ def prefer_direct(rtc: RTCPeerConnection) -> None:
 
 
 def for_rtc(servers: Sequence[IceServer]) -> list[RTCIceServer]:
-    """Give them in aiortc's form."""
+    """Return the servers in the form that aiortc takes."""
     return [
         RTCIceServer(urls=server.urls, username=server.username, credential=server.credential) for server in servers
     ]
@@ -98,7 +98,7 @@ class _Listed(msgspec.Struct):
 
 
 def _has_udp(servers: Sequence[IceServer]) -> bool:
-    """Whether one of the servers answers over UDP."""
+    """Return whether one of the servers answers over UDP."""
     urls = [url for server in servers for url in server.urls if _TCP not in url]
     found = [match for match in map(_SERVER.match, urls) if match is not None]
     return any(is_answering(StunServer(address=one[1], port=int(one[2])), _PATIENCE) for one in found[:1])

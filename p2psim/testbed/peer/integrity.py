@@ -1,4 +1,4 @@
-"""A viewer's side of protected streams: judging segments by the origin's signed hashes, and decrypting them to play."""
+"""Protected streams at the viewer: validation of segments by signed hashes, and decryption for playback."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ from p2psim.wire.protection import (
     segment_hash,
 )
 
-__all__ = ["Keys", "Notary"]
+__all__ = ["Keys", "SegmentValidator"]
 
 _RETRY: Final = 1.0
 _log = logging.getLogger(__name__)
@@ -25,8 +25,8 @@ _log = logging.getLogger(__name__)
 Verdict = Callable[[bool], None]
 
 
-class Notary:
-    """Judges segments by the hash manifest of a media playlist, which it fetches when it lacks a hash.
+class SegmentValidator:
+    """Validator of segments by the hash manifest of a media playlist, which it fetches when a hash is missing.
 
     While the manifest cannot be had, verdicts wait (the loader's own time-outs bound for how long); one that is not
     signed with `public_key` vouches for nothing.
@@ -40,8 +40,8 @@ class Notary:
         self._waiting: list[tuple[int, bytes, Verdict]] = []
         self._fetching: asyncio.Task[None] | None = None
 
-    def judge(self, segment: int, data: bytes, verdict: Verdict) -> None:
-        """Call `verdict` with whether the data are the segment's, now or once its hash is known."""
+    def validate(self, segment: int, data: bytes, verdict: Verdict) -> None:
+        """Call `verdict` with whether the data are valid, now or when the hash of the segment is known."""
         expected = self._hashes.expected(self._address(segment))
         if expected is not None:
             verdict(segment_hash(data) == expected)
@@ -50,12 +50,12 @@ class Notary:
         self.refresh()
 
     def refresh(self) -> None:
-        """Fetch the manifest, for what has appeared in the playlist."""
+        """Fetch the manifest again, for new segments of the playlist."""
         if self._fetching is None or self._fetching.done():
             self._fetching = asyncio.get_running_loop().create_task(self._fetch())
 
     async def close(self) -> None:
-        """Stop fetching; what waits gets no verdict."""
+        """Stop fetching; pending validations get no verdict."""
         self._waiting.clear()
         if self._fetching is not None:
             self._fetching.cancel()
@@ -89,7 +89,7 @@ class Keys:
         self._keys: dict[str, bytes] = {}
 
     async def fetch(self, media: MediaPlaylist) -> None:
-        """Fetch the keys of a playlist that are not there yet."""
+        """Fetch the missing keys of a playlist."""
         for url in {segment.key.url for segment in media.segments if segment.key is not None} - self._keys.keys():
             try:
                 async with self._web.get(url) as response:

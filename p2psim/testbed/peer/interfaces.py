@@ -1,4 +1,4 @@
-"""What a real viewer's loader needs of the world: a clock, a fetcher, channels, and somebody who takes notes.
+"""Protocols on which a real viewer's loader depends: clock, fetcher, channels and observer.
 
 The same loader runs on asyncio, aiohttp and aiortc, and in tests on a virtual clock.
 """
@@ -6,61 +6,61 @@ The same loader runs on asyncio, aiohttp and aiortc, and in tests on a virtual c
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Channel", "Clock", "FetchEvents", "Fetcher", "Observer", "Timepiece", "Timer"]
+__all__ = ["Channel", "Clock", "FetchEvents", "Fetcher", "Observer", "TimeSource", "Timer"]
 
 
 class Timer(Protocol):
-    """A callback to come."""
+    """Scheduled callback."""
 
     def cancel(self) -> None:
-        """Let it not come."""
+        """Cancel the callback."""
 
 
-class Timepiece(Protocol):
-    """Time."""
+class TimeSource(Protocol):
+    """Source of the time of a run."""
 
     def now(self) -> float:
-        """Seconds from the start of the run."""
+        """Return the seconds since the start of the run."""
 
 
-class Clock(Timepiece, Protocol):
-    """Time and its callbacks."""
+class Clock(TimeSource, Protocol):
+    """Time source that schedules callbacks."""
 
     def milliseconds(self) -> float:
-        """The same in milliseconds; figures of bandwidth need them to the last bit."""
+        """Return the time in milliseconds, in which bandwidth estimates are computed to the last bit."""
 
     def call_soon(self, callback: Callable[..., None], *args: object) -> None:
-        """Call once the present callback has returned, in order of asking."""
+        """Call after the present callback has returned, in order of scheduling."""
 
     def call_later(self, delay: float, callback: Callable[..., None], *args: object) -> Timer:
         """Call after `delay` seconds."""
 
 
 class FetchEvents(Protocol):
-    """What the fetcher tells of one HTTP request."""
+    """Events of one HTTP request."""
 
     def headers(self, status: int, length: int | None, content_range: tuple[int, int] | None) -> bool:
-        """Status, Content-Length and the first and last byte of Content-Range; False: the body is of no use."""
+        """Take status, Content-Length and the first and last byte of Content-Range; return False to refuse the body."""
 
     def chunk(self, data: bytes) -> None:
-        """A piece of the body."""
+        """Take a piece of the body."""
 
     def finished(self) -> None:
-        """The body is complete, or the connection was closed in good order."""
+        """End the body: it is complete, or the connection was closed cleanly."""
 
     def broken(self, reason: str) -> None:
-        """The request failed."""
+        """End the request, which has failed."""
 
 
 class Fetcher(Protocol):
     """Starts HTTP requests."""
 
     def __call__(self, segment: int, first_byte: int, events: FetchEvents) -> Callable[[], None]:
-        """Fetch a segment from `first_byte` on; gives the function that aborts it (no event comes after)."""
+        """Fetch a segment from `first_byte` on; return the function that aborts it (no event follows)."""
 
 
 class Channel(Protocol):
-    """An open data channel to one peer."""
+    """Open data channel to one peer."""
 
     @property
     def peer(self) -> str:
@@ -74,7 +74,7 @@ class Channel(Protocol):
 
 
 class Observer(Protocol):
-    """Takes notes of what a loader does."""
+    """Observer of the actions of a loader."""
 
     def attempt_started(self, segment: int, source: str, peer: str, first_byte: int) -> None:
         """An attempt to fetch a segment begins."""

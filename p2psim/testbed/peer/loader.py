@@ -16,7 +16,7 @@ from p2psim.testbed.loader_config import LoaderConfig
 from p2psim.testbed.peer.http_transfer import HttpAttempt
 from p2psim.testbed.peer.interfaces import Channel, Clock, Fetcher, Observer, Timer
 from p2psim.testbed.peer.p2p_transfer import Exchange
-from p2psim.testbed.peer.single_loader import Agent, Command
+from p2psim.testbed.peer.single_loader import Command, SingleLoader
 from p2psim.wire import SegmentsAnnouncement
 
 __all__ = ["Loader"]
@@ -28,7 +28,7 @@ Refusal = Callable[[str], None]
 
 
 @dataclass(slots=True)
-class _Wish:
+class _PlayerRequest:
     segment: int
     delivered: Delivery
     refused: Refusal
@@ -58,7 +58,7 @@ class Loader:
         self.options, self.clock, self.observer = options, clock, observer
         self.uploads, self.max_message_size = config.uploads, config.max_message_size
         self.answers_unknown, self.upstream_faults = config.answers_unknown, config.upstream_faults
-        self.agent = Agent(
+        self.core = SingleLoader(
             options,
             random,
             now=clock.now(),
@@ -75,22 +75,22 @@ class Loader:
         self.level_changed_at = float("-inf")
         self._fetcher = fetcher
         self._validators = {P2P: config.validate_p2p, HTTP: config.validate_http}
-        self._conduct = config.conduct
+        self._behaviour = config.behaviour
         self._from_peers: set[int] = set()
         self._partial: dict[int, bytearray] = {}
         self._http: dict[int, HttpAttempt] = {}
         self._exchanges: dict[str, Exchange] = {}
-        self._wish: _Wish | None = None
+        self._request: _PlayerRequest | None = None
         self._pass_due = False
         self._wake_timer: Timer | None = None
         self._closed = False
-        self._heir: Loader | None = None
-        self._outgoing: Loader | None = None
+        self._successor: Loader | None = None
+        self._replaced: Loader | None = None
         self._prefetch_timer: Timer | None = None
         self._page = [] if page is None else page
         self._page.append(self)
         if predecessor is None:
-            self._await_prefetch()
+            self._schedule_prefetch()
         else:
             self.take_over(predecessor)
 
@@ -98,130 +98,130 @@ class Loader:
 
     def playlist(self, segments: Sequence[tuple[int, float, float]]) -> None:
         """Take the playlist as it is now: (id, start, end) on the media time line, in order."""
-        self.agent.playlist(segments)
+        self.core.playlist(segments)
         self.request_pass()
 
     def load(self, segment: int, delivered: Delivery, refused: Refusal) -> None:
         """Ask for a segment: `delivered(data, bytes_per_s)` or `refused(why)` will be called once."""
-        wish = _Wish(segment, delivered, refused)
-        if self.agent.player_requests(segment):
-            self.clock.call_soon(self._deliver_stored, wish)
+        request = _PlayerRequest(segment, delivered, refused)
+        if self.core.player_requests(segment):
+            self.clock.call_soon(self._deliver_stored, request)
             return
-        if self._wish is not None:
-            self._wish.refused("aborted")
-        self._wish = wish
+        if self._request is not None:
+            self._request.refused("aborted")
+        self._request = request
         self.request_pass()
 
     def abort(self, segment: int) -> None:
         """The player gives up waiting for a segment."""
-        if self._wish is not None and self._wish.segment == segment:
-            wish, self._wish = self._wish, None
-            self.agent.player_aborts(segment)
-            wish.refused("aborted")
+        if self._request is not None and self._request.segment == segment:
+            request, self._request = self._request, None
+            self.core.player_aborts(segment)
+            request.refused("aborted")
             self.request_pass()
 
     def playhead(self, position: float, rate: float) -> None:
         """Report the playhead."""
-        if self.agent.playhead_moves(position, rate, self.clock.now()):
+        if self.core.playhead_moves(position, rate, self.clock.now()):
             self.request_pass()
 
-    def _deliver_stored(self, wish: _Wish) -> None:
-        wish.delivered(self.storage[wish.segment], self._figure(self.agent.current_share()))
+    def _deliver_stored(self, request: _PlayerRequest) -> None:
+        request.delivered(self.storage[request.segment], self._bandwidth_figure(self.core.current_share()))
         self.request_pass()
 
-    def _figure(self, share: float) -> float:
+    def _bandwidth_figure(self, share: float) -> float:
         return player_figure(
-            self.agent.all, self.agent.http, share, self.level_bitrate, self.level_changed_at, self.clock.milliseconds()
+            self.core.all, self.core.http, share, self.level_bitrate, self.level_changed_at, self.clock.milliseconds()
         )
 
     # -- decisions ----------------------------------------------------------------------------------------------
 
     def request_pass(self) -> None:
         """Run a queue pass soon; several wishes for one before it comes are one."""
-        if not self._pass_due and not self._closed and self._heir is None:
+        if not self._pass_due and not self._closed and self._successor is None:
             self._pass_due = True
             self.clock.call_soon(self._pass)
 
     def _pass(self) -> None:
         try:
-            if not self._closed and self._heir is None:
-                self._settle()
-                self._carry_out(self.agent.queue_pass(self.clock.now()))
+            if not self._closed and self._successor is None:
+                self._settle_replaced()
+                self._execute(self.core.queue_pass(self.clock.now()))
                 self._set_wake_up()
         finally:
             self._pass_due = False
 
     def _set_wake_up(self) -> None:
         now = self.clock.now()
-        at = self.agent.wakes_at(now)
+        at = self.core.wakes_at(now)
         if at < math.inf and self._wake_timer is None:
             self._wake_timer = self.clock.call_later(at - now, self._wake_up)
 
     def _wake_up(self) -> None:
         self._wake_timer = None
-        self._at_work().request_pass()
+        self._active_loader().request_pass()
 
-    def _await_prefetch(self) -> None:
-        delay = self.agent.prefetch_delay()
+    def _schedule_prefetch(self) -> None:
+        delay = self.core.prefetch_delay()
         if delay < math.inf:
             self._prefetch_timer = self.clock.call_later(delay, self._prefetch)
 
     def _prefetch(self) -> None:
-        at_work = self._at_work()
-        at_work._carry_out(at_work.agent.prefetch_round(self.clock.now()))
-        at_work._await_prefetch()
+        active = self._active_loader()
+        active._execute(active.core.prefetch_round(self.clock.now()))
+        active._schedule_prefetch()
 
-    def _carry_out(self, orders: list[Command]) -> None:
-        for order in orders:
-            match order.kind:
+    def _execute(self, issued: list[Command]) -> None:
+        for command in issued:
+            match command.kind:
                 case commands.START_HTTP:
-                    self._start_http(order.segment, order.first_byte)
+                    self._start_http(command.segment, command.first_byte)
                 case commands.START_P2P:
-                    self._start_p2p(order)
+                    self._start_p2p(command)
                 case commands.ABORT_HTTP:
-                    self._http.pop(order.segment).cancel()
-                    self._aborted(order.segment, HTTP, "")
+                    self._http.pop(command.segment).cancel()
+                    self._aborted(command.segment, HTTP, "")
                 case commands.ABORT_P2P:
-                    self._exchanges[order.neighbour].cancel()
-                    self._aborted(order.segment, P2P, order.neighbour)
+                    self._exchanges[command.neighbour].cancel()
+                    self._aborted(command.segment, P2P, command.neighbour)
                 case commands.DELIVER:
-                    self._deliver(order.segment)
+                    self._deliver(command.segment)
                 case commands.REJECT:
                     self._reject()
                 case commands.STORE:
-                    self._store(order.segment)
+                    self._store(command.segment)
                 case commands.COMPLETE:
-                    self._take_complete(order)
+                    self._take_complete(command)
                 case commands.ANNOUNCE:
                     self.clock.call_soon(self._announce)
 
-    def _take_complete(self, order: Command) -> None:
+    def _take_complete(self, command: Command) -> None:
         """All bytes were there before the attempt began: no verdict can be waited for."""
-        segment, source, peer = order.segment, SOURCES[order.source], order.neighbour
+        segment, source, peer = command.segment, SOURCES[command.source], command.neighbour
         self.observer.attempt_started(segment, source, peer, len(self._partial.get(segment, b"")))
         verdicts: list[bool] = []
-        self.judge(segment, order.source, verdicts.append)
+        self.validate(segment, command.source, verdicts.append)
         if verdicts == [True]:
             self.observer.attempt_ended(segment, source, peer, "loaded")
         else:
             self.clear_bytes(segment)
-            self.agent.failed(segment, self.clock.now())
+            self.core.failed(segment, self.clock.now())
             self.observer.attempt_ended(segment, source, peer, f"{source}-segment-validation-failed")
         self.request_pass()
 
     def _start_http(self, segment: int, first_byte: int) -> None:
         self._forget_unless_resumed(segment, first_byte)
-        self.agent.started(HTTP, self.clock.milliseconds())
+        self.core.started(HTTP, self.clock.milliseconds())
         attempt = HttpAttempt(self, segment, first_byte)
         self._http[segment] = attempt
         self.observer.attempt_started(segment, "http", "", first_byte)
         self.clock.call_soon(attempt.begin, self._fetcher)
 
-    def _start_p2p(self, order: Command) -> None:
-        self._forget_unless_resumed(order.segment, order.first_byte)
-        self.agent.started(P2P, self.clock.milliseconds(), order.neighbour)
-        self.observer.attempt_started(order.segment, "p2p", order.neighbour, order.first_byte)
-        self._exchanges[order.neighbour].request(order.segment, order.first_byte)
+    def _start_p2p(self, command: Command) -> None:
+        self._forget_unless_resumed(command.segment, command.first_byte)
+        self.core.started(P2P, self.clock.milliseconds(), command.neighbour)
+        self.observer.attempt_started(command.segment, "p2p", command.neighbour, command.first_byte)
+        self._exchanges[command.neighbour].request(command.segment, command.first_byte)
 
     def _forget_unless_resumed(self, segment: int, first_byte: int) -> None:
         if first_byte == 0:
@@ -229,18 +229,18 @@ class Loader:
             self._from_peers.discard(segment)
 
     def _aborted(self, segment: int, source: int, peer: str) -> None:
-        self.agent.stopped(source, self.clock.milliseconds(), peer)
+        self.core.stopped(source, self.clock.milliseconds(), peer)
         self.observer.attempt_ended(segment, SOURCES[source], peer, "abort")
 
     def _deliver(self, segment: int) -> None:
-        wish, self._wish = self._wish, None
-        if wish is not None:
-            wish.delivered(bytes(self._partial.get(segment, b"")), self._figure(self.agent.loaded_share))
+        request, self._request = self._request, None
+        if request is not None:
+            request.delivered(bytes(self._partial.get(segment, b"")), self._bandwidth_figure(self.core.loaded_share))
 
     def _reject(self) -> None:
-        wish, self._wish = self._wish, None
-        if wish is not None:
-            wish.refused("failed")
+        request, self._request = self._request, None
+        if request is not None:
+            request.refused("failed")
 
     def _store(self, segment: int) -> None:
         self.storage[segment] = bytes(self._partial.pop(segment, b""))
@@ -248,15 +248,15 @@ class Loader:
         self._forget_evicted()
         for other in self._page:
             if other is not self:
-                other._evict(self.agent)
+                other._evict(self.core)
 
-    def _evict(self, at_work: Agent) -> None:
-        if self.agent.evict(at_work):
+    def _evict(self, active: SingleLoader) -> None:
+        if self.core.evict(active):
             self._forget_evicted()
             self.clock.call_soon(self._announce)
 
     def _forget_evicted(self) -> None:
-        for old in [old for old in self.storage if not self.agent.holds(old)]:
+        for old in [old for old in self.storage if not self.core.holds(old)]:
             del self.storage[old]
 
     # -- changes of quality ---------------------------------------------------------------------------------------
@@ -266,31 +266,31 @@ class Loader:
 
         Its attempts are aborted as part of the next pass; playhead, timers and the first hold of HTTP go on.
         """
-        self._heir, old._heir = None, self
+        self._successor, old._successor = None, self
         self._wake_timer = old._wake_timer
         self.level_bitrate, self.level_changed_at = old.level_bitrate, old.level_changed_at
-        self.agent.continue_after(old.agent)
-        wish, old._wish = old._wish, None
-        if wish is not None:
-            wish.refused("aborted")
-        old._settle()
-        self._outgoing = old
+        self.core.continue_after(old.core)
+        request, old._request = old._request, None
+        if request is not None:
+            request.refused("aborted")
+        old._settle_replaced()
+        self._replaced = old
 
-    def _at_work(self) -> "Loader":
+    def _active_loader(self) -> "Loader":
         """Return the loader that loads now, however many changes of quality ago this one did."""
-        at_work = self
-        while at_work._heir is not None:
-            at_work = at_work._heir
-        return at_work
+        active = self
+        while active._successor is not None:
+            active = active._successor
+        return active
 
-    def _settle(self) -> None:
-        outgoing, self._outgoing = self._outgoing, None
-        if outgoing is not None:
-            outgoing._give_up()
+    def _settle_replaced(self) -> None:
+        replaced, self._replaced = self._replaced, None
+        if replaced is not None:
+            replaced._abort_attempts()
 
-    def _give_up(self) -> None:
-        if self._heir is not None:
-            self._carry_out(self.agent.give_up())
+    def _abort_attempts(self) -> None:
+        if self._successor is not None:
+            self._execute(self.core.abort_and_forget())
             self._partial.clear()
             self._from_peers.clear()
 
@@ -303,27 +303,27 @@ class Loader:
 
     def set_total(self, segment: int, total: int) -> None:
         """The size of a segment has become known."""
-        self.agent.set_total(segment, total)
+        self.core.set_total(segment, total)
 
     def clear_bytes(self, segment: int) -> None:
         """Drop partial bytes that are not to be trusted."""
         self._partial.pop(segment, None)
         self._from_peers.discard(segment)
-        self.agent.clear_bytes(segment)
+        self.core.clear_bytes(segment)
 
     def take_bytes(self, segment: int, data: bytes, source: int, peer: str) -> None:
         """Bytes came for a segment."""
         self._partial.setdefault(segment, bytearray()).extend(data)
         if source == P2P:
             self._from_peers.add(segment)
-        self.agent.received(segment, len(data), source, self.clock.milliseconds(), peer)
+        self.core.received(segment, len(data), source, self.clock.milliseconds(), peer)
         self.observer.bytes_received(segment, SOURCES[source], peer, len(data))
 
-    def note_waste(self, peer: str, count: int) -> None:
+    def count_unusable(self, peer: str, count: int) -> None:
         """Bytes came that belong to no download: late, or never asked for."""
         self.observer.bytes_received(-1, "p2p", peer, count)
 
-    def judge(self, segment: int, source: int, verdict: Callable[[bool], None]) -> None:
+    def validate(self, segment: int, source: int, verdict: Callable[[bool], None]) -> None:
         """Judge a complete segment; one with a peer's bytes in it by the rule for peers, whoever sent the last of them.
 
         Upstream asks the rule of the last source alone, so that a peer can spoil what HTTP completes.
@@ -336,21 +336,21 @@ class Loader:
 
     def served(self, segment: int) -> bytes | None:
         """Bytes to send to a peer that asks for a stored segment; None: it gets no answer."""
-        return self._conduct.served(self.storage[segment])
+        return self._behaviour.served(self.storage[segment])
 
     def succeed(self, segment: int, source: int, peer: str) -> None:
         """A segment is complete."""
         self._http.pop(segment, None)
-        self.agent.stopped(source, self.clock.milliseconds(), peer)
-        self.agent.succeeded(segment)
+        self.core.stopped(source, self.clock.milliseconds(), peer)
+        self.core.succeeded(segment)
         self.observer.attempt_ended(segment, SOURCES[source], peer, "loaded")
         self.request_pass()
 
     def fail_quietly(self, segment: int, source: int, peer: str, *, timed_out: bool = False) -> bool:
         """An attempt failed; True if its peer has timed out too often."""
         self._http.pop(segment, None)
-        self.agent.stopped(source, self.clock.milliseconds(), peer)
-        return self.agent.failed(segment, self.clock.now(), timed_out=timed_out)
+        self.core.stopped(source, self.clock.milliseconds(), peer)
+        return self.core.failed(segment, self.clock.now(), timed_out=timed_out)
 
     def report_failure(self, segment: int, source: int, peer: str, error: str) -> None:
         """Note a failure and decide anew."""
@@ -361,13 +361,13 @@ class Loader:
 
     def channel_opened(self, channel: Channel) -> bool:
         """A channel is open; False (and it is closed) if the peer is connected already or there is no room."""
-        if self._closed or channel.peer in self._exchanges or not self.agent.connect(channel.peer):
+        if self._closed or channel.peer in self._exchanges or not self.core.connect(channel.peer):
             channel.close()
             return False
         exchange = self._exchanges[channel.peer] = Exchange(self, channel)
         if self.uploads:
-            exchange.say(self._announcement(*self.agent.peek_announcement()))
-        surplus = self.agent.surplus_neighbour
+            exchange.send_command(self._announcement(*self.core.peek_announcement()))
+        surplus = self.core.surplus_neighbour
         if surplus is not None:
             self._exchanges[surplus].close()
         return True
@@ -393,7 +393,7 @@ class Loader:
     def peer_gone(self, exchange: Exchange) -> None:
         """An exchange has ended."""
         self._exchanges.pop(exchange.peer, None)
-        self.agent.disconnect(exchange.peer)
+        self.core.disconnect(exchange.peer)
         self.observer.peer_closed(exchange.peer)
 
     @property
@@ -407,12 +407,12 @@ class Loader:
         return list(self._exchanges)
 
     def _announce(self) -> None:
-        message = self._announcement(*self.agent.announcement())
+        message = self._announcement(*self.core.announcement())
         for exchange in list(self._exchanges.values()):
-            exchange.say(message)
+            exchange.send_command(message)
 
     def _announcement(self, stored: list[int], fetching: list[int]) -> SegmentsAnnouncement:
-        return SegmentsAnnouncement(tuple(self._conduct.stored(stored, self.agent.listing)), tuple(fetching))
+        return SegmentsAnnouncement(tuple(self._behaviour.stored(stored, self.core.listing)), tuple(fetching))
 
     def close(self) -> None:
         """Stop everything: attempts are aborted, channels closed."""
@@ -427,8 +427,8 @@ class Loader:
         for timer in (self._prefetch_timer, self._wake_timer):
             if timer is not None:
                 timer.cancel()
-        wish, self._wish = self._wish, None
-        if wish is not None:
-            wish.refused("aborted")
-        self._settle()
-        self._carry_out(self.agent.abort_all())
+        request, self._request = self._request, None
+        if request is not None:
+            request.refused("aborted")
+        self._settle_replaced()
+        self._execute(self.core.abort_all())

@@ -64,7 +64,7 @@ class ExchangeOwner(TransferOwner, Protocol):
     def served(self, segment: int) -> bytes | None:
         """Bytes to send of a stored segment; None: no answer."""
 
-    def note_waste(self, peer: str, count: int) -> None:
+    def count_unusable(self, peer: str, count: int) -> None:
         """Bytes came that belong to no download."""
 
     def peer_gone(self, exchange: "Exchange") -> None:
@@ -97,13 +97,13 @@ class Exchange:
         self._joiner = CommandJoiner()
         self._download: _Download | None = None
         self._upload: _Upload | None = None
-        self._asked = 0
+        self._request_count = 0
         self._serial = 0
         self._closed = False
 
     # -- sending ------------------------------------------------------------------------------------------------
 
-    def say(self, command: Command) -> None:
+    def send_command(self, command: Command) -> None:
         """Send a command."""
         if self._closed:
             return
@@ -116,13 +116,13 @@ class Exchange:
         self._serial = (self._serial + 1) % _REQUEST_IDS
         timer = self._loader.clock.call_later(self._loader.options.p2p_timeout, self._timed_out)
         self._download = _Download(segment, self._serial, timer)
-        self.say(SegmentRequest(segment, self._serial, first_byte))
+        self.send_command(SegmentRequest(segment, self._serial, first_byte))
 
     def cancel(self) -> None:
         """Give the download up, by decision of the loader."""
         download = self._end_download()
         if download is not None:
-            self.say(CancelSegmentRequest(download.segment, download.request))
+            self.send_command(CancelSegmentRequest(download.segment, download.request))
 
     # -- receiving ----------------------------------------------------------------------------------------------
 
@@ -136,14 +136,14 @@ class Exchange:
         try:
             payload = self._joiner.push(message)
             if payload is not None:
-                self._obey(decode(payload, upstream_faults=self._loader.upstream_faults))
+                self._handle_command(decode(payload, upstream_faults=self._loader.upstream_faults))
         except RemoteProtocolError:
             return  # upstream ignores what it cannot read
 
-    def _obey(self, command: Command) -> None:
+    def _handle_command(self, command: Command) -> None:
         match command:
             case SegmentsAnnouncement():
-                self._loader.agent.announced(self.peer, command.stored, command.loading)
+                self._loader.core.announced(self.peer, command.stored, command.loading)
                 self._loader.request_pass()
             case SegmentRequest():
                 self._serve(command)
@@ -164,27 +164,27 @@ class Exchange:
         if (download.segment, download.request) != (command.segment, command.request):
             return
         download.header_seen = True
-        self._rearm(download)
-        received, total = self._loader.agent.progress(download.segment)
+        self._restart_timer(download)
+        received, total = self._loader.core.progress(download.segment)
         if total == 0:
             self._loader.set_total(download.segment, command.size)
         elif total - received != command.size:
             self._loader.clear_bytes(download.segment)
-            self.say(CancelSegmentRequest(download.segment, download.request))
+            self.send_command(CancelSegmentRequest(download.segment, download.request))
             self._violated("peer-response-bytes-length-mismatch")
 
     def _take_bytes(self, data: bytes) -> None:
         download = self._download
         if download is None or not download.header_seen:
-            self._loader.note_waste(self.peer, len(data))
+            self._loader.count_unusable(self.peer, len(data))
             return
-        received, total = self._loader.agent.progress(download.segment)
+        received, total = self._loader.core.progress(download.segment)
         if total and received + len(data) > total:
-            self._loader.note_waste(self.peer, len(data))
+            self._loader.count_unusable(self.peer, len(data))
             self._loader.clear_bytes(download.segment)
             self._violated("peer-response-bytes-length-mismatch")
             return
-        self._rearm(download)
+        self._restart_timer(download)
         self._loader.take_bytes(download.segment, data, P2P, self.peer)
 
     def _complete(self, command: SegmentDataSendingCompleted) -> None:
@@ -195,14 +195,14 @@ class Exchange:
             self._loader.clear_bytes(download.segment)
             self._violated("peer-protocol-violation")
             return
-        received, total = self._loader.agent.progress(download.segment)
+        received, total = self._loader.core.progress(download.segment)
         if received != total:
             self._loader.clear_bytes(download.segment)
             self._violated("peer-response-bytes-length-mismatch")
         else:
-            self._loader.judge(download.segment, P2P, lambda is_valid: self._judged(download, is_valid))
+            self._loader.validate(download.segment, P2P, lambda is_valid: self._validated(download, is_valid))
 
-    def _judged(self, download: _Download, is_valid: bool) -> None:
+    def _validated(self, download: _Download, is_valid: bool) -> None:
         if self._download is not download:
             return  # given up meanwhile
         if is_valid:
@@ -217,37 +217,37 @@ class Exchange:
         if download is None or (download.segment, download.request) != (command.segment, command.request):
             return
         self._fail("peer-segment-absent")
-        self._loader.agent.lacks(self.peer, command.segment)
+        self._loader.core.lacks(self.peer, command.segment)
 
     # -- serving ------------------------------------------------------------------------------------------------
 
     def _serve(self, command: SegmentRequest) -> None:
         self._stop_upload()
-        self._asked += 1
-        if not self._loader.agent.listed(command.segment):
+        self._request_count += 1
+        if not self._loader.core.listed(command.segment):
             if self._loader.answers_unknown:
-                self.say(SegmentAbsent(command.segment, command.request))
+                self.send_command(SegmentAbsent(command.segment, command.request))
             return
         if not self._loader.uploads:
-            self.say(SegmentAbsent(command.segment, command.request))
+            self.send_command(SegmentAbsent(command.segment, command.request))
             return
-        self._loader.clock.call_soon(self._begin_upload, command, self._asked)
+        self._loader.clock.call_soon(self._begin_upload, command, self._request_count)
 
     def _begin_upload(self, command: SegmentRequest, asked: int) -> None:
-        if self._closed or asked != self._asked:
+        if self._closed or asked != self._request_count:
             return
         if command.segment not in self._loader.storage:
-            self.say(SegmentAbsent(command.segment, command.request))
+            self.send_command(SegmentAbsent(command.segment, command.request))
             return
         data = self._loader.served(command.segment)
         if data is None:
             return
         rest = data[command.first_byte :]
         if not rest and self._loader.answers_unknown:
-            self.say(SegmentAbsent(command.segment, command.request))  # later versions refuse an empty answer
+            self.send_command(SegmentAbsent(command.segment, command.request))  # later versions refuse an empty answer
             return
         self._upload = _Upload(command.segment, command.request, rest)
-        self.say(SegmentData(command.segment, command.request, len(rest)))
+        self.send_command(SegmentData(command.segment, command.request, len(rest)))
         self.drained()
 
     def drained(self) -> None:
@@ -269,7 +269,7 @@ class Exchange:
         if self._upload is not upload or self._closed:
             return
         self._upload = None
-        self.say(SegmentDataSendingCompleted(upload.segment, upload.request))
+        self.send_command(SegmentDataSendingCompleted(upload.segment, upload.request))
         self._loader.observer.upload_ended(upload.segment, self.peer, True)
 
     def _stop_upload(self) -> None:
@@ -279,7 +279,7 @@ class Exchange:
 
     # -- ends ---------------------------------------------------------------------------------------------------
 
-    def _rearm(self, download: _Download) -> None:
+    def _restart_timer(self, download: _Download) -> None:
         download.timer.cancel()
         download.timer = self._loader.clock.call_later(self._loader.options.p2p_timeout, self._timed_out)
 
@@ -293,7 +293,7 @@ class Exchange:
         download = self._end_download()
         if download is None:
             return
-        self.say(CancelSegmentRequest(download.segment, download.request))
+        self.send_command(CancelSegmentRequest(download.segment, download.request))
         if self._loader.fail_quietly(download.segment, P2P, self.peer, timed_out=True):
             self.close()
         self._loader.report_failure(download.segment, P2P, self.peer, "bytes-receiving-timeout")

@@ -1,7 +1,7 @@
-"""A player that behaves like hls.js towards its loader.
+"""Player that behaves like hls.js towards its loader.
 
-It asks for segments in order, keeps its buffer filled, plays in real time, stalls and resumes. What it decides is in
-`p2psim.player.hls_js`; it decodes nothing.
+It requests segments in order, keeps its buffer filled, plays in real time, stalls and resumes, by the rules in
+`p2psim.player.hls_js`. It decodes nothing.
 """
 
 from collections import deque
@@ -20,35 +20,35 @@ Item = tuple[int, float, float]
 
 
 class SegmentLoader(Protocol):
-    """What the player needs of its loader (see `p2psim.testbed.peer.loader.Loader`)."""
+    """Loader as the player sees it (see `p2psim.testbed.peer.loader.Loader`)."""
 
     def load(self, segment: int, delivered: Callable[[bytes, float], None], refused: Callable[[str], None]) -> None:
-        """Ask for a segment."""
+        """Request a segment."""
 
     def abort(self, segment: int) -> None:
-        """Give up waiting for it."""
+        """Abort the request for a segment."""
 
     def playhead(self, position: float, rate: float) -> None:
         """Report the playhead."""
 
 
 class PlayerObserver(Protocol):
-    """Takes notes of what a player does."""
+    """Observer of the actions of a player."""
 
     def state_changed(self, state: State, position: float, buffer: float) -> None:
-        """The player begins, plays, stalls or is at the end."""
+        """Record that the player starts, plays, stalls or has ended."""
 
     def segment_asked(self, segment: int) -> None:
-        """The player asks its loader for a segment."""
+        """Record that the player requests a segment."""
 
     def segment_delivered(self, segment: int, data: bytes) -> None:
-        """The player has got it."""
+        """Record that the player has received a segment."""
 
     def segment_due(self, segment: int, at: float) -> None:
-        """The playhead has come to the segment, and it is not there."""
+        """Record that the playhead has reached a segment that is not buffered."""
 
     def segment_played(self, segment: int, at: float) -> None:
-        """Its play began."""
+        """Record that the playback of a segment began."""
 
 
 @dataclass(slots=True)
@@ -58,12 +58,12 @@ class _Buffered:
 
 
 class Player:
-    """Plays one stream.
+    """Player of one stream.
 
     Parameters
     ----------
     latency
-        How far behind the end of a live playlist to start, seconds.
+        Distance of the start from the end of a live playlist, seconds.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Player:
     # -- the playlist -------------------------------------------------------------------------------------------
 
     def playlist(self, items: Sequence[Item], is_ended: bool) -> None:
-        """Take the playlist as it is now: consecutive (id, start, end) on the media time line, id × length = start."""
+        """Update the playlist: consecutive (id, start, end) on the media time line, id × length = start."""
         if not items or self._stopped:
             return
         self._items = {number: (number, float(start), float(end)) for number, start, end in items}
@@ -106,12 +106,12 @@ class Player:
 
     @property
     def start(self) -> tuple[int, float]:
-        """Segment and position to start with, by the playlist as it is now."""
+        """First segment and start position according to the present playlist."""
         place = self._first, self._last, self._length, self._latency, self._is_live
         return rules.start_index(*place), rules.start_position(*place)
 
     def begin(self) -> None:
-        """Ask for the first segment."""
+        """Request the first segment."""
         self._next, self._position = self.start
         self._jump_to = self._position
         self._end = self._position
@@ -121,7 +121,7 @@ class Player:
         self._every("update", self._options.update_interval, self._report)
 
     def _catch_up(self) -> None:
-        """Start anew if the next segment is gone from the playlist."""
+        """Restart if the next segment has left the playlist."""
         wanted = self._next if self._next is not None else self._first
         place = self._first, self._last, self._length, self._latency, self._is_live
         following = rules.next_index(wanted, *place)
@@ -187,7 +187,7 @@ class Player:
 
     @property
     def state(self) -> State:
-        """What it is doing."""
+        """Present state."""
         return self._state
 
     @property
@@ -210,12 +210,12 @@ class Player:
         self._report()
 
     def _arm_dry(self) -> None:
-        delay = rules.dry_at(self._position, self._since, 1.0, self._end) - self._now()
+        delay = rules.buffer_empty_at(self._position, self._since, 1.0, self._end) - self._now()
         self._after("dry", max(0.0, delay), self._run_dry)
 
     def _run_dry(self) -> None:
         self._advance()
-        if not rules.is_dry(self._position, self._end):
+        if not rules.is_buffer_empty(self._position, self._end):
             self._arm_dry()
             return
         at_the_end = self._is_ended and self._next is not None and self._next >= self._last
@@ -228,13 +228,13 @@ class Player:
         self._observer.state_changed(state, self._position, rules.buffer_ahead(self._position, self._end))
 
     def _advance(self) -> None:
-        """Bring the playhead up to now."""
+        """Update the playhead."""
         if self._state == "playing":
             self._mark_played()
             self._position, self._since = self.position, self._now()
 
     def _mark_played(self) -> None:
-        """Note the segments whose play has begun, each at the very time the playhead got there."""
+        """Record the segments whose playback has begun, each at the time the playhead reached it."""
         reached = self.position
         while self._buffered and self._buffered[0].start <= reached + rules.SLACK:
             buffered = self._buffered.popleft()
@@ -265,7 +265,7 @@ class Player:
         self._after(name, period, fire)
 
     def stop(self) -> None:
-        """Stop for good."""
+        """Stop the player for good."""
         self._advance()
         self._stopped = True
         for timer in self._timers.values():

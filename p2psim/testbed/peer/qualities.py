@@ -1,7 +1,7 @@
-"""Several qualities of one stream, one of which is loaded at a time, as p2p-media-loader 2.3 changes between them.
+"""Switching between the qualities of a stream, as in p2p-media-loader 2.3: one quality is loaded at a time.
 
-Each quality is a swarm of its own. After a change the old one is left at once if nothing of it is stored, else after
-`linger` seconds, during which its peers are still served; what is stored of it stays until it is evicted.
+Each quality is a swarm of its own. After a change the old swarm is left at once if none of its segments is stored,
+else after `linger` seconds, during which its peers are still served; stored segments stay until they are evicted.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,10 +16,10 @@ Membership = Callable[[int, Loader, bool], None]
 
 
 class Qualities:
-    """Loads segments of several qualities, each known by its number.
+    """Loaders of several qualities, identified by their numbers.
 
     `make(quality, predecessor)` makes a quality's loader when it is first asked for; `member(quality, loader, is_in)`
-    is told when its swarm is to be joined or has been left.
+    is called when its swarm is to be joined or has been left.
     """
 
     def __init__(self, clock: Clock, make: Maker, member: Membership, linger: float) -> None:
@@ -31,16 +31,16 @@ class Qualities:
 
     @property
     def current(self) -> Loader | None:
-        """The loader of the quality asked for last."""
+        """Loader of the quality requested last, if any."""
         return None if self._quality is None else self._loaders[self._quality]
 
     def playlist(self, quality: int, segments: Sequence[tuple[int, float, float]]) -> None:
-        """Take a quality's playlist as it is now."""
+        """Update the playlist of a quality."""
         if quality in self._loaders:
             self._loaders[quality].playlist(segments)
 
     def load(self, quality: int, segment: int, delivered: Delivery, refused: Refusal) -> None:
-        """Ask for a segment of a quality (see `Loader.load`)."""
+        """Request a segment of a quality (see `Loader.load`)."""
         if quality != self._quality:
             self._change(quality)
         self._loaders[quality].load(segment, delivered, refused)
@@ -74,7 +74,7 @@ class Qualities:
         self._member(quality, self._loaders[quality], False)
 
     def close(self) -> None:
-        """Stop everything."""
+        """Stop all loaders and leave all swarms."""
         for timer in self._leaving.values():
             timer.cancel()
         for loader in self._loaders.values():

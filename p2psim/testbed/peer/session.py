@@ -1,4 +1,4 @@
-"""A viewer's stay on a channel for real: playlists, loader, player, connections and tracker."""
+"""Session of a real viewer on a channel: playlists, loader, player, connections and tracker client."""
 
 import asyncio
 import logging
@@ -14,13 +14,13 @@ from p2psim.policy.interface import options
 from p2psim.rng import kernel_streams
 from p2psim.scenario.presets import MOBILE
 from p2psim.testbed.loader_config import LoaderConfig
-from p2psim.testbed.peer.adversaries import CONDUCTS
-from p2psim.testbed.peer.config import Surroundings, ViewerPlan
-from p2psim.testbed.peer.connection import Links
-from p2psim.testbed.peer.connection_pool import Pool
+from p2psim.testbed.peer.adversaries import BEHAVIOURS
+from p2psim.testbed.peer.config import RunEnvironment, ViewerPlan
+from p2psim.testbed.peer.connection import AccessLinks
+from p2psim.testbed.peer.connection_pool import ConnectionPool
 from p2psim.testbed.peer.fetcher import HttpFetcher
 from p2psim.testbed.peer.ice import ice_servers
-from p2psim.testbed.peer.integrity import Keys, Notary
+from p2psim.testbed.peer.integrity import Keys, SegmentValidator
 from p2psim.testbed.peer.loader import Loader
 from p2psim.testbed.peer.player import Player
 from p2psim.testbed.peer.tracker_client import Member, TrackerClient
@@ -37,7 +37,7 @@ from p2psim.wire import (
 )
 from p2psim.wire.protection import DATA_ID
 
-__all__ = ["Equipment", "Visit"]
+__all__ = ["ChannelSession", "SessionContext"]
 
 _PLAYLIST_RETRY: Final = 1.0
 
@@ -45,47 +45,51 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Equipment:
-    """What a viewer takes along from channel to channel."""
+class SessionContext:
+    """Parts of a viewer that all its sessions share."""
 
     plan: ViewerPlan
-    around: Surroundings
+    environment: RunEnvironment
     peer_id: str
     rng: np.random.Generator
-    links: Links
+    links: AccessLinks
     web: aiohttp.ClientSession
     signals: aiohttp.ClientSession
 
 
-class Visit:
-    """The stay number `number` of a viewer: on the channel of that name, from `begin` on, to `leave` or `vanish`."""
+class ChannelSession:
+    """Session `number` of a viewer on a channel, from `begin` to `leave` or `vanish`."""
 
-    def __init__(self, own: Equipment, channel: str, number: int = 0, before: ViewerNotes | None = None) -> None:
-        self._own, self._plan, self._number = own, own.plan, number
-        self._around, self._clock, self._links = own.around, own.around.clock, own.links
-        self._scenario = own.around.scenario
+    def __init__(
+        self, context: SessionContext, channel: str, number: int = 0, before: ViewerNotes | None = None
+    ) -> None:
+        self._context, self._plan, self._number = context, context.plan, number
+        self._environment, self._clock, self._links = context.environment, context.environment.clock, context.links
+        self._scenario = context.environment.scenario
         self._policy = self._scenario.policy.of_stream("main")
-        self._master = urljoin(own.around.master, f"../{channel}/master.m3u8")
-        self.notes = ViewerNotes(own.around.journal, self._clock, own.plan.name, self._opened, channel, before)
+        self._master = urljoin(context.environment.master, f"../{channel}/master.m3u8")
+        self.notes = ViewerNotes(
+            context.environment.journal, self._clock, context.plan.name, self._opened, channel, before
+        )
         self._segments = SegmentMap()
         self._offset = 0.0
         self._listed: dict[int, MediaSegment] = {}
         self._keys: Keys | None = None
-        self._notary: Notary | None = None
+        self._validator: SegmentValidator | None = None
         self._loader: Loader | None = None
         self._player: Player | None = None
-        self._pool: Pool | None = None
+        self._pool: ConnectionPool | None = None
         self._fetcher: HttpFetcher | None = None
         self._trackers: list[TrackerClient] = []
         self._watching: asyncio.Task[None] | None = None
 
     def begin(self) -> Self:
-        """Turn to the channel."""
+        """Start the session."""
         self._watching = asyncio.get_running_loop().create_task(self._live())
         return self
 
     async def last(self, seconds: float) -> None:
-        """Wait so long; raises what ended the visit before."""
+        """Wait for some seconds; raises the error that ended the session before."""
         if self._watching is None:
             return
         until = self._clock.now() + seconds
@@ -95,19 +99,19 @@ class Visit:
             await self._clock.sleep_until(until)  # a recording played alone needs neither playlists nor a tracker
 
     def cancel(self) -> None:
-        """End what is under way, come what may."""
+        """Cancel the session."""
         if self._watching is not None:
             self._watching.cancel()
 
     def write_sample(self, at: float) -> None:
-        """Write down how the viewer is, if the stream has come."""
+        """Record a sample of the viewer, if the stream has been set up."""
         if self._loader is not None and self._player is not None:
             self.notes.write_sample(at, len(self._loader.peers), self._player.buffer, self._links.sent)
 
     # -- watching -----------------------------------------------------------------------------------------------
 
     async def _live(self) -> None:
-        web = self._own.web
+        web = self._context.web
         master = await self._playlist(web, self._master)
         found = streams_of(master, self._master)[0]
         media = await self._playlist(web, found.url)
@@ -118,7 +122,7 @@ class Visit:
         await self._keys.fetch(media)
         key = master.data(DATA_ID) if isinstance(master, MasterPlaylist) else None
         if key is not None and (self._policy.validateP2PSegment or self._policy.validateHTTPSegment):
-            self._notary = Notary(web, found.url, key, self._address)
+            self._validator = SegmentValidator(web, found.url, key, self._address)
         self._set_up(web, media, (found.quality.bitrate or 0) / 8)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._reload(web, found.url, media))
@@ -129,16 +133,16 @@ class Visit:
         scenario, plan, policy, is_live = self._scenario, self._plan, self._policy, not media.is_ended
         headers = policy.httpRequestSetup
         self._fetcher = HttpFetcher(web, self._address, self._links.downlink, self.notes.late_http, headers)
-        judge = self._notary.judge if self._notary is not None else None
+        validate = self._validator.validate if self._validator is not None else None
         config = LoaderConfig(
             uploads=plan.uploads and not policy.isP2PUploadDisabled,
             max_message_size=policy.webRtcMaxMessageSize,
             neighbours=policy.maxPeers,
             storage=policy.storage_limit(plan.device == MOBILE),
-            validate_p2p=judge if policy.validateP2PSegment else None,
-            validate_http=judge if policy.validateHTTPSegment else None,
-            conduct=CONDUCTS[plan.role](),
-            name=self._own.peer_id,
+            validate_p2p=validate if policy.validateP2PSegment else None,
+            validate_http=validate if policy.validateHTTPSegment else None,
+            behaviour=BEHAVIOURS[plan.role](),
+            name=self._context.peer_id,
             answers_unknown=True,
             upstream_faults=policy.announcementBlocks == "upstream",
         )
@@ -147,7 +151,7 @@ class Visit:
             self._clock,
             self._fetcher,
             self.notes,
-            kernel_streams(self._around.seed, plan.index + 1, self._number, "policy")[plan.index],
+            kernel_streams(self._environment.seed, plan.index + 1, self._number, "policy")[plan.index],
             config,
         )
         self._loader.level_bitrate = bitrate
@@ -161,23 +165,23 @@ class Visit:
         )
         self._take(media)
         segment, _ = self._player.start
-        self._loader.agent.start_at(self._segments_start(segment))
+        self._loader.core.start_at(self._segments_start(segment))
         self._player.begin()
 
     async def _signal(self, found: Stream) -> None:
         if self._loader is None:
             return
-        around, signals, rng = self._around, self._own.signals, self._own.rng
-        if around.ice:
-            self._links.servers = await ice_servers(signals, around.ice)
-        self._pool = Pool(
-            self._own.peer_id,
+        environment, signals, rng = self._environment, self._context.signals, self._context.rng
+        if environment.ice:
+            self._links.servers = await ice_servers(signals, environment.ice)
+        self._pool = ConnectionPool(
+            self._context.peer_id,
             self._clock,
             self._links,
             self._loader,
             self.notes,
             rng,
-            around.gate,
+            environment.gate,
             most=self._policy.maxPeers,
         )
         info_hash = found.info_hash(self._policy.swarmId or manifest_swarm_id(self._master))
@@ -187,7 +191,7 @@ class Visit:
                 Member(
                     url=url,
                     info_hash=info_hash,
-                    peer_id=self._own.peer_id,
+                    peer_id=self._context.peer_id,
                     offers=self._scenario.tracker.offers,
                     one_way_delay=self._scenario.tracker.one_way_delay,
                 ),
@@ -196,7 +200,7 @@ class Visit:
                 self._clock,
                 rng,
             )
-            for url in around.trackers
+            for url in environment.trackers
         ]
         await asyncio.gather(*(tracker.run() for tracker in self._trackers))
 
@@ -226,14 +230,14 @@ class Visit:
             self._take(media)
 
     def _take(self, media: MediaPlaylist) -> None:
-        """Hand a playlist to loader and player; media time is that of the stream, not of this viewer's first look."""
+        """Update loader and player with a playlist; media time counts from the start of the stream."""
         if not len(self._segments) and media.segments and not media.is_ended:
             self._offset = media.segments[0].media_sequence * media.segments[0].duration
         self._segments.update(media)
         items = [(item.number, item.start + self._offset, item.end + self._offset) for item in self._segments]
         self._listed.update((item.number, item.segment) for item in self._segments)
-        if self._notary is not None:
-            self._notary.refresh()
+        if self._validator is not None:
+            self._validator.refresh()
         if self._loader is not None and self._player is not None:
             self._loader.playlist(items)
             self._player.playlist(items, media.is_ended)
@@ -242,7 +246,7 @@ class Visit:
         return self._listed[number].url
 
     def _opened(self, number: int, data: bytes) -> bytes:
-        """Give what the player shows of a segment."""
+        """Return the bytes of a segment as the player shows them, decrypted if need be."""
         segment = self._listed.get(number)
         return data if segment is None or self._keys is None else self._keys.open(segment, data)
 
@@ -253,16 +257,16 @@ class Visit:
     # -- leaving ------------------------------------------------------------------------------------------------
 
     async def leave(self) -> None:
-        """Leave in good order, so that every byte on its way is counted."""
+        """End the session cleanly, so that every byte in flight is counted."""
         await self._stop()
         if self._loader is not None:
             self._loader.close()
-        parts = [part.close() for part in (self._pool, self._fetcher, self._notary) if part is not None]
+        parts = [part.close() for part in (self._pool, self._fetcher, self._validator) if part is not None]
         await asyncio.gather(*parts, *(tracker.leave() for tracker in self._trackers))
         self._conclude()
 
     async def vanish(self) -> None:
-        """Be gone without a word."""
+        """End the session as a crash does: neither tracker nor peers are notified."""
         await self._stop()
         for tracker in self._trackers:
             tracker.fall_silent()

@@ -1,4 +1,4 @@
-"""Access links that a loopback does not have: what a viewer sends and receives is held back to its rates.
+"""Shaping of the access links of viewers on a loopback: their traffic is limited to the rates of the links.
 
 Messages pass whole. An uplink is a line on which the connections that have something to send take turns, a few packets
 each, so that concurrent uploads get equal shares; a message leaves when its last packet has.
@@ -32,12 +32,12 @@ Action = Callable[[], None]
 @dataclass(slots=True)
 class _Message:
     left: float
-    """Bytes that have not gone yet."""
+    """Bytes not sent yet."""
     send: Action
 
 
 class Uplink:
-    """Sends messages at a rate, bytes/s (infinite: at once; zero: they wait for a better one)."""
+    """Uplink with a rate in bytes/s (infinite: messages leave at once; zero: they wait for a higher rate)."""
 
     def __init__(self, clock: Clock, rate: float) -> None:
         self._clock = clock
@@ -71,7 +71,7 @@ class Uplink:
             self._next()
 
     def drop(self, sender: Hashable) -> None:
-        """Forget what a sender has not sent yet."""
+        """Discard the queued bytes of a sender."""
         if self._queues.pop(sender, None) is None:
             return
         if self._sending is not None and self._sending[0] == sender:
@@ -112,7 +112,7 @@ class Uplink:
 
 
 class Downlink:
-    """Passes on what arrived, in order, at a rate in bytes/s and with bursts of at most BURST."""
+    """Downlink that delivers in order, at a rate in bytes/s, with bursts of at most BURST."""
 
     def __init__(self, clock: Clock, rate: float) -> None:
         self._clock = clock

@@ -1,6 +1,6 @@
-"""One viewer's own loader: the array rules for a single row. Sans-IO: events in, commands out.
+"""Sans-IO loader of a single viewer: events in, commands out, decided by the policy on one row of its arrays.
 
-Segments go by their ids on the wire, neighbours by their names. Row 0 is the viewer; the other rows are its
+Segments have their ids on the wire, neighbours their names. Row 0 is the viewer; the other rows are its
 neighbours, filled from what they announce.
 """
 
@@ -32,20 +32,20 @@ from p2psim.policy.state import (
 from p2psim.policy.state.bandwidth import Bandwidth
 from p2psim.policy.state.storage import reclaim
 
-__all__ = ["Agent", "Command"]
+__all__ = ["Command", "SingleLoader"]
 
-_ME = 0
-_BLIND = 1.0
+_OWN_ROW = 0
+_SPEED_CACHE_DELAY = 1.0
 
 
 def _allocate(slots: int, neighbours: int) -> Loaders:
-    """Make one viewer's loader: a request for each slot, as upstream forgets none, and none for its neighbours."""
+    """Return the arrays of one loader, with a request for each slot, as upstream keeps all of them."""
     loaders = allocate(neighbours + 1, slots, 1, neighbours, sizes=True)
     return replace(loaders, request=records((slots, 1), REQUEST))
 
 
 class Command(NamedTuple):
-    """Command of a pass (`p2psim.policy.state.commands`), with ids and names in the place of indices."""
+    """Command of a pass (`p2psim.policy.state.commands`), with ids and names instead of indices."""
 
     kind: int
     segment: int = NOBODY
@@ -54,7 +54,7 @@ class Command(NamedTuple):
     source: int = 0
 
 
-class Agent:
+class SingleLoader:
     """State and decisions of one viewer.
 
     `capacity` bounds how many segments may be in use at once, `neighbours` how many connections; `storage` is in
@@ -79,28 +79,28 @@ class Agent:
         self.options = options
         self._page_opened_at = now if page_opened_at is None else page_opened_at
         self._L = _allocate(capacity, neighbours)
-        self._L.random[_ME] = random
-        self._L.viewer["born"][_ME] = now
-        self._L.viewer["uploads"][_ME] = uploads
-        self._L.storage[_ME] = storage
-        self._L.identity[_ME] = interface.peer_hash(name)
+        self._L.random[_OWN_ROW] = random
+        self._L.viewer["born"][_OWN_ROW] = now
+        self._L.viewer["uploads"][_OWN_ROW] = uploads
+        self._L.storage[_OWN_ROW] = storage
+        self._L.identity[_OWN_ROW] = interface.peer_hash(name)
         self._T = Timeline(start=np.zeros(0), end=np.zeros(0))
         self._base = 0
         self._mean = 1.0
         self._rows: dict[str, int] = {}
         self._names: dict[int, str] = {}
-        self._spare = list(range(neighbours, 0, -1))
+        self._free_rows = list(range(neighbours, 0, -1))
         self._speeds: dict[str, Bandwidth] = {}
         self._fetching: dict[str, frozenset[int]] = {}
         self._unmeasured: set[str] = set()
         self._out = interface.command_buffer(capacity, capacity)
-        self._kept: dict[int, None] = {}
+        self._stored_in_order: dict[int, None] = {}
         self.all, self.http = meters or (Bandwidth(), Bandwidth())
 
     # -- the stream ---------------------------------------------------------------------------------------------
 
     def playlist(self, segments: Sequence[tuple[int, float, float]]) -> None:
-        """Take the playlist as it is now: consecutive (id, start, end) on the media time line."""
+        """Update the playlist: consecutive (id, start, end) on the media time line."""
         if not segments:
             return
         if len(self._T.start) == 0:
@@ -111,11 +111,11 @@ class Agent:
             self._extend(last)
         if 2 * (last - first) > self._L.slot.shape[1]:
             self._widen(4 * (last - first))
-        me = self._L.viewer[_ME]
+        me = self._L.viewer[_OWN_ROW]
         for name, start, end in segments:
             index = int(name) - self._base
             if index >= me.last:
-                reclaim(self._L, _ME, index)
+                reclaim(self._L, _OWN_ROW, index)
             if index >= 0:
                 self._T.start[index], self._T.end[index] = start, end
         me.first = max(0, first)
@@ -129,10 +129,10 @@ class Agent:
         self._T = grown
 
     def _widen(self, slots: int) -> None:
-        """Make room for a longer playlist."""
+        """Enlarge the arrays for a longer playlist."""
         old = self._L
         new = _allocate(slots, old.link.shape[1])
-        last = int(old.viewer[_ME].last)
+        last = int(old.viewer[_OWN_ROW].last)
         used = np.arange(max(0, last - old.slot.shape[1]), last + old.slot.shape[1] // 2)
         used = used[used < max(0, last - old.slot.shape[1]) + old.slot.shape[1]]
         new.slot[:, used % slots] = old.slot[:, used % old.slot.shape[1]]
@@ -148,16 +148,16 @@ class Agent:
     # -- the player ---------------------------------------------------------------------------------------------
 
     def start_at(self, position: float) -> None:
-        """The playhead before the player's first report: the start of the first segment it asks for."""
-        self._L.viewer[_ME].position = position
+        """Set the playhead before the first report of the player: the start of the first segment that it requests."""
+        self._L.viewer[_OWN_ROW].position = position
 
     def player_requests(self, segment: int) -> bool:
-        """The player asks; True if the segment is stored. A pass is due after either."""
-        return bool(interface.player_requests(self._L, _ME, int(segment) - self._base))
+        """Take a request of the player; return True if the segment is stored. A pass is due in both cases."""
+        return bool(interface.player_requests(self._L, _OWN_ROW, int(segment) - self._base))
 
     def player_aborts(self, segment: int) -> bool:
-        """The player gives up waiting; True if it was waiting for this segment (a pass is due)."""
-        me = self._L.viewer[_ME]
+        """Abort a request of the player; return True if it was waiting for this segment (a pass is due)."""
+        me = self._L.viewer[_OWN_ROW]
         if me.waiting != segment - self._base:
             return False
         me.waiting = NOBODY
@@ -165,78 +165,80 @@ class Agent:
 
     @property
     def waiting(self) -> int | None:
-        """Id of the segment that the player waits for."""
-        waiting = int(self._L.viewer[_ME].waiting)
+        """Id of the segment that the player waits for, if any."""
+        waiting = int(self._L.viewer[_OWN_ROW].waiting)
         return None if waiting == NOBODY else waiting + self._base
 
     def playhead_moves(self, position: float, rate: float, now: float) -> bool:
-        """The playhead is reported; True if a pass is due."""
-        return bool(interface.playhead_moves(self._L, _ME, float(position), float(rate), self._mean, float(now)))
+        """Take a report of the playhead; return True if a pass is due."""
+        return bool(interface.playhead_moves(self._L, _OWN_ROW, float(position), float(rate), self._mean, float(now)))
 
     def holds(self, segment: int) -> bool:
-        """Whether the segment is stored."""
+        """Return whether the segment is stored."""
         index = segment - self._base
-        return 0 <= index < self._L.viewer[_ME].last and bool(self._L.slot[_ME, index % self._L.slot.shape[1]].stored)
+        return 0 <= index < self._L.viewer[_OWN_ROW].last and bool(
+            self._L.slot[_OWN_ROW, index % self._L.slot.shape[1]].stored
+        )
 
     def listed(self, segment: int) -> bool:
-        """Whether the segment is in the playlist."""
-        me = self._L.viewer[_ME]
+        """Return whether the segment is in the playlist."""
+        me = self._L.viewer[_OWN_ROW]
         return bool(me.first <= segment - self._base < me.last)
 
     @property
     def listing(self) -> range:
         """Ids of the segments in the playlist."""
-        me = self._L.viewer[_ME]
+        me = self._L.viewer[_OWN_ROW]
         return range(int(me.first) + self._base, int(me.last) + self._base)
 
     # -- decisions ----------------------------------------------------------------------------------------------
 
     def queue_pass(self, now: float) -> list[Command]:
-        """Decide; the commands are to be carried out in order."""
+        """Run a queue pass; return its commands, to be executed in order."""
         self._measure_neighbours(now)
-        self.loaded_share = interface.queue_pass(self._L, self.options, self._T, _ME, float(now), self._out)
+        self.loaded_share = interface.queue_pass(self._L, self.options, self._T, _OWN_ROW, float(now), self._out)
         commands = self._commands()
-        interface.after_pass(self._L, self.options, self._T, _ME, float(now), self._out)
+        interface.after_pass(self._L, self.options, self._T, _OWN_ROW, float(now), self._out)
         return commands + self._commands()
 
     def prefetch_delay(self) -> float:
-        """Draw the time to the next prefetch round, seconds."""
-        return float(interface.prefetch_delay(self._L, self.options, _ME))
+        """Draw the seconds until the next prefetch round."""
+        return float(interface.prefetch_delay(self._L, self.options, _OWN_ROW))
 
     def prefetch_round(self, now: float) -> list[Command]:
-        """Run a prefetch round."""
-        interface.prefetch_round(self._L, self.options, self._T, _ME, float(now), self._out)
+        """Run a prefetch round; return its commands."""
+        interface.prefetch_round(self._L, self.options, self._T, _OWN_ROW, float(now), self._out)
         return self._commands()
 
     def abort_all(self) -> list[Command]:
-        """Abort every attempt under way: the loader is closed."""
-        interface.abort_all(self._L, _ME, self._out)
+        """Abort all attempts, because the loader is closed; return the commands."""
+        interface.abort_all(self._L, _OWN_ROW, self._out)
         return self._commands()
 
-    def give_up(self) -> list[Command]:
-        """Abort every attempt under way and forget what was begun: another quality is loaded instead."""
-        orders = self.abort_all()
-        self._L.viewer[_ME].retained = 0
-        return orders
+    def abort_and_forget(self) -> list[Command]:
+        """Abort all attempts and drop all requests, because another quality is loaded; return the commands."""
+        commands = self.abort_all()
+        self._L.viewer[_OWN_ROW].retained = 0
+        return commands
 
-    def continue_after(self, other: "Agent") -> None:
-        """Go on where the agent of another quality has stopped."""
-        for name in ("position", "rate", "jumped", "passed", "born"):
-            self._L.viewer[name][_ME] = other._L.viewer[name][_ME]
+    def continue_after(self, other: "SingleLoader") -> None:
+        """Continue at the playhead and the timers of the loader of another quality."""
+        for name in ("position", "rate", "jumped", "last_pass_at", "born"):
+            self._L.viewer[name][_OWN_ROW] = other._L.viewer[name][_OWN_ROW]
 
-    def evict(self, at_work: "Agent") -> bool:
-        """Drop what a live viewer that plays another quality keeps no longer; True if neighbours are to be told."""
-        me, there = self._L.viewer[_ME], at_work._L.viewer[_ME]
+    def evict(self, active: "SingleLoader") -> bool:
+        """Evict segments that a live viewer playing another quality keeps no longer; return True to announce that."""
+        me, there = self._L.viewer[_OWN_ROW], active._L.viewer[_OWN_ROW]
         if not self.options.live or not there.jumped:
             return False
         slots = self._L.slot.shape[1]
         index = np.arange(max(0, int(me.last) - slots), int(me.last))
-        stored = self._L.slot["stored"][_ME]
+        stored = self._L.slot["stored"][_OWN_ROW]
         is_old = there.position > self._T.end[index] + self.options.high_demand_window
         gone = index[is_old & (stored[index % slots] != 0)]
         stored[gone % slots] = 0
-        me.stored_bytes -= self._L.size[_ME, gone % slots].sum()
-        self._kept = {segment: None for segment in self._kept if self.holds(segment)}
+        me.stored_bytes -= self._L.size[_OWN_ROW, gone % slots].sum()
+        self._stored_in_order = {segment: None for segment in self._stored_in_order if self.holds(segment)}
         if not len(gone) or not me.uploads or me.announce:
             return False
         me.announce = 1
@@ -246,71 +248,71 @@ class Agent:
     """Share of the queue that was loaded at the last pass."""
 
     def current_share(self) -> float:
-        """Share of the queue that is loaded now."""
-        return float(interface.loaded_share(self._L, self.options, self._T, _ME))
+        """Return the share of the queue that is loaded now."""
+        return float(interface.loaded_share(self._L, self.options, self._T, _OWN_ROW))
 
     def wakes_at(self, now: float) -> float:
         """Return the time at which a pass is due, whatever happens; inf: none."""
-        return float(interface.wakes_at(self._L, self.options, _ME, now))
+        return float(interface.wakes_at(self._L, self.options, _OWN_ROW, now))
 
     def _commands(self) -> list[Command]:
         commands = []
         rows = self._out.row[: int(self._out.count[0])]
         for kind, index, link, source, first_byte in rows.tolist():
             segment = index + self._base if index != NOBODY else NOBODY
-            name = self._names[int(self._L.link[_ME, link].neighbour)] if link != NOBODY else ""
+            name = self._names[int(self._L.link[_OWN_ROW, link].neighbour)] if link != NOBODY else ""
             if kind == STORE:
-                self._kept[segment] = None
+                self._stored_in_order[segment] = None
             commands.append(Command(kind, segment, name, first_byte, source))
-        self._kept = {segment: None for segment in self._kept if self.holds(segment)}
+        self._stored_in_order = {segment: None for segment in self._stored_in_order if self.holds(segment)}
         return commands
 
     def announcement(self) -> tuple[list[int], list[int]]:
-        """What to announce now, as a broadcast: ids stored, ids being loaded over HTTP, in order of their coming."""
-        self._L.viewer[_ME].announce = 0
+        """Return the announcement to broadcast now: ids stored and ids loading over HTTP, in order of arrival."""
+        self._L.viewer[_OWN_ROW].announce = 0
         return self.peek_announcement()
 
     def peek_announcement(self) -> tuple[list[int], list[int]]:
-        """What to tell one neighbour; a broadcast that is due stays due."""
-        count = int(self._L.viewer[_ME].retained)
-        rows = self._L.request[:count, _ME]
+        """Return the announcement for one neighbour; a broadcast that is due stays due."""
+        count = int(self._L.viewer[_OWN_ROW].retained)
+        rows = self._L.request[:count, _OWN_ROW]
         fetching = [int(row.segment) + self._base for row in rows if row.source == HTTP]
-        return list(self._kept), [segment for segment in fetching if self.listed(segment)]
+        return list(self._stored_in_order), [segment for segment in fetching if self.listed(segment)]
 
     # -- transfers ----------------------------------------------------------------------------------------------
 
     def started(self, source: int, now: float, neighbour: str = "") -> None:
-        """An attempt was begun (as commanded): the bandwidth clocks (in milliseconds) run."""
+        """Start the bandwidth meters of an attempt that was begun; `now` is in milliseconds."""
         for meter in self._meters(source, neighbour):
             meter.start(now)
 
     def stopped(self, source: int, now: float, neighbour: str = "") -> None:
-        """An attempt ended, in whatever way."""
+        """Stop the bandwidth meters of an attempt that ended; `now` is in milliseconds."""
         for meter in self._meters(source, neighbour):
             meter.stop(now)
 
     def _meters(self, source: int, neighbour: str) -> list[Bandwidth]:
-        """Give the meters that a transfer counts in: of everything, and of its source."""
+        """Return the meters in which a transfer counts: of all sources, and of its source."""
         if source == HTTP:
             return [self.all, self.http]
         return [self.all, self._speeds[neighbour]] if neighbour in self._speeds else [self.all]
 
     def progress(self, segment: int) -> tuple[int, int]:
-        """Bytes received and total (0: unknown) of a retained request."""
+        """Return the received and the total bytes (0: unknown) of a retained request."""
         row = self._row(segment)
         return int(row.bytes), int(row.total)
 
     def set_total(self, segment: int, total: int) -> None:
-        """The size has become known."""
+        """Set the size of a segment, bytes."""
         self._row(segment).total = total
 
     def clear_bytes(self, segment: int) -> None:
-        """Drop the partial bytes: they are not to be trusted."""
+        """Drop the partial bytes of a segment, which may be wrong."""
         row = self._row(segment)
         row.bytes, row.total = 0.0, 0.0
 
     def received(self, segment: int, count: int, source: int, now: float, neighbour: str = "") -> None:
-        """Bytes have come for a loading request."""
+        """Count bytes received for a loading request; `now` is in milliseconds."""
         self._row(segment).bytes += count
         for meter in self._meters(source, neighbour):
             meter.add(count, now)
@@ -318,32 +320,32 @@ class Agent:
             self._unmeasured.add(neighbour)
 
     def succeeded(self, segment: int) -> None:
-        """All bytes are there; a pass is due."""
+        """Complete a request; a pass is due."""
         row = self._row(segment)
         speed = self.http.loading_only(15.0)
         if row.source == HTTP and speed > 0:
             count = float(row.bytes)
-            interface.on_http_done(self._L, self.options, _ME, count, count / speed)
-        requests.succeed(self._L, _ME, self._index(segment))
+            interface.on_http_done(self._L, self.options, _OWN_ROW, count, count / speed)
+        requests.succeed(self._L, _OWN_ROW, self._index(segment))
 
     def failed(self, segment: int, now: float, *, timed_out: bool = False) -> bool:
-        """The attempt failed; a pass is due. True if its neighbour has timed out too often and is to be dropped."""
-        link = requests.fail(self._L, _ME, self._index(segment), float(now), bool(timed_out))
+        """Fail an attempt (a pass is due); return True if its neighbour timed out too often and is to be dropped."""
+        link = requests.fail(self._L, _OWN_ROW, self._index(segment), float(now), bool(timed_out))
         if link == NOBODY:
             return False
-        row = int(self._L.link[_ME, link].neighbour)
+        row = int(self._L.link[_OWN_ROW, link].neighbour)
         self._L.speed[row] = 0.0
         self._speeds[self._names[row]].clear()
-        return bool(interface.on_p2p_failed(self._L, self.options, _ME, link, timed_out))
+        return bool(interface.on_p2p_failed(self._L, self.options, _OWN_ROW, link, timed_out))
 
     def _index(self, segment: int) -> int:
-        i = requests.find(self._L, _ME, int(segment) - self._base)
+        i = requests.find(self._L, _OWN_ROW, int(segment) - self._base)
         if i == NOBODY:
             raise KeyError(f"no request for segment {segment}")
         return int(i)
 
     def _row(self, segment: int) -> "np.record":
-        row: np.record = self._L.request[self._index(segment), _ME]
+        row: np.record = self._L.request[self._index(segment), _OWN_ROW]
         return row
 
     # -- neighbours ---------------------------------------------------------------------------------------------
@@ -351,59 +353,59 @@ class Agent:
     @property
     def neighbours(self) -> list[str]:
         """Names of the connected neighbours, in order of connection."""
-        count = int(self._L.viewer[_ME].degree)
-        return [self._names[int(row)] for row in self._L.link[_ME, :count].neighbour]
+        count = int(self._L.viewer[_OWN_ROW].degree)
+        return [self._names[int(row)] for row in self._L.link[_OWN_ROW, :count].neighbour]
 
     def connect(self, name: str) -> bool:
-        """A neighbour is connected; False if there is no room or it is known."""
-        is_full = not self._spare or not interface.admits_peer(self._L, self.options, _ME)
+        """Add a neighbour; return False if there is no room or it is connected already."""
+        is_full = not self._free_rows or not interface.admits_peer(self._L, self.options, _OWN_ROW)
         if name in self._rows or is_full:
             return False
-        row = self._spare.pop()
+        row = self._free_rows.pop()
         self._L.slot["announced"][row] = ABSENT
         self._L.speed[row] = 0.0
         self._L.identity[row] = interface.peer_hash(name)
         self._rows[name], self._names[row] = row, name
         self._speeds[name] = Bandwidth()
         self._fetching[name] = frozenset()
-        return bool(neighbours.connect(self._L, _ME, row))
+        return bool(neighbours.connect(self._L, _OWN_ROW, row))
 
     @property
     def surplus_neighbour(self) -> str | None:
-        """Name of a neighbour that is to be dropped because there are too many."""
-        place = int(interface.drops_peer(self._L, self.options, _ME))
-        return None if place == NOBODY else self._names[int(self._L.link[_ME, place].neighbour)]
+        """Name of the neighbour to drop because there are too many, if any."""
+        place = int(interface.drops_peer(self._L, self.options, _OWN_ROW))
+        return None if place == NOBODY else self._names[int(self._L.link[_OWN_ROW, place].neighbour)]
 
     def disconnect(self, name: str) -> None:
-        """A neighbour is gone; a request it was serving must have been failed before."""
+        """Remove a neighbour; the request that it served must have failed before."""
         row = self._rows.pop(name, None)
         if row is None:
             return
-        neighbours.disconnect(self._L, _ME, row)
+        neighbours.disconnect(self._L, _OWN_ROW, row)
         del self._names[row], self._speeds[name], self._fetching[name]
-        self._spare.append(row)
+        self._free_rows.append(row)
 
     def announced(self, name: str, stored: Iterable[int], fetching: Iterable[int]) -> None:
-        """A neighbour said what it has: this replaces all that it said before. A pass is due."""
+        """Replace all that a neighbour announced before; a pass is due."""
         slots = self._L.slot.shape[1]
-        low = max(0, int(self._L.viewer[_ME].last) - slots // 2)
+        low = max(0, int(self._L.viewer[_OWN_ROW].last) - slots // 2)
         states = np.zeros(slots, np.uint8)
         self._fetching[name] = frozenset(fetching)
         for ids, state in ((self._fetching[name], FETCHING), (stored, STORED)):
             index = np.fromiter(ids, np.int64) - self._base
-            # ids that the slots cannot tell apart are nonsense, or far from where we play
+            # ids that share a slot with a listed one are invalid, or far from the playhead
             states[index[(index >= low) & (index < low + slots)] % slots] = state
         neighbours.replace_announced(self._L, self._rows[name], states)
 
     def lacks(self, name: str, segment: int) -> None:
-        """A neighbour answered that it has not got the segment after all."""
+        """Correct the announced state of a segment that a neighbour turned out to lack."""
         if name in self._rows and segment >= self._base:
             left = FETCHING if segment in self._fetching[name] else ABSENT
             neighbours.set_announced(self._L, self._rows[name], int(segment) - self._base, left)
 
     def _measure_neighbours(self, now: float) -> None:
-        """Bring the speeds up to date; upstream's cache of them is blind in the first second of a page."""
-        if now - self._page_opened_at <= _BLIND:
+        """Update the speeds of the neighbours; upstream caches none in the first second of a page."""
+        if now - self._page_opened_at <= _SPEED_CACHE_DELAY:
             return
         for name in self._unmeasured & self._rows.keys():
             self._L.speed[self._rows[name]] = self._speeds[name].loading_only(15.0)

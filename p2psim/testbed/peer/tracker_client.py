@@ -1,4 +1,4 @@
-"""A viewer's talk with the tracker over WebSocket, with the manners of bittorrent-tracker 11.2 in a browser.
+"""Tracker client of a viewer over WebSocket, which behaves like bittorrent-tracker 11.2 in a browser.
 
 The network's latency to the tracker is made here: a loopback has none.
 """
@@ -39,26 +39,26 @@ _log = logging.getLogger(__name__)
 
 
 class Signalling(Protocol):
-    """Who makes and answers offers (see `p2psim.testbed.peer.connection_pool.Pool`)."""
+    """Source of offers and answers (see `p2psim.testbed.peer.connection_pool.ConnectionPool`)."""
 
     async def make_offers(self, count: int) -> list[Offer]:
-        """Prepare offers."""
+        """Return new offers."""
 
     async def take_offer(self, peer: str, offer: str) -> str | None:
-        """Answer an offer, or not."""
+        """Return the answer to an offer; None: it is refused."""
 
     async def take_answer(self, peer: str, offer_id: str, answer: str) -> None:
-        """Take the answer to one of ours."""
+        """Complete one of our offers with its answer."""
 
 
 class AnnounceNotes(Protocol):
-    """Takes notes of announces."""
+    """Observer of announces."""
 
     def announced(self, event: str, offers: int) -> None:
-        """An announce goes out."""
+        """Record an announce."""
 
     def tracker_said(self, what: str, count: int = 1) -> None:
-        """The tracker sent an "offer" or an "answer", or told how many "peers" there are."""
+        """Record an "offer", an "answer" or a number of "peers" from the tracker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ class TrackerClient:
         self._talks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Stay announced; come back after the delay that browsers keep whenever the connection is lost."""
+        """Announce periodically; reconnect after a lost connection with the delays of a browser."""
         event: AnnounceEvent | None = "started"
         retries = 0
         while True:
@@ -154,7 +154,7 @@ class TrackerClient:
             _log.debug("message to the tracker: %s", error)
 
     async def leave(self) -> None:
-        """Say goodbye."""
+        """Send `stopped` and disconnect."""
         self._stop_talks()
         socket = self._socket
         if socket is None or socket.closed:
@@ -169,7 +169,7 @@ class TrackerClient:
             _log.debug("goodbye to the tracker: %s", error)
 
     def fall_silent(self) -> None:
-        """Say nothing any more, not even that we are alive; the socket stays as it is."""
+        """Stop sending anything, pongs included; the socket stays open."""
         self._stop_talks()
 
     def _stop_talks(self) -> None:

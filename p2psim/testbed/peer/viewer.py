@@ -1,4 +1,4 @@
-"""One viewer for real, from joining to leaving: on one channel after the other, over one access link."""
+"""Real viewer, from joining to leaving: sessions on one channel after the other, over one access link."""
 
 import asyncio
 import math
@@ -7,9 +7,9 @@ from typing import Final
 import aiohttp
 
 from p2psim.rng import stream
-from p2psim.testbed.peer.config import Surroundings, ViewerPlan
-from p2psim.testbed.peer.connection import Links
-from p2psim.testbed.peer.session import Equipment, Visit
+from p2psim.testbed.peer.config import RunEnvironment, ViewerPlan
+from p2psim.testbed.peer.connection import AccessLinks
+from p2psim.testbed.peer.session import ChannelSession, SessionContext
 from p2psim.testbed.peer.shaping import Downlink, Uplink
 from p2psim.trace.schema import SAMPLE_PERIOD
 from p2psim.wire import new_peer_id
@@ -20,16 +20,16 @@ _REQUEST_TIMEOUT: Final = 10.0
 
 
 class Viewer:
-    """Watches as planned: ``await Viewer(plan, surroundings).watch()``."""
+    """Viewer that watches as planned: ``await Viewer(plan, environment).watch()``."""
 
-    def __init__(self, plan: ViewerPlan, around: Surroundings) -> None:
-        self._plan, self._around, self._clock = plan, around, around.clock
-        self._policy = around.scenario.policy.of_stream("main")
-        self._rng = stream(around.seed, 0, "peer", plan.index)
+    def __init__(self, plan: ViewerPlan, environment: RunEnvironment) -> None:
+        self._plan, self._environment, self._clock = plan, environment, environment.clock
+        self._policy = environment.scenario.policy.of_stream("main")
+        self._rng = stream(environment.seed, 0, "peer", plan.index)
         self._peer_id = new_peer_id(self._rng, self._policy.trackerClientVersionPrefix)
         uplink, downlink = (_rate(rate) if plan.is_paced else math.inf for rate in (plan.uplink, plan.downlink))
-        self._links = Links(Uplink(self._clock, uplink), Downlink(self._clock, downlink))
-        self._visit: Visit | None = None
+        self._links = AccessLinks(Uplink(self._clock, uplink), Downlink(self._clock, downlink))
+        self._session: ChannelSession | None = None
         self._leaving: list[asyncio.Task[None]] = []
 
     async def watch(self) -> None:
@@ -41,26 +41,31 @@ class Viewer:
         headers = {"X-Viewer": self._plan.name}
         web = aiohttp.ClientSession(timeout=timeout, headers=headers, connector=aiohttp.TCPConnector(limit_per_host=6))
         signals = aiohttp.ClientSession()
-        own = Equipment(
-            plan=self._plan, around=self._around, peer_id=self._peer_id, rng=self._rng, links=self._links, web=web,
+        context = SessionContext(
+            plan=self._plan,
+            environment=self._environment,
+            peer_id=self._peer_id,
+            rng=self._rng,
+            links=self._links,
+            web=web,
             signals=signals,
-        )  # fmt: skip
-        visit = self._visit = Visit(own, self._plan.channel).begin()
+        )
+        session = self._session = ChannelSession(context, self._plan.channel).begin()
         sampling = asyncio.get_running_loop().create_task(self._sample())
         try:
             for number, (at, channel) in enumerate(self._plan.zaps, start=1):
-                await visit.last(at - self._clock.now())
-                self._leaving.append(asyncio.get_running_loop().create_task(visit.leave()))
-                visit = self._visit = Visit(own, channel, number, visit.notes).begin()
-            await visit.last(self._plan.left_at - self._clock.now())
+                await session.last(at - self._clock.now())
+                self._leaving.append(asyncio.get_running_loop().create_task(session.leave()))
+                session = self._session = ChannelSession(context, channel, number, session.notes).begin()
+            await session.last(self._plan.left_at - self._clock.now())
             sampling.cancel()
-            await self._leave(visit, joined_at)
+            await self._leave(session, joined_at)
         finally:
             sampling.cancel()
-            visit.cancel()
+            session.cancel()
             await web.close()
             if self._plan.departure == "crash":
-                self._around.graves.append(signals)
+                self._environment.abandoned_sessions.append(signals)
             else:
                 await signals.close()
 
@@ -78,15 +83,15 @@ class Viewer:
         while True:
             at += SAMPLE_PERIOD
             await self._clock.sleep_until(at)
-            if self._visit is not None:
-                self._visit.write_sample(at)
+            if self._session is not None:
+                self._session.write_sample(at)
 
-    async def _leave(self, visit: Visit, joined_at: float) -> None:
+    async def _leave(self, session: ChannelSession, joined_at: float) -> None:
         left_at, plan = self._clock.now(), self._plan
-        await (visit.vanish() if plan.departure == "crash" else visit.leave())
+        await (session.vanish() if plan.departure == "crash" else session.leave())
         await asyncio.gather(*self._leaving)
-        visit.write_sample(left_at)
-        visit.notes.write(
+        session.write_sample(left_at)
+        session.notes.write(
             "viewer", peer_id=self._peer_id, joined_at=joined_at, left_at=left_at, departure=plan.departure,
             uplink=plan.uplink, downlink=plan.downlink, device=plan.device, role=plan.role, nat=plan.nat,
             channel=plan.channel,

@@ -1,4 +1,4 @@
-"""A process that runs some of a scenario's viewers: ``python -m p2psim.testbed.peer.worker``.
+"""Worker process that runs some of a scenario's viewers: ``python -m p2psim.testbed.peer.worker``.
 
 Its task comes as one line of JSON on standard input. It says ``{"ready": …}`` on standard output, waits there for a
 second line with the monotonic time at which the run's clock is 0, runs its viewers, and says ``{"done": …}``. It ends
@@ -21,9 +21,9 @@ from p2psim.policy.interface import options
 from p2psim.rng import constant_streams
 from p2psim.scenario import Scenario
 from p2psim.testbed.peer.clock import RunClock
-from p2psim.testbed.peer.config import Surroundings, ViewerPlan
+from p2psim.testbed.peer.config import RunEnvironment, ViewerPlan
 from p2psim.testbed.peer.connection import confine
-from p2psim.testbed.peer.single_loader import Agent
+from p2psim.testbed.peer.single_loader import SingleLoader
 from p2psim.testbed.peer.viewer import Viewer
 from p2psim.testbed.recording.event_log import EventLog as Journal
 
@@ -33,10 +33,10 @@ _ANSWERED_AT_ONCE: Final = 4
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker has to do."""
+    """Task of a worker."""
 
     scenario: str
-    """Path of the scenario's file."""
+    """Path of the scenario file."""
     seed: int
     viewers: list[ViewerPlan]
     master: str
@@ -45,11 +45,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     ice: str = ""
     """Address of the list of STUN and TURN servers; none without it."""
     is_confined: bool = True
-    """Whether peers are on the loopback; else they have the addresses of their machine."""
+    """True: peers use the loopback; False: the addresses of their machine."""
 
 
 def main() -> int:
-    """Work; return the exit status."""
+    """Run the worker; return the exit status."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it decides
     task = msgspec.json.decode(sys.stdin.readline(), type=Task)
@@ -75,37 +75,37 @@ def _say(words: dict[str, object]) -> None:
 
 
 def prepare(scenario: Scenario) -> None:
-    """Compile the policy, or load it from the cache, before time matters."""
-    agent = Agent(options(scenario.policy, True), constant_streams(0.5, 1)[0])
-    agent.playlist([(number, number * 4.0, number * 4.0 + 4.0) for number in range(15)])
-    agent.start_at(0.0)
-    agent.connect("somebody")
-    agent.announced("somebody", [12], [13])
-    agent.player_requests(0)
-    for command in agent.queue_pass(0.0):
-        agent.started(command.source, 0.0, command.neighbour)
-    agent.playhead_moves(1.0, 1.0, 1.0)
-    agent.prefetch_delay()
-    agent.prefetch_round(2.0)
-    agent.lacks("somebody", 12)
-    agent.received(0, 100, 1, 2.5)
-    agent.failed(0, 3.0)
-    agent.queue_pass(3.5)
-    agent.succeeded(0)
-    agent.queue_pass(4.0)
-    agent.announcement()
-    agent.abort_all()
-    agent.disconnect("somebody")
+    """Compile the policy, or load it from the cache, before the run starts."""
+    loader = SingleLoader(options(scenario.policy, True), constant_streams(0.5, 1)[0])
+    loader.playlist([(number, number * 4.0, number * 4.0 + 4.0) for number in range(15)])
+    loader.start_at(0.0)
+    loader.connect("somebody")
+    loader.announced("somebody", [12], [13])
+    loader.player_requests(0)
+    for command in loader.queue_pass(0.0):
+        loader.started(command.source, 0.0, command.neighbour)
+    loader.playhead_moves(1.0, 1.0, 1.0)
+    loader.prefetch_delay()
+    loader.prefetch_round(2.0)
+    loader.lacks("somebody", 12)
+    loader.received(0, 100, 1, 2.5)
+    loader.failed(0, 3.0)
+    loader.queue_pass(3.5)
+    loader.succeeded(0)
+    loader.queue_pass(4.0)
+    loader.announcement()
+    loader.abort_all()
+    loader.disconnect("somebody")
 
 
 async def _run(task: Task, scenario: Scenario, started_at: float) -> int:
-    """Run all viewers to their end; gives how many errors nobody caught."""
+    """Run all viewers to their end; return the number of uncaught errors."""
     loop = asyncio.get_running_loop()
     unhandled: list[dict[str, object]] = []
     loop.set_exception_handler(lambda _, context: _note_error(unhandled, context))
     loop.add_reader(sys.stdin.fileno(), _orphaned)
     with Journal(Path(task.journal)) as journal:
-        around = Surroundings(
+        environment = RunEnvironment(
             scenario=scenario,
             seed=task.seed,
             master=task.master,
@@ -117,8 +117,8 @@ async def _run(task: Task, scenario: Scenario, started_at: float) -> int:
         )
         async with asyncio.TaskGroup() as viewers:
             for plan in task.viewers:
-                viewers.create_task(Viewer(plan, around).watch(), name=plan.name)
-        for session in around.graves:
+                viewers.create_task(Viewer(plan, environment).watch(), name=plan.name)
+        for session in environment.abandoned_sessions:
             await session.close()
     return len(unhandled)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from p2psim.testbed.peer.interfaces import Timepiece
+from p2psim.testbed.peer.interfaces import TimeSource
 from p2psim.testbed.recording.event_log import EventLog, digest
 from p2psim.trace.schema import ConnectionOutcome, State
 from p2psim.wire import is_command
@@ -98,7 +98,7 @@ class ViewerLog:
     def __init__(
         self,
         log: EventLog,
-        clock: Timepiece,
+        clock: TimeSource,
         viewer: str,
         opened: Opened = lambda _, data: data,
         stream: str = "main",

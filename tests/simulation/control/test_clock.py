@@ -1,4 +1,4 @@
-"""The clock: happenings in order, listed as data, restored to the same order."""
+"""The clock: scheduled calls in order, listed as data, restored to the same order."""
 
 from collections.abc import Generator
 from typing import Any

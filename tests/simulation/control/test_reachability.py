@@ -9,14 +9,14 @@ import pytest
 from p2psim.network.nat import pair_success
 from p2psim.scenario import Scenario, populate
 from p2psim.scenario.presets import nat_mixes
-from p2psim.simulation.control.reachability import Reach
+from p2psim.simulation.control.reachability import Reachability
 
 
-def ways(**changes: Any) -> tuple[dict[str, float], Any, Reach]:
+def ways(**changes: Any) -> tuple[dict[str, float], Any, Reachability]:
     """Shares of the pairs of a population by their way, the population and the rules."""
     scenario = Scenario().replace({"viewers.count": 200, **changes})
     people = populate(scenario, 1)
-    reach = Reach(scenario, people, 1, 0)
+    reach = Reachability(scenario, people, 1, 0)
     found: dict[str, float] = {}
     pairs = list(combinations(range(len(people)), 2))
     for a, b in pairs:

@@ -16,15 +16,15 @@ def _totals() -> Totals:
     return run(SCENARIO).totals
 
 
-@pytest.mark.parametrize(("days", "length"), [(1, 1e-3), (1, 1e9), (4, 1.0), (64, 0.5), (32768, 1e-3)])
+@pytest.mark.parametrize(("buckets", "length"), [(1, 1e-3), (1, 1e9), (4, 1.0), (64, 0.5), (32768, 1e-3)])
 def test_days_of_any_number_and_length_give_the_same_run(
-    monkeypatch: pytest.MonkeyPatch, days: int, length: float
+    monkeypatch: pytest.MonkeyPatch, buckets: int, length: float
 ) -> None:
     """From every event in one heap, over most of them beyond the last day, to almost none in the heap."""
     expected = _totals()
     module = sys.modules["p2psim.simulation.run"]  # the package has a function of that name
-    monkeypatch.setattr(module, "_DAYS", days)
-    monkeypatch.setattr(module, "_DAY", length)
+    monkeypatch.setattr(module, "_BUCKETS", buckets)
+    monkeypatch.setattr(module, "_BUCKET", length)
     found = _totals()
     pd.testing.assert_frame_equal(found.viewers, expected.viewers, check_exact=True)
     pd.testing.assert_frame_equal(found.timeline, expected.timeline, check_exact=True)

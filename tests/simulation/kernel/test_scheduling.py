@@ -10,7 +10,7 @@ from p2psim.policy.state import commands
 from p2psim.rng import constant_streams
 from p2psim.scenario import Scenario
 from p2psim.simulation import run
-from p2psim.testbed.peer.single_loader import Agent
+from p2psim.testbed.peer.single_loader import SingleLoader
 
 ALONE = Scenario().replace({"viewers.count": 1, "nat.mix": "open", "duration": "60 s"})
 HOLD = "policy.httpDownloadInitialTimeoutMs"
@@ -30,7 +30,7 @@ def real_wake_ups(scenario: Scenario, until: float) -> list[float]:
     """
     segment = scenario.stream.segment
     chosen = options(scenario.policy, scenario.stream.kind == "live", segment, scenario.stream.live_latency)
-    viewer = Agent(chosen, constant_streams(0.5, 1)[0])
+    viewer = SingleLoader(chosen, constant_streams(0.5, 1)[0])
     viewer.playlist([(i, i * segment, (i + 1) * segment) for i in range(15)])
     viewer.start_at(5 * segment)
     viewer.player_requests(5)

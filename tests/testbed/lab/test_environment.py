@@ -8,7 +8,7 @@ import pytest
 from p2psim.errors import ScenarioError, TestbedError
 from p2psim.scenario import Scenario, populate
 from p2psim.scenario.faults import Fault
-from p2psim.simulation.control.reachability import Reach
+from p2psim.simulation.control.reachability import Reachability
 from p2psim.testbed import measure
 from p2psim.testbed.lab.environment import LabHosts, lab_plan
 from p2psim.testbed.lab.lab import Host
@@ -79,7 +79,7 @@ def test_a_scenario_that_needs_a_lab_is_refused_without_one() -> None:
 def test_paths_are_those_of_the_simulation_and_relayed_bytes_are_recorded_as_relayed(tmp_path: Path) -> None:
     seed = 15
     people = populate(SCENARIO, seed)
-    reach = Reach(SCENARIO, people, seed, 0)
+    reach = Reachability(SCENARIO, people, seed, 0)
     ways = {reach.way(a, b) for a in range(len(people)) for b in range(a)}
     assert ways == {"", "srflx"}
     assert "blocked" in people.nat_names

@@ -5,7 +5,7 @@ import aioice.ice
 import pytest
 
 from p2psim.testbed.peer.clock import RunClock
-from p2psim.testbed.peer.connection import Connection, Links, confine
+from p2psim.testbed.peer.connection import AccessLinks, Connection, confine
 from p2psim.testbed.peer.shaping import Downlink, Uplink
 from p2psim.wire import SegmentRequest, encode
 
@@ -26,7 +26,7 @@ class End:
 
     def __init__(self, *, uplink=float("inf"), peer=""):
         self.clock = RunClock(time.monotonic())
-        self.links = Links(Uplink(self.clock, uplink), Downlink(self.clock, float("inf")))
+        self.links = AccessLinks(Uplink(self.clock, uplink), Downlink(self.clock, float("inf")))
         self.connection = Connection(self, self.clock, self.links, peer)
         self.messages, self.news = [], asyncio.Condition()
         self.drained = 0

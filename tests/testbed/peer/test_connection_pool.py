@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from p2psim.testbed.peer.clock import RunClock
-from p2psim.testbed.peer.connection import Links, confine
-from p2psim.testbed.peer.connection_pool import Pool
+from p2psim.testbed.peer.connection import AccessLinks, confine
+from p2psim.testbed.peer.connection_pool import ConnectionPool
 from p2psim.testbed.peer.shaping import Downlink, Uplink
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.testbed]
@@ -24,9 +24,11 @@ class Viewer:
 
     def __init__(self, name, *, most=10):
         clock = RunClock(time.monotonic())
-        links = Links(Uplink(clock, float("inf")), Downlink(clock, float("inf")))
+        links = AccessLinks(Uplink(clock, float("inf")), Downlink(clock, float("inf")))
         self.name, self.channels, self.messages, self.over = name, {}, [], []
-        self.pool = Pool(name, clock, links, self, self, np.random.default_rng(1), asyncio.Semaphore(2), most=most)
+        self.pool = ConnectionPool(
+            name, clock, links, self, self, np.random.default_rng(1), asyncio.Semaphore(2), most=most
+        )
 
     def channel_opened(self, channel):
         if channel.peer in self.channels:

@@ -90,10 +90,10 @@ class World:
     def __init__(self, *, verdict=None, upstream_faults=False, **policy):
         self.clock, self.notes = VirtualClock(), Notes()
         chosen = options(Policy(httpDownloadInitialTimeoutMs=1e9, simultaneousP2PDownloads=1, **policy), live=False)
-        judge = None if verdict is None else (lambda segment, data, tell: verdict(data, tell))
+        validate = None if verdict is None else (lambda segment, data, tell: verdict(data, tell))
         self.loader = Loader(
             chosen, self.clock, lambda *_: lambda: None, self.notes, constant_streams(0.5, 1)[0],
-            LoaderConfig(validate_p2p=judge, answers_unknown=True, upstream_faults=upstream_faults,
+            LoaderConfig(validate_p2p=validate, answers_unknown=True, upstream_faults=upstream_faults,
                          uploads=not policy.get("isP2PUploadDisabled", False)),
         )  # fmt: skip
         self.loader.playlist([(i, i * 4.0, i * 4.0 + 4.0) for i in range(3)])

@@ -13,7 +13,7 @@ from p2psim.testbed.origin.media import ClipOptions, ladder, make_clip
 from p2psim.testbed.origin.schedule import OriginOptions
 from p2psim.testbed.origin.server import Origin
 from p2psim.testbed.peer.clock import RunClock
-from p2psim.testbed.peer.config import Surroundings, ViewerPlan
+from p2psim.testbed.peer.config import RunEnvironment, ViewerPlan
 from p2psim.testbed.peer.connection import confine
 from p2psim.testbed.peer.viewer import Viewer
 from p2psim.testbed.peer.worker import prepare
@@ -61,14 +61,14 @@ async def watched(
         Origin(options, clip, lambda name, **row: rows.append(row)) as origin,
     ):
         with EventLog(tmp_path / "journal.jsonl") as journal:
-            around = Surroundings(
+            environment = RunEnvironment(
                 scenario=scenario, seed=1, master=origin.master_url(), trackers=(), clock=RunClock(time.monotonic()),
                 journal=journal, gate=asyncio.Semaphore(4),
             )  # fmt: skip
             chosen = [choose(each.index, (tracker.url, other.url)) for each in plans]
-            surroundings = [dataclasses.replace(around, trackers=urls) for urls in chosen]
+            surroundings = [dataclasses.replace(environment, trackers=urls) for urls in chosen]
             await asyncio.gather(*(Viewer(*both).watch() for both in zip(plans, surroundings, strict=True)))
-            for session in around.graves:
+            for session in environment.abandoned_sessions:
                 await session.close()
     return read_events([tmp_path / "journal.jsonl"]), rows
 
