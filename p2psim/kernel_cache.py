@@ -141,7 +141,7 @@ class KernelCache:
         self.is_open = place.folder is not None
         self._depth = 0
         self._held: int | None = None
-        self._is_told = False
+        self._has_noticed = self._has_waited = False
         os.register_at_fork(after_in_child=self._forget)
 
     @contextmanager
@@ -157,9 +157,9 @@ class KernelCache:
 
     def begin(self) -> None:
         """Take the lock, which is kept until the outermost `adding` ends; waits for a process that has it."""
-        if not self._is_told and self.place.notice:
+        if not self._has_noticed and self.place.notice:
             _say(self.place.notice)
-        self._is_told = True
+        self._has_noticed = True
         if not self.is_open or self._held is not None:
             return
         try:
@@ -187,7 +187,8 @@ class KernelCache:
                     os.pwrite(number, f"process {os.getpid()} on {platform.node()}".encode(), 0)
                     return number
             except (BlockingIOError, PermissionError):  # POSIX allows both for a lock that another process has
-                if waited <= _PATIENCE < waited + _PAUSE:
+                if waited > _PATIENCE and not self._has_waited:
+                    self._has_waited = True
                     holder = os.pread(number, 200, 0).decode(errors="replace") or "another process"
                     _say(f"waiting for {holder}, which compiles the kernels")
             except BaseException:
@@ -211,7 +212,7 @@ class KernelCache:
         """Remove the code of sources that have changed since, but of the last few states."""
         folder = self.place.folder
         assert folder is not None
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         os.utime(folder)
         others = [path for path in folder.parent.iterdir() if path != folder]
         for path in sorted(others, key=lambda path: path.stat().st_mtime)[:-_KEPT]:
@@ -226,4 +227,6 @@ def _is_same(number: int, path: Path) -> bool:
 
 
 def _say(text: str) -> None:
-    print(f"p2psim: {text}", file=sys.stderr, flush=True)
+    if sys.stderr is not None:
+        with suppress(OSError):  # nobody reads it
+            print(f"p2psim: {text}", file=sys.stderr, flush=True)

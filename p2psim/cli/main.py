@@ -1,19 +1,18 @@
 """Entry point of the command line: the commands, and the handling of their errors.
 
 A command is a module with `SUMMARY`, `EXAMPLES`, ``configure(parser)`` and ``execute(arguments) -> exit status``.
-Exit status: 0 success, 1 a check failed, 2 bad input or an unusable environment (one line on standard error).
+`p2psim.exit_status` says what each exit status means.
 """
 
 import argparse
 import gc
-import os
 import signal
 import sys
 import textwrap
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -21,6 +20,7 @@ from p2psim import __version__
 from p2psim.cli.lists import HelpFormatter
 from p2psim.cli.output import warn
 from p2psim.errors import P2PSimError, RenamedWarning
+from p2psim.exit_status import TerminatedError, describe, status_of
 
 __all__ = ["COMMANDS", "main"]
 
@@ -45,10 +45,6 @@ class _Parser(argparse.ArgumentParser):
 
 class _MisuseError(P2PSimError):
     """Arguments that argparse refuses."""
-
-
-class _TerminatedError(KeyboardInterrupt):
-    """SIGTERM, handled like Ctrl-C."""
 
 
 @contextmanager
@@ -85,40 +81,31 @@ def _renamed_told_once() -> Iterator[None]:
 
 def _terminate(number: int, frame: object) -> NoReturn:
     del number, frame
-    raise _TerminatedError
+    raise TerminatedError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     # compilation creates millions of objects that stay alive: frequent garbage collection takes a seventh of its time
     gc.set_threshold(200_000, 20, 50)
+    given = sys.argv[1:] if argv is None else argv
+    try:
+        return _run(given)
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            with suppress(KeyboardInterrupt):  # who presses Ctrl-C twice does not wait for workers
+                _stop_workers()
+        return status_of("p2psim", error, is_debugging="--debug" in given)
+
+
+def _run(argv: Sequence[str]) -> int:
     try:
         arguments = _parser().parse_args(argv)
         with _ended_politely(), _renamed_told_once():
-            status = int(arguments.execute(arguments))
-        sys.stdout.flush()
-    except P2PSimError as error:
-        return _refuse(str(error))
-    except KeyboardInterrupt as interrupt:
-        _stop_workers()
-        print(f"p2psim: {str(interrupt) or 'interrupted'}", file=sys.stderr)
-        return 143 if isinstance(interrupt, _TerminatedError) else 130
-    except BrokenPipeError:
-        # The reader closed the pipe (``| head``): nothing may be written at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as error:
-        if error.filename is None:
-            raise
-        return _refuse(f"{error.filename}: {error.strerror}")
-    except SystemExit as leaving:  # --help and --version
-        return int(leaving.code or 0)
-    return status
-
-
-def _refuse(message: str) -> int:
-    print(f"p2psim: {' '.join(message.split())}", file=sys.stderr)
-    return 2
+            return int(arguments.execute(arguments))
+    finally:
+        if sys.stdout is not None:  # it may have been closed before the program began
+            sys.stdout.flush()
 
 
 def _stop_workers() -> None:
@@ -133,10 +120,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="p2psim",
         description=_INTRODUCTION,
-        epilog=f"examples:\n{_EXAMPLES}",
+        epilog=f"examples:\n{_EXAMPLES}\n\n{describe()}",
         formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"p2psim {__version__}")
+    _add_debug(parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in COMMANDS:
         command = import_module(f"p2psim.cli.{name}")
@@ -148,5 +136,13 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=HelpFormatter,
         )
         command.configure(added)
+        _add_debug(added)
         added.set_defaults(execute=command.execute)
     return parser
+
+
+def _add_debug(parser: argparse.ArgumentParser) -> None:
+    """Add an option that is read before anything else: an error may come before the arguments are understood."""
+    parser.add_argument(
+        "--debug", action="store_true", default=argparse.SUPPRESS, help="show where in the program an error happened"
+    )

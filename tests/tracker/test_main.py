@@ -97,3 +97,57 @@ def test_a_port_in_use_ends_with_status_2_and_one_line(capsys: pytest.CaptureFix
     output = capsys.readouterr()
     assert str(port) in output.err
     assert output.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "says"),
+    [
+        (RuntimeError("two\nlines"), 70, "tracker: internal error: RuntimeError: two lines; --debug shows where\n"),
+        (
+            OSError("no file is to blame"),
+            70,
+            "tracker: internal error: OSError: no file is to blame; --debug shows where\n",
+        ),
+        (KeyboardInterrupt(), 130, "tracker: interrupted\n"),
+    ],
+)
+def test_an_unforeseen_error_is_one_line_and_status_70(error, status, says, monkeypatch, capsys):
+    def fail(_):
+        raise error
+
+    monkeypatch.setattr("tracker.__main__.serve", fail)
+    assert main(["--port", "0"]) == status
+    assert capsys.readouterr().err == says
+    if status == 70:
+        assert main(["--port", "0", "--debug"]) == status
+        shown = capsys.readouterr().err
+        assert shown.startswith("Traceback (most recent call last):\n")
+        assert shown.endswith(says.replace("; --debug shows where", ""))
+
+
+@pytest.mark.parametrize("arguments", [["--port", "0"], ["--make-token", "60", "--token-secret", "x" * 32]])
+def test_an_address_that_nobody_reads_is_status_141(arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "p2p_tracker", *arguments],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+            timeout=30,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_help_tells_the_exit_statuses(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "--debug" in shown
+    for status in ("0 when told to stop", "2 when it cannot", "70 after an error", "130 when interrupted", "141 when"):
+        assert status in shown

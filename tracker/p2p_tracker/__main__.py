@@ -9,6 +9,7 @@ import resource
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -26,20 +27,45 @@ _M_TRIM_THRESHOLD = -1  # of malloc.h
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a tracker; return the exit status: 0 when told to stop, 2 when it cannot run as asked."""
+    """Run a tracker; return the exit status.
+
+    It is 0 when told to stop, 2 when it cannot run as asked, 70 after an error that nobody foresaw, 130 when
+    interrupted before it listens, 141 when nobody reads its output.
+    """
+    given = sys.argv[1:] if argv is None else argv
     try:
-        invocation = parse_arguments(argv, os.environ)
-        if invocation.token_seconds is not None:
-            print(_token(invocation, invocation.token_seconds))
-            return 0
-        _allow_many_files()
-        _keep_freed_memory()
-        set_up(invocation.options.log_level, invocation.options.log_format)
-        asyncio.run(_run(invocation.options, invocation.is_json))
+        return _serve(given)
     except TrackerError as error:
-        print(f"tracker: {error}", file=sys.stderr)
-        return 2
+        return _ended(str(error), 2)
+    except KeyboardInterrupt:
+        return _ended("interrupted", 130)
+    except BrokenPipeError:
+        # Python would write the rest at exit, and fail again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        is_debugging = "--debug" in given
+        if is_debugging:
+            traceback.print_exc()
+        words = " ".join(f"{type(error).__name__}: {error}".split())
+        return _ended(f"internal error: {words}{'' if is_debugging else '; --debug shows where'}", os.EX_SOFTWARE)
+
+
+def _serve(argv: Sequence[str]) -> int:
+    invocation = parse_arguments(argv, os.environ)
+    if invocation.token_seconds is not None:
+        print(_token(invocation, invocation.token_seconds), flush=True)
+        return 0
+    _allow_many_files()
+    _keep_freed_memory()
+    set_up(invocation.options.log_level, invocation.options.log_format)
+    asyncio.run(_run(invocation.options, invocation.is_json))
     return 0
+
+
+def _ended(why: str, status: int) -> int:
+    print(f"tracker: {why}", file=sys.stderr)
+    return status
 
 
 def _allow_many_files() -> None:

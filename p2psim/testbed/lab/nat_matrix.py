@@ -2,7 +2,7 @@
 
 ``python -m p2psim.testbed.lab.nat_matrix`` builds the lab, tries all pairs and prints the table; with ``--relay`` each
 host has a TURN server as well, and all pairs should connect. The exit status is 0 if all outcomes are as expected, else
-1.
+1; others are those of `p2psim` (`p2psim --help`).
 """
 
 import argparse
@@ -22,6 +22,7 @@ from aiortc import RTCIceServer
 from p2p_tracker.server.ice_servers import ice_servers
 
 from p2psim.errors import P2PSimError
+from p2psim.exit_status import CHECK_FAILED, status_of
 from p2psim.network.nat import connects, twice_translated
 from p2psim.scenario.nat_kinds import BLOCKED, NAT_KINDS
 from p2psim.testbed.lab.blueprint import Blueprint, Carrier, Home, Impairment, translation
@@ -237,6 +238,14 @@ async def _try(loops: dict[int, HostLoop], case: Case, progress: Callable[[PairR
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Try all pairs and print their outcomes; return the exit status."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        return _run(given)
+    except BaseException as error:
+        return status_of("matrix", error, is_debugging="--debug" in given)
+
+
+def _run(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m p2psim.testbed.lab.nat_matrix", description=__doc__)
     parser.add_argument("--relay", action="store_true", help="with a TURN server: all pairs should connect")
     parser.add_argument("--kinds", nargs="+", default=list(NAT_KINDS), choices=NAT_KINDS, metavar="KIND")
@@ -244,16 +253,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--special", action="store_true", help="pairs with two layers of NAT, hairpinning, households and IPv6 instead"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object per pair")
+    parser.add_argument("--debug", action="store_true", help="show where in the program an error happened")
     parsed = parser.parse_args(arguments)
     plan, cases = special_plan() if parsed.special else kinds_plan(parsed.kinds)
-    try:
-        results = measure_pairs(plan, cases, with_relay=parsed.relay)
-    except P2PSimError as error:
-        print(error, file=sys.stderr)
-        return 2
+    results = measure_pairs(plan, cases, with_relay=parsed.relay)
     for result in results:
         print(_json(result) if parsed.json else _line(result, with_relay=parsed.relay), flush=True)
-    return 0 if all(result.attempt.connected == (parsed.relay or result.case.expected) for result in results) else 1
+    is_as_expected = all(result.attempt.connected == (parsed.relay or result.case.expected) for result in results)
+    return 0 if is_as_expected else CHECK_FAILED
 
 
 def _json(result: PairResult) -> str:

@@ -46,7 +46,7 @@ def parse_arguments(arguments: Sequence[str] | None, environment: Mapping[str, s
         When an option is unknown or invalid, or the file cannot be read.
     """
     given = vars(_parser().parse_args(arguments))
-    is_json, token_seconds = given.pop("json"), given.pop("make_token")
+    is_json, token_seconds, _ = given.pop("json"), given.pop("make_token"), given.pop("debug")
     token_swarms = tuple(given.pop("for_swarm"))
     path = given.pop("config") or environment.get(_PREFIX + "CONFIG", "")
     values = {**_from_file(path), **_from_environment(environment)}
@@ -55,9 +55,16 @@ def parse_arguments(arguments: Sequence[str] | None, environment: Mapping[str, s
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m p2p_tracker", description="A WebTorrent tracker.", allow_abbrev=False)
+    parser = _Parser(
+        prog="python -m p2p_tracker",
+        description="A WebTorrent tracker.",
+        epilog="Exit status: 0 when told to stop, 2 when it cannot run as asked, 70 after an error of its own, "
+        "130 when interrupted before it listens, 141 when nobody reads its output.",
+        allow_abbrev=False,
+    )
     parser.add_argument("--config", metavar="FILE", default="", help="TOML file with options")
     parser.add_argument("--json", action="store_true", help="print the address as a JSON object")
+    parser.add_argument("--debug", action="store_true", help="show where in the program an error happened")
     parser.add_argument(
         "--make-token", metavar="SECONDS", type=float, help="print a token that is valid for SECONDS, and exit"
     )
