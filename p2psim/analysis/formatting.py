@@ -24,7 +24,10 @@ NOTHING = "-"
 
 
 def format_value(value: float, unit: str) -> str:
-    """Return a value with the unit that fits: ``12.5 Mbit/s``, ``$973``; NaN is a dash."""
+    """Return a value with the unit that fits: ``12.5 Mbit/s``, ``$973``; a dash for NaN, "no limit" for infinity.
+
+    `unit` is that of a metric: rate (bytes/s), size (bytes), time (s), share, points, money or price (dollars), number.
+    """
     if not math.isfinite(value):
         return NOTHING if math.isnan(value) else "no limit"
     factor, name = _step(abs(value), unit)

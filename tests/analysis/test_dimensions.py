@@ -180,7 +180,10 @@ def written(**changes: str | None) -> str:
         ("schema = 1\ndimensions = 3", "dimensions: no such key; did you mean 'dimension'"),
         ("schema = 1\ndimension = 3", "tables [[dimension]] are expected"),
         ("schema = 1\nreference = 3", "reference = 3: a table [reference]"),
-        ('schema = 1\n[reference]\n"stream.latncy" = "3 s"', "stream.latncy: no such field; did you mean 'latency'"),
+        (
+            'schema = 1\n[reference]\n"stream.latncy" = "3 s"',
+            "stream.latncy: no such field; did you mean 'live_latency'",
+        ),
         (written(name=None), "dimension 1: name is missing"),
         (written(values=None), "dimension 'x': values is missing"),
         (written(what="3"), "dimension 'x': what = 3: a text is expected"),
@@ -193,7 +196,7 @@ def written(**changes: str | None) -> str:
         (written(values="[0, 1]", scale='"log"'), "1 of its values at 0: places above 0 are expected"),
         (written(field='"origin.rate"', values='["unlimited", "1 Mbit/s"]'), "1 of its values at inf: finite places"),
         (written(scale='"lin"'), "scale = 'lin': did you mean 'linear'? accepted: linear, log"),
-        (written(unit='"percent"'), "unit = 'percent': accepted: number, share, time, rate, size"),
+        (written(unit='"percent"'), "unit = 'percent': accepted: number, time, size, rate, share"),
         (written(field='"stream.live_latency"', values='["8 s", "9 s"]', unit='"share"'), "accepted: 'time'"),
         (
             written(field='"nat.mix"', values='["open", "mobile"]'),
@@ -236,7 +239,7 @@ def test_a_file_that_is_not_there() -> None:
 def test_a_value_that_a_claims_scenario_refuses_names_claim_and_dimension() -> None:
     (latency,) = (each for each in dimensions() if each.name == "latency")
     (claim,) = select(load_claims(), ["C1"])
-    with pytest.raises(InputError, match=r"claim C1: dimension 'latency': stream\.latency"):
+    with pytest.raises(InputError, match=r"claim C1: dimension 'latency': stream\.live_latency"):
         boundary_cases(replace(claim, around={"stream.playlist_segments": 10}), latency)
 
 

@@ -110,7 +110,7 @@ def test_a_result_has_a_text_and_json() -> None:
     ("vary", "at", "condition"),
     [
         (Vary(what="uplink", field="access.uplink", values=("2 Mbit/s", "4 Mbit/s")), (250e3, 5e5), "3.67 Mbit/s"),
-        (Vary(what="crashing", field="viewers.crash", values=("10 %", "40 %")), (0.1, 0.4), "35 %"),
+        (Vary(what="crashing", field="viewers.crash_share", values=("10 %", "40 %")), (0.1, 0.4), "35 %"),
         (Vary(what="spread", field="access.spread", values=(0.0, 3.0)), (0.0, 3.0), "2.5"),
         (Vary(what="window", field="network.window", values=("60 kB", "120 kB")), (60e3, 120e3), "110 kB"),
     ],

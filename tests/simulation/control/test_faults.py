@@ -244,7 +244,7 @@ def waits(result: Run, stream: str) -> list[float]:
 
 def test_news_in_the_playlist_does_not_hasten_a_retry() -> None:
     """A player that was refused waits 1, 2, 4 and then 8 s, as hls.js does; the playlist is new every 2 s."""
-    assert waits(play({**LONE, "stream.window": 60}), "main") == [1, 2, 4, 8, 8, 8]
+    assert waits(play({**LONE, "stream.playlist_segments": 60}), "main") == [1, 2, 4, 8, 8, 8]
 
 
 def test_a_retry_of_the_channel_before_does_not_hasten_one_of_this() -> None:
