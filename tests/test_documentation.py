@@ -1,6 +1,7 @@
 """The documentation: its links and paths exist, its terms are defined, its tables are those of the code."""
 
 import ast
+import json
 import re
 import tomllib
 from functools import cache
@@ -23,6 +24,7 @@ PAGES = [
     "tests/theory/README.md",
     "tracker/README.md",
     *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))),
+    *(f"notebooks/{page.name}" for page in sorted((ROOT / "notebooks").glob("*.ipynb"))),
 ]
 READING = ["README.md", "docs/guide.md", "docs/limits.md", "docs/troubleshooting.md", "docs/why.md"]
 NAMING_FILES = ["docs/architecture.md", "docs/glossary.md", "CONTRIBUTING.md", "SECURITY.md"]
@@ -64,7 +66,12 @@ TERMS = {
 
 
 def read(page: str) -> str:
-    return (ROOT / page).read_text(encoding="utf-8")
+    """Return the text of a page; of a notebook, that of its Markdown cells."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    if not page.endswith(".ipynb"):
+        return text
+    cells = json.loads(text)["cells"]
+    return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
 
 
 def without_code(text: str) -> str:
