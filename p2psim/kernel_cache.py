@@ -14,7 +14,6 @@ import fcntl
 import os
 import platform
 import shutil
-import stat
 import sys
 import tempfile
 import time
@@ -30,6 +29,8 @@ import numba
 import numpy as np
 from llvmlite import binding
 from numba import config
+
+from p2psim.user_cache import home_cache, temporary_cache
 
 __all__ = ["KernelCache", "Place", "locate", "processor", "sources", "sources_digest"]
 
@@ -97,37 +98,21 @@ def locate(package: Path) -> Place:
     folder: the first that can be written to. Failing these it is a temporary folder of the user.
     """
     asked = _CONFIG.CACHE_DIR
-    roots = [Path(asked).absolute()] if asked else [package / "__pycache__", *_user_cache()]
+    roots = [Path(asked)] if asked else [package / "__pycache__", *filter(None, [home_cache()])]
     name = Path(processor()) / sources_digest(package)
     refused = ""
     for root in roots:
         try:
-            return Place(*_prepared(root, name))
+            return Place(*_prepared(root.absolute(), name))
         except OSError as error:
-            refused = refused or f"{root} cannot be used ({error.strerror})"
+            refused = refused or f"nothing can be kept in {root} ({error.strerror})"
     remedy = "set NUMBA_CACHE_DIR to a folder that can be written to"
     try:
-        place = _prepared(_temporary(), name)
+        place = _prepared(temporary_cache(), name)
     except OSError as error:
-        return Place(None, None, f"kernels are compiled anew in each process: {refused}, {error}; {remedy}")
+        refused += f", nor in a temporary folder ({error.strerror})"
+        return Place(None, None, f"kernels are compiled anew in each process: {refused}; {remedy}")
     return Place(*place, f"compiled kernels are kept in {place[0].parents[2]} for now: {refused}; {remedy}")
-
-
-def _user_cache() -> Iterator[Path]:
-    with suppress(RuntimeError):  # there is no home
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-        if folder.is_absolute():
-            yield folder
-
-
-def _temporary() -> Path:
-    """Return a folder that only this user can write to: code in it is run."""
-    folder = Path(tempfile.gettempdir()) / f"p2psim-{os.geteuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    state = folder.lstat()
-    if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.geteuid() or state.st_mode & 0o022:
-        raise PermissionError(f"{folder} can be written to by others")
-    return folder
 
 
 def _prepared(root: Path, name: Path) -> tuple[Path, Path]:

@@ -21,6 +21,8 @@ from p2psim.testbed.origin.media import ClipOptions, ladder
 from p2psim.testbed.run import CACHE
 
 CHROMIUM = shutil.which("chromium")
+Process = tuple["subprocess.Popen[bytes]", dict[str, Any]]
+"""Process, and the line of JSON that it writes when it has started."""
 PROBE = Path(__file__).parents[1] / "p2psim" / "testbed" / "browser" / "probe.js"
 SEGMENT = 2.0
 CLIP = ClipOptions(rungs=ladder(125_000), segment_duration=SEGMENT, segment_count=8)
@@ -49,12 +51,13 @@ document.addEventListener("DOMContentLoaded", () => {
 
 
 @contextmanager
-def process(module: str, *arguments: str) -> Iterator[tuple["subprocess.Popen[bytes]", dict[str, Any]]]:
-    """Run a module as a process; yield the process and the JSON object that it prints."""
+def process(module: str, *arguments: str) -> Iterator[Process]:
+    """Run a module as a process."""
     environment = {**os.environ, "PYTHONPATH": f"{Path.cwd()}{os.pathsep}{Path.cwd() / 'tracker'}"}
     running = subprocess.Popen([sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE, env=environment)
     assert running.stdout is not None
     try:
+        assert running.stdout is not None
         yield running, json.loads(running.stdout.readline())
     finally:
         running.kill()
@@ -62,7 +65,7 @@ def process(module: str, *arguments: str) -> Iterator[tuple["subprocess.Popen[by
 
 
 @contextmanager
-def tracking(*arguments: str) -> Iterator[tuple["subprocess.Popen[bytes]", dict[str, Any]]]:
+def tracking(*arguments: str) -> Iterator[Process]:
     """Run a tracker whose pages have their libraries."""
     try:
         libraries = str(find_libraries())
@@ -74,8 +77,8 @@ def tracking(*arguments: str) -> Iterator[tuple["subprocess.Popen[bytes]", dict[
 
 
 @contextmanager
-def serving(**options: object) -> Iterator[tuple["subprocess.Popen[bytes]", dict[str, Any]]]:
-    """Run an origin, live unless told otherwise."""
+def serving(**options: object) -> Iterator[Process]:
+    """Run an origin, by default of a live stream."""
     arguments = ["--options", json.dumps(LIVE | options), "--cache", str(CACHE)]
     with process("p2psim.testbed.origin.server", *arguments) as (running, address):
         yield running, address
@@ -160,7 +163,7 @@ class Visitor:
 
 @contextmanager
 def visiting(browser: Browser) -> Iterator[tuple[Callable[..., Visitor], list[Visitor]]]:
-    """Yield a function that creates visitors, and the list of them; their contexts are closed at the end."""
+    """Yield a function that opens a page for a visitor, and the list of visitors; all pages are closed at the end."""
     visitors: list[Visitor] = []
 
     def come(**options: Any) -> Visitor:

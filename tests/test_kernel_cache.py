@@ -103,11 +103,11 @@ def test_signatures_that_are_added_at_one_time_keep_their_own_code(cache: Path) 
 def test_kernels_called_by_several_processes_are_compiled_once(cache: Path) -> None:
     calls = """
         from p2psim.network.round_trip import pair_rtt
-        from p2psim.network.nat import connects
+        from p2psim.player.hls_js import retry_delay
         from p2psim.rng import kernel_streams, uniform
 
-        found = uniform(kernel_streams(1, 2), 1), pair_rtt(0.05, 0.5, 7, 3, 4), connects(0, 1)
-        kernels = uniform, pair_rtt, connects
+        found = uniform(kernel_streams(1, 2), 1), pair_rtt(0.05, 0.5, 7, 3, 4), retry_delay(3)
+        kernels = uniform, pair_rtt, retry_delay
         print(sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels), *map(repr, found))
     """
     found = [ended(process)[0].split(" ", 1) for process in [start(calls, cache) for _ in range(4)]]
@@ -448,3 +448,9 @@ def test_a_function_of_the_user_keeps_numbas_own_cache(cache: Path) -> None:
     ours, theirs = run(code, cache)[0].splitlines()
     assert "p2psim-kernels" in ours
     assert "p2psim-kernels" not in theirs
+
+
+def test_no_kernel_has_numbas_own_cache() -> None:
+    """That is filled without a lock, and refuses to work where nothing can be written."""
+    with_it = [path for path in (ROOT / "p2psim").rglob("*.py") if "cache=True" in path.read_text(encoding="utf-8")]
+    assert not with_it

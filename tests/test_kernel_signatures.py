@@ -15,7 +15,7 @@ from p2psim.scenario import Scenario
 from p2psim.scenario.model import Network, Player, Stream, Viewers
 from p2psim.simulation import run
 
-small = {"duration": 90, "warmup": 0, "viewers.count": 6, "viewers.over": 3}
+small = {"duration": 90, "warmup": 0, "viewers.count": 6, "viewers.arrival_period": 3}
 for name in ("live-24s", "vod-staggered", "measured-zapping", "measured-relay", "measured-uplinks-collapse"):
     run(Scenario.load(name).replace(small))
 for change in (
@@ -28,9 +28,9 @@ for change in (
 run(
     Scenario(
         duration=90,
-        stream=Stream(segment=4, latency=24, ladder=(125_000, 250_000)),
-        viewers=Viewers(count=6, over=3),
-        player=Player(estimate=1_000_000, fast=3, slow=9),
+        stream=Stream(segment=4, live_latency=24, ladder=(125_000, 250_000)),
+        viewers=Viewers(count=6, arrival_period=3),
+        player=Player(initial_estimate=1_000_000, fast_half_life=3, slow_half_life=9),
         network=Network(rtt_spread=0, loss=0, backlog=0),
     ),
     prepare=lambda control: control.env.at(40, lambda: (control.leave(2, 1), control.disconnect(0, 1))),
@@ -38,8 +38,8 @@ run(
 """
 LOADED = """
 import numpy as np
-from p2psim.policy.agent import Agent
-from p2psim.policy.state import options
+from p2psim.testbed.peer.single_loader import Agent
+from p2psim.policy.interface import options
 from p2psim.rng import kernel_streams
 from p2psim.scenario.policy import Policy
 from tests.policy.random_worlds import difference
@@ -61,6 +61,17 @@ agent.lacks("other", np.int32(2))
 agent.queue_pass(np.float32(2))
 agent.failed(1, 3, timed_out=np.True_)
 agent.prefetch_round(4)
+
+from tests.testbed.peer.test_player import Stage
+
+for is_live in (False, True):
+    stage = Stage(live=is_live, latency=24, delay=1, buffer=6)
+    stage.show(0, 12, ended=not is_live)
+    stage.player.begin()
+    stage.clock.run_until(30)
+    stage.player.playlist([(n, 4 * n, 4 * n + 4) for n in range(20, 32)], is_live)
+    stage.clock.run_until(90)
+    assert stage.player.position > 0
 """
 REPORT = """
 import importlib, pkgutil
@@ -69,7 +80,7 @@ from numba.core.dispatcher import Dispatcher
 
 kernels = {}
 for module in pkgutil.walk_packages(p2psim.__path__, "p2psim."):
-    if module.name.split(".")[1] in ("rng", "policy", "network", "simulation"):
+    if module.name.split(".")[1] in ("rng", "player", "policy", "network", "simulation"):
         for value in vars(importlib.import_module(module.name)).values():
             if isinstance(value, Dispatcher) and "no_cpython_wrapper" not in value.targetoptions:
                 kernels[value.py_func.__module__, value.py_func.__name__] = value
@@ -85,7 +96,8 @@ print(sum(bool(kernel.overloads) for kernel in kernels.values()), "kernels calle
 def test_each_kernel_has_one_signature(work: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", work + REPORT],
-        capture_output=True, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=300, check=False,
+        capture_output=True, text=True, cwd=ROOT, timeout=300, check=False,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tracker'}"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     *more_than_one, called = done.stdout.splitlines()

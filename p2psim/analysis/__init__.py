@@ -4,13 +4,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from p2psim.analysis.calibration.fit import Calibration, calibrate
-    from p2psim.analysis.claims.definitions import load_claims
-    from p2psim.analysis.claims.verdicts import Judge
-    from p2psim.analysis.comparison.compare import compare, compare_traces
-    from p2psim.analysis.comparison.result import Comparison
-    from p2psim.analysis.metrics import METRICS
-    from p2psim.analysis.runs import Runs
+    from p2psim.analysis.calibration.fit import Calibration as Calibration
+    from p2psim.analysis.calibration.fit import calibrate as calibrate
+    from p2psim.analysis.claims.definitions import load_claims as load_claims
+    from p2psim.analysis.claims.verdicts import Judge as Judge
+    from p2psim.analysis.comparison.compare import compare as compare
+    from p2psim.analysis.comparison.compare import compare_traces as compare_traces
+    from p2psim.analysis.comparison.result import Comparison as Comparison
+    from p2psim.analysis.metrics import METRICS as METRICS
+    from p2psim.analysis.runs import Runs as Runs
 
 # Imported lazily: metrics and statistics are used without the simulator, which takes a second to load.
 _MODULES = {

@@ -1,4 +1,4 @@
-"""Numbers in the unit that a person reads, as text with three figures, or as tables of numbers with four."""
+"""Numbers in the unit that people read: as text with three significant figures, or as tables with four."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -24,21 +24,21 @@ NOTHING = "-"
 
 
 def format_value(value: float, unit: str) -> str:
-    """Return a value with the unit that fits: ``12.5 Mbit/s``, ``$973``; a dash for NaN, "no limit" for infinity.
+    """Return a value with its unit; a dash for NaN, "no limit" for infinity.
 
     `unit` is that of a metric: rate (bytes/s), size (bytes), time (s), share, points, money or price (dollars), number.
     """
     if not math.isfinite(value):
         return NOTHING if math.isnan(value) else "no limit"
     factor, name = _step(abs(value), unit)
-    figures = _figures(value / factor, unit)
+    number = _figures(value / factor, unit)
     if name == "$":
-        return f"-${figures[1:]}" if figures.startswith("-") else f"${figures}"
-    return f"{figures} {name}".strip()
+        return f"-${number[1:]}" if number.startswith("-") else f"${number}"
+    return f"{number} {name}".strip()
 
 
 def format_interval(interval: Interval, unit: str) -> str:
-    """Return an estimate and its interval in one unit: ``62 % (60.1 to 63.9)``."""
+    """Return an estimate with its interval in one unit: ``62 % (60.1 to 63.9)``."""
     if not math.isfinite(interval.low) or not math.isfinite(interval.high):
         return format_value(interval.mean, unit)
     factor, _ = _step(abs(interval.mean), unit)
@@ -47,7 +47,7 @@ def format_interval(interval: Interval, unit: str) -> str:
 
 
 def format_range(low: float, high: float, unit: str) -> str:
-    """Return a range as ``at least …``, ``at most …`` or ``… to …``."""
+    """Return a claimed range: ``50 to 70 %``, ``at least 3`` or ``at most 100 ms``."""
     if math.isinf(high):
         return f"at least {format_value(low, unit)}"
     if math.isinf(low):

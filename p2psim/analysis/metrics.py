@@ -44,7 +44,7 @@ class Metric:
     """Definition of a metric: ``numerator / denominator``, its complement to 1, or `numerator` itself."""
 
     text: str
-    """Description that is understandable alone; fewer than 50 characters, which pandas shows completely."""
+    """Definition in words that are understandable alone; fewer than 50 characters, which pandas shows whole."""
     unit: str
     """share, points, rate, size, time, count or number."""
     numerator: str
@@ -69,7 +69,7 @@ METRICS: Mapping[str, Metric] = {
         paired=True,
     ),
     "origin_left": Metric(
-        "origin bytes as a share of those of http-only", "share", "origin_bytes", "base_origin_bytes", paired=True
+        "origin bytes sent, relative to http-only", "share", "origin_bytes", "base_origin_bytes", paired=True
     ),
     "origin_saving_p95": Metric(
         "share of p95 origin rate saved against http-only",
@@ -81,8 +81,8 @@ METRICS: Mapping[str, Metric] = {
     ),
     "origin_rate": Metric("mean rate of the origin", "rate", "origin_bytes", "seconds"),
     "origin_rate_p95": Metric("95th percentile of the origin's rate", "rate", "origin_rate_p95"),
-    "origin_rate_bin": Metric("bin width of the origin's rate for its percentile", "time", "origin_rate_bin"),
-    "relay_bytes": Metric("media bytes received through TURN relays", "size", "relay_bytes"),
+    "origin_rate_bin": Metric("width of the bins of origin_rate_p95", "time", "origin_rate_bin"),
+    "relay_bytes": Metric("media bytes received through relays", "size", "relay_bytes"),
     "far_share": Metric("share of peer-to-peer bytes that crossed regions", "share", "far_bytes", "p2p_bytes"),
     "cache_hits": Metric(
         "share of bytes from CDN edges that were cached", "share", "fill_bytes", "edge_bytes", complement=True
@@ -95,31 +95,29 @@ METRICS: Mapping[str, Metric] = {
     "stalls": Metric("stalls per viewer", "number", "stall_count", "viewer_count"),
     "poisoned": Metric("invalid segments played per viewer", "number", "poisoned_segments", "viewer_count"),
     "started": Metric("share of viewers who saw a first frame", "share", "startup_count", "joined_count"),
-    "startup": Metric("mean time from joining to the first frame", "time", "startup_sum", "startup_count"),
+    "startup": Metric("time from joining to the first frame, mean", "time", "startup_sum", "startup_count"),
     "startup_p95": Metric("p95 of the time from joining to the first frame", "time", "startup_p95"),
-    "latency": Metric("mean distance behind live while playing", "time", "latency_sum", "latency_weight"),
-    "peers": Metric("mean number of connected peers per viewer", "number", "peer_seconds", "viewer_seconds"),
-    "swarm": Metric("mean number of viewers in the swarm", "number", "viewer_seconds", "swarm_seconds"),
-    "bitrate": Metric("mean bitrate of the played media", "rate", "played_bytes", "played_seconds"),
+    "latency": Metric("live latency while playing, mean", "time", "latency_sum", "latency_weight"),
+    "peers": Metric("connected peers per viewer, mean over time", "number", "peer_seconds", "viewer_seconds"),
+    "swarm": Metric("viewers in the swarm, mean over time", "number", "viewer_seconds", "swarm_seconds"),
+    "bitrate": Metric("bitrate played, mean", "rate", "played_bytes", "played_seconds"),
     "switches": Metric("changes of quality per viewer", "number", "switch_count", "viewer_count"),
     "zaps": Metric("changes of channel per viewer", "number", "zap_count", "viewer_count"),
-    "zap_time": Metric("mean time from a zap to the first frame", "time", "zap_wait_sum", "zap_count"),
-    "wait": Metric("mean time from a request to its first byte", "time", "wait_sum", "transfer_count"),
-    "http_wait": Metric("mean time from an HTTP request to its first byte", "time", "http_wait_sum", "http_count"),
-    "p2p_wait": Metric("mean time from a request to a peer's first byte", "time", "p2p_wait_sum", "p2p_count"),
-    "http_time": Metric("mean time from an HTTP request to its last byte", "time", "http_time_sum", "http_count"),
-    "p2p_time": Metric("mean time from a request to a peer's last byte", "time", "p2p_time_sum", "p2p_count"),
+    "zap_time": Metric("time from a zap to the first frame, mean", "time", "zap_wait_sum", "zap_count"),
+    "wait": Metric("time from request to first byte, mean", "time", "wait_sum", "transfer_count"),
+    "http_wait": Metric("time from request to first byte over HTTP, mean", "time", "http_wait_sum", "http_count"),
+    "p2p_wait": Metric("time from request to first byte from peers, mean", "time", "p2p_wait_sum", "p2p_count"),
+    "http_time": Metric("time from request to last byte over HTTP, mean", "time", "http_time_sum", "http_count"),
+    "p2p_time": Metric("time from request to last byte from peers, mean", "time", "p2p_time_sum", "p2p_count"),
     "added_wait": Metric("time to first byte, from peers minus over HTTP", "time", "added_wait"),
     "added_time": Metric("time to last byte, from peers minus over HTTP", "time", "added_time"),
     "fairness": Metric("Jain's index of bytes uploaded / bytes downloaded", "number", "fairness"),
     "added_startup": Metric("start-up time minus that of http-only", "time", "added_startup", paired=True),
-    "added_latency": Metric("distance behind live minus that of http-only", "time", "added_latency", paired=True),
-    "added_stall_ratio": Metric(
-        "share of time stalled minus that of http-only", "points", "added_stall_ratio", paired=True
-    ),
+    "added_latency": Metric("live latency minus that of http-only", "time", "added_latency", paired=True),
+    "added_stall_ratio": Metric("stall ratio minus that of http-only", "points", "added_stall_ratio", paired=True),
     "added_switches": Metric("quality changes per viewer minus http-only's", "number", "added_switches", paired=True),
     "wait_reduction": Metric(
-        "share of time to first byte saved vs http-only",
+        "reduction of time to first byte vs http-only",
         "share",
         "wait",
         "base_wait",
@@ -127,7 +125,7 @@ METRICS: Mapping[str, Metric] = {
         paired=True,
     ),
     "startup_reduction": Metric(
-        "share of start-up time saved vs http-only",
+        "reduction of start-up time vs http-only",
         "share",
         "startup",
         "base_startup",
@@ -135,7 +133,7 @@ METRICS: Mapping[str, Metric] = {
         paired=True,
     ),
     "latency_reduction": Metric(
-        "share of distance behind live saved vs http-only",
+        "reduction of live latency vs http-only",
         "share",
         "latency",
         "base_latency",

@@ -69,9 +69,10 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.json:
         emit(_summary(trace, folder, values))
     else:
-        rows = [[name, _cell(name, values, arguments.raw), METRICS[name].text] for name in values]
-        title = f"{scenario.name}: measured for {scenario.duration:g} s"
-        print_table(["metric", "measured", "description"], rows, title)
+        rows = [[name, _text(name, number, arguments.raw), METRICS[name].text] for name, number in values.items()]
+        print_table(
+            ["metric", "measured", "description"], rows, f"{scenario.name}: measured for {scenario.duration:g} s"
+        )
     return 0
 
 
@@ -96,25 +97,23 @@ def _record_series(arguments: argparse.Namespace, scenarios: "list[Scenario]") -
             bar(number + 1, len(recordings))
             values = _metrics(trace)
             summaries.append(_summary(trace, recording.folder, values))
-            cells = [_cell(name, values, arguments.raw) for name in SHOWN]
-            rows.append([recording.folder.name, *cells, f"{trace.manifest.notes['cpu']['busy']:.0%}"])
+            shown = [_text(name, values[name], arguments.raw) for name in SHOWN]
+            rows.append([recording.folder.name, *shown, f"{trace.manifest.notes['cpu']['busy']:.0%}"])
     note(f"saved in {folder}", arguments.quiet)
     if arguments.json:
         emit({"traces": summaries})
     else:
         print_table(["trace", *SHOWN, "CPU busy"], rows, f"{len(recordings)} measurements")
-        descriptions = [[name, METRICS[name].text] for name in SHOWN]
-        print_table(
-            ["column", "description"], [*descriptions, ["CPU busy", "share of the processor time that was used"]]
-        )
+        meanings = [[name, METRICS[name].text] for name in SHOWN]
+        print_table(["column", "description"], [*meanings, ["CPU busy", "share of the processors' time that was used"]])
     return 0
 
 
-def _cell(name: str, values: dict[str, float], raw: bool) -> str:
+def _text(metric: str, number: float, raw: bool) -> str:
     from p2psim.analysis.formatting import format_value
     from p2psim.analysis.metrics import METRICS
 
-    return str(values[name]) if raw else format_value(values[name], METRICS[name].unit)
+    return str(number) if raw else format_value(number, METRICS[metric].unit)
 
 
 def _show(bar: "Bar", before: int, total: int, done: float) -> None:

@@ -1,4 +1,4 @@
-"""Output of a command: one JSON object, or tables for people."""
+"""Output of commands: one JSON object, or tables for people."""
 
 import json
 import math
@@ -13,7 +13,7 @@ __all__ = ["emit", "note", "print_frame", "print_table", "warn"]
 
 
 def emit(result: Mapping[str, Any]) -> None:
-    """Print one JSON object on standard output; NaN and infinite numbers become null."""
+    """Print one JSON object on standard output; numbers that are not finite become null."""
     print(json.dumps(_plain(result), indent=2, allow_nan=False))
 
 

@@ -107,8 +107,10 @@ def _print(result: "Plan") -> None:
     print(f"{result.answer}\n")
     _table(["input", "value"], [list(row) for row in result.inputs.rows()])
     _table(["number", "without sharing", "with sharing", "95 % interval"], number_rows(result))
-    head = ["input at this value", "kind", "origin's bytes saved (95 % interval)", "bill", "time stalled"]
-    _table(head, sensitivity_rows(result))
+    _table(
+        ["input at this value", "kind", "origin's bytes saved (95 % interval)", "bill", "time stalled"],
+        sensitivity_rows(result),
+    )
     print(f"{result.advice}\n{result.basis}")
 
 

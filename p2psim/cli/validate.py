@@ -114,8 +114,8 @@ def _print(results: "Sequence[ClaimResult]", comparisons: "Sequence[Comparison]"
     for result in results:
         case = result.base.case
         claimed, found = format_range(case.low, case.high, case.unit), format_interval(result.base.interval, case.unit)
-        description = CLAIM_METRICS[case.metric].text
-        rows.append([result.claim.id, case.metric, claimed, found, result.text, description])
+        text = CLAIM_METRICS[case.metric].text
+        rows.append([result.claim.id, case.metric, claimed, found, result.text, text])
     head = ["claim", "metric", "claimed", "found (95 % interval)", "verdict", "description of the metric"]
     print_table(head, rows, "The claims")
     for result in results:

@@ -52,9 +52,9 @@ def differences(
     rows = []
     for name, metric in METRICS.items():
         if baseline or not metric.paired:
-            found = estimate_difference(metric, sums, others)
-            values = {"a": one.interval(name).mean, "b": other.interval(name).mean, "difference": found.mean}
-            rows.append({"metric": name, **values, "low": found.low, "high": found.high, "unit": metric.unit})
+            gap = estimate_difference(metric, sums, others)
+            values = {"a": one.interval(name).mean, "b": other.interval(name).mean, "difference": gap.mean}
+            rows.append({"metric": name, **values, "low": gap.low, "high": gap.high, "unit": metric.unit})
     table = pd.DataFrame(rows)
     return table if raw else described(table, ["a", "b", "difference", "low", "high"])
 

@@ -103,12 +103,12 @@ def _check_workers(client: Any, address: str) -> None:
     if not workers:
         raise InputError(f"{address}: the cluster has no workers; start some (dask worker {address})")
     try:
-        found = client.run(fingerprint)
+        fingerprints = client.run(fingerprint)
         one_per_host = {worker["host"]: name for name, worker in workers.items()}
         _compile_in_turns(client, list(one_per_host.values()))
     except ModuleNotFoundError as error:
         raise InputError(f"{address}: a worker cannot import {error.name}; install p2psim there") from None
-    for worker, code in found.items():
+    for worker, code in fingerprints.items():
         if code != fingerprint():
             raise InputError(f"{address}: worker {worker} has another version of p2psim or its packages than this one")
 

@@ -53,7 +53,7 @@ def plan(
     """
     for name in inputs:
         one_of("input", name, _KNOWN)
-    checked = read_inputs(PlanInputs(viewers=viewers, **inputs))
+    read = read_inputs(PlanInputs(viewers=viewers, **inputs))
     count = 8 if replications is None else replications
     if not 2 <= at_least("replications", count, 0) <= 1000:
         raise InputError(f"replications = {replications!r}: 2 to 1000 are accepted; one has no interval")
@@ -63,4 +63,4 @@ def plan(
     runs = Runs(jobs) if session is None else session
     with Bar("planning", quiet=not progress) as bar:
         runs.progress = bar
-        return make_plan(checked, runs, seed, Effort.of(checked.audience, count, quick))
+        return make_plan(read, runs, seed, Effort.of(read.audience, count, quick))

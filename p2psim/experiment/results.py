@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,18 @@ from p2psim.trace.atomic_files import atomic_write
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["Results", "simulate"]
+__all__ = ["Options", "Results", "simulate"]
+
+
+class Options(TypedDict, total=False):
+    """Options of `simulate` by name."""
+
+    precision: float | None
+    metric: str
+    most: int
+    checkpoint: str | Path | None
+    every: float
+    prepare: Prepare | None
 
 
 def simulate(
@@ -37,13 +48,7 @@ def simulate(
     jobs: int | None = None,
     events: bool = False,
     progress: bool = True,
-    *,
-    precision: float | None = None,
-    metric: str = "p2p_ratio",
-    most: int = 200,
-    checkpoint: str | Path | None = None,
-    every: float = 600.0,
-    prepare: Prepare | None = None,
+    **options: Unpack[Options],
 ) -> "Results":
     """Simulate replications of a scenario.
 
@@ -56,12 +61,13 @@ def simulate(
     events
         Keep all events, for `Results.segments`, `Results.connections` and `Results.traces`; takes memory.
     precision, metric, most
-        Add replications until half the width of the 95 % interval of `metric` is at most this share of its value (for
-        example 0.02), or until there are `most`; begins with `replications`. Such an interval covers the true value
-        less often than 95 % (93 % if replications are normally distributed), even less after a start with few.
+        Add replications until half the width of the 95 % interval of `metric` (p2p_ratio) is at most this share of its
+        value (for example 0.02), or until there are `most` (200); begins with `replications`. Such an interval covers
+        the true value less often than 95 % (93 % if replications are normally distributed), even less after a start
+        with few.
     checkpoint, every
-        Folder for finished replications and, every so many simulated seconds, the state of unfinished ones; the same
-        call continues from there.
+        Folder for finished replications and, `every` so many simulated seconds (600), the state of unfinished ones;
+        the same call continues from there.
     prepare
         Function that is called with the `Control` of each run before its clock starts, to add SimPy processes of your
         own (`p2psim.simulation.control.control`), in runs of the baseline too. Such runs cannot be checkpointed.
@@ -69,32 +75,62 @@ def simulate(
     Raises
     ------
     InputError
-        For a scenario that cannot be read, or numbers out of range.
+        For a scenario that cannot be read, numbers out of range, or an unknown option.
     """
+    for name in options:
+        one_of("option", name, Options.__annotations__)
     if replications.__class__ is not int or replications < 1:
         raise InputError(
             f"replications = {replications!r}: a whole number of at least 1 is needed (5 or more for an interval)"
         )
     at_least("seed", seed, 0)
-    if precision is not None:
-        _check_precision(precision, metric, most)
-    if prepare is not None and checkpoint is not None:
-        raise InputError("checkpoint, prepare: pass only one of them; a process of your own cannot be saved")
+    stop = _Stop(options.get("precision"), options.get("metric", "p2p_ratio"), options.get("most", 200))
     base = scenario if isinstance(scenario, Scenario) else _loaded(scenario)
-    folder = None if checkpoint is None else RunFolder(Path(checkpoint), every)
-    session = Runs(jobs, folder=folder, prepare=prepare)
-    count = replications
-    while True:
+    session = _session(jobs, options.get("checkpoint"), options.get("every", 600.0), options.get("prepare"))
+    count: int | None = replications
+    while count is not None:
         with Bar("simulating", quiet=not progress) as bar:
             session.progress = bar
             runs = session.make(jobs_for(base, seed, count, events))
         results = Results(base, seed, tuple(runs), session=session, progress=progress)
-        if precision is None or count >= most:
-            return results
-        interval = results.interval(metric)
-        if is_precise(interval, precision):
-            return results
-        count = min(most, replications_for(interval, count, precision))
+        count = stop.next_count(results)
+    return results
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """Rule that ends the replications: at a precision of a metric, or at the number asked for."""
+
+    precision: float | None
+    metric: str
+    most: int
+
+    def __post_init__(self) -> None:
+        precision: Any = self.precision
+        if precision is None:
+            return
+        if not isinstance(precision, float | int) or not 0 < precision < 1:
+            raise InputError(f"precision = {precision!r}: a share between 0 and 1 is expected, for example 0.02")
+        one_of("metric", self.metric, METRICS)
+        if self.most < 2:
+            raise InputError(f"most = {self.most}: at least 2 replications are needed")
+
+    def next_count(self, results: "Results") -> int | None:
+        """Return how many replications are needed, None if they are there."""
+        count = len(results.runs)
+        if self.precision is None or count >= self.most:
+            return None
+        interval = results.interval(self.metric)
+        if is_precise(interval, self.precision):
+            return None
+        return min(self.most, replications_for(interval, count, self.precision))
+
+
+def _session(jobs: int | None, checkpoint: str | Path | None, every: float, prepare: Prepare | None) -> Runs:
+    if prepare is not None and checkpoint is not None:
+        raise InputError("checkpoint, prepare: pass only one of them; a process of your own cannot be saved")
+    folder = None if checkpoint is None else RunFolder(Path(checkpoint), every)
+    return Runs(jobs, folder=folder, prepare=prepare)
 
 
 def _loaded(scenario: object) -> Scenario:
@@ -104,14 +140,6 @@ def _loaded(scenario: object) -> Scenario:
     raise InputError(
         f"simulate: a Scenario, the path of one or a bundled name is expected, not a {type(scenario).__name__}{instead}"
     )
-
-
-def _check_precision(precision: Any, metric: str, most: int) -> None:
-    if not isinstance(precision, float | int) or not 0 < precision < 1:
-        raise InputError(f"precision = {precision!r}: a share between 0 and 1 is expected, for example 0.02")
-    one_of("metric", metric, METRICS)
-    if most < 2:
-        raise InputError(f"most = {most}: at least 2 replications are needed")
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,7 @@ def sweep(
     k, n = (1, 1) if task is None else _part(task)
     if task is not None and out is None:
         raise InputError(f"task {k}/{n}: needs a folder (out) that all tasks share")
-    store = Store(out)
-    with closing(store):
+    with closing(Store(out)) as store:
         store.open("all" if task is None else f"{k}-of-{n}")
         if task is None:
             store.tidy()
@@ -81,11 +80,9 @@ def sweep(
         own = plan.jobs()[k - 1 :: n]
         todo = [job for job in own if _is_open(store, job, retry)]
         with Bar("sweep", quiet=not progress) as bar, _outcomes(todo, jobs, executor, dask) as outcomes:
-            done = len(own) - len(todo)
-            bar(done, len(own))
-            for job, outcome in outcomes:
+            bar(len(own) - len(todo), len(own))
+            for done, (job, outcome) in enumerate(outcomes, start=len(own) - len(todo) + 1):
                 store.put(job, outcome)
-                done += 1
                 bar(done, len(own))
         result = gathered(plan, store)
         if result.is_complete:
@@ -110,18 +107,18 @@ def _is_open(store: Store, job: Job, retry: bool) -> bool:
 @contextmanager
 def _outcomes(todo: Sequence[Job], jobs: int | None, executor: Executor | None, dask: str | None) -> Iterator[Made]:
     if dask is not None:
-        with cluster(dask) as pool, closing(on_executor(todo, pool)) as made:
-            yield made
+        with cluster(dask) as pool, closing(on_executor(todo, pool)) as outcomes:
+            yield outcomes
         return
     processes = int(joblib.cpu_count()) if jobs is None else jobs
     if executor is not None:
         if todo:
             compile_kernels()  # its workers may be on this machine, and would all compile
-        made = on_executor(todo, executor)
+        outcomes = on_executor(todo, executor)
     else:
-        made = in_turn(todo) if processes == 1 or len(todo) < 2 else in_processes(todo, processes)
-    with closing(made):
-        yield made
+        outcomes = in_turn(todo) if processes == 1 or len(todo) < 2 else in_processes(todo, processes)
+    with closing(outcomes):
+        yield outcomes
 
 
 def _part(task: str | tuple[int, int]) -> tuple[int, int]:
@@ -168,10 +165,10 @@ class Sweep:
         """
         rows = []
         for point in self.design.points:
-            found = list(self._sums(point).values())
-            row = {name: _cell(point.changes.get(name)) for name in self.design.factors} | {"replications": len(found)}
+            sums = list(self._sums(point).values())
+            row = {name: _cell(point.changes.get(name)) for name in self.design.factors} | {"replications": len(sums)}
             for name in self.design.metrics:
-                ends = (estimate(name, found) if found else Interval(float("nan"))).to_dict()
+                ends = (estimate(name, sums) if sums else Interval(float("nan"))).to_dict()
                 row |= {name: ends["mean"], f"{name}_low": ends["low"], f"{name}_high": ends["high"]}
             rows.append(row)
         return pd.DataFrame(rows)
@@ -182,9 +179,9 @@ class Sweep:
         rows = []
         for point in self.design.points:
             factors = {name: _cell(point.changes.get(name)) for name in self.design.factors}
-            for replication, found in self._sums(point).items():
+            for replication, sums in self._sums(point).items():
                 for name in self.design.metrics:
-                    number = metric_value(METRICS[name], found)
+                    number = metric_value(METRICS[name], sums)
                     rows.append({**factors, "replication": replication, "metric": name, "value": number})
         return pd.DataFrame(rows, columns=[*self.design.factors, "replication", "metric", "value"])
 

@@ -9,9 +9,9 @@ from p2psim.scenario.population import Population
 __all__ = ["victims"]
 
 
-def victims(scenario: Scenario, people: Population, number: int, seed: int, replication: int = 0) -> list[int]:
+def victims(scenario: Scenario, population: Population, number: int, seed: int, replication: int = 0) -> list[int]:
     """Return one viewer of each home whose uplink the scenario's fault of that number hits."""
-    draws = stream(seed, replication, "fault", number).random(len(people))
-    homes, first = np.unique(people.home, return_index=True)
+    draws = stream(seed, replication, "fault", number).random(len(population))
+    homes, first = np.unique(population.home, return_index=True)
     hit: list[int] = first[draws[homes] < scenario.faults[number].home_share].tolist()
     return hit

@@ -64,7 +64,7 @@ def _located(path: str | Path) -> Path:
     file = Path(path)
     if file.exists() or file.suffix or len(file.parts) != 1:
         return file
-    known = {found.stem: found for found in bundled("scenarios")}
+    known = {each.stem: each for each in bundled("scenarios")}
     if file.name not in known:
         near = difflib.get_close_matches(file.name, known, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
@@ -243,8 +243,8 @@ def _replace(record: Any, path: list[str], value: object, dotted: str, canonical
             return record
         return dataclasses.replace(record, **{path[0]: _replace(inner, path[1:], value, dotted, canonical)})
     kind, example = hints[path[0]], field_rules(type(record).__dataclass_fields__[path[0]]).example
-    found = _convert(kind, present_names(kind, value, dotted), dotted, canonical, example)
-    return dataclasses.replace(record, **{path[0]: found})
+    converted = _convert(kind, present_names(kind, value, dotted), dotted, canonical, example)
+    return dataclasses.replace(record, **{path[0]: converted})
 
 
 def _unknown(dotted: str, known: Mapping[str, object], record: Any = None) -> str:

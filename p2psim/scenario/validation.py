@@ -15,7 +15,7 @@ import psutil
 from p2p_tracker.core.matching import STRATEGIES
 
 from p2psim.errors import ScenarioError, one_of
-from p2psim.scenario.model import Scenario
+from p2psim.scenario.model import Scenario, Viewers
 from p2psim.scenario.nat_kinds import NAT_KINDS
 from p2psim.scenario.policy_validation import check_policy
 from p2psim.scenario.presets import access_profiles, crypto_rates, nat_mixes, places
@@ -85,13 +85,14 @@ def _check_number(name: str, value: float, kind: Any, rules: FieldRules) -> None
 
 
 def _refusals(scenario: Scenario) -> list[tuple[bool, str]]:
-    stream, viewers = scenario.stream, scenario.viewers
+    """Return what fields together make impossible: whether it is so in this scenario, and the message."""
+    return [*_run_refusals(scenario), *_viewer_refusals(scenario.viewers), *_delivery_refusals(scenario)]
+
+
+def _run_refusals(scenario: Scenario) -> list[tuple[bool, str]]:
+    stream = scenario.stream
     held = stream.playlist_segments * stream.segment
     return [
-        (
-            viewers.browsers > viewers.count,
-            f"viewers.browsers = {viewers.browsers}: at most all viewers (viewers.count = {viewers.count})",
-        ),
         (scenario.duration > LONGEST, f"duration = {scenario.duration:g} s: at most 31 days are accepted"),
         (scenario.warmup >= scenario.duration, f"warmup = {scenario.warmup:g} s: must be less than the duration"),
         (
@@ -106,6 +107,15 @@ def _refusals(scenario: Scenario) -> list[tuple[bool, str]]:
         (
             stream.segment > max(scenario.duration, 60),
             f"stream.segment = {stream.segment:g} s: longer than the run of {scenario.duration:g} s",
+        ),
+    ]
+
+
+def _viewer_refusals(viewers: Viewers) -> list[tuple[bool, str]]:
+    return [
+        (
+            viewers.browsers > viewers.count,
+            f"viewers.browsers = {viewers.browsers}: at most all viewers (viewers.count = {viewers.count})",
         ),
         (
             viewers.arrivals == "recorded" and len(viewers.arrival_times) != viewers.count,
@@ -133,6 +143,11 @@ def _refusals(scenario: Scenario) -> list[tuple[bool, str]]:
             viewers.arrivals == "flash" and viewers.surge_factor < 1,
             f"viewers.surge_factor = {viewers.surge_factor:g}: a surge multiplies the arrival rate by 1 or more",
         ),
+    ]
+
+
+def _delivery_refusals(scenario: Scenario) -> list[tuple[bool, str]]:
+    return [
         (
             scenario.channels.count == 1 and not math.isinf(scenario.channels.mean_time_on_channel),
             f"channels.mean_time_on_channel = {scenario.channels.mean_time_on_channel:g} s: needs two channels or more "

@@ -42,11 +42,12 @@ from p2psim.testbed.processes import ChildProcess
 from p2psim.testbed.recording.event_log import digest
 from p2psim.testbed.recording.trace_builder import ByteBalance, RunFacts, build_tables, read_events
 from p2psim.trace import Manifest, Trace, versions
+from p2psim.user_cache import user_cache
 from p2psim.wire.protection import default_iv, encrypt_segment
 
 __all__ = ["measure"]
 
-CACHE: Final = Path.home() / ".cache" / "p2psim" / "media"
+CACHE: Final = user_cache("media")
 """Folder of encoded clips."""
 _START_TIMEOUT: Final = 60.0
 _READY_TIMEOUT: Final = 120.0

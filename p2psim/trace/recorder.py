@@ -16,7 +16,7 @@ class Recorder:
     def __init__(self) -> None:
         self._rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
 
-    def add(self, name: str, **row: Any) -> None:
+    def add(self, name: str, /, **row: Any) -> None:
         """Append a row to a table.
 
         Raises

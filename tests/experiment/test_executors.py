@@ -57,7 +57,7 @@ def dask_cluster(tmp_path: Path) -> Iterator[str]:
         started = [subprocess.Popen(each, stdout=log, stderr=log, env=environment) for each in (scheduler, worker)]
         try:
             end = time.monotonic() + LIMIT  # noqa: TID251
-            while not contact.exists():
+            while not contact.exists() or not contact.read_text().strip().endswith("}"):
                 assert time.monotonic() < end, (tmp_path / "dask.log").read_text()  # noqa: TID251
                 time.sleep(0.05)
             address = json.loads(contact.read_text())["address"]

@@ -162,6 +162,11 @@ def test_replications_go_on_until_the_interval_is_narrow_enough() -> None:
     pd.testing.assert_frame_equal(again.summary(), found.summary())
 
 
+def test_an_unknown_option_is_answered_by_the_one_that_was_meant() -> None:
+    with pytest.raises(InputError, match="option = 'precison': did you mean 'precision'"):
+        simulate(small(), 2, precison=0.1)  # type: ignore[call-arg]
+
+
 def test_replications_end_at_the_most() -> None:
     assert len(simulate(small(), 2, jobs=1, progress=False, precision=1e-9, most=4).runs) == 4
 
@@ -204,5 +209,5 @@ def test_processes_of_ones_own_act_in_every_replication(jobs: int, results: Resu
     found = simulate(results.scenario, 2, jobs=jobs, progress=False, prepare=lambda c: c.env.process(leaving(c)))
     for made in (found, found.baseline):
         assert ((made.viewers["left_at"] == 20.0).groupby(made.viewers["replication"]).sum() == 1).all()
-    with pytest.raises(InputError, match="checkpoint, prepare: pass only one of them"):
+    with pytest.raises(InputError, match="checkpoint, prepare: one of them is accepted"):
         simulate(results.scenario, 2, prepare=lambda c: None, checkpoint="nowhere")

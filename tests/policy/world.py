@@ -519,9 +519,9 @@ class World:
 
     def _request(self, track: Track, segment: int, level: int) -> None:
         if not self._low <= segment < self._high:
-            # thrown behind an await and caught behind another one
+            # thrown out of an asynchronous function: caught one microtask later
             said = f"Not found segment with id: http://o/seg{segment}.ts"
-            self._behind(4, lambda: self.notes.add("throw", m=said))
+            self.clock.call_soon(lambda: self.notes.add("throw", m=said))
             return
         self._begin_at = segment * float(self._duration)
         # a track from before a zap that still tries again asks in the channel that plays now
@@ -531,12 +531,6 @@ class World:
             lambda _data, bandwidth: self._delivered(track, segment, level, bandwidth),
             lambda why: self._refused(track, segment, level, why),
         )
-
-    def _behind(self, microtasks: int, action: Callable[[], None]) -> None:
-        if microtasks == 0:
-            action()
-        else:
-            self.clock.call_soon(self._behind, microtasks - 1, action)
 
     def _delivered(self, track: Track, segment: int, level: int, bandwidth: float) -> None:
         track.busy, self._played = False, True

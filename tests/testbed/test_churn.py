@@ -1,4 +1,4 @@
-"""Viewers of a real run come and go as drawn, the same that a simulation would have."""
+"""Viewers of a measured run join and leave as drawn, like those of a simulation."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ SCENARIO = Scenario.load("measured-churn").replace(
 )
 
 
-def test_viewers_come_and_go_as_drawn() -> None:
+def test_viewers_join_and_leave_as_drawn() -> None:
     seed, people = next(
         (seed, people)
         for seed in range(100)
@@ -43,6 +43,6 @@ def test_viewers_come_and_go_as_drawn() -> None:
     assert set(clean.index) <= set(goodbyes.index)
     assert ((goodbyes - clean["left_at"]).dropna().abs() < LATE).all()
     assert not set(crashed["viewer"]) & set(goodbyes.index)
-    books = trace.manifest.notes["bytes"]
-    assert (books["p2p_unexplained"], books["http_unexplained"], books["segments_wrong"]) == (0, 0, 0)
+    balance = trace.manifest.notes["bytes"]
+    assert (balance["p2p_unexplained"], balance["http_unexplained"], balance["segments_wrong"]) == (0, 0, 0)
     assert trace.manifest.notes["unhandled_errors"] == 0

@@ -1,4 +1,4 @@
-"""How busy the cores of a run are."""
+"""CPU load of the cores of a run."""
 
 import os
 import time
@@ -11,7 +11,7 @@ from p2psim.testbed.cpu_meter import CpuMeter
 
 @pytest.fixture
 def bound() -> Iterator[int]:
-    """Be bound to a single core; its number."""
+    """Bind this process to a single core, whose number is returned."""
     allowed = os.sched_getaffinity(0)
     core = min(allowed)
     os.sched_setaffinity(0, {core})
@@ -20,12 +20,12 @@ def bound() -> Iterator[int]:
 
 
 @pytest.mark.usefixtures("bound")
-def test_counts_the_cores_that_the_run_may_use() -> None:
+def test_load_is_that_of_the_cores_that_the_run_may_use() -> None:
     meter = CpuMeter({})
     until = time.monotonic() + 0.5
     while time.monotonic() < until:
         pass
     meter.read()
-    found = meter.to_dict()
-    assert found["cores"] == 1
-    assert found["busy"] > 0.9, "the only core was never idle, whatever the other ones did"
+    cpu = meter.to_dict()
+    assert cpu["cores"] == 1
+    assert cpu["busy"] > 0.9, "the only core of the run was never idle"

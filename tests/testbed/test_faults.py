@@ -1,4 +1,4 @@
-"""Faults of a scenario in a real run: short ones, one after the other, and what must be true in between."""
+"""Fault schedules, and a measured run with faults of the tracker, the origin and the uplinks."""
 
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def test_overlapping_faults_are_in_order_of_time() -> None:
     assert found == [(2.0, 0.25), (5.0, 0.5), (7.0, 1.0), (15.0, 1.0)]
 
 
-def test_the_uplinks_hit_are_those_of_the_simulation() -> None:
+def test_the_uplinks_that_fail_are_those_of_the_simulation() -> None:
     scenario = SCENARIO.replace(
         {"viewers.arrivals": "uniform", "viewers.arrival_times": (), "viewers.viewing_times": (), "viewers.count": 40}
         | {"faults": (Fault(), Fault(kind="uplinks", home_share=0.4, capacity_left=0.5, duration=4.0))}
@@ -71,12 +71,12 @@ def test_the_uplinks_hit_are_those_of_the_simulation() -> None:
         ({"viewers.browsers": 1}, r"viewers\.browsers = 1"),
     ],
 )
-def test_what_cannot_be_made_is_refused(changes, message) -> None:
+def test_faults_that_cannot_be_measured_are_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ScenarioError, match=message):
         check_feasible(SCENARIO.replace(changes))
 
 
-def test_a_tracker_of_somebody_else_is_not_stopped() -> None:
+def test_a_fault_of_a_tracker_that_the_run_does_not_start_is_refused() -> None:
     check_own_tracker(SCENARIO, ())
     with pytest.raises(ScenarioError, match=r"faults\[0\]\.kind = 'tracker': ws://a/"):
         check_own_tracker(SCENARIO, ("ws://a/",))
@@ -84,10 +84,10 @@ def test_a_tracker_of_somebody_else_is_not_stopped() -> None:
 
 @pytest.mark.testbed
 @pytest.mark.slow
-def test_faults_of_a_real_run(tmp_path: Path) -> None:
+def test_faults_of_a_measured_run(tmp_path: Path) -> None:
     trace = measure(SCENARIO, seed=3, keep_logs=tmp_path)
     notes, announces, samples = trace.manifest.notes, trace["announces"], trace["samples"]
-    # the tracker: gone and back, without its memory; old connections live on, and nobody comes back before 10 s
+    # tracker: stopped and started again without its state; connections stay open, viewers reconnect after 10 s
     ((gone, back),) = notes["tracker_outages"]
     assert TRACKER <= gone < back
     first = announces.groupby("viewer")["at"].min()
@@ -99,20 +99,19 @@ def test_faults_of_a_real_run(tmp_path: Path) -> None:
     opened = trace["connections"].query("outcome == 'open'")
     assert (opened["opened_at"] < TRACKER).any()
     assert (opened["closed_at"] > 21.0).any()
-    # the origin: whoever had a buffer plays on, and nothing that is asked meanwhile is answered meanwhile
+    # origin: viewers with a buffer play on, and requests are answered after the failure
     playback = trace["playback"]
     old = playback["viewer"].isin(["v0000", "v0001", "v0002"])
     assert not (old & (playback["state"] == "stalled")).any()
-    asked = trace["origin"].query("10 < at < 12.4 and bytes > 0")
-    assert len(asked)
-    assert (asked["at"] + asked["duration"]).min() > 12.4
-    # the uplinks: nothing leaves any more
-    uploaded = samples.groupby("viewer").apply(
-        lambda rows: [rows[rows["at"] < 16.5]["uploaded"].max(), rows["uploaded"].max()], include_groups=False
-    )
-    assert sum(before for before, _ in uploaded) > 0
-    assert [before for before, _ in uploaded] == [end for _, end in uploaded]
-    books = notes["bytes"]
-    assert (books["p2p_unexplained"], books["http_unexplained"], books["segments_wrong"]) == (0, 0, 0)
+    waiting = trace["origin"].query("10 < at < 12.4 and bytes > 0")
+    assert len(waiting)
+    assert (waiting["at"] + waiting["duration"]).min() > 12.4
+    # uplinks: no byte is sent any more
+    viewers = sorted(set(samples["viewer"]))
+    before = samples[samples["at"] < 16.5].groupby("viewer")["uploaded"].max().reindex(viewers).to_list()
+    assert sum(before) > 0
+    assert before == samples.groupby("viewer")["uploaded"].max().reindex(viewers).to_list()
+    balance = notes["bytes"]
+    assert (balance["p2p_unexplained"], balance["http_unexplained"], balance["segments_wrong"]) == (0, 0, 0)
     assert notes["unhandled_errors"] == 0
     assert discrepancies(trace, 0.05) == []

@@ -1,3 +1,5 @@
+"""Checks before a measured run: scenarios, ports, trackers."""
+
 import socket
 from threading import Thread
 
@@ -9,7 +11,7 @@ from p2psim.testbed.feasibility import check_feasible, check_port, check_tracker
 
 
 @pytest.mark.parametrize(
-    ("changes", "named"),
+    ("changes", "field"),
     [
         ({"nat.mix": "average"}, "nat.mix = 'average'"),
         ({"nat.mix": "open", "nat.failure": 0.1}, "nat.failure = 0.1"),
@@ -21,10 +23,12 @@ from p2psim.testbed.feasibility import check_feasible, check_port, check_tracker
         ({"nat.mix": "open", "channels.count": 2, "viewers.browsers": 1}, "viewers.browsers = 1"),
     ],
 )
-def test_refuses_in_one_line_what_a_loopback_cannot_give(changes, named) -> None:
+def test_a_scenario_that_a_loopback_cannot_measure_is_refused_in_one_line(
+    changes: dict[str, object], field: str
+) -> None:
     with pytest.raises(ScenarioError, match="accepted") as raised:
         check_feasible(Scenario().replace(changes))
-    assert named in str(raised.value)
+    assert field in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
@@ -33,12 +37,12 @@ IN_LABS = {"measured-nat", "measured-relay"}
 
 
 @pytest.mark.parametrize("name", ["live-24s", "live-8s", "vod-staggered", *MEASURED])
-def test_accepts_the_scenarios_that_are_bundled_for_it(name) -> None:
+def test_bundled_scenarios_for_measuring_are_accepted(name: str) -> None:
     [path] = [path for path in bundled("scenarios") if path.stem == name]
     check_feasible(Scenario.load(str(path)), in_lab=name in IN_LABS)
 
 
-def test_a_port_that_is_taken() -> None:
+def test_a_port_in_use_is_refused() -> None:
     check_port(0)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -47,7 +51,7 @@ def test_a_port_that_is_taken() -> None:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/", "ws:///", "nonsense", "ws://127.0.0.1:9/"])
-def test_addresses_without_a_tracker(url) -> None:
+def test_urls_without_a_tracker_are_refused(url: str) -> None:
     with pytest.raises(TrackerUnreachableError) as raised:
         check_tracker(url)
     assert url in str(raised.value)
@@ -58,10 +62,10 @@ def test_addresses_without_a_tracker(url) -> None:
     ("answer", "is_tracker"),
     [(b"HTTP/1.1 101 Switching Protocols\r\n\r\n", True), (b"HTTP/1.1 404 Not Found\r\n\r\n", False), (b"", False)],
 )
-def test_only_a_websocket_server_is_a_tracker(answer, is_tracker) -> None:
+def test_only_a_websocket_server_is_a_tracker(answer: bytes, is_tracker: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
-        def serve():
+        def serve() -> None:
             connection, _ = server.accept()
             with connection:
                 assert b"Upgrade: websocket" in connection.recv(4096)

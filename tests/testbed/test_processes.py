@@ -1,3 +1,5 @@
+"""Child processes: messages, failures, and their end."""
+
 import os
 import signal
 import subprocess
@@ -14,18 +16,19 @@ from p2psim.testbed.processes import ChildFailedError, ChildProcess
 SPEAKER = "import json, sys; print(json.dumps({'heard': sys.stdin.readline().strip()}), flush=True); sys.stdin.read()"
 
 
-def alive(pid):
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+def alive(pid: int) -> bool:
+    return psutil.pid_exists(pid) and bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
 
 
-def gone(pid, seconds=5):
+def gone(pid: int, seconds: float = 5) -> bool:
+    """Return whether a process has ended within some seconds."""
     deadline = time.monotonic() + seconds
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
     return not alive(pid)
 
 
-def test_talks_and_ends(tmp_path: Path) -> None:
+def test_messages_are_exchanged_and_the_process_ends(tmp_path: Path) -> None:
     with ChildProcess("speaker", ["-c", SPEAKER], tmp_path) as child:
         child.send(b"hello")
         assert child.receive(10) == {"heard": "hello"}
@@ -36,7 +39,7 @@ def test_talks_and_ends(tmp_path: Path) -> None:
     assert gone(pid)
 
 
-def test_says_how_a_process_failed(tmp_path: Path) -> None:
+def test_the_error_has_the_exit_status_and_the_last_line_of_the_log(tmp_path: Path) -> None:
     with (
         ChildProcess("loser", ["-c", "import sys; sys.exit('no luck today')"], tmp_path) as child,
         pytest.raises(ChildFailedError, match="loser ended with status 1: no luck today"),
@@ -44,7 +47,7 @@ def test_says_how_a_process_failed(tmp_path: Path) -> None:
         child.receive(10)
 
 
-def test_a_process_that_says_nothing_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_process_that_writes_no_line_in_time_has_failed(tmp_path: Path) -> None:
     with (
         ChildProcess("mute", ["-c", "import sys; sys.stdin.read()"], tmp_path) as child,
         pytest.raises(ChildFailedError, match="mute wrote no line"),
@@ -52,7 +55,7 @@ def test_a_process_that_says_nothing_is_not_waited_for(tmp_path: Path) -> None:
         child.receive(0.05)
 
 
-def test_a_process_that_died_is_noticed(tmp_path: Path) -> None:
+def test_a_process_that_was_killed_has_failed(tmp_path: Path) -> None:
     with ChildProcess("speaker", ["-c", SPEAKER], tmp_path) as child:
         os.kill(child.pid, signal.SIGKILL)
         with pytest.raises(ChildFailedError, match="status -9"):
@@ -63,7 +66,7 @@ def test_a_process_that_died_is_noticed(tmp_path: Path) -> None:
             child.send(b"anybody?")
 
 
-def test_ends_what_does_not_want_to_and_its_children(tmp_path: Path) -> None:
+def test_a_process_that_ignores_sigterm_and_its_children_are_killed(tmp_path: Path) -> None:
     stubborn = textwrap.dedent("""
         import json, signal, subprocess, sys
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -77,8 +80,8 @@ def test_ends_what_does_not_want_to_and_its_children(tmp_path: Path) -> None:
     assert all(gone(pid) for pid in pids)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
-def test_goes_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills a process with its parent")
+def test_a_process_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     parent = textwrap.dedent(f"""
         import sys, time
         from pathlib import Path
@@ -88,6 +91,7 @@ def test_goes_with_a_parent_that_is_killed(tmp_path: Path) -> None:
             time.sleep(60)
     """)
     with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
         pid = int(process.stdout.readline())
         assert alive(pid)
         process.kill()

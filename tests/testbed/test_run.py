@@ -1,9 +1,13 @@
+"""Measured runs on the loopback, from their checks to their end."""
+
 import os
 import signal
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import psutil
 import pytest
@@ -33,13 +37,13 @@ SCENARIO = Scenario(name="small").replace(
 )
 
 
-def children():
+def children() -> set[int]:
     return {process.pid for process in psutil.Process().children(recursive=True)}
 
 
 @pytest.fixture
-def nothing_left():
-    """No process of a run outlives it."""
+def nothing_left() -> Iterator[None]:
+    """Check that no process of a run outlives it."""
     before = children()
     yield
     deadline = time.monotonic() + 5
@@ -49,8 +53,8 @@ def nothing_left():
 
 
 @pytest.mark.slow
-def test_measures_viewers_that_share(nothing_left, tmp_path: Path) -> None:
-    shares = []
+def test_measures_viewers_that_share(nothing_left: None, tmp_path: Path) -> None:
+    shares: list[float] = []
     trace = measure(
         SCENARIO.replace({"viewers.mean_viewing_time": 30.0, "viewers.crash_share": 0.5}), seed=5,
         out=tmp_path / "trace", progress=shares.append, keep_logs=tmp_path / "logs",
@@ -58,9 +62,9 @@ def test_measures_viewers_that_share(nothing_left, tmp_path: Path) -> None:
     transfers, notes = trace["transfers"], trace.manifest.notes
     p2p = transfers[transfers["source"] == "p2p"]["bytes"].sum()
     assert p2p > 0.1 * transfers["bytes"].sum()
-    books = notes["bytes"]
-    assert (books["p2p_unexplained"], books["http_unexplained"], books["segments_wrong"]) == (0, 0, 0)
-    assert books["segments_held"] > 40
+    balance = notes["bytes"]
+    assert (balance["p2p_unexplained"], balance["http_unexplained"], balance["segments_wrong"]) == (0, 0, 0)
+    assert balance["segments_held"] > 40
     assert notes["unhandled_errors"] == 0
     assert sorted(set(trace["viewers"]["departure"])) == ["clean", "crash", "end"]
     assert discrepancies(trace, 0.05) == []
@@ -72,33 +76,41 @@ def test_measures_viewers_that_share(nothing_left, tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "logs").iterdir()} >= {"origin.jsonl", "worker-0.jsonl", "tracker.log"}
 
 
-def test_without_a_tracker_there_is_nothing_to_measure(nothing_left) -> None:
+def test_a_tracker_that_does_not_answer_is_refused(nothing_left: None) -> None:
     with pytest.raises(TrackerUnreachableError, match=r"ws://127\.0\.0\.1:9/"):
         measure(SCENARIO, tracker_url="ws://127.0.0.1:9/")
 
 
-def test_trackers_other_than_the_public_ones_are_used(nothing_left) -> None:
+def test_trackers_other_than_the_public_ones_are_used(nothing_left: None) -> None:
     with pytest.raises(TrackerUnreachableError, match=r"ws://127\.0\.0\.1:9/"):
         measure(SCENARIO.replace({"policy.announceTrackers": ("ws://127.0.0.1:9/",)}))
 
 
 @pytest.mark.parametrize("port", ["origin_port", "tracker_port"])
-def test_a_port_that_is_taken(nothing_left, port) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(PortInUseError, match=r"port \d+"):
-        measure(SCENARIO, **{port: taken.getsockname()[1]})
+def test_a_port_in_use_is_refused(nothing_left: None, port: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports: Any = {port: taken.getsockname()[1]}
+        with pytest.raises(PortInUseError, match=r"port \d+"):
+            measure(SCENARIO, **ports)
 
 
-def test_refuses_what_cannot_be_made(nothing_left) -> None:
+def test_a_run_that_cannot_be_measured_is_refused(nothing_left: None) -> None:
     with pytest.raises(ScenarioError, match=r"nat\.mix"):
         measure(SCENARIO.replace({"nat.mix": "average"}))
     with pytest.raises(TestbedError, match="processes = 0"):
         measure(SCENARIO, processes=0)
 
 
+def test_an_unknown_argument_is_named_with_the_accepted_ones() -> None:
+    unknown: Any = {"process": 2}
+    with pytest.raises(TypeError, match=r"measure\(\): no such argument; did you mean 'processes'\?"):
+        measure(SCENARIO, **unknown)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", ["p2psim.testbed.peer.worker", "p2p_tracker", "p2psim.testbed.origin.server"])
-def test_a_process_that_is_killed_ends_the_run_and_all_others(nothing_left, victim) -> None:
-    def kill():
+def test_a_process_that_is_killed_ends_the_run_and_all_others(nothing_left: None, victim: str) -> None:
+    def kill() -> None:
         while True:
             for process in psutil.Process().children():
                 if process.is_running() and victim in process.cmdline():
@@ -108,7 +120,7 @@ def test_a_process_that_is_killed_ends_the_run_and_all_others(nothing_left, vict
 
     killer = Thread(target=kill)
 
-    def kill_once_it_runs(share):
+    def kill_once_it_runs(share: float) -> None:
         if share > 0 and not killer.ident:
             killer.start()
 
@@ -118,8 +130,8 @@ def test_a_process_that_is_killed_ends_the_run_and_all_others(nothing_left, vict
 
 
 @pytest.mark.slow
-def test_an_interrupt_leaves_nothing_behind(nothing_left) -> None:
-    def interrupt(share):
+def test_an_interrupt_leaves_no_process(nothing_left: None) -> None:
+    def interrupt(share: float) -> None:
         if share > 0:
             raise KeyboardInterrupt
 

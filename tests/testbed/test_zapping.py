@@ -1,9 +1,9 @@
-"""Viewers of a real run zap as drawn, and play again on every channel."""
+"""Viewers of a measured run change channels as drawn, and play on each of them."""
 
 import numpy as np
 import pytest
 
-from p2psim.scenario import Scenario, populate
+from p2psim.scenario import Population, Scenario, populate
 from p2psim.scenario.zapping import channel_names, itinerary, zapping_stream
 from p2psim.testbed import measure
 from p2psim.trace import discrepancies
@@ -11,10 +11,12 @@ from p2psim.trace.accounting import totals
 
 pytestmark = [pytest.mark.testbed, pytest.mark.slow]
 
+Zap = tuple[float, int]
+"""Second of the run, and number of the new channel."""
 LATE = 1.0
 """Seconds by which a busy machine may be late."""
 CALM = 3.0
-"""Seconds on a channel in which it surely begins to play."""
+"""Seconds on a channel in which playback certainly begins."""
 
 SCENARIO = Scenario.load("measured-zapping").replace(
     {
@@ -27,8 +29,8 @@ SCENARIO = Scenario.load("measured-zapping").replace(
 )
 
 
-def planned(seed):
-    """When each viewer zaps, and whereto."""
+def planned(seed: int) -> tuple[Population, list[list[Zap]]]:
+    """Return the viewers, and the times and channels of the zaps of each."""
     people = populate(SCENARIO, seed)
     drawn = [
         itinerary(SCENARIO, int(people.channel[v]), float(people.joined_at[v]), zapping_stream(seed, 0, v))
@@ -37,15 +39,16 @@ def planned(seed):
     return people, [[zap for zap in (next(zaps) for _ in range(20)) if zap[0] < SCENARIO.duration] for zaps in drawn]
 
 
-def is_calm(people, zaps):
+def is_calm(people: Population, zaps: list[list[Zap]]) -> bool:
+    """Return whether viewers stay on each channel long enough, and zap at least four times."""
     stays = [
         np.diff([joined, *(at for at, _ in own), 16.0]) for joined, own in zip(people.joined_at, zaps, strict=True)
     ]
-    return min(map(min, stays)) > CALM and sum(map(len, zaps)) >= 4
+    return min(float(own.min()) for own in stays) > CALM and sum(map(len, zaps)) >= 4
 
 
 def test_viewers_zap_as_drawn_and_play_again() -> None:
-    seed, people, zaps = next((seed, *found) for seed in range(3000) if is_calm(*(found := planned(seed))))
+    seed, people, zaps = next((seed, *plan) for seed in range(3000) if is_calm(*(plan := planned(seed))))
     trace = measure(SCENARIO, seed=seed)
     names, playback = channel_names(SCENARIO), trace["playback"].sort_values("at", kind="stable")
     segments = trace["segments"].dropna(subset="played_at").sort_values("played_at", kind="stable")
@@ -54,8 +57,8 @@ def test_viewers_zap_as_drawn_and_play_again() -> None:
         begun = rows[rows["state"] == "starting"]["at"].to_numpy()[1:]
         delay = begun - [at for at, _ in own]
         assert np.all((delay > -0.01) & (delay < LATE))
-        visits = (rows["state"] == "starting").cumsum()
-        assert (rows["state"] == "playing").groupby(visits).any().all()
+        sessions = (rows["state"] == "starting").cumsum()
+        assert (rows["state"] == "playing").groupby(sessions).any().all()
         streams = segments[segments["viewer"] == f"v{v:04d}"]["stream"]
         watched = streams[streams != streams.shift()]
         assert list(watched) == [names[people.channel[v]], *(names[channel] for _, channel in own)]
@@ -63,8 +66,8 @@ def test_viewers_zap_as_drawn_and_play_again() -> None:
     assert list(counted["zaps"]) == [len(own) for own in zaps]
     assert (counted["zap_wait"] > 0).eq(counted["zaps"] > 0).all()
     assert set(trace["segments"]["stream"]) == set(trace["transfers"]["stream"]) <= set(names)
-    books, notes = trace.manifest.notes["bytes"], trace.manifest.notes
-    assert (books["p2p_unexplained"], books["http_unexplained"], books["segments_wrong"]) == (0, 0, 0)
-    assert books["segments_held"] > 0
+    balance, notes = trace.manifest.notes["bytes"], trace.manifest.notes
+    assert (balance["p2p_unexplained"], balance["http_unexplained"], balance["segments_wrong"]) == (0, 0, 0)
+    assert balance["segments_held"] > 0
     assert notes["unhandled_errors"] == 0
     assert discrepancies(trace) == []

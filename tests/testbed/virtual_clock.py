@@ -1,4 +1,4 @@
-"""A clock whose time passes when it is told to."""
+"""Clock for tests, whose time passes by `run_until`."""
 
 import heapq
 from collections.abc import Callable

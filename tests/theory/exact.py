@@ -1,8 +1,8 @@
-"""Two slow and exact solvers of max-min sharing, told from its definition rather than from the kernel.
+"""Two slow and exact solvers of max-min sharing, from its definition.
 
-`filled` raises all rates together in rational numbers: no rounding, no tolerance. `programmed` knows nothing of links
-filling up: it maximises the least rate by a linear program, keeps whoever cannot have more, and maximises the next.
-`finishes` lets flows come, go and end under a full solution after every event.
+`filled` is progressive filling in rational numbers, without rounding or tolerance. `programmed` maximises the least
+rate by a linear program, fixes the flows that cannot have more, and maximises the next. `finishes` computes a full
+solution after every opening, closing or end of a flow.
 """
 
 import math
@@ -18,7 +18,7 @@ __all__ = ["Change", "Flow", "filled", "finishes", "programmed"]
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Links that a flow crosses, and the rate that it never exceeds."""
+    """Links that a flow crosses, the rate that it never exceeds, and its size."""
 
     path: tuple[int, ...]
     cap: float = math.inf
@@ -27,7 +27,7 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """At a time: a flow opens, or is closed, or a link gets another capacity."""
+    """Change at a time: a flow opens or is closed, or a link gets another capacity."""
 
     at: float
     opens: tuple[int, Flow] | None = None
@@ -36,7 +36,7 @@ class Change:
 
 
 def filled(capacity: Sequence[float], flows: Mapping[int, Flow]) -> dict[int, Fraction]:
-    """Rates by progressive filling, exact; every flow has a finite cap or crosses a link of finite capacity."""
+    """Return exact rates by progressive filling; every flow has a finite cap or crosses a link of finite capacity."""
     level, frozen = Fraction(0), dict[int, Fraction]()
     while len(frozen) < len(flows):
         rising = {f for f in flows if f not in frozen}
@@ -58,7 +58,7 @@ def filled(capacity: Sequence[float], flows: Mapping[int, Flow]) -> dict[int, Fr
 
 
 def programmed(capacity: Sequence[float], flows: Mapping[int, Flow]) -> dict[int, float]:
-    """Rates by a sequence of linear programs (HiGHS), good to about 1e-7 of the largest."""
+    """Return rates by a sequence of linear programs (HiGHS), with an error of about 1e-7 of the largest."""
     names, fixed = list(flows), dict[int, float]()
     uses = np.array([[float(link in flows[f].path) for f in names] for link in range(len(capacity))])
     finite = np.isfinite(capacity)
@@ -80,7 +80,7 @@ def _raised(
     one: int | None,
     floor: float,
 ) -> float:
-    """Greatest rate of one flow while no free one falls below `floor`; where `one` is None, of the least of them."""
+    """Return the greatest rate of flow `one`, or of the least free flow (None), while no free flow is below `floor`."""
     n = len(names)
     free = [i for i, f in enumerate(names) if f not in fixed]
     objective = np.zeros(n + 1)
@@ -92,46 +92,46 @@ def _raised(
             row[n], row[i] = 1.0, -1.0
             rows.append(row)
             limits.append(0.0)
-    slack = 1 - 1e-9  # of what is fixed: the solver's own tolerance
+    slack = 1 - 1e-9  # of fixed rates, for the tolerance of the solver
     bounds = [
         (fixed[f] * slack, fixed[f])
         if f in fixed
         else (floor * slack, None if math.isinf(flows[f].cap) else flows[f].cap)
         for f in names
     ]
-    found = linprog(objective, A_ub=np.array(rows), b_ub=limits, bounds=[*bounds, (0, None)], method="highs")
-    assert found.status == 0, found.message
-    return float(-found.fun)
+    solution = linprog(objective, A_ub=np.array(rows), b_ub=limits, bounds=[*bounds, (0, None)], method="highs")
+    assert solution.status == 0, solution.message
+    return float(-solution.fun)
 
 
 def finishes(capacity: Sequence[float], changes: Sequence[Change]) -> dict[int, float]:
-    """Times at which flows come to their end; solved in full, in rational numbers, after every event."""
+    """Return the times at which flows end, from full solutions in rational numbers after every event."""
     room, flows = list(capacity), dict[int, Flow]()
-    left, ended = dict[int, Fraction](), dict[int, float]()
+    remaining, ended = dict[int, Fraction](), dict[int, float]()
     now, pending = Fraction(0), sorted(changes, key=lambda change: change.at)
     while pending or flows:
         rates = filled(room, flows)
-        ends = {f: now + left[f] / rate for f, rate in rates.items() if rate > 0}
+        ends = {f: now + remaining[f] / rate for f, rate in rates.items() if rate > 0}
         first = min(ends.values(), default=None)
         following = Fraction(pending[0].at) if pending else None
         if first is None and following is None:
             break
         at = min(t for t in (first, following) if t is not None)
         for f, rate in rates.items():
-            left[f] -= rate * (at - now)
+            remaining[f] -= rate * (at - now)
         now = at
         if first is not None and first == at:
             for f in [f for f, end in ends.items() if end == at]:
                 ended[f] = float(at)
-                del flows[f], left[f]
+                del flows[f], remaining[f]
             continue
         change = pending.pop(0)
         if change.opens is not None:
             name, flow = change.opens
-            flows[name], left[name] = flow, Fraction(flow.size)
+            flows[name], remaining[name] = flow, Fraction(flow.size)
         elif change.closes is not None:
             flows.pop(change.closes, None)
-            left.pop(change.closes, None)
+            remaining.pop(change.closes, None)
         elif change.link is not None:
             room[change.link[0]] = change.link[1]
     return ended

@@ -1,4 +1,4 @@
-"""The conditions of the closed forms as a scenario: news travels at once, links are wide, HTTP is the last resort."""
+"""Scenario with the conditions of the closed forms: no delays, wide links, HTTP as the last resort."""
 
 from typing import Any
 
@@ -47,13 +47,13 @@ VOD = IDEAL.replace({"stream.kind": "vod"})
 
 
 def traced(result: Run) -> Trace:
-    """Give the trace of a run that kept its events."""
+    """Return the trace of a run that kept its events."""
     assert result.trace is not None
     return result.trace
 
 
 def copies(trace: Trace, begin: float, end: float) -> float:
-    """Copies that the origin sent of each segment, mean over the segments due between two times."""
+    """Return the copies that the origin sent of a segment, mean over the segments due between two times."""
     due = trace["segments"].query("@begin <= due_at < @end")
     wanted: Any = due["segment"].unique()
     http: pd.DataFrame = trace["transfers"].query("source == 'http' and segment in @wanted")

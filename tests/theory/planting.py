@@ -14,7 +14,7 @@ __all__ = ["Error", "Function", "How", "Wrong", "plant", "resolve"]
 
 Function = Callable[..., Any]
 Wrong = Callable[[Function], Function]
-"""Makes a wrong function from the right one."""
+"""Function that returns the wrong function for the right one."""
 
 _PACKAGES = ("p2psim", "p2p_tracker")
 

@@ -1,4 +1,4 @@
-"""Viewers come and go as in M/G/∞: how many there are, how long they are alone, and what perfect sharing saves then."""
+"""Audience as in M/G/∞: its size, the time that viewers are alone, and the saving of perfect sharing."""
 
 import math
 from functools import cache
@@ -32,7 +32,7 @@ def audience(mean: float, viewing: float, spread: float, duration: float, **chan
 
 @cache
 def crowds(mean: int, spread: float) -> list[NDArray[np.int64]]:
-    """Viewers present, second by second, of 20 runs; lognormal sessions take ten of their means to settle."""
+    """Return the viewers present in each second of 20 runs; lognormal sessions need ten of their means to settle."""
     plain = {
         "policy.name": "http-only",
         "stream.segment": 20.0,
@@ -48,20 +48,20 @@ def crowds(mean: int, spread: float) -> list[NDArray[np.int64]]:
 @pytest.mark.parametrize("mean", [1, 3])
 def test_time_alone_does_not_depend_on_the_law_of_viewing(mean: int, spread: float) -> None:
     """B1: the audience is Poisson; of the viewing time e^-ρ is spent alone, 1 - (1 - e^-ρ)/ρ is not the first copy."""
-    found = crowds(mean, spread)
-    watched = [n.sum() for n in found]
-    agree([n.mean() for n in found], mean, within=0.1)
-    agree([n.var() for n in found], mean, within=0.25, bias=0.02 * mean)
-    agree(ratio([(n == 1).sum() for n in found], watched), math.exp(-mean), within=0.3)
-    agree(ratio([(n - 1).clip(0).sum() for n in found], watched), 1 - (1 - math.exp(-mean)) / mean, within=0.1)
+    runs = crowds(mean, spread)
+    watched = [n.sum() for n in runs]
+    agree([n.mean() for n in runs], mean, within=0.1)
+    agree([n.var() for n in runs], mean, within=0.25, bias=0.02 * mean)
+    agree(ratio([(n == 1).sum() for n in runs], watched), math.exp(-mean), within=0.3)
+    agree(ratio([(n - 1).clip(0).sum() for n in runs], watched), 1 - (1 - math.exp(-mean)) / mean, within=0.1)
 
 
 @SPREADS
 def test_others_of_a_viewer_are_poisson(spread: float) -> None:
     """B1: with ρ = 3 a viewer sees at least 3 others during 57.7 % of its time."""
-    found = crowds(3, spread)
-    seen = ratio([n[n >= 4].sum() for n in found], [n.sum() for n in found])
-    agree(seen, 0.5768, within=0.1)
+    runs = crowds(3, spread)
+    share = ratio([n[n >= 4].sum() for n in runs], [n.sum() for n in runs])
+    agree(share, 0.5768, within=0.1)
 
 
 def test_a_newcomer_finds_nobody_with_the_same_probability() -> None:
@@ -99,7 +99,7 @@ def test_perfect_sharing_sends_one_copy_to_whoever_is_there(spread: float) -> No
 
 
 def occupied(scenario: Scenario, replication: int) -> tuple[float, float]:
-    """Channels that somebody watches, and viewers, summed over the seconds of a run."""
+    """Return the watched channels and the viewers, each summed over the seconds of a run."""
     people = populate(scenario, 1, replication)
     at = np.arange(0.5, scenario.duration)[:, None]
     busy = viewers = 0

@@ -1,4 +1,4 @@
-"""What the uplinks can carry: the least that the origin has to send, and the least time it takes."""
+"""Bounds by the uplinks: the least bytes that the origin has to send, and the least time of a distribution."""
 
 import numpy as np
 import pytest
@@ -102,7 +102,7 @@ def test_recordings_are_shared_in_order_of_arrival() -> None:
 
 @pytest.mark.parametrize(("count", "server", "downlink"), [(1, 30, 2), (10, 30, 2), (40, 30, 2), (7, 84, 17)])
 def test_a_file_from_a_server_takes_its_distribution_time(count: int, server: float, downlink: float) -> None:
-    """A4: max(N F/u_s, F/d), reached when everybody asks for everything at once."""
+    """A4: max(N F/u_s, F/d), reached when all viewers request all segments at once."""
     length = 60.0
     scenario = VOD.replace(
         {

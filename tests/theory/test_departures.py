@@ -1,4 +1,4 @@
-"""Viewers who leave: entries of the tracker that outlive them, and transfers that do not."""
+"""Viewers who leave: their stale entries in the tracker, and their aborted transfers."""
 
 import math
 
@@ -14,19 +14,19 @@ from tests.theory.statistics import agree, ratio
 PING = 25.0
 
 
-def ghost(viewing: float, timeout: float, crashes: float, offers: int) -> float:
-    """Mean time that the tracker lists a viewer after it is gone, seconds.
+def stale_time(viewing: float, timeout: float, crashes: float, offers: int) -> float:
+    """Return the mean time for which the tracker lists a viewer that has left, seconds.
 
-    It is dropped `timeout` after its last sign of life, and half a sweep. Looking back from a departure, signs are its
-    joining (exponential), the tracker's pings (every 25 s, at a phase of their own), and the answers to offers, which
-    come to every entry listed at the rate offers/(viewing + ghost): as many arrivals make them as replace viewers.
+    The entry is dropped `timeout` after the last sign of life, and half a sweep. Signs of life, looking back from the
+    departure, are the joining (exponential), the tracker's pings (every 25 s, with a random phase), and answers to
+    offers, which each listed entry gets at the rate offers/(viewing + stale time): arrivals replace viewers.
     """
 
     def age(rate: float) -> float:
-        return quad(lambda t: (1 - t / PING) * math.exp(-t * rate), 0, PING)[0]
+        return float(quad(lambda t: (1 - t / PING) * math.exp(-t * rate), 0, PING)[0])
 
-    def excess(found: float) -> float:
-        return crashes * (timeout + 0.5 - age(1 / viewing + offers / (viewing + found))) - found
+    def excess(stale: float) -> float:
+        return crashes * (timeout + 0.5 - age(1 / viewing + offers / (viewing + stale))) - stale
 
     return float(brentq(excess, 0, timeout))
 
@@ -51,7 +51,7 @@ def test_stale_entries_follow_the_heartbeat(viewing: float, timeout: float, cras
             "policy.simultaneousP2PDownloads": 0,
         }
     )
-    stale, passed = [], []
+    stale, relayed = [], []
     for replication in range(10):
         counts: list[tuple[int, int]] = []
 
@@ -65,9 +65,9 @@ def test_stale_entries_follow_the_heartbeat(viewing: float, timeout: float, cras
         result = run(scenario, replication=replication, prepare=settled)
         gone, live = result.stale_offers - counts[0][0], result.live_offers - counts[0][1]
         stale.append(gone)
-        passed.append(gone + live)
-    outlives = ghost(viewing, timeout, crashes, 5)
-    agree(ratio(stale, passed), outlives / (outlives + viewing), within=0.25)
+        relayed.append(gone + live)
+    listed = stale_time(viewing, timeout, crashes, 5)
+    agree(ratio(stale, relayed), listed / (listed + viewing), within=0.25)
 
 
 @pytest.mark.parametrize(("viewing", "takes"), [(60.0, 4.0), (30.0, 4.0)])
@@ -93,7 +93,8 @@ def test_transfers_end_with_their_uploader(viewing: float, takes: float) -> None
     for replication in range(12):
         moved = traced(run(scenario, replication=replication, events=True))["transfers"]
         moved = moved.query("source == 'p2p' and first_byte == 0 and started_at < 190")
-        assert (moved.query("outcome == 'completed'").eval("ended_at - started_at") - takes).abs().max() < 1e-3
+        whole = moved.query("outcome == 'completed'")
+        assert (whole["ended_at"] - whole["started_at"] - takes).abs().max() < 1e-3
         failed.append((moved["outcome"] == "failed").sum())
         completed.append((moved["outcome"] == "completed").sum())
         begun.append(len(moved))

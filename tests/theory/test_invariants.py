@@ -1,4 +1,4 @@
-"""What holds in every run: bytes are conserved, none is used before it is there, no link is overrun."""
+"""Invariants of every run: conservation of bytes, causality, capacities of links, permutations, monotonicity."""
 
 import sys
 from typing import Any
@@ -23,7 +23,7 @@ MOMENT = 1e-6
 
 @st.composite
 def scenarios(draw: st.DrawFn) -> Scenario:
-    """Swarms of all sorts, small enough to be run by the dozen."""
+    """Small swarms with all kinds of parameters."""
     segment = draw(st.sampled_from([1.0, 2.0, 4.0]))
     changes: dict[str, Any] = {
         "stream.kind": draw(st.sampled_from(["live", "live", "vod"])),
@@ -65,21 +65,21 @@ def test_every_run(scenario: Scenario, seed: int) -> None:
 
 
 def bytes_are_conserved(result: Run, trace: Trace) -> None:
-    """What peers received peers have sent; totals, time line and trace know the same bytes; watching is audience."""
+    """Check that peers received what peers sent, and that totals, timeline and trace agree."""
     viewers, line, moved = result.totals.viewers, result.totals.timeline, trace["transfers"]
     assert viewers["bytes_p2p"].sum() == viewers["bytes_uploaded"].sum()
     for source in ("http", "p2p"):
         total = moved.loc[moved["source"] == source, "bytes"].sum()
         assert viewers[f"bytes_{source}"].sum() == total
         assert line[source].sum() == pytest.approx(total, rel=1e-9)
-    came = viewers["bytes_http"] + viewers["bytes_p2p"]
-    spent = viewers["bytes_played"] + viewers["wasted_http"] + viewers["wasted_p2p"]
-    assert spent.to_numpy() == pytest.approx(came.to_numpy(), abs=1.0)
+    received = viewers["bytes_http"] + viewers["bytes_p2p"]
+    used = viewers["bytes_played"] + viewers["wasted_http"] + viewers["wasted_p2p"]
+    assert used.to_numpy() == pytest.approx(received.to_numpy(), abs=1.0)
     assert abs(line["viewers"].sum() - viewers["watched"].sum()) <= len(viewers)
 
 
 def the_origin_sent_what_capacity_demands(result: Run, trace: Trace) -> None:
-    """A1, A2: of every byte that is played one copy at least, and all that uplinks did not carry."""
+    """Check A1 and A2: the origin sent each played byte at least once, and all that uplinks could not carry."""
     viewers = result.totals.viewers
     size = RATE * result.totals.scenario.stream.segment
     assert viewers["bytes_http"].sum() >= trace["segments"].query("played_at.notna()")["segment"].nunique() * size
@@ -90,7 +90,7 @@ def the_origin_sent_what_capacity_demands(result: Run, trace: Trace) -> None:
 
 
 def no_byte_came_before_its_source_had_it(trace: Trace) -> None:
-    """Causality, on every event: publication → playlist → request → first byte → end → play, and news in between."""
+    """Check causality of every event: publication, playlist, request, first byte, end, play, and announcements."""
     scenario, moved = trace.scenario, trace["transfers"]
     viewers = trace["viewers"].set_index("viewer")
     assert (moved["started_at"] >= of(moved["viewer"], viewers["joined_at"])).all()
@@ -102,9 +102,11 @@ def no_byte_came_before_its_source_had_it(trace: Trace) -> None:
         assert (moved["started_at"] >= published - MOMENT).all()
     has = moved[moved["outcome"] == "completed"].groupby(["viewer", "segment"])["ended_at"].min()
     p2p = moved[moved["source"] == "p2p"]
-    told = has.reindex(pd.MultiIndex.from_frame(p2p[["from_viewer", "segment"]])).to_numpy() + scenario.network.rtt / 2
-    assert (told <= p2p["started_at"].to_numpy() + MOMENT).all()
-    assert (p2p["started_at"] <= of(p2p["from_viewer"], viewers["left_at"]) + 35).all()  # a crash is noticed late
+    announced = (
+        has.reindex(pd.MultiIndex.from_frame(p2p[["from_viewer", "segment"]])).to_numpy() + scenario.network.rtt / 2
+    )
+    assert (announced <= p2p["started_at"].to_numpy() + MOMENT).all()
+    assert (p2p["started_at"] <= of(p2p["from_viewer"], viewers["left_at"]) + 35).all()  # a crash is detected late
     played = trace["segments"].query("played_at.notna()")
     assert (played["completed_at"] <= played["played_at"] + MOMENT).all()
     assert (played["requested_at"] < played["completed_at"]).all()
@@ -116,27 +118,30 @@ def of(names: pd.Series, values: pd.Series) -> pd.Series:
 
 
 def connected_throughout(trace: Trace, p2p: pd.DataFrame) -> None:
+    """Check that the two viewers of a transfer were connected from its start to its end."""
     opened: dict[frozenset[str], list[tuple[float, float]]] = {}
-    for row in trace["connections"].query("outcome == 'open'").itertuples():
-        until = np.inf if np.isnan(row.closed_at) else row.closed_at
-        opened.setdefault(frozenset((row.viewer, row.other)), []).append((row.opened_at, until))
-    for row in p2p.itertuples():
-        times = opened.get(frozenset((row.viewer, row.from_viewer)), [])
-        assert any(begin <= row.started_at and row.ended_at <= end + MOMENT for begin, end in times)
+    columns = ["viewer", "other", "opened_at", "closed_at"]
+    links = trace["connections"].query("outcome == 'open'")[columns].fillna({"closed_at": np.inf})
+    for viewer, other, begin, end in zip(*(links[name].to_list() for name in columns), strict=True):
+        opened.setdefault(frozenset((viewer, other)), []).append((begin, end))
+    columns = ["viewer", "from_viewer", "started_at", "ended_at"]
+    for viewer, other, started, ended in zip(*(p2p[name].to_list() for name in columns), strict=True):
+        times = opened.get(frozenset((viewer, other)), [])
+        assert any(begin <= started and ended <= end + MOMENT for begin, end in times)
 
 
 def no_link_was_overrun(scenario: Scenario, trace: Trace, people: Population) -> None:
-    """Over any stretch of time: uplinks, downlinks and the origin carry their capacity at most."""
+    """Check that uplinks, downlinks and the origin carry at most their capacity over any time."""
     names = trace["viewers"]["viewer"].to_numpy()
     moved = trace["transfers"][trace["transfers"]["first_byte_at"].notna()]
-    rated(moved[moved["source"] == "http"], scenario.origin.rate)
+    within_capacity(moved[moved["source"] == "http"], scenario.origin.rate)
     for v, name in enumerate(names):
-        rated(moved[moved["from_viewer"] == name], people.uplink[v])
-        rated(moved[moved["viewer"] == name], people.downlink[v])
+        within_capacity(moved[moved["from_viewer"] == name], people.uplink[v])
+        within_capacity(moved[moved["viewer"] == name], people.downlink[v])
 
 
-def rated(moved: pd.DataFrame, capacity: float) -> None:
-    """The transfers that lie wholly between two of their times brought no more than the link carries meanwhile."""
+def within_capacity(moved: pd.DataFrame, capacity: float) -> None:
+    """Check that the transfers between two times brought no more than the link carries in between."""
     begin, end = (moved[column].to_numpy(float) for column in ("first_byte_at", "ended_at"))
     size = (moved["bytes"] - moved["late_bytes"]).to_numpy(float)  # these came after the end
     for since in np.unique(begin)[:: max(1, len(begin) // 8)]:
@@ -150,10 +155,10 @@ UPLINKS = [0.0, 0.3, 0.6, 1.0, 2.0, 8.0]
 
 
 def test_more_uplink_saves_more() -> None:
-    """Monotone in the uplinks under common random numbers, in the mean.
+    """The mean share grows with the uplinks under common random numbers.
 
-    For a single run it is no theorem: whom a viewer fetches from depends on who was fast before, so that one more bit
-    can turn a lucky run into an unlucky one. Without uplinks nothing comes from peers at all.
+    For a single run this is not a theorem: the choice of a holder depends on earlier speeds, so that one more bit can
+    make a run worse. Without uplinks no byte comes from peers.
     """
     scenario = IDEAL.replace({"viewers.count": 8, "duration": "150 s", "policy.highDemandTimeWindow": "4 s"})
     share = np.array(
@@ -183,7 +188,7 @@ def permuted(people: Population, order: np.ndarray) -> Population:
 
 @pytest.mark.parametrize("policy", ["http-only", "p2p-media-loader-2.3"])
 def test_names_of_viewers_do_not_matter(policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Permutation invariance: the same people under other numbers live through the same.
+    """Permutation invariance: the same viewers under other numbers have the same results.
 
     With peer-to-peer it holds for two viewers: with more, drawing lots among neighbours goes by their order.
     """
@@ -218,7 +223,7 @@ def test_names_of_viewers_do_not_matter(policy: str, monkeypatch: pytest.MonkeyP
 
 
 def test_nobody_is_favoured_by_his_number() -> None:
-    """Exchangeability: of viewers who are alike and come together, each sends as much as the others on average."""
+    """Exchangeability: equal viewers who join together send equally much on average."""
     scenario = IDEAL.replace(
         {
             "viewers.count": 6,

@@ -1,4 +1,4 @@
-"""Why more peers share less: p2p-media-loader 2.3 fetches ahead over HTTP the later, the more peers it has."""
+"""Effect of more peers: p2p-media-loader 2.3 prefetches over HTTP later with more peers, so the share is lower."""
 
 from functools import cache
 
@@ -15,7 +15,7 @@ WINDOW = 15.0
 
 
 @cache
-def _seen(peers: int, uplink: str) -> dict[str, float]:
+def _figures(peers: int, uplink: str) -> dict[str, float]:
     changes = {
         "viewers.count": 80,
         "stream.live_latency": "36 s",
@@ -40,22 +40,22 @@ def _seen(peers: int, uplink: str) -> dict[str, float]:
 
 
 def _copies(ahead: pd.DataFrame) -> float:
-    """How many viewers fetch a segment ahead of the window over HTTP, in the mean."""
+    """Return the mean number of viewers that prefetch a segment over HTTP."""
     return float(ahead.groupby("segment").size().mean())
 
 
 def test_with_more_peers_fewer_copies_are_there_early() -> None:
-    few, many = _seen(6, "10 Mbit/s"), _seen(40, "10 Mbit/s")
+    few, many = _figures(6, "10 Mbit/s"), _figures(40, "10 Mbit/s")
     # a copy for each viewer in (1 + peers / 2) s: 4 s with six, 21 s with forty
     assert few["copies"] > 2 * many["copies"]
 
 
 def test_then_thin_uplinks_are_spread_over_all_who_ask() -> None:
-    few, many = _seen(6, "10 Mbit/s"), _seen(40, "10 Mbit/s")
+    few, many = _figures(6, "10 Mbit/s"), _figures(40, "10 Mbit/s")
     assert few["share"] > many["share"] + 0.2
     assert few["completed"] > 2 * many["completed"]
 
 
 @pytest.mark.parametrize("peers", [6, 40])
 def test_wide_uplinks_carry_any_number_of_peers(peers: int) -> None:
-    assert _seen(peers, "200 Mbit/s")["share"] > 0.8
+    assert _figures(peers, "200 Mbit/s")["share"] > 0.8

@@ -1,4 +1,4 @@
-"""Whom a mix of NATs lets connect."""
+"""Shares of pairs that connect under mixes of NATs."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Max-min sharing: optimal on every graph, at every moment, and its books balance."""
+"""Max-min sharing: optimal on every graph and at any time, and bytes are conserved."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ SIZE = 1e12
 
 
 def shared(capacity: Sequence[float], flows: Mapping[int, Flow]) -> dict[int, float]:
-    """Rates that the kernel finds when flows come one after the other."""
+    """Return the rates that the kernel finds when flows open one after the other."""
     network = allocate(np.array(capacity, float), SLOTS * 2, 3)
     for f, flow in flows.items():
         open_flow(network, f, np.array(flow.path, np.int64), SIZE, flow.cap, 0.0)
@@ -25,7 +25,7 @@ def shared(capacity: Sequence[float], flows: Mapping[int, Flow]) -> dict[int, fl
 
 
 def assert_optimal(capacity: Sequence[float], flows: Mapping[int, Flow]) -> None:
-    """Compare with the exact solution; errors count beside the narrowest link that a flow crosses."""
+    """Compare rates with the exact solution; errors are relative to the narrowest link that a flow crosses."""
     expected = filled(capacity, flows)
     for f, rate in shared(capacity, flows).items():
         narrowest = min((capacity[link] for link in flows[f].path), default=math.inf)
@@ -69,7 +69,7 @@ def test_adversarial_graphs(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["two stars", "chain", "long paths over a chain", "equal ties", "caps"])
 def test_linear_programs_agree(name: str) -> None:
-    """The definition itself: the least rate as great as can be, then the next, and so on."""
+    """The definition of max-min: the least rate is maximal, then the next, and so on."""
     capacity, flows = GRAPHS[name]
     named = dict(enumerate(flows))
     assert shared(capacity, named) == pytest.approx(programmed(capacity, named), rel=1e-6)
@@ -115,7 +115,7 @@ def test_names_and_order_do_not_matter(graph: tuple[list[float], list[Flow]], ra
 def test_the_least_rate_grows_with_any_capacity(
     graph: tuple[list[float], list[Flow]], link: int, factor: float
 ) -> None:
-    """A theorem of max-min; of single flows it is not one: a wider link for one may cost another."""
+    """A theorem of max-min for the least rate; a wider link may reduce the rates of other flows."""
     capacity, flows = graph
     wider = [c * factor if i == link % len(capacity) else c for i, c in enumerate(capacity)]
     before, after = (min(shared(c, dict(enumerate(flows))).values()) for c in (capacity, wider))
@@ -124,7 +124,7 @@ def test_the_least_rate_grows_with_any_capacity(
 
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[list[float], list[Change]]:
-    """Flows open at times that may coincide, some are closed early, links change under them."""
+    """Histories in which flows open, also at the same time, some are closed early, and capacities change."""
     capacity = draw(st.lists(st.sampled_from([1.0, 2.0, 3.0, 10.0, 0.7, 1e3]), min_size=2, max_size=6))
     changes, at = [], 0.0
     for f in range(draw(st.integers(1, 9))):
@@ -143,8 +143,8 @@ def histories(draw: st.DrawFn) -> tuple[list[float], list[Change]]:
     return capacity, changes
 
 
-def played(capacity: Sequence[float], changes: Sequence[Change]) -> dict[int, float]:
-    """Finish times that the kernel finds."""
+def finish_times(capacity: Sequence[float], changes: Sequence[Change]) -> dict[int, float]:
+    """Return the finish times that the kernel finds."""
     network, ended, running = allocate(np.array(capacity, float), SLOTS, 3), dict[int, float](), set[int]()
     for change in [*changes, Change(math.inf)]:
         while (at := next_finish(network)) <= change.at and at < math.inf:
@@ -167,15 +167,15 @@ def played(capacity: Sequence[float], changes: Sequence[Change]) -> dict[int, fl
 @settings(max_examples=120, deadline=None, derandomize=True)
 @given(histories())
 def test_finish_times_are_those_of_full_solutions(history: tuple[list[float], list[Change]]) -> None:
-    """To 1e-9, through openings, early ends and changes of capacity."""
+    """Finish times agree to 1e-9 through openings, early ends and changes of capacity."""
     capacity, changes = history
-    assert played(capacity, changes) == pytest.approx(finishes(capacity, changes), rel=EXACT)
+    assert finish_times(capacity, changes) == pytest.approx(finishes(capacity, changes), rel=EXACT)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(histories(), st.floats(0.1, 20.0))
 def test_bytes_are_conserved(history: tuple[list[float], list[Change]], step: float) -> None:
-    """What a flow has carried is the integral of its rate, and no link carries more than its capacity."""
+    """The bytes of a flow are the integral of its rate, and no link carries more than its capacity."""
     capacity, changes = history
     opened = [change for change in changes if change.opens is not None]
     network = allocate(np.array(capacity, float), SLOTS, 3)

@@ -1,4 +1,4 @@
-"""How many copies of a segment leave the origin: one per swarm, and those that collide."""
+"""Copies of a segment that the origin sends: one per swarm, and those of viewers who fetch at the same time."""
 
 import math
 
@@ -14,7 +14,7 @@ from tests.theory.statistics import agree
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 10])
 def test_one_copy_per_swarm(count: int) -> None:
-    """B3: n viewers of one stream save (n - 1)/n; a second copy of 3 % of the segments is let pass."""
+    """B3: n viewers of one stream save (n - 1)/n; a second copy of 3 % of the segments is accepted."""
     trace = traced(run(IDEAL.replace({"viewers.count": count}), events=True))
     offload = 1 - copies(trace, 60, 280) / count
     assert 1 - 1.03 / count <= offload <= 1 - 1 / count
@@ -30,14 +30,14 @@ def components(trace: Trace) -> int:
     graph = nx.Graph()
     graph.add_nodes_from(trace["viewers"]["viewer"])
     graph.add_edges_from(trace["connections"].query("outcome == 'open'")[["viewer", "other"]].to_numpy())
-    return nx.number_connected_components(graph)
+    return int(nx.number_connected_components(graph))
 
 
 @pytest.mark.parametrize(("count", "link", "offload"), [(2, 0.7, 0.35), (3, 0.7, 0.5857), (4, 0.7, 0.7202)])
 def test_one_copy_per_component_of_random_links(count: int, link: float, offload: float) -> None:
     """B3: each pair links with probability p, once; what is saved is 1 - E[components]/n, by enumeration of graphs.
 
-    Whoever is two links away from a copy may fetch the segment before it gets there: 0.1 copies are let pass.
+    A viewer two links away from a copy may fetch the segment before it arrives: 0.1 copies are accepted.
     """
     scenario = IDEAL.replace(
         {"viewers.count": count, "nat.failure": 1 - link, "duration": 110.0, "stream.segment": 4.0}

@@ -1,4 +1,4 @@
-"""How long a transfer takes: bits over rate, round trips, windows, and others on the same link."""
+"""Durations of transfers: bits over rate, round trips, windows, and other flows on the same link."""
 
 import math
 
@@ -36,7 +36,7 @@ def test_hop_time_is_bits_over_rate_and_a_round_trip(segment: float, uplink: flo
     moved = traced(run(scenario, events=True))["transfers"]
     whole = moved.query("source == 'p2p' and outcome == 'completed' and first_byte == 0")
     took = (whole["ended_at"] - whole["started_at"]).to_numpy()
-    waited = (whole["first_byte_at"] - whole["started_at"]).to_numpy() - rtt  # behind the end of a message given up
+    waited = (whole["first_byte_at"] - whole["started_at"]).to_numpy() - rtt  # for the end of an aborted message
     assert len(took) >= 5
     assert np.median(waited) == pytest.approx(0.0, abs=1e-9)
     assert took - waited == pytest.approx(seconds / goodput + rtt, rel=5e-4)
@@ -88,7 +88,7 @@ def test_a_channel_opens_after_its_round_trips() -> None:
 
 
 def test_a_relayed_segment_takes_as_long_as_its_hops() -> None:
-    """D1: pieces go on when they are whole: whoever is k hops from the origin has them k hop times later at best."""
+    """D1: segments are forwarded when complete: a viewer k hops from the origin has them at least k hop times later."""
     rtt, uplink = 0.05, 4 * RATE
     scenario = IDEAL.replace(
         {
@@ -105,12 +105,13 @@ def test_a_relayed_segment_takes_as_long_as_its_hops() -> None:
     hops: dict[tuple[str, int], int] = {}
     first: dict[int, float] = {}
     deep = 0
-    for row in done.itertuples():
-        here = 0 if row.source == "http" else hops[(row.from_viewer, row.segment)] + 1
-        hops[(row.viewer, row.segment)] = here
-        first.setdefault(row.segment, row.ended_at)
-        if row.source == "p2p" and row.first_byte == 0:
-            assert row.ended_at - first[row.segment] >= here * (2 * RATE / uplink + 1.5 * rtt) - 1e-9
+    columns = ["viewer", "source", "from_viewer", "segment", "first_byte", "ended_at"]
+    for viewer, source, sender, segment, first_byte, ended in zip(*(done[c].to_list() for c in columns), strict=True):
+        here = 0 if source == "http" else hops[sender, segment] + 1
+        hops[viewer, segment] = here
+        first.setdefault(segment, ended)
+        if source == "p2p" and first_byte == 0:
+            assert ended - first[segment] >= here * (2 * RATE / uplink + 1.5 * rtt) - 1e-9
             deep = max(deep, here)
     assert deep >= 3
 
@@ -134,7 +135,7 @@ def sojourns(law: str, load: float, count: int, seed: int) -> np.ndarray:
     }[law]
     rows = 1024
     network = allocate(np.array([1.0]), rows, 1)
-    free, begun, times = list(range(rows)), {}, []
+    free, begun, times = list(range(rows)), dict[int, float](), list[float]()
     path = np.array([0])
     for at, size in zip([*arrivals, math.inf], [*sizes, 0.0], strict=True):
         while (end := next_finish(network)) <= at and end < math.inf:

@@ -14,7 +14,12 @@ from p2psim.simulation import run
 from p2psim.trace import TABLES, Trace, required_columns, table, totals
 from tests.traces import duet
 
-SMALL = {"duration": "20 s", "viewers.count": 4, "viewers.over": "5 s", "regions.mix": {"lisbon": 0.5, "london": 0.5}}
+SMALL = {
+    "duration": "20 s",
+    "viewers.count": 4,
+    "viewers.arrival_period": "5 s",
+    "regions.mix": {"lisbon": 0.5, "london": 0.5},
+}
 
 
 @pytest.fixture(scope="module")

@@ -32,9 +32,9 @@ CLAIM_METRICS: Mapping[str, Metric] = {
     "cost_saving": Metric(
         "share of the bill saved against http-only", "share", "bill", "base_bill", complement=True, paired=True
     ),
-    "growth": Metric("exponent of the origin's rate over viewers", "number", "growth"),
+    "growth": Metric("exponent g of the origin's rate ~ viewers^g", "number", "growth"),
     "stale_share": Metric("share of offers sent to viewers who had left", "share", "stale_offers", "offers"),
-    "sample_interval": Metric("median time between statistics of a viewer", "time", "sample_interval"),
+    "sample_interval": Metric("time between two statistics of a viewer, median", "time", "sample_interval"),
 }
 
 

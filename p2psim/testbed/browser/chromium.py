@@ -10,6 +10,7 @@ from typing import Final
 from p2p_tracker.web.libraries import Libraries, packages
 
 from p2psim.errors import MissingToolError
+from p2psim.user_cache import user_cache
 
 __all__ = ["FLAGS", "browser_versions", "check_browser", "find_chromium", "find_libraries"]
 
@@ -23,7 +24,7 @@ FLAGS: Final = (
 """Command-line flags of Chromium with which pages play and connect to each other on a loopback."""
 
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_CACHE: Final = Path.home() / ".cache" / "p2psim" / "npm"
+_CACHE: Final = user_cache("npm")
 _INSTALL_TIMEOUT: Final = 180.0
 
 

@@ -1,16 +1,16 @@
-"""Hosts with access links and NATs of their own on one machine, from the fields that the simulator reads.
+"""Lab: hosts with access links and NATs of their own on one machine, from the same scenario as a simulation.
 
-A `Blueprint` says what there is; `Lab` builds it out of network namespaces, nft and tc; `Relay` is its STUN and TURN
-server; ``python -m p2psim.testbed.lab.nat_matrix`` shows which viewers reach each other in it.
+A `Blueprint` describes it; `Lab` builds it of network namespaces, nft and tc; `Relay` is its STUN and TURN server;
+``python -m p2psim.testbed.lab.nat_matrix`` shows which pairs of viewers connect in it.
 
 What a lab cannot reproduce:
 
-* It has no radio and no shared medium: a downlink is a constant rate with a short queue, and neighbourhoods that share
-  equipment are not built.
-* Delay, its spread and loss come from one process between all homes. It waits for the CPU like any other: what it
-  delivers late is counted in its report. Jitter reorders packets. One machine carries some 50,000 packets per second.
-* Packets that hairpin in a home or a carrier go out of it and come back, on the home's link as well.
-* Mappings do not expire during a run, and ports are never predictable. A NAT drops silently; it sends no ICMP.
-* Within a home there is neither rate nor delay; all homes behind one carrier are as far from others as its first one.
-* All hosts share one clock, one CPU, and the kernel's own TCP. The peers are aiortc's, not a browser's.
+* Radio and shared media: a downlink has a constant rate and a short queue, and neighbourhoods that share equipment are
+  not built.
+* Exact delays: delay, jitter and loss come from one process between all homes, which waits for the CPU like any other;
+  its report counts packets that were late. Jitter reorders packets. One machine carries some 50,000 packets per second.
+* Hairpinning inside a router: such packets leave the home or the carrier and come back, over the home's link as well.
+* Expiry of mappings, predictable ports, and ICMP: mappings last for the run, and a NAT drops packets silently.
+* Rates and delays within a home; all homes behind one carrier have the delays of its first one.
+* Separate clocks and CPUs: all hosts share those of the machine, and the kernel's TCP. Peers are aiortc, not browsers.
 """

@@ -1,14 +1,14 @@
-"""What a lab is made of: homes with their viewers, carriers, servers, and what lies between them.
+"""Blueprint of a lab: homes with their viewers, carriers, servers, and the delay and loss between them.
 
-`blueprint` draws it from the same scenario and population as the simulator; everything after it only carries it out.
-Numbers become addresses here, so that every rule, route and test agrees on them:
+`blueprint` makes it from the same scenario and population as the simulator. Addresses are computed here from the
+numbers of homes, viewers and carriers, so that rules, routes and tests agree on them:
 
 ======================  ================================================================
 10.H.H.0/24             LAN of home H; the router is .1, its viewers follow
-198.18.H.H              home H as the world sees it
+198.18.H.H              home H on the WAN
 198.19.V.V              viewer V with a public address
-100.64.H.H              home H as its carrier sees it
-203.0.113.128 + C       carrier C as the world sees it
+100.64.H.H              home H towards its carrier
+203.0.113.128 + C       carrier C on the WAN
 203.0.113.1 …           servers
 2001:db8:0:H::/64       home H with IPv6
 ======================  ================================================================
@@ -44,12 +44,12 @@ __all__ = [
 ]
 
 MOST_HOMES: Final = 250
-"""A process can wait for no more than 1024 files at once, and each home takes some."""
+"""Greatest number of homes: select() handles at most 1024 files, and each home takes some."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Translation:
-    """How a NAT treats UDP (RFC 4787)."""
+    """Behaviour of a NAT for UDP (RFC 4787)."""
 
     mapping: Dependence
     filtering: Dependence
@@ -57,7 +57,13 @@ class Translation:
 
 
 def translation(kind: str) -> Translation | None:
-    """Return how a kind of NAT treats UDP; None: the kind translates nothing."""
+    """Return the behaviour of a kind of NAT; None for public addresses.
+
+    Raises
+    ------
+    ScenarioError
+        There is no such kind.
+    """
     record = next((each for each in KINDS if each.name == kind), None)
     if record is None:
         raise ScenarioError(f"kind of NAT {kind!r}; one of {', '.join(NAT_KINDS)} is accepted")
@@ -76,7 +82,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Home:
-    """A router with its access link, and the viewers behind it."""
+    """Router with its access link, and the viewers behind it."""
 
     number: int
     viewers: tuple[int, ...]
@@ -84,50 +90,50 @@ class Home:
     link: Link = Link()
     carrier: int | None = None
     hairpin: bool = False
-    """Whether the router sends packets back in that its viewers send to its own address."""
+    """True if the router returns packets that its viewers send to its own address."""
     is_lan_open: bool = True
-    """Whether its viewers reach each other directly."""
+    """True if its viewers reach each other directly."""
     ipv6: bool = False
 
     @property
     def is_translated(self) -> bool:
-        """Whether there is a NAT in the router."""
+        """True if the router has a NAT."""
         return self.kind != PUBLIC
 
     @property
     def address(self) -> str:
-        """Of the router, towards the world or its carrier."""
+        """Address of the router towards the WAN or its carrier."""
         return _nth("198.18.0.0" if self.carrier is None else "100.64.0.0", self.number + 1)
 
     @property
     def transit(self) -> str:
-        """Of the router on its link to the carrier, which is not the address that its NAT uses."""
+        """Address of the router on its link to the carrier, which is not the address that its NAT uses."""
         return _nth("100.96.0.0", self.number + 1)
 
     @property
     def gateway(self) -> str:
-        """Of the router in the LAN."""
+        """Address of the router in the LAN."""
         return _nth("10.0.0.0", self.number * 256 + 1)
 
     def viewer_address(self, viewer: int) -> str:
-        """IPv4 address of one of its viewers."""
+        """Return the IPv4 address of one of its viewers."""
         if not self.is_translated and self.carrier is None:
             return _nth("198.19.0.0", viewer + 1)
         return _nth("10.0.0.0", self.number * 256 + 2 + self.viewers.index(viewer))
 
     @property
     def prefix(self) -> str:
-        """IPv6 network of the home, without its length of 64."""
+        """IPv6 prefix of the home, without its length of 64."""
         return f"2001:db8:0:{self.number + 1:x}::"
 
     def viewer_address6(self, viewer: int) -> str:
-        """IPv6 address of one of its viewers."""
+        """Return the IPv6 address of one of its viewers."""
         return f"{self.prefix}{2 + self.viewers.index(viewer):x}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carrier:
-    """A carrier-grade NAT in front of homes; it lets no two of them reach each other but by hairpin."""
+    """Carrier-grade NAT in front of homes, which reach each other through it only by hairpinning."""
 
     number: int
     kind: str
@@ -135,13 +141,13 @@ class Carrier:
 
     @property
     def address(self) -> str:
-        """As the world sees it."""
+        """Address on the WAN."""
         return _nth("203.0.113.0", 128 + self.number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A host of the operator's, with public addresses and an uplink (bytes/s)."""
+    """Server with public addresses and an uplink (bytes/s)."""
 
     name: str
     addresses: tuple[str, ...]
@@ -150,7 +156,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Impairment:
-    """What packets meet between two places, one way: delay and its spread (s), share that is lost."""
+    """Delay and jitter of packets from one node to another, seconds, and the share of them that is lost."""
 
     delay: float = 0.0
     jitter: float = 0.0
@@ -159,23 +165,26 @@ class Impairment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blueprint:
-    """A lab to be built."""
+    """Description of a lab.
+
+    A node is a server, a carrier, or a home without carrier: whatever is attached to the WAN.
+    """
 
     homes: tuple[Home, ...]
     carriers: tuple[Carrier, ...] = ()
     servers: tuple[Server, ...] = ()
     default_impairment: Impairment = Impairment()
-    """Between any two places for which `impairments` has nothing else."""
+    """Between nodes that have no entry in `impairments`."""
     impairments: dict[tuple[str, str], Impairment] = field(default_factory=dict)
-    """Between two places, by their names, in either order."""
+    """Between two nodes, by their names, in either order."""
 
     def node_of(self, home: Home) -> str:
-        """Where a home's packets enter the world."""
+        """Return the name of the node through which a home is attached to the WAN."""
         return f"home-{home.number}" if home.carrier is None else f"carrier-{home.carrier}"
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """Names of all that hangs on the world directly."""
+        """Names of all nodes."""
         return (
             *(server.name for server in self.servers),
             *(f"carrier-{carrier.number}" for carrier in self.carriers),
@@ -183,20 +192,26 @@ class Blueprint:
         )
 
     def between(self, a: str, b: str) -> Impairment:
-        """Give the way from one place to another."""
+        """Return the impairment from one node to another."""
         return self.impairments.get((a, b)) or self.impairments.get((b, a)) or self.default_impairment
 
     def home_of(self, viewer: int) -> Home:
-        """Give the home of a viewer."""
+        """Return the home of a viewer."""
         return next(home for home in self.homes if viewer in home.viewers)
 
 
 def blueprint(scenario: Scenario, population: Population, seed: int, servers: Sequence[Server] = ()) -> Blueprint:
-    """Plan the lab of a scenario and its population (of replication 0)."""
+    """Return the blueprint for a scenario and its population (of replication 0).
+
+    Raises
+    ------
+    ScenarioError
+        The population has more than MOST_HOMES homes.
+    """
     numbers = sorted({int(home) for home in population.home})
     if len(numbers) > MOST_HOMES:
         raise ScenarioError(f"{len(numbers)} homes: a lab has room for {MOST_HOMES}")
-    homes = tuple(_home(population, number, place) for place, number in enumerate(numbers))
+    homes = tuple(_home(population, drawn, number) for number, drawn in enumerate(numbers))
     carriers = tuple(
         Carrier(
             number=number,
@@ -217,7 +232,7 @@ def blueprint(scenario: Scenario, population: Population, seed: int, servers: Se
 
 
 def _home(population: Population, drawn: int, number: int) -> Home:
-    """Give the home that was drawn as number `drawn`."""
+    """Return home `number` of the lab, which has the number `drawn` in the population."""
     viewers = tuple(int(viewer) for viewer in np.flatnonzero(population.home == drawn))
     first = viewers[0]
     carrier = int(population.carrier[first])
@@ -237,36 +252,36 @@ def _home(population: Population, drawn: int, number: int) -> Home:
 def _impairments_between_homes(
     scenario: Scenario, population: Population, seed: int, plan: Blueprint
 ) -> dict[tuple[str, str], Impairment]:
-    """Delays between places by the simulator's own rule, for the first viewer of each."""
+    """Return the impairments between nodes of homes, by the simulator's rule for the first viewer of each."""
     network = scenario.network
     spread = float(network.rtt_spread)
     medians = _medians(scenario)
-    first: dict[str, int] = {}
+    first: dict[str, int] = {}  # node → viewer
     for home in plan.homes:
         first.setdefault(plan.node_of(home), home.viewers[0])
-    found = {}
+    impairments = {}
     for a, one in first.items():
         for b, other in first.items():
             if one <= other:
                 median = float(medians[population.region[one], population.region[other]])
                 rtt = median if a == b else pair_rtt(median, spread, seed * 1009 % 2147483647, one, other)
-                found[a, b] = Impairment(delay=rtt / 2, loss=network.loss if a != b else 0.0)
-    return found
+                impairments[a, b] = Impairment(delay=rtt / 2, loss=network.loss if a != b else 0.0)
+    return impairments
 
 
 def _medians(scenario: Scenario) -> NDArray[np.float64]:
-    """Median round trips between regions; shape (regions, regions)."""
+    """Return the median round-trip times between regions, shape (regions, regions)."""
     own = scenario.network.rtt
     if not scenario.regions.mix:
         return np.array([[own]])
     names = region_names(scenario)
     known = [places()[name] for name in names]
     latitude, longitude = (np.array([getattr(place, axis) for place in known]) for axis in ("latitude", "longitude"))
-    found = regional_rtt(own, latitude, longitude, scenario.regions.stretch)
+    medians = regional_rtt(own, latitude, longitude, scenario.regions.stretch)
     for pair, added in scenario.regions.added_rtt.items():
         a, b = (names.index(end.strip()) for end in pair.split("|"))
-        found[a, b] = found[b, a] = own + added
-    return found
+        medians[a, b] = medians[b, a] = own + added
+    return medians
 
 
 def _nth(network: str, number: int) -> str:

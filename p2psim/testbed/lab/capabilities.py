@@ -1,4 +1,4 @@
-"""What a lab needs of a machine, tried out rather than read off: rights, programs, parts of the kernel."""
+"""Capabilities that a lab needs of a machine: rights, programs and parts of the kernel, each tried out."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ _NATS: Final = (
 
 @cache
 def missing_capabilities() -> tuple[str, ...]:
-    """Say what a lab would need and this machine lacks, one line each; found out once per process."""
+    """Return a line for each capability that this machine lacks; tried once per process."""
     if sys.platform != "linux":
         return (f"a lab needs Linux; this is {sys.platform}",)
     if os.geteuid() != 0:
@@ -35,13 +35,13 @@ def missing_capabilities() -> tuple[str, ...]:
 
 
 def _kernel() -> list[str]:
-    """Try the parts of the kernel in a namespace of their own."""
+    """Return a line for each part of the kernel that does not work in a new namespace."""
     try:
         trial = Namespace("trial")
     except TestbedError as error:
         return [f"no network namespaces: {error}"]
     try:
-        return [f"{what}: {why}" for what, why in ((name, _try(trial, name)) for name in _TRIALS) if why]
+        return [f"{part}: {error}" for part, error in ((part, _try(trial, part)) for part in _TRIALS) if error]
     finally:
         trial.close()
 
@@ -50,10 +50,10 @@ _DEVICES: Final = "link add name lan type bridge\nlink add name a type veth peer
 _TRIALS: Final = ("TUN devices", "veth and bridge", "tc tbf", "nft NAT")
 
 
-def _try(trial: Namespace, what: str) -> str:
-    """Try one part; gives what went wrong, or nothing."""
+def _try(trial: Namespace, part: str) -> str:
+    """Return the error of a part of the kernel; empty if it works."""
     try:
-        match what:
+        match part:
             case "TUN devices":
                 os.close(trial.open_tun("wan"))
             case "veth and bridge":
@@ -70,13 +70,25 @@ def _try(trial: Namespace, what: str) -> str:
 
 
 def check_lab() -> None:
-    """Raise MissingToolError with one line that names everything that a lab lacks here."""
-    lacks = missing_capabilities()
-    if lacks:
-        raise MissingToolError("; ".join(lacks))
+    """Check that this machine can have a lab.
+
+    Raises
+    ------
+    MissingToolError
+        It lacks a capability; the message names all that it lacks.
+    """
+    missing = missing_capabilities()
+    if missing:
+        raise MissingToolError("; ".join(missing))
 
 
 def check_relay() -> None:
-    """Raise MissingToolError unless there is a STUN and TURN server."""
+    """Check that this machine has a STUN and TURN server.
+
+    Raises
+    ------
+    MissingToolError
+        It has none.
+    """
     if not shutil.which(RELAY):
         raise MissingToolError(f"{RELAY} is not installed (package coturn)")

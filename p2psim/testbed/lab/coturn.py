@@ -1,4 +1,4 @@
-"""STUN and TURN: coturn on a server of the lab, with passwords that expire (its REST scheme)."""
+"""STUN and TURN server of the lab: coturn, with passwords that expire (its REST scheme)."""
 
 import re
 import secrets
@@ -23,12 +23,12 @@ _ATTEMPTS: Final = 60
 
 
 def relay_server(uplink: float = float("inf")) -> Server:
-    """Give the server on which a relay runs: it needs two addresses to find out what a NAT does."""
+    """Return the server on which the relay runs; NAT behaviour discovery needs its two addresses."""
     return Server(name=RELAY_SERVER, addresses=("203.0.113.1", "203.0.113.2"), uplink=uplink)
 
 
 def relay_arguments(addresses: tuple[str, ...], secret: str, log: str) -> list[str]:
-    """Write the command line of coturn, without its name."""
+    """Return the command line of coturn, without its name."""
     listening = [argument for address in addresses for argument in ("-L", address)]
     return [
         "-n", "--no-cli", "--no-tls", "--no-dtls", "--no-multicast-peers", *listening, "-E", addresses[0],
@@ -38,7 +38,7 @@ def relay_arguments(addresses: tuple[str, ...], secret: str, log: str) -> list[s
 
 
 class Relay:
-    """Coturn on a host with two addresses, from entering to leaving; `secret` is the one the tracker needs."""
+    """Coturn on a host with two addresses: ``with Relay(host, folder) as relay``; the tracker needs its `secret`."""
 
     def __init__(self, host: Host, folder: Path) -> None:
         self.secret = secrets.token_urlsafe(16)
@@ -64,7 +64,13 @@ class Relay:
         self._child.stop()
 
     def _wait(self) -> None:
-        """Wait until it answers."""
+        """Wait until it answers.
+
+        Raises
+        ------
+        TestbedError
+            It does not answer in time.
+        """
         for _ in range(_ATTEMPTS):
             self._child.check()
             with self._host.namespace:
@@ -79,22 +85,22 @@ class Relay:
 
     @property
     def discovery(self) -> StunServer:
-        """Itself as a server for behaviour discovery."""
+        """Its addresses, as a server for NAT behaviour discovery."""
         address, other = self._host.addresses
         return StunServer(address=address, other_address=other)
 
     @property
     def stun_url(self) -> str:
-        """As in an RTCIceServer."""
+        """URL for an RTCIceServer."""
         return f"stun:{self._host.address}:{_PORT}"
 
     @property
     def turn_urls(self) -> tuple[str, str]:
-        """As in an RTCIceServer; over UDP first, then over TCP."""
+        """URLs for an RTCIceServer: over UDP, then over TCP."""
         return f"turn:{self._host.address}:{_PORT}?transport=udp", f"turn:{self._host.address}:{_PORT}?transport=tcp"
 
     @property
     def broken_sessions(self) -> int:
-        """Allocations that it gave up because it could not send: a fault of the lab if there are any."""
+        """Number of allocations that it ended because it could not send; above 0, the lab has a fault."""
         text = self._log.read_text("utf-8", errors="replace") if self._log.exists() else ""
         return len(re.findall("reason: general", text))

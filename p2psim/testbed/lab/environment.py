@@ -1,4 +1,4 @@
-"""A lab as the place of a run: tracker, origin and relay on servers, each viewer a process on a machine of its own."""
+"""Hosts of a run in a lab: tracker, origin and relay on servers, each viewer a process on a host of its own."""
 
 import dataclasses
 import math
@@ -21,11 +21,11 @@ __all__ = ["LabHosts", "lab_plan"]
 
 _ENFORCED: Final = {
     "access": "token buckets (tc tbf) in each home's router, in bytes of IP",
-    "nat": "nftables, mapping and filtering as RFC 4787 has them",
+    "nat": "nftables, mapping and filtering by RFC 4787",
     "carrier": "a second NAT in front of its homes",
     "household": "one router, link and NAT for all its viewers",
     "nat.ipv6": "native addresses behind a firewall that lets answers in",
-    "network.rtt": "delay between any two places, by region and pair as simulated",
+    "network.rtt": "delay between any two homes, by region and pair as simulated",
     "network.loss": "packets dropped at random between any two homes, each way",
     "origin.rate": "token bucket on the origin's uplink",
     "origin.rate_per_connection": "paced by the origin",
@@ -34,18 +34,18 @@ _ENFORCED: Final = {
     "relay": "coturn, its rate as its uplink, its latency as delay",
 }
 _NOT_ENFORCED: Final = {
-    "network": "handshakes take what aiortc takes; windows are those of its SCTP and the kernel's TCP",
-    "household.lan_rate": "viewers of a home are not held back from each other, in rate or delay",
-    "household.hairpin": "such a router turns packets back by the rules of its NAT, over its access link",
-    "carrier": "its homes are as far from others as its first one",
+    "network": "handshakes take the time that aiortc takes; windows are those of its SCTP and the kernel's TCP",
+    "household.lan_rate": "no limit of rate and no delay between viewers of a home",
+    "household.hairpin": "such a router returns packets by the rules of its NAT, over its access link",
+    "carrier": "all its homes have the delays of its first one",
 }
 
 _TRICKLE: Final = 100.0
-"""Bytes per second of an uplink that is gone: a packet in a quarter of a minute; a bucket of nothing there is not."""
+"""Bytes per second of an uplink that has failed, a packet in a quarter of a minute: a token bucket cannot have 0."""
 
 
 def lab_plan(scenario: Scenario, population: Population, seed: int) -> Blueprint:
-    """Plan a run: the homes of its population, and its servers as far away as the scenario says."""
+    """Return the blueprint of a run: the homes of its population, and its servers with the delays of the scenario."""
     servers = (
         Server(name=ORIGIN, addresses=("203.0.113.11",), uplink=scenario.origin.rate),
         Server(name=TRACKER, addresses=("203.0.113.12",)),
@@ -55,7 +55,7 @@ def lab_plan(scenario: Scenario, population: Population, seed: int) -> Blueprint
     delays = {
         ORIGIN: scenario.origin.time_to_first_byte / 2,
         TRACKER: scenario.tracker.one_way_delay,
-        # two such ways make up a round trip between viewers with the relay's share added
+        # a round trip between viewers over the relay has four of these
         RELAY_SERVER: (scenario.network.rtt + scenario.relay.added_rtt) / 4,
     }
     impairments = {(name, node): Impairment(delay=delay) for name, delay in delays.items() for node in plan.nodes}
@@ -63,7 +63,7 @@ def lab_plan(scenario: Scenario, population: Population, seed: int) -> Blueprint
 
 
 class LabHosts(Hosts):
-    """Builds the lab of a scenario and its population on entering; `folder` takes the logs."""
+    """Hosts of a lab for a scenario and its population, built on entering; `folder` is for the logs."""
 
     network = "lab: a network namespace for each host, NAT and access links by the kernel"
     enforced = _ENFORCED
@@ -72,7 +72,7 @@ class LabHosts(Hosts):
 
     def __init__(self, scenario: Scenario, population: Population, seed: int, folder: Path) -> None:
         super().__init__(scenario.replace({"tracker.one_way_delay": 0.0}))
-        self._asked = scenario
+        self._scenario = scenario
         self._population, self._seed, self._folder = population, seed, folder
         self._lab = Lab(lab_plan(scenario, population, seed), folder, seed=seed)
         self._relay: Relay | None = None
@@ -91,44 +91,44 @@ class LabHosts(Hosts):
         self._stack.close()
 
     def at_server(self, name: str) -> AbstractContextManager[object]:
-        """Be at a server: what is started or opened here is there."""
+        """Context in which processes and sockets are on the host of a server."""
         return self._lab.server(name).namespace
 
     def at_viewer(self, index: int) -> AbstractContextManager[object]:
-        """Be at a viewer's machine."""
+        """Context in which processes and sockets are on the host of a viewer."""
         return self._lab.viewer(index).namespace
 
     def host(self, name_or_index: str | int) -> Host:
-        """Give the machine of a server or viewer, to change its link while the run goes on."""
+        """Return the host of a server or viewer, for changes of its link during the run."""
         return self._lab.server(name_or_index) if isinstance(name_or_index, str) else self._lab.viewer(name_or_index)
 
     def address(self, name: str) -> str:
-        """Give the address at which a server listens."""
+        """Return the address at which a server listens."""
         return self._lab.server(name).address
 
     def divide(self, viewers: Sequence[int], count: int) -> list[list[int]]:
-        """Give each viewer a process: it can be on one machine only."""
+        """Return a process for each viewer: a process can be on one host only."""
         del count
         return [[viewer] for viewer in viewers]
 
     def link_changes(self) -> list[tuple[float, Callable[[], None]]]:
-        """List the faults of uplinks, the viewers' and the origin's: second of the run, and how, in order."""
-        weakened: list[tuple[float, str | int, float]] = [
-            (at, ORIGIN, self._asked.origin.rate * left) for at, left in origin_changes(self._asked)
+        """Return the faults of the uplinks of viewers and origin: second of the run, and the change, in order."""
+        rates: list[tuple[float, str | int, float]] = [
+            (at, ORIGIN, self._scenario.origin.rate * share) for at, share in origin_changes(self._scenario)
         ]
-        for viewer, changes in uplink_changes(self._asked, self._population, self._seed).items():
-            rate = self._lab.plan.home_of(viewer).link.uplink
-            weakened += [(at, viewer, rate * left) for at, left in changes]
-        return [(at, partial(self._weaken, host, rate)) for at, host, rate in sorted(weakened, key=lambda one: one[0])]
+        for viewer, changes in uplink_changes(self._scenario, self._population, self._seed).items():
+            uplink = self._lab.plan.home_of(viewer).link.uplink
+            rates += [(at, viewer, uplink * share) for at, share in changes]
+        return [(at, partial(self._set_uplink, host, rate)) for at, host, rate in sorted(rates, key=lambda row: row[0])]
 
-    def _weaken(self, host: str | int, rate: float) -> None:
-        """Set an uplink; what is not a number is nothing left of a rate without limit."""
+    def _set_uplink(self, host: str | int, rate: float) -> None:
+        """Set the rate of an uplink; NaN, which is 0 × an unlimited rate, stands for a failed one."""
         self.host(host).set_uplink(_TRICKLE if math.isnan(rate) else max(rate, _TRICKLE))
 
     @property
     def tracker_arguments(self) -> list[str]:
-        """Options of the tracker: which STUN and TURN servers it tells viewers of."""
-        relay, scenario = self._relay, self._asked
+        """Command-line options of the tracker: STUN and TURN servers that it lists for viewers."""
+        relay, scenario = self._relay, self._scenario
         if relay is None or not scenario.policy.rtcConfig:
             return []
         arguments = ["--stun-urls", relay.stun_url]
@@ -138,9 +138,9 @@ class LabHosts(Hosts):
         return arguments
 
     def readings(self) -> dict[str, Any]:
-        """What the kernel's counters and the lab's own instruments say, for the manifest; bytes of IP but for viewers.
+        """Return the counters of the kernel and of the lab, for the manifest.
 
-        Viewers' bytes are counted on their Ethernet devices.
+        Bytes are those of IP, except for viewers: theirs are counted on Ethernet devices.
         """
         lab = self._lab
         viewers = [lab.viewer(viewer).counters for home in lab.plan.homes for viewer in home.viewers]
@@ -148,8 +148,8 @@ class LabHosts(Hosts):
         kinds = [home.kind for home in lab.plan.homes]
         return {
             "interfaces": {
-                "viewers_sent": sum(one.sent for one in viewers),
-                "viewers_received": sum(one.received for one in viewers),
+                "viewers_sent": sum(counters.sent for counters in viewers),
+                "viewers_received": sum(counters.received for counters in viewers),
                 **{f"{name}_sent": lab.server(name).counters.sent for name in (ORIGIN, TRACKER, RELAY_SERVER)},
                 **{f"{name}_received": lab.server(name).counters.received for name in (ORIGIN, TRACKER, RELAY_SERVER)},
             },

@@ -1,8 +1,8 @@
-"""What ICE finds out between two NATs with STUN alone, played step by step: slow, obvious, and no rule of thumb.
+"""Model of ICE between two NATs with STUN alone, check by check; the rule in `p2psim.network.nat` is tested by it.
 
-Ports stand for what they depend on: () if on nothing, (host,) or (host, port). Each side sends checks to every port of
-the other that it knows of, learns the ports that checks come from (peer-reflexive candidates), and succeeds once an
-answer comes from where the check was sent to (RFC 8445, 7.2.5.2.1).
+A port is represented by what it depends on: () for nothing, (host,) or (host, port). Each side sends checks to every
+port of the other that it knows, learns the ports that checks come from (peer-reflexive candidates), and succeeds once
+an answer comes from the port to which the check was sent (RFC 8445, 7.2.5.2.1).
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from p2psim.testbed.lab.blueprint import Translation
 __all__ = ["succeeds"]
 
 _ROUNDS: Final = 6
-"""New ports stop helping after three; where both mappings depend on ports they never end."""
+"""After three rounds new ports do not help any more; where both mappings depend on ports, new ones never end."""
 _STUN: Final = ("stun", ())
 
 Port = tuple[object, ...]
@@ -22,7 +22,7 @@ Endpoint = tuple[str, Port]
 
 
 def succeeds(one: Translation | None, other: Translation | None) -> bool:
-    """Whether two viewers behind these NATs (None: public) connect."""
+    """Return whether two viewers behind given NATs (None: public) connect."""
     a, b = _Side("a", one or _PUBLIC), _Side("b", other or _PUBLIC)
     if a.nat.blocks_udp or b.nat.blocks_udp:
         return False
@@ -42,13 +42,13 @@ class _Side:
     sent: set[tuple[Port, Endpoint]] = field(default_factory=set)
 
     def send(self, to: Endpoint) -> Port:
-        """Send; gives the port that it leaves from."""
+        """Send a packet and return the port of the NAT from which it leaves."""
         port = _mapped(self.nat.mapping, to)
         self.sent.add((port, to))
         return port
 
     def admits(self, source: Endpoint, port: Port) -> bool:
-        """Whether a packet to one of its ports comes in."""
+        """Return whether the NAT lets in a packet to one of its ports."""
         match self.nat.filtering:
             case "EI":
                 return any(opened == port for opened, _ in self.sent)
@@ -59,7 +59,7 @@ class _Side:
 
 
 def _check(sender: _Side, receiver: _Side) -> bool:
-    """Send a check to every known port; True if one is answered as it must be."""
+    """Send a check to every known port; return whether an answer comes from the port to which one was sent."""
     for port in sorted(sender.known, key=repr):
         source = sender.name, sender.send((receiver.name, port))
         if receiver.admits(source, port):

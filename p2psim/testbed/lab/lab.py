@@ -1,15 +1,14 @@
-"""A lab: the hosts of a blueprint as network namespaces, with everything between them.
+"""Lab: the hosts of a blueprint as network namespaces, with routers, NATs and links between them.
 
 ::
 
     with Lab(plan, folder) as lab:
-        with lab.viewer(3).namespace:       # what is started or opened here is on viewer 3's machine
+        with lab.viewer(3).namespace:       # processes and sockets in here are on the host of viewer 3
             ...
         lab.viewer(3).set_uplink(50_000.0)
 
-Nothing of a lab has a name outside this process, so any number of labs work side by side, and however the process
-ends, nothing is left (see `p2psim.testbed.lab.namespace`). What a lab needs, `p2psim.testbed.lab.capabilities` tries
-out.
+Nothing of a lab has a name outside this process, so any number of labs can run at the same time, and nothing is left
+however the process ends (see `p2psim.testbed.lab.namespace`). `p2psim.testbed.lab.capabilities` checks the machine.
 """
 
 from collections.abc import Iterable
@@ -46,54 +45,60 @@ _START_TIMEOUT: Final = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
-    """What a device has carried, bytes of IP as the kernel counts them, from the side of the host."""
+    """Bytes that a device has sent and received, as the kernel counts them."""
 
     sent: int
     received: int
 
 
 class Host:
-    """A machine of the lab."""
+    """Host of the lab: a server or the machine of a viewer."""
 
     def __init__(
         self, namespace: Namespace, addresses: Iterable[str], router: Namespace, home: Home | None = None
     ) -> None:
         self.namespace = namespace
         self.addresses = tuple(addresses)
-        """Its own; the first is IPv4."""
+        """Its addresses; the first is IPv4."""
         self.router = router
-        """Where its access link is: its home's router, or itself if it is a server."""
+        """Namespace with its access link: its home's router, or itself if it is a server."""
         self.home = home
 
     @property
     def address(self) -> str:
-        """Its IPv4 address."""
+        """IPv4 address."""
         return self.addresses[0]
 
     def set_uplink(self, rate: float) -> None:
-        """Change the rate of its home's uplink, or of the server's, bytes/s; what runs goes on."""
+        """Change the rate of the uplink of its home, or of the server, bytes/s; connections stay open."""
         is_ethernet = self.home is not None and self.home.carrier is not None
         self.router.run(["tc", "-batch", "-"], rate_change_command("wan", rate, is_ethernet=is_ethernet))
 
     def set_downlink(self, rate: float) -> None:
-        """Change the rate of its home's downlink, bytes/s."""
+        """Change the rate of the downlink of its home, bytes/s.
+
+        Raises
+        ------
+        ValueError
+            It is a server.
+        """
         if self.home is None:
             raise ValueError(f"{self.namespace.label} is a server: its downlink has no limit")
         self.router.run(["tc", "-batch", "-"], rate_change_command("lan", rate, is_ethernet=True))
 
     @property
     def counters(self) -> Counters:
-        """What its own device has carried."""
+        """Counters of its own device."""
         return _counters(self.namespace, "wan" if self.home is None else "e0")
 
     @property
     def link_counters(self) -> Counters:
-        """What its home's access link has carried."""
+        """Counters of its home's access link."""
         return _counters(self.router, "wan")
 
 
 class Lab:
-    """Builds a blueprint on entering, and clears it away on leaving; `folder` takes the logs."""
+    """Lab of a blueprint, built on entering and removed on leaving; `folder` is for the logs."""
 
     def __init__(self, plan: Blueprint, folder: Path, *, seed: int = 1) -> None:
         self.plan = plan
@@ -120,37 +125,37 @@ class Lab:
     ) -> None:
         self._stack.close()
 
-    # -- what is there ------------------------------------------------------------------------------------------
+    # -- hosts --------------------------------------------------------------------------------------------------
 
     def viewer(self, number: int) -> Host:
-        """Give the machine of a viewer."""
+        """Return the host of a viewer."""
         return self._viewers[number]
 
     def server(self, name: str) -> Host:
-        """Give a server."""
+        """Return the host of a server."""
         return self._servers[name]
 
     def router(self, home: int) -> Namespace:
-        """Give the router of a home."""
+        """Return the namespace of the router of a home."""
         return self._routers[home]
 
     def carrier(self, number: int) -> Namespace:
-        """Give a carrier's NAT."""
+        """Return the namespace of the NAT of a carrier."""
         return self._carriers[number]
 
     @property
     def namespaces(self) -> list[Namespace]:
-        """All of them."""
+        """Namespaces of all hosts, routers and carriers."""
         hosts = [host.namespace for host in (*self._viewers.values(), *self._servers.values())]
         return [*hosts, *self._routers.values(), *self._carriers.values()]
 
     @property
     def pids(self) -> list[int]:
-        """Processes that the lab itself runs."""
+        """Process ids of the lab's own processes."""
         return [self._wan.pid] if self._wan is not None else []
 
     def report(self) -> Report:
-        """Ask the world what it has carried."""
+        """Return the report of the WAN's process."""
         if self._wan is None:
             raise RuntimeError("the lab has not been built")
         self._wan.send(b"?")
@@ -167,7 +172,7 @@ class Lab:
         for carrier in plan.carriers:
             self._build_carrier(carrier.number)
         for home in plan.homes:
-            self._wire_router(home)
+            self._configure_router(home)
         self._start_wan()
 
     def _namespace(self, label: str, *, routes: bool) -> Namespace:
@@ -176,9 +181,8 @@ class Lab:
         namespace.set_kernel(KERNEL if routes else {k: v for k, v in KERNEL.items() if "forward" not in k})
         return namespace
 
-    def _attach_to_wan(self, namespace: Namespace, place: str) -> None:
-        file = namespace.open_tun("wan")
-        self._devices[place] = file
+    def _attach_to_wan(self, namespace: Namespace, node: str) -> None:
+        self._devices[node] = namespace.open_tun("wan")
 
     def _build_server(self, server: Server) -> None:
         namespace = self._namespace(server.name, routes=False)
@@ -194,7 +198,7 @@ class Lab:
             self._attach_to_wan(router, self.plan.node_of(home))
 
     def _build_carrier(self, number: int) -> None:
-        carrier = self.plan.carriers[[one.number for one in self.plan.carriers].index(number)]
+        carrier = self.plan.carriers[[carrier.number for carrier in self.plan.carriers].index(number)]
         namespace = self._namespace(f"carrier-{number}", routes=True)
         self._attach_to_wan(namespace, f"carrier-{number}")
         homes = {home: self._routers[home.number].path for home in self.plan.homes if home.carrier == number}
@@ -205,7 +209,7 @@ class Lab:
             namespace.run(["nft", "-f", "-"], rules)
         self._carriers[number] = namespace
 
-    def _wire_router(self, home: Home) -> None:
+    def _configure_router(self, home: Home) -> None:
         router = self._routers[home.number]
         paths: dict[int, str] = {}
         for viewer in home.viewers:
@@ -253,18 +257,18 @@ class Lab:
 
 
 def _addresses(plan: Blueprint) -> dict[str, int]:
-    """Which place each address of the world is at, in hexadecimal digits."""
+    """Return the number of the node of each address on the WAN, in hexadecimal digits."""
     numbers = {node: number for number, node in enumerate(plan.nodes)}
-    found = {address: server.name for server in plan.servers for address in server.addresses}
-    found |= {carrier.address: f"carrier-{carrier.number}" for carrier in plan.carriers}
-    digits = {ip_address(address).packed.hex(): numbers[place] for address, place in found.items()}
+    owners = {address: server.name for server in plan.servers for address in server.addresses}
+    owners |= {carrier.address: f"carrier-{carrier.number}" for carrier in plan.carriers}
+    digits = {ip_address(address).packed.hex(): numbers[node] for address, node in owners.items()}
     for home in plan.homes:
-        place = numbers[plan.node_of(home)]
+        node = numbers[plan.node_of(home)]
         public = [home.address] if home.is_translated else [home.viewer_address(viewer) for viewer in home.viewers]
         if home.carrier is None:
-            digits |= {ip_address(address).packed.hex(): place for address in public}
+            digits |= {ip_address(address).packed.hex(): node for address in public}
         if home.ipv6:
-            digits[ip_address(home.prefix).packed[:8].hex()] = place
+            digits[ip_address(home.prefix).packed[:8].hex()] = node
     return digits
 
 

@@ -1,8 +1,7 @@
-"""Network namespaces that nothing but this process holds.
+"""Anonymous network namespaces, held by this process alone.
 
-They have no name in the file system: a namespace lives as long as somebody has it open or runs in it, and takes its
-devices, addresses, rules and routes with it. Whatever way its holder ends, the kernel clears up, so nothing can be
-left behind and nothing has to be swept.
+They have no name in the file system: a namespace exists as long as a process has it open or runs in it. The kernel
+removes it with its devices, addresses, rules and routes, however the process that holds it ends.
 """
 
 import ctypes
@@ -30,13 +29,13 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class CommandFailedError(TestbedError):
-    """A command that sets up the lab has failed; the message has its words."""
+    """Command for the lab that has failed; the message has its output."""
 
 
 class Namespace:
-    """A network namespace: ``with namespace:`` takes the calling thread into it, and what it starts there.
+    """Network namespace: ``with namespace:`` moves the calling thread into it, and the processes that it starts there.
 
-    `label` is for error messages. It ends with `close`, once the processes in it have ended as well.
+    `label` is for error messages. The namespace ends with `close`, once the processes in it have ended too.
     """
 
     def __init__(self, label: str) -> None:
@@ -55,12 +54,12 @@ class Namespace:
 
     @property
     def path(self) -> str:
-        """Where other programs find it: ``nsenter --net=PATH``, ``ip link … netns PATH``."""
+        """Path for other programs: ``nsenter --net=PATH``, ``ip link … netns PATH``."""
         return f"/proc/{os.getpid()}/fd/{self._file}"
 
     @property
     def identity(self) -> int:
-        """Its number in the kernel, as in the links ``/proc/PID/ns/net`` of the processes in it."""
+        """Inode number, as in the links ``/proc/PID/ns/net`` of the processes in it."""
         return os.fstat(self._file).st_ino
 
     def __enter__(self) -> Self:
@@ -79,22 +78,22 @@ class Namespace:
         os.close(outside)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the file that holds it."""
         os.close(self._file)
 
     def run(self, arguments: Sequence[str], text: str = "") -> str:
-        """Run a command in it, with `text` on its standard input; gives what it wrote.
+        """Run a command in it with `text` on its standard input; return its standard output.
 
         Raises
         ------
         CommandFailedError
-            It ended with another status than 0.
+            Its exit status is not 0.
         """
         with self:
             return run_command(arguments, text, where=self.label)
 
     def set_kernel(self, values: Mapping[str, str]) -> None:
-        """Set parameters of the kernel below /proc/sys/net, which each namespace has of its own."""
+        """Set kernel parameters below /proc/sys/net in this namespace; unknown ones are skipped."""
         with self:
             for name, value in values.items():
                 path = Path("/proc/sys/net") / name
@@ -102,7 +101,7 @@ class Namespace:
                     path.write_text(value, encoding="ascii")
 
     def open_tun(self, device: str) -> int:
-        """Make a TUN device; gives the file from which its packets are read, from wherever."""
+        """Create a TUN device; return the file of its packets, which can be used outside of the namespace too."""
         with self:
             file = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
@@ -115,12 +114,12 @@ class Namespace:
 
 
 def run_command(arguments: Sequence[str], text: str = "", where: str = "") -> str:
-    """Run a command in the namespace of the calling thread; see `Namespace.run`."""
+    """Run a command in the namespace of the calling thread; return its standard output (see `Namespace.run`)."""
     done = subprocess.run(arguments, input=text, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
     if done.returncode != 0:
-        words = (done.stderr or done.stdout).strip().splitlines() or ["no words"]
+        output = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
         raise CommandFailedError(
-            f"{where}: {' '.join(arguments)} ended with status {done.returncode}: {' '.join(words)}"
+            f"{where}: {' '.join(arguments)} ended with status {done.returncode}: {' '.join(output)}"
         )
     return done.stdout
 

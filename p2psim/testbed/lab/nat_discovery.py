@@ -1,6 +1,6 @@
-"""Which NAT a host is behind, found out from inside (RFC 5780) with a STUN server that has two addresses.
+"""NAT behaviour discovery (RFC 5780) from behind a NAT, with a STUN server that has two addresses.
 
-It measures what the rules do: it knows nothing of how they are written.
+It measures the behaviour of the rules in `p2psim.testbed.lab.nat_rules` without knowing them.
 """
 
 import socket
@@ -24,7 +24,7 @@ Endpoint = tuple[str, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StunServer:
-    """A server for behaviour discovery: it answers at two addresses with two ports each."""
+    """STUN server for behaviour discovery: it answers at two addresses with two ports each."""
 
     address: str
     other_address: str = ""
@@ -34,7 +34,7 @@ class StunServer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """What was found; without UDP, nothing else is known."""
+    """Behaviour of a NAT; if UDP is blocked, the other fields are unknown."""
 
     has_udp: bool
     is_translated: bool = False
@@ -43,13 +43,19 @@ class Behaviour:
 
 
 def is_answering(server: StunServer, patience: float) -> bool:
-    """Ask once whether it is there."""
+    """Return whether a server answers within `patience` seconds."""
     with _Prober("0.0.0.0", patience) as prober:
         return prober.ask((server.address, server.port)) is not None
 
 
 def discover(server: StunServer, address: str = "0.0.0.0", patience: float = 1.5) -> Behaviour:
-    """Ask the server from sockets of this thread's network namespace; `patience`: seconds until silence is silence."""
+    """Return the behaviour of the NAT in front of this thread's network namespace.
+
+    Parameters
+    ----------
+    patience
+        Seconds after which a request counts as not answered.
+    """
     with _Prober(address, patience) as prober:
         first = prober.ask((server.address, server.port))
         if first is None:
@@ -61,7 +67,7 @@ def discover(server: StunServer, address: str = "0.0.0.0", patience: float = 1.5
 
 
 def _mapping(prober: "_Prober", server: StunServer, first: Endpoint) -> Dependence:
-    """RFC 5780, 4.3."""
+    """Return the mapping behaviour (RFC 5780, 4.3)."""
     second = prober.ask((server.other_address, server.port))
     if second == first:
         return "EI"
@@ -69,7 +75,7 @@ def _mapping(prober: "_Prober", server: StunServer, first: Endpoint) -> Dependen
 
 
 def _filtering(prober: "_Prober", server: StunServer) -> Dependence:
-    """RFC 5780, 4.4, on a socket that has spoken to nobody else."""
+    """Return the filtering behaviour (RFC 5780, 4.4); the socket must not have sent to any other address."""
     there = server.address, server.port
     prober.ask(there)
     if prober.ask(there, _CHANGE_ADDRESS | _CHANGE_PORT) is not None:
@@ -78,7 +84,7 @@ def _filtering(prober: "_Prober", server: StunServer) -> Dependence:
 
 
 class _Prober:
-    """A socket that asks for its address as others see it."""
+    """Socket that requests its mapped address from servers."""
 
     def __init__(self, address: str, patience: float) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -93,7 +99,7 @@ class _Prober:
         self._socket.close()
 
     def ask(self, server: Endpoint, change: int = 0) -> Endpoint | None:
-        """Give the mapped address, from an answer that comes from where it was asked to come from; None: silence."""
+        """Return the mapped address, or None without an answer; `change` has the flags of a CHANGE-REQUEST."""
         request = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
         if change:
             request.attributes["CHANGE-REQUEST"] = change
@@ -101,14 +107,14 @@ class _Prober:
         deadline = time.monotonic() + self._patience
         while (now := time.monotonic()) < deadline:
             self._socket.sendto(bytes(request), server)
-            found = self._listen(request.transaction_id, min(now + _RETRANSMIT, deadline))
-            if found is not None:
-                return found
+            mapped = self._listen(request.transaction_id, min(now + _RETRANSMIT, deadline))
+            if mapped is not None:
+                return mapped
         return None
 
     def _listen(self, transaction: bytes, until: float) -> Endpoint | None:
-        while (left := until - time.monotonic()) > 0:
-            self._socket.settimeout(left)
+        while (remaining := until - time.monotonic()) > 0:
+            self._socket.settimeout(remaining)
             try:
                 data = self._socket.recv(_MOST_BYTES)
                 answer = stun.parse_message(data)
@@ -121,7 +127,7 @@ class _Prober:
 
 
 def _source(server: Endpoint) -> str:
-    """Address from which this host speaks to the server."""
+    """Return the address from which this host sends to a server."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
         trial.connect(server)
         return str(trial.getsockname()[0])

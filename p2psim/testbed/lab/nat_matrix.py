@@ -1,7 +1,8 @@
-"""Who connects to whom: real peers behind every pair of NATs, against what ICE should find and the simulator's rule.
+"""Matrix of NAT traversal: real peers behind every pair of NATs, against the model of ICE and the simulator's rule.
 
 ``python -m p2psim.testbed.lab.nat_matrix`` builds the lab, tries all pairs and prints the table; with ``--relay`` each
-host knows a TURN server as well, and everybody should connect. Exit status 0 if all went as expected, 1 if not.
+host has a TURN server as well, and all pairs should connect. The exit status is 0 if all outcomes are as expected, else
+1.
 """
 
 import argparse
@@ -34,34 +35,34 @@ __all__ = ["CASES", "Case", "PairResult", "kinds_plan", "main", "measure_pairs",
 
 _DELAY: Final = 0.01
 _PATIENCE: Final = 12.0
-"""Seconds of checks before a pair counts as apart: aioice sends each check at 0, 0.5, 1.5, 3.5 and 7.5 s."""
+"""Seconds of checks before a pair counts as not connected: aioice sends each check at 0, 0.5, 1.5, 3.5 and 7.5 s."""
 _LIFETIME: Final = 3600.0
 _AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """Two viewers of a plan, and what to call them."""
+    """Two viewers of a plan, their names, and the outcomes to expect."""
 
     a: int
     b: int
     names: tuple[str, str]
     expected: bool
-    """Whether ICE without a relay should find a way (`p2psim.testbed.lab.ice_model`)."""
+    """True if ICE should connect them without a relay (`p2psim.testbed.lab.ice_model`)."""
     rule: bool
-    """Whether the simulator connects them without a relay (`p2psim.network.nat`)."""
+    """True if the simulator connects them without a relay (`p2psim.network.nat`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairResult:
-    """A case and what became of it."""
+    """Case and its outcome."""
 
     case: Case
     attempt: ConnectionAttempt
 
 
 def kinds_plan(kinds: Sequence[str] = NAT_KINDS, delay: float = _DELAY) -> tuple[Blueprint, list[Case]]:
-    """Give two homes of each kind, and a case for each pair of kinds; who offers alternates."""
+    """Return two homes of each kind, and a case for each pair of kinds; the sides take turns to offer."""
     homes = [Home(number=number, viewers=(number,), kind=kinds[number // 2]) for number in range(2 * len(kinds))]
     cases = []
     for i, one in enumerate(kinds):
@@ -82,10 +83,10 @@ CASES: Final = (
     ("full-cone", "AD/AD", "restricted"),
     ("restricted", "blocked", "public"),
 )
-"""Two layers: the home's kind, its carrier's, and the kind of a home without carrier that it meets."""
+"""Two layers of NAT: the kinds of a home and of its carrier, and that of another home without carrier."""
 
 _HAIRPINS: Final = (
-    # kind of the carrier, whether it hairpins, kinds of two homes behind it
+    # kind of the carrier, True if it hairpins, kinds of two homes behind it
     ("port-restricted", True, "port-restricted", "full-cone"),
     ("port-restricted", False, "port-restricted", "full-cone"),
     ("full-cone", True, "symmetric", "restricted"),
@@ -95,7 +96,7 @@ _HAIRPINS: Final = (
 
 
 def special_plan(delay: float = _DELAY) -> tuple[Blueprint, list[Case]]:
-    """Give two layers, hairpinning, homes with several viewers, and IPv6."""
+    """Return homes and cases for two layers of NAT, hairpinning, homes with several viewers, and IPv6."""
     draft = _Draft()
     for inner, outer, opposite in CASES:
         draft.two_layers(inner, outer, opposite)
@@ -111,7 +112,7 @@ def special_plan(delay: float = _DELAY) -> tuple[Blueprint, list[Case]]:
 
 
 class _Draft:
-    """Homes, carriers and cases as they are put down one by one."""
+    """Homes, carriers and cases that are added one by one."""
 
     def __init__(self) -> None:
         self.homes: list[Home] = []
@@ -134,7 +135,7 @@ class _Draft:
         self.cases.append(Case(a=a, b=b, names=(one, other), expected=expected, rule=expected))
 
     def two_layers(self, inner: str, outer: str, opposite: str) -> None:
-        """Add a home behind a carrier, and one without."""
+        """Add a home behind a carrier, and one without carrier."""
         a, b = self._home(inner, carrier=self._carrier(outer)), self._home(opposite)
         expected = _by_rule(_both(inner, outer), opposite)
         self._case(a.viewers[0], b.viewers[0], f"{inner} behind {outer}", opposite, expected=expected)
@@ -165,7 +166,7 @@ def _by_rule(one: str, other: str) -> bool:
 
 
 def _both(inner: str, outer: str) -> str:
-    """Kind of NAT that two layers come to."""
+    """Return the kind of NAT that equals two layers."""
     return NAT_KINDS[twice_translated(NAT_KINDS.index(inner), NAT_KINDS.index(outer))]
 
 
@@ -185,7 +186,7 @@ def measure_pairs(
     with_relay: bool = False,
     progress: Callable[[PairResult], object] = lambda _: None,
 ) -> list[PairResult]:
-    """Build the lab and try all cases."""
+    """Build the lab, try all cases and return their outcomes."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="p2psim-lab-")))
         lab = stack.enter_context(Lab(plan, folder))
@@ -194,14 +195,14 @@ def measure_pairs(
         for viewer in sorted({viewer for case in cases for viewer in (case.a, case.b)}):
             servers = _servers(plan, viewer, relay, with_relay=with_relay)
             loops[viewer] = stack.enter_context(HostLoop(lab.viewer(viewer), servers))
-        found = asyncio.run(_try_all(loops, cases, progress))
+        results = asyncio.run(_try_all(loops, cases, progress))
         if relay.broken_sessions:
-            raise P2PSimError(f"the relay gave up {relay.broken_sessions} sessions of its own")
-        return found
+            raise P2PSimError(f"the relay ended {relay.broken_sessions} sessions because it could not send")
+        return results
 
 
 def _servers(plan: Blueprint, viewer: int, relay: Relay, *, with_relay: bool) -> list[RTCIceServer]:
-    """STUN, and a relay over what the home lets out."""
+    """Return the STUN server, and a TURN server over the transports that the home lets out."""
     home = plan.home_of(viewer)
     carrier = next((carrier.kind for carrier in plan.carriers if carrier.number == home.carrier), "")
     turn = relay.turn_urls if with_relay else ()
@@ -213,7 +214,7 @@ def _servers(plan: Blueprint, viewer: int, relay: Relay, *, with_relay: bool) ->
 async def _try_all(
     loops: dict[int, HostLoop], cases: Sequence[Case], progress: Callable[[PairResult], object]
 ) -> list[PairResult]:
-    """Few at once where a connection is expected, so that times mean something; then the others wait together."""
+    """Try the cases that should connect a few at a time, for comparable times; then all others at once."""
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def attempt(case: Case) -> PairResult:
@@ -224,49 +225,51 @@ async def _try_all(
 
     first = [case for case in cases if case.expected]
     others = [case for case in cases if not case.expected]
-    found = await asyncio.gather(*map(attempt, first)) + await asyncio.gather(*map(attempt, others))
-    return sorted(found, key=lambda one: cases.index(one.case))
+    results = await asyncio.gather(*map(attempt, first)) + await asyncio.gather(*map(attempt, others))
+    return sorted(results, key=lambda result: cases.index(result.case))
 
 
 async def _try(loops: dict[int, HostLoop], case: Case, progress: Callable[[PairResult], object]) -> PairResult:
-    found = PairResult(case=case, attempt=await connect_pair(loops[case.a], loops[case.b], _PATIENCE))
-    progress(found)
-    return found
+    result = PairResult(case=case, attempt=await connect_pair(loops[case.a], loops[case.b], _PATIENCE))
+    progress(result)
+    return result
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, compare."""
+    """Try all pairs and print their outcomes; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m p2psim.testbed.lab.nat_matrix", description=__doc__)
-    parser.add_argument("--relay", action="store_true", help="with a TURN server: everybody should connect")
+    parser.add_argument("--relay", action="store_true", help="with a TURN server: all pairs should connect")
     parser.add_argument("--kinds", nargs="+", default=list(NAT_KINDS), choices=NAT_KINDS, metavar="KIND")
-    parser.add_argument("--special", action="store_true", help="two layers, hairpin, households and IPv6 instead")
+    parser.add_argument(
+        "--special", action="store_true", help="pairs with two layers of NAT, hairpinning, households and IPv6 instead"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object per pair")
-    asked = parser.parse_args(arguments)
-    plan, cases = special_plan() if asked.special else kinds_plan(asked.kinds)
+    parsed = parser.parse_args(arguments)
+    plan, cases = special_plan() if parsed.special else kinds_plan(parsed.kinds)
     try:
-        found = measure_pairs(plan, cases, with_relay=asked.relay)
+        results = measure_pairs(plan, cases, with_relay=parsed.relay)
     except P2PSimError as error:
         print(error, file=sys.stderr)
         return 2
-    for one in found:
-        print(_json(one) if asked.json else _line(one, with_relay=asked.relay), flush=True)
-    return 0 if all(one.attempt.connected == (asked.relay or one.case.expected) for one in found) else 1
+    for result in results:
+        print(_json(result) if parsed.json else _line(result, with_relay=parsed.relay), flush=True)
+    return 0 if all(result.attempt.connected == (parsed.relay or result.case.expected) for result in results) else 1
 
 
-def _json(found: PairResult) -> str:
-    return json.dumps({"case": asdict(found.case), "meeting": asdict(found.attempt)})
+def _json(result: PairResult) -> str:
+    return json.dumps({"case": asdict(result.case), "meeting": asdict(result.attempt)})
 
 
-def _line(found: PairResult, *, with_relay: bool) -> str:
-    a, b = found.case.names
-    attempt = found.attempt
-    result = f"{attempt.path:5} {attempt.seconds:6.2f} s" if attempt.seconds is not None else "apart"
+def _line(result: PairResult, *, with_relay: bool) -> str:
+    a, b = result.case.names
+    attempt = result.attempt
+    outcome = f"{attempt.path:5} {attempt.seconds:6.2f} s" if attempt.seconds is not None else "apart"
     remarks = []
-    if attempt.connected != (with_relay or found.case.expected):
+    if attempt.connected != (with_relay or result.case.expected):
         remarks.append("NOT AS EXPECTED")
-    if not with_relay and attempt.connected != found.case.rule:
-        remarks.append("the simulator's rule says otherwise")
-    return f"{a:34} {b:60} {result:16} {'; '.join(remarks)}".rstrip()
+    if not with_relay and attempt.connected != result.case.rule:
+        remarks.append("differs from the simulator's rule")
+    return f"{a:34} {b:60} {outcome:16} {'; '.join(remarks)}".rstrip()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""NAT as rules of nftables: any mapping with any filtering of RFC 4787, written out by a pure function.
+"""NAT rules for nftables: any mapping with any filtering of RFC 4787, by a pure function.
 
 Mapping is source translation: endpoint-independent keeps the port of the viewer, address-dependent computes one from
 the address that is spoken to, address-and-port-dependent lets the kernel draw one per flow. Filtering is what comes in
@@ -27,7 +27,7 @@ _TO_WORLD: Final = 'oifname "wan" meta l4proto udp'
 
 
 def nat_rules(nat: Translation, address: str, *, hairpin: bool, isolates: bool = False) -> str:
-    """Write the table of a NAT with that address towards the device `wan`; `isolates`: what is inside stays apart."""
+    """Return the table of a NAT with an address towards the device `wan`; `isolates` keeps the hosts inside apart."""
     strangers = nat.filtering != "APD" and not nat.blocks_udp
     chains = [_forward(nat, address, hairpin=hairpin, isolates=isolates), _translate(nat, address)]
     kept: list[str] = []
@@ -39,7 +39,7 @@ def nat_rules(nat: Translation, address: str, *, hairpin: bool, isolates: bool =
 
 
 def firewall6_rules(*, blocks_udp: bool) -> str:
-    """Write the table of a home's firewall for IPv6: answers come in, nothing else."""
+    """Return the table of a home's firewall for IPv6, which lets in answers alone."""
     rules = ["meta l4proto udp drop"] if blocks_udp else []
     rules += ['iifname "wan" ct state established,related accept', 'iifname "wan" drop']
     return f"table ip6 firewall {{\n{_chain('forward', 'filter hook forward priority 0', rules)}\n}}\n"
@@ -88,12 +88,12 @@ def _memory(nat: Translation, is_bound: bool) -> list[str]:
 
 
 def _admit_bound() -> str:
-    """Translate strangers' packets back to whom their port stands for; tracking gives the answer the same port."""
+    """Translate packets of unknown senders to the viewer of their port; connection tracking translates the answers."""
     return _chain("admit", "nat hook prerouting priority -100", [f"{_FROM_WORLD} dnat ip to udp dport map @inside"])
 
 
 def _admit_unbound() -> str:
-    """Hand strangers' packets on without keeping track of them."""
+    """Forward packets of unknown senders without connection tracking."""
     rule = (
         f"{_FROM_WORLD} udp dport . ip saddr . udp sport != @flows notrack"
         " ip daddr set udp dport map @inside_address udp dport set udp dport map @inside_port"
@@ -102,7 +102,7 @@ def _admit_unbound() -> str:
 
 
 def _learn(nat: Translation, is_bound: bool) -> str:
-    """After translation: remember which port stands for whom, and who was spoken to from it."""
+    """Remember, after translation, the viewer of each port, and the addresses to which it has sent."""
     begun = f"{_TO_WORLD} ct direction original"
     if is_bound:
         rules = [f"{begun} update @inside {{ udp sport : ct original ip saddr . ct original proto-src }}"]

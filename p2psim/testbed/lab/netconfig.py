@@ -1,7 +1,8 @@
-"""Devices, addresses, routes and rates as batches for ``ip`` and ``tc``, written out by pure functions.
+"""Devices, addresses, routes and rates of the lab as batches for ``ip`` and ``tc``, by pure functions.
 
-Every namespace looks at the world through a device called `wan`. Rates are enforced by token buckets: an uplink where
-packets leave the home, a downlink where they enter its LAN, so that viewers of a home share both.
+Every namespace is attached to the WAN, or to the next router, by a device called `wan`. Rates are enforced by token
+buckets: an uplink where packets leave the home, a downlink where they enter its LAN, so that viewers of a home share
+both.
 """
 
 import math
@@ -33,7 +34,7 @@ KERNEL: Final = {
     "bridge/bridge-nf-call-iptables": "0",
     "bridge/bridge-nf-call-ip6tables": "0",
 }
-"""Kernel parameters of a router. Frames between viewers of one LAN are not for its firewall."""
+"""Kernel parameters of a router; frames between viewers of one LAN do not pass its firewall."""
 
 _CARRIER_SIDE: Final = "100.127.255.254"
 _ETHERNET: Final = 14
@@ -44,7 +45,7 @@ _LEAST_QUEUE: Final = 45_000
 
 
 def home_commands(home: Home, viewers: Mapping[int, str]) -> str:
-    """Write the router of a home; `viewers`: number → path of the namespace."""
+    """Return the commands for the router of a home; `viewers`: number → path of the namespace."""
     lines = [
         "link set lo up",
         "link add name lan type bridge",
@@ -74,7 +75,7 @@ def _carrier_route(home: Home) -> str:
 
 
 def viewer_commands(home: Home, viewer: int) -> str:
-    """Write the host of a viewer."""
+    """Return the commands for the host of a viewer."""
     address = home.viewer_address(viewer)
     is_public = not home.is_translated and home.carrier is None
     lines = [
@@ -92,7 +93,7 @@ def viewer_commands(home: Home, viewer: int) -> str:
 
 
 def carrier_commands(carrier: Carrier, homes: Mapping[Home, str]) -> str:
-    """Write a carrier; `homes`: its homes → paths of their routers' namespaces."""
+    """Return the commands for a carrier; `homes`: its homes → paths of their routers' namespaces."""
     del carrier
     lines = ["link set lo up", "link set wan up", "route add default dev wan"]
     if any(home.ipv6 for home in homes):
@@ -116,13 +117,13 @@ def carrier_commands(carrier: Carrier, homes: Mapping[Home, str]) -> str:
 
 
 def server_commands(server: Server) -> str:
-    """Write a server."""
+    """Return the commands for a server."""
     addresses = [f"addr add {address}/32 dev wan" for address in server.addresses]
     return _batch(["link set lo up", *addresses, "link set wan up", "route add default dev wan"])
 
 
 def rate_commands(limits: Mapping[str, float], *, ethernet: Collection[str] = ()) -> str:
-    """Write the token buckets of devices: name → rate, bytes/s of IP; unlimited ones have none."""
+    """Return the commands for token buckets of devices: name → rate, bytes/s of IP; unlimited ones have none."""
     return _batch(
         [
             f"qdisc add dev {name} root {_bucket(rate, is_ethernet=name in ethernet)}"
@@ -133,20 +134,23 @@ def rate_commands(limits: Mapping[str, float], *, ethernet: Collection[str] = ()
 
 
 def rate_change_command(device: str, rate: float, *, is_ethernet: bool = False) -> str:
-    """Write another rate for a device, whatever it had."""
+    """Return the command for another rate of a device."""
     discipline = "pfifo_fast" if math.isinf(rate) else _bucket(rate, is_ethernet=is_ethernet)
     return _batch([f"qdisc replace dev {device} root {discipline}"])
 
 
 def _bucket(rate: float, *, is_ethernet: bool) -> str:
-    """Token bucket with a queue of a tenth of a second behind it; the header of a frame does not count."""
+    """Return a token bucket with a queue of a tenth of a second; Ethernet headers do not count."""
     stab = f"stab overhead -{_ETHERNET} " if is_ethernet else ""
     burst = max(_LEAST_BURST, round(rate * _BURST_TIME))
     return f"{stab}tbf rate {round(rate)}bps burst {burst} limit {max(_LEAST_QUEUE, round(rate * _QUEUE_TIME))}"
 
 
 def port_range(place: int, of: int) -> str:
-    """Write the local ports of a host: no two hosts have one in common, so no two meet in a NAT that keeps ports."""
+    """Return the range of local ports of host `place` out of `of`.
+
+    Ranges do not overlap, so that ports of two hosts do not collide in a NAT that keeps ports.
+    """
     first, last = 10_000, 65_000
     share = (last - first) // max(of, 1)
     return f"{first + place * share} {first + (place + 1) * share - 1}"

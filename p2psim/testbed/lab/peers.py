@@ -1,7 +1,8 @@
-"""Real WebRTC peers on hosts of a lab that try to reach each other, many pairs at once in one process.
+"""WebRTC peers on hosts of a lab that try to connect, many pairs at once in one process.
 
 A thread per host has entered its network namespace and runs an event loop there, so that every socket that aiortc
-opens in it is the host's. Descriptions are handed over in memory: nothing but the peers' own traffic is in the lab.
+opens in it belongs to the host. Session descriptions are exchanged in memory: only the peers' own traffic is in the
+lab.
 """
 
 import asyncio
@@ -29,17 +30,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionAttempt:
-    """What became of two peers' attempt."""
+    """Outcome of the attempt of two peers to connect."""
 
     connected: bool
     seconds: float | None = None
-    """From the start of the offer until a message has come back."""
+    """Seconds from the start of the offer until a message has come back."""
     path: Path | Literal[""] = ""
-    """By what kind of candidates; "" if not at all."""
+    """Kind of the ICE candidates in use; "" without a connection."""
 
 
 class HostLoop:
-    """An event loop on a host: ``with HostLoop(host, ice_servers) as loop``."""
+    """Event loop on a host: ``with HostLoop(host, ice_servers) as loop``."""
 
     def __init__(self, host: Host, servers: Sequence[RTCIceServer] = ()) -> None:
         self._host = host
@@ -60,20 +61,20 @@ class HostLoop:
 
     def _run(self) -> None:
         with self._host.namespace:
-            self._loop.set_exception_handler(lambda *_: None)  # a check that nobody answers is no news here
+            self._loop.set_exception_handler(lambda *_: None)  # unanswered checks are expected here
             self._loop.run_forever()
 
     def start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Do something on the host."""
+        """Schedule a coroutine on the host; return its future."""
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def peer(self) -> RTCPeerConnection:
-        """Make a peer; to be called on the host."""
+        """Return a new peer connection; to be called on the host."""
         return RTCPeerConnection(RTCConfiguration(iceServers=self._servers))
 
 
 async def connect_pair(a: HostLoop, b: HostLoop, patience: float) -> ConnectionAttempt:
-    """Let `a` offer `b` a connection; gives up after `patience` seconds of checks."""
+    """Have `a` offer `b` a connection, and return the outcome after at most `patience` seconds of checks."""
     caller, callee = _Caller(a), _Callee(b)
     began = time.monotonic()
     try:
@@ -100,13 +101,13 @@ class _End:
         return self.rtc
 
     async def path(self) -> Path:
-        """Give the kind of candidates that this end sees in use."""
+        """Return the kind of the candidates in use at this end."""
         if self.rtc is None:
             raise RuntimeError("no connection")
         return path_of(self.rtc)
 
     async def close(self) -> None:
-        """Close, whatever became of it."""
+        """Close the peer connection."""
         if self.rtc is not None:
             await asyncio.wait([asyncio.ensure_future(self.rtc.close())], timeout=_CLOSE_TIMEOUT)
 
@@ -114,11 +115,11 @@ class _End:
 class _Caller(_End):
     async def offer(self) -> Any:
         rtc = self._open()
-        self._came_back = asyncio.Event()
+        self._echoed = asyncio.Event()
         channel = rtc.createDataChannel("meeting")
         prefer_direct(rtc)
         channel.on("open", lambda: channel.send("hello"))
-        channel.on("message", lambda _: self._came_back.set())
+        channel.on("message", lambda _: self._echoed.set())
         await rtc.setLocalDescription(await rtc.createOffer())
         return rtc.localDescription
 
@@ -128,7 +129,7 @@ class _Caller(_End):
             return False
         await rtc.setRemoteDescription(answer)
         try:
-            await asyncio.wait_for(self._came_back.wait(), patience)
+            await asyncio.wait_for(self._echoed.wait(), patience)
         except TimeoutError:
             return False
         return True

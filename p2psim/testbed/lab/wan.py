@@ -1,11 +1,11 @@
-"""The world between homes and servers: ``python -m p2psim.testbed.lab.wan``, one process for a lab.
+"""WAN between homes and servers of a lab: ``python -m p2psim.testbed.lab.wan``, one process for a lab.
 
-Each place has a TUN device whose file this process was handed. A packet that comes out of one goes, by its destination,
-into another, after the delay of the way between the two, or not at all. What has no place in the world (private
-addresses) vanishes without an answer, as on the Internet.
+Each node has a TUN device whose file this process has inherited. A packet from one device goes to that of its
+destination after the delay between the two nodes, or is lost. Packets to unknown (for example private) addresses are
+dropped without an answer, as on the Internet.
 
-Its plan comes as one line of JSON on standard input; it says ``{"ready": …}``. On every further line it reports what
-it has carried; when standard input is closed it ends.
+The plan is one line of JSON on standard input, which is answered by ``{"ready": …}``. Every further line is answered by
+a report; the process ends when standard input is closed.
 """
 
 import ctypes
@@ -30,74 +30,74 @@ _READ_AT_ONCE: Final = 64
 _MOST_WAITING: Final = 50_000
 _SET_TIMER_SLACK: Final = 29
 _LATE: Final = 0.005
-"""Seconds; packets delivered later than this are reported."""
+"""Seconds; packets delivered later than this count as late."""
 
 
 class WanPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Places by number: the files of their devices, which addresses are where, and the ways between them."""
+    """Nodes by number: the files of their devices, their addresses, and the impairments between them."""
 
     files: list[int]
     addresses: dict[str, int]
-    """Hexadecimal digits of an IPv4 address, or of the first half of an IPv6 address → place."""
+    """Hexadecimal digits of an IPv4 address, or of the first half of an IPv6 address → node."""
     impairments: list[list[Impairment]]
-    """From the first place to the second."""
+    """From the first node to the second."""
     seed: int = 1
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """What the world has carried."""
+    """Packets that the WAN has carried."""
 
     packets: int = 0
     bytes: int = 0
     lost: int = 0
-    """Dropped as the ways ask for."""
+    """Packets dropped at random."""
     homeless: int = 0
-    """Dropped because nobody has the address."""
+    """Packets dropped because no node has the address."""
     overflown: int = 0
-    """Dropped because too much was waiting, or a device took no more."""
+    """Packets dropped because a queue was full."""
     late: int = 0
-    """Delivered more than 5 ms after their time: this process was not given the CPU."""
+    """Packets delivered more than 5 ms after their time, because this process did not have the CPU."""
     latest: float = 0.0
-    """Seconds by which the latest was late."""
+    """Seconds by which the latest packet was late."""
     cpu: float = 0.0
-    """Seconds."""
+    """Seconds of CPU."""
 
 
 class Wan:
-    """Carries packets between files; ``step`` is one turn."""
+    """Carrier of packets between files; ``step`` is one iteration of its loop."""
 
     def __init__(self, plan: WanPlan) -> None:
         self.report = Report()
         self._files = plan.files
-        self._places = {file: place for place, file in enumerate(plan.files)}
-        self._addresses = {bytes.fromhex(digits): place for digits, place in plan.addresses.items()}
+        self._nodes = {file: node for node, file in enumerate(plan.files)}
+        self._addresses = {bytes.fromhex(digits): node for digits, node in plan.addresses.items()}
         self._impairments = plan.impairments
         self._rng = np.random.default_rng(plan.seed)
         self._waiting: list[tuple[float, int, int, bytes]] = []
         self._serial = 0
 
     def step(self, others: Sequence[int] = ()) -> bool:
-        """Wait for packets or until one is due, and deliver what is due; True once one of `others` can be read."""
+        """Wait for packets, deliver those that are due, and return whether one of the files `others` can be read."""
         timeout = max(0.0, self._waiting[0][0] - time.monotonic()) if self._waiting else None
         ready = select.select([*self._files, *others], [], [], timeout)[0]
         for file in ready:
-            place = self._places.get(file)
-            if place is not None:
-                self._take(file, place)
+            node = self._nodes.get(file)
+            if node is not None:
+                self._take(file, node)
         self._deliver()
         return any(file in others for file in ready)
 
-    def _take(self, file: int, place: int) -> None:
+    def _take(self, file: int, source: int) -> None:
         for _ in range(_READ_AT_ONCE):
             try:
                 packet = os.read(file, _MOST_BYTES)
-            except OSError:  # nothing more for now, or the device is gone
+            except OSError:  # no more packets for now, or the device was removed
                 return
             target = self._addresses.get(packet[16:20] if packet[0] >> 4 == 4 else packet[24:32])
             if target is None:
                 self.report.homeless += 1
             else:
-                self._hold(packet, target, self._impairments[place][target])
+                self._hold(packet, target, self._impairments[source][target])
 
     def _hold(self, packet: bytes, target: int, impairment: Impairment) -> None:
         if impairment.loss and self._rng.random() < impairment.loss:
@@ -131,8 +131,8 @@ class Wan:
 
 
 def main() -> int:
-    """Carry packets until standard input is closed."""
-    # the kernel's default slack of 50 µs would be added to every delay
+    """Carry packets until standard input is closed; return the exit status."""
+    # else the kernel's default timer slack of 50 µs adds to every delay
     ctypes.CDLL(None).prctl(_SET_TIMER_SLACK, 1, 0, 0, 0)
     control = sys.stdin.fileno()
     line = b""

@@ -33,6 +33,7 @@ from p2psim.errors import InputError, P2PSimError, PortInUseError, TestbedError
 from p2psim.testbed.origin.delivery import AddRow, Delivery, Reply, apply_range
 from p2psim.testbed.origin.media import Clip, ClipOptions, make_clip
 from p2psim.testbed.origin.schedule import OriginOptions, Schedule
+from p2psim.user_cache import user_cache
 from p2psim.wire.hls import (
     Key,
     MasterPlaylist,
@@ -263,9 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--options", required=True, help="JSON: fields of OriginOptions, and those of ClipOptions as 'clip'"
     )
     parser.add_argument("--events", type=Path, help="file to write a line of JSON per response to")
-    parser.add_argument(
-        "--cache", type=Path, default=Path.home() / ".cache" / "p2psim" / "media", help="folder of encoded clips"
-    )
+    parser.add_argument("--cache", type=Path, default=user_cache("media"), help="folder of encoded clips")
     parser.add_argument(
         "--obey", action="store_true",
         help="read a line of JSON from standard input: [monotonic second, share of the rate from then on], ...",

@@ -77,7 +77,7 @@ class Player:
         latency: float,
     ) -> None:
         self._clock, self._loader, self._options, self._observer = clock, loader, options, observer
-        self._is_live, self._latency = is_live, latency
+        self._is_live, self._latency = is_live, float(latency)
         self._items: dict[int, Item] = {}
         self._first, self._last, self._length, self._is_ended = 0, 0, 1.0, False
         self._state: State = "starting"
@@ -96,9 +96,9 @@ class Player:
         """Take the playlist as it is now: consecutive (id, start, end) on the media time line, id × length = start."""
         if not items or self._stopped:
             return
-        self._items = {item[0]: item for item in items}
+        self._items = {number: (number, float(start), float(end)) for number, start, end in items}
         self._first, self._last = items[0][0], items[-1][0] + 1
-        self._length = items[0][2] - items[0][1]
+        self._length = float(items[0][2] - items[0][1])
         self._is_ended = is_ended
         if self._next is not None:
             self._catch_up()
@@ -137,7 +137,7 @@ class Player:
     def _ask(self) -> None:
         if self._stopped or self._waiting is not None or self._next is None or self._next not in self._items:
             return
-        if "retry" in self._timers or not rules.wants_next(self.position, self._end, self._options.buffer):
+        if "retry" in self._timers or not rules.wants_next(self.position, self._end, float(self._options.buffer)):
             return
         segment = self._waiting = self._next
         self._observer.segment_asked(segment)
@@ -182,6 +182,9 @@ class Player:
 
     # -- playing ------------------------------------------------------------------------------------------------
 
+    def _now(self) -> float:
+        return float(self._clock.now())
+
     @property
     def state(self) -> State:
         """What it is doing."""
@@ -192,7 +195,7 @@ class Player:
         """Playhead, seconds of media time."""
         if self._state != "playing":
             return self._position
-        return rules.playhead(self._position, self._since, self._clock.now(), 1.0, self._end)
+        return rules.playhead(self._position, self._since, self._now(), 1.0, self._end)
 
     @property
     def buffer(self) -> float:
@@ -200,14 +203,14 @@ class Player:
         return rules.buffer_ahead(self.position, self._end)
 
     def _play(self) -> None:
-        self._since = self._clock.now()
+        self._since = self._now()
         self._change("playing")
         self._mark_played()
         self._arm_dry()
         self._report()
 
     def _arm_dry(self) -> None:
-        delay = rules.dry_at(self._position, self._since, 1.0, self._end) - self._clock.now()
+        delay = rules.dry_at(self._position, self._since, 1.0, self._end) - self._now()
         self._after("dry", max(0.0, delay), self._run_dry)
 
     def _run_dry(self) -> None:
@@ -218,7 +221,7 @@ class Player:
         at_the_end = self._is_ended and self._next is not None and self._next >= self._last
         self._change("ended" if at_the_end else "stalled")
         if not at_the_end and self._next is not None:
-            self._observer.segment_due(self._next, self._clock.now())
+            self._observer.segment_due(self._next, self._now())
 
     def _change(self, state: State) -> None:
         self._state = state
@@ -228,7 +231,7 @@ class Player:
         """Bring the playhead up to now."""
         if self._state == "playing":
             self._mark_played()
-            self._position, self._since = self.position, self._clock.now()
+            self._position, self._since = self.position, self._now()
 
     def _mark_played(self) -> None:
         """Note the segments whose play has begun, each at the very time the playhead got there."""

@@ -1,7 +1,9 @@
-"""What a page's probe wrote down, told again as the notes of a viewer."""
+"""Events of a page's probe, converted into the log of a viewer."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,40 +17,46 @@ ZERO = 100.0
 URL = "http://h/main/low/{}.ts?viewer=v"
 
 
+Reported = tuple[float, str, dict[str, Any]]
+"""Event of a page: milliseconds, kind, fields."""
+Recorded = list[dict[str, Any]]
+Convert = Callable[..., Recorded]
+
+
 @pytest.fixture
-def told(tmp_path: Path):
-    """Give a function that tells events (ms, kind, fields) and returns what was written down."""
+def convert(tmp_path: Path) -> Convert:
+    """Return a function that converts events of a page and returns the recorded ones."""
 
-    def tell(*events):
-        with EventLog(tmp_path / "journal.jsonl") as journal:
-            notes = BrowserLog(journal, "v", 2.0)
-            notes.zero = ZERO
-            notes.add({"t": t, "kind": kind, **fields} for t, kind, fields in events)
-            notes.conclude(left_at=130.0, departure="end", uplink=None, downlink=None, device="desktop")
-        return read_events([tmp_path / "journal.jsonl"])
+    def convert(*events: Reported) -> Recorded:
+        with EventLog(tmp_path / "log.jsonl") as file:
+            log = BrowserLog(file, "v", 2.0)
+            log.zero = ZERO
+            log.add({"t": t, "kind": kind, **fields} for t, kind, fields in events)
+            log.conclude(left_at=130.0, departure="end", uplink=None, downlink=None, device="desktop")
+        return read_events([tmp_path / "log.jsonl"])
 
-    return tell
+    return convert
 
 
-def of(events, kind):
+def of(events: Recorded, kind: str) -> Recorded:
     return [event for event in events if event["event"] == kind]
 
 
-def start(t, segment, source, peer=""):
+def start(t: float, segment: int, source: str, peer: str = "") -> Reported:
     return t, "start", {"segment": segment, "url": URL.format(segment), "source": source, "peer": peer}
 
 
-def end(t, segment, source, peer="", outcome="loaded"):
+def end(t: float, segment: int, source: str, peer: str = "", outcome: str = "loaded") -> Reported:
     return t, "end", {"segment": segment, "source": source, "peer": peer, "outcome": outcome}
 
 
-def chunk(t, segment, count):
+def chunk(t: float, segment: int, count: int) -> Reported:
     return t, "chunk", {"url": URL.format(segment), "count": count}
 
 
-def test_transfers_are_counted_to_the_byte_whatever_becomes_of_them(told) -> None:
+def test_bytes_of_transfers_are_counted_whatever_their_outcome(convert: Convert) -> None:
     request = encode(SegmentRequest(8, 1, 65535))[0].hex()
-    events = told(
+    events = convert(
         start(1000, 7, "http"),
         start(1000, 8, "p2p", "one"),
         (1001, "request", {"peer": "one", "command": request}),
@@ -64,11 +72,11 @@ def test_transfers_are_counted_to_the_byte_whatever_becomes_of_them(told) -> Non
         end(1700, 8, "http", outcome="http-error"),
         chunk(1800, 8, 9),
     )
-    found = [
+    transfers = [
         (row["segment"], row["source"], row["outcome"], row["bytes"], row["first_byte"], row["started_at"])
         for row in of(events, "transfer")
     ]
-    assert found == [
+    assert transfers == [
         (8, "p2p", "aborted", 5, 65535, 101.0),
         (7, "http", "completed", 50, 0, 101.0),
         (8, "http", "failed", 0, 65540, 101.6),
@@ -79,22 +87,22 @@ def test_transfers_are_counted_to_the_byte_whatever_becomes_of_them(told) -> Non
     assert segments == {7: (50, 0), 8: (9, 11)}
 
 
-def place(position, buffer):
+def playhead(position: float, buffer: float) -> dict[str, float]:
     return {"position": position, "buffer": buffer}
 
 
-def test_playback_is_on_the_time_line_of_the_stream(told) -> None:
-    events = told(
+def test_playback_is_on_the_timeline_of_the_stream(convert: Convert) -> None:
+    events = convert(
         (0, "opened", {}),
-        (100, "asked", {"segment": 20, "start": 6.0}),  # the page counts from where it came in
-        (400, "waiting", place(6.0, 0.0)),
-        (500, "playing", place(6.0, 2.0)),
-        (700, "changed", {"segment": 20, "start": 6.0, **place(6.2, 1.8)}),
-        (2500, "waiting", place(8.0, 0.0)),
-        (3000, "playing", place(8.0, 2.0)),
-        (3100, "playing", place(8.1, 1.9)),
+        (100, "asked", {"segment": 20, "start": 6.0}),  # the page counts from where it joined
+        (400, "waiting", playhead(6.0, 0.0)),
+        (500, "playing", playhead(6.0, 2.0)),
+        (700, "changed", {"segment": 20, "start": 6.0, **playhead(6.2, 1.8)}),
+        (2500, "waiting", playhead(8.0, 0.0)),
+        (3000, "playing", playhead(8.0, 2.0)),
+        (3100, "playing", playhead(8.1, 1.9)),
         (3200, "held", {"segment": 20, "size": 9, "digest": "ab" * 32}),
-        (5000, "ended", place(10.0, 0.0)),
+        (5000, "ended", playhead(10.0, 0.0)),
     )
     states = [(row["at"], row["state"], row["position"]) for row in of(events, "playback")]
     assert states == [
@@ -112,10 +120,10 @@ def test_playback_is_on_the_time_line_of_the_stream(told) -> None:
     assert (viewer["joined_at"], viewer["actor"]) == (100.0, "browser")
 
 
-def test_connections_announces_and_statistics(told) -> None:
+def test_connections_announces_and_statistics(convert: Convert) -> None:
     link = {"peer": "two", "initiated": 10, "answered": 20, "opened": None, "sent": 3, "received": 4}
     shown = {"peers": "1", "share": "50.0 %"}
-    events = told(
+    events = convert(
         (10, "announce", {"event": "started", "offers": 5, "peer": "me"}),
         (20, "counted", {"peers": 3}),
         (30, "offer", {}),
@@ -129,9 +137,9 @@ def test_connections_announces_and_statistics(told) -> None:
     )
     announce = of(events, "announce")[0]
     assert [announce[name] for name in ("sort", "offers", "peers", "offer", "answer")] == ["started", 5, 3, 1, 1]
-    only = of(events, "connection")  # the one who offered it writes it down
-    assert [(row["peer"], row["outcome"], row["initiated_at"]) for row in only] == [("two", "failed", 100.01)]
-    assert math.isnan(only[0]["opened_at"])
+    offered = of(events, "connection")  # recorded by the end that offered it
+    assert [(row["peer"], row["outcome"], row["initiated_at"]) for row in offered] == [("two", "failed", 100.01)]
+    assert math.isnan(offered[0]["opened_at"])
     assert [(row["sent"], row["received"]) for row in of(events, "link")] == [(3, 4), (3, 4)]
     sample = of(events, "sample")[0]
     assert [sample[name] for name in ("peers", "uploaded", "downloaded", "buffer", "p2p_share")] == [1, 40, 100, 3.5, 0]

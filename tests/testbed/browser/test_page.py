@@ -1,4 +1,4 @@
-"""What a scenario asks of the player's page, and what it cannot."""
+"""URL of the player's page, and the policies that browsers can run."""
 
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
@@ -16,14 +16,17 @@ PLAN = ViewerPlan(
 )  # fmt: skip
 
 
-def asked(changes=None, plan=PLAN, tracker="ws://127.0.0.1:9/tracker/ws"):
-    address = urlsplit(page_url("http://o/main/master.m3u8", tracker, Scenario().replace(changes or {}), plan))
-    query = {name: values[0] for name, values in parse_qs(address.query).items()}
-    return f"{address.scheme}://{address.netloc}{address.path}", query
+def page_of(
+    changes: dict[str, object] | None = None, plan: ViewerPlan = PLAN, tracker: str = "ws://127.0.0.1:9/tracker/ws"
+) -> tuple[str, dict[str, str]]:
+    """Return the URL of the page without its query, and the query."""
+    url = urlsplit(page_url("http://o/main/master.m3u8", tracker, Scenario().replace(changes or {}), plan))
+    query = {name: values[0] for name, values in parse_qs(url.query).items()}
+    return f"{url.scheme}://{url.netloc}{url.path}", query
 
 
 def test_a_page_plays_its_viewers_stream_at_the_tracker_that_serves_it() -> None:
-    page, query = asked()
+    page, query = page_of()
     assert page == "http://127.0.0.1:9/watch"
     assert query == {
         "src": "http://o/main/master.m3u8?viewer=v0000",
@@ -33,7 +36,7 @@ def test_a_page_plays_its_viewers_stream_at_the_tracker_that_serves_it() -> None
         "ice": "off",
         "lang": "en",
     }
-    assert asked(tracker="wss://t/x")[0] == "https://t/watch"
+    assert page_of(tracker="wss://t/x")[0] == "https://t/watch"
 
 
 @pytest.mark.parametrize(
@@ -46,34 +49,36 @@ def test_a_page_plays_its_viewers_stream_at_the_tracker_that_serves_it() -> None
         ({"stream.live_latency": 8.0}, "latency", "8.0"),
     ],
 )
-def test_what_a_scenario_chooses_is_asked_for(changes, name, value) -> None:
-    assert asked(changes)[1][name] == value
+def test_fields_that_differ_from_their_defaults_are_in_the_query(
+    changes: dict[str, object], name: str, value: str
+) -> None:
+    assert page_of(changes)[1][name] == value
 
 
 def test_a_recording_has_no_latency() -> None:
-    assert "latency" not in asked({"stream.kind": "vod"})[1]
+    assert "latency" not in page_of({"stream.kind": "vod"})[1]
 
 
-def test_who_does_not_share_asks_not_to() -> None:
+def test_a_viewer_that_does_not_share_switches_uploads_off() -> None:
     silent = ViewerPlan(**{name: getattr(PLAN, name) for name in PLAN.__struct_fields__} | {"uploads": False})
-    assert asked(plan=silent)[1]["upload"] == "off"
+    assert page_of(plan=silent)[1]["upload"] == "off"
 
 
 @pytest.mark.parametrize(
     ("count", "browsers", "chosen"),
     [(6, 2, {2, 5}), (4, 4, {0, 1, 2, 3}), (5, 0, set()), (3, 9, {0, 1, 2}), (7, 1, {6})],
 )
-def test_browsers_are_spread_over_the_arrivals(count, browsers, chosen) -> None:
+def test_browsers_are_spread_over_the_arrivals(count: int, browsers: int, chosen: set[int]) -> None:
     assert browser_viewers(count, browsers) == chosen
 
 
-def test_what_browsers_can_do_is_accepted() -> None:
+def test_policies_that_browsers_run_are_accepted() -> None:
     check_for_browsers(Scenario().replace({"policy.highDemandTimeWindow": 4.0, "policy.maxPeers": 9}))
     check_for_browsers(Scenario().replace({"policy.name": "http-only"}))
     check_for_browsers(replace(Scenario(), policy=Policy(validateP2PSegment=True)))
 
 
-def test_an_option_that_the_page_does_not_take_is_refused() -> None:
+def test_an_option_that_the_page_does_not_accept_is_refused() -> None:
     with pytest.raises(ScenarioError, match=r"policy\.swarmId = 'mine': not an option of the player's page"):
         check_for_browsers(replace(Scenario(), policy=Policy(swarmId="mine")))
 

@@ -1,20 +1,26 @@
-"""Playback goes on, whatever breaks: no stall is longer than one segment.
+"""Playback continues through faults: no stall is longer than one segment.
 
-The pages keep only a few seconds ahead and leave the rest to their peers, so that a fault is felt.
+The pages buffer only a few seconds and fetch the rest from their peers, so that a fault has an effect.
 """
 
 import hashlib
 import signal
 import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
-from tests.browsing import SEGMENT, chromium, needs_chromium, serving, tracking, visiting
+from tests.browsing import SEGMENT, Process, Visitor, chromium, needs_chromium, serving, tracking, visiting
 
 pytestmark = [*needs_chromium, pytest.mark.testbed, pytest.mark.slow]
 
 SHARING = {"latency": 20, "buffer": 6, "highDemandTimeWindow": 5}
-"""Enough time for peers, and little in store."""
+"""Options of the page: enough latency for peers, and a short buffer."""
+
+Visit = Callable[..., Visitor]
+Events = list[dict[str, Any]]
 
 NO_WEBRTC = "delete globalThis.RTCPeerConnection; delete globalThis.RTCDataChannel;"
 
@@ -29,42 +35,42 @@ RTCDataChannel.prototype.send = function (data) {
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
-def origin():
-    with serving() as found:
-        yield found
+def origin() -> Iterator[Process]:
+    with serving() as process:
+        yield process
 
 
 @pytest.fixture
-def tracker():
-    with tracking() as found:
-        yield found
+def tracker() -> Iterator[Process]:
+    with tracking() as process:
+        yield process
 
 
 @pytest.fixture
-def visit(browser):
+def visit(browser: Browser) -> Iterator[Visit]:
     with visiting(browser) as (come, _):
         yield come
 
 
-def source(origin, name):
+def source(origin: Process, name: str) -> str:
     return f"{origin[1]['master']}?viewer={name}"
 
 
-def two_that_share(visit, tracker, origin, **options):
-    """Two visitors, the second of whom has got something from the first."""
+def two_that_share(visit: Visit, tracker: Process, origin: Process, **options: object) -> tuple[Visitor, Visitor]:
+    """Return two visitors of whom the second has received segments from the first."""
     first = visit(**options).watch(tracker[1], source(origin, "a"), **SHARING).until(video="playing")
     second = visit().watch(tracker[1], source(origin, "b"), **SHARING).until(video="playing", p2p="green")
     second.until_figure("share", 1)
     return first, second
 
 
-def test_the_tracker_is_killed(visit, tracker, origin) -> None:
+def test_the_tracker_is_killed(visit: Visit, tracker: Process, origin: Process) -> None:
     visitors = two_that_share(visit, tracker, origin)
     tracker[0].kill()
     before = [visitor.figure("downloaded") * visitor.figure("share") for visitor in visitors]
@@ -73,13 +79,13 @@ def test_the_tracker_is_killed(visit, tracker, origin) -> None:
     visitors[1].wait(8)
     for visitor in visitors:
         assert visitor.longest_stall <= SEGMENT
-        assert visitor.figure("peers") == 1  # who was found stays
+        assert visitor.figure("peers") == 1  # the connection stays
         assert visitor.errors == []
     after = [visitor.figure("downloaded") * visitor.figure("share") for visitor in visitors]
-    assert sum(after) > sum(before)  # and goes on sharing
+    assert sum(after) > sum(before)  # and segments still come from the peer
 
 
-def test_a_peer_is_killed_amid_a_segment(visit, tracker, origin) -> None:
+def test_a_peer_is_killed_during_a_segment(visit: Visit, tracker: Process, origin: Process) -> None:
     # a segment takes this peer seven seconds
     slow = visit(uplink=35_000.0).watch(tracker[1], source(origin, "a"), **SHARING).until(video="playing")
     other = visit(is_probed=True).watch(tracker[1], source(origin, "b"), **SHARING).until(video="playing", p2p="green")
@@ -96,7 +102,7 @@ def test_a_peer_is_killed_amid_a_segment(visit, tracker, origin) -> None:
     assert other.errors == []
 
 
-def test_every_peer_pollutes(visit, tracker, origin) -> None:
+def test_all_peers_pollute(visit: Visit, tracker: Process, origin: Process) -> None:
     for name in ("a", "b"):
         visit(scripts=(POLLUTING,)).watch(tracker[1], source(origin, name), **SHARING).until(video="playing")
     honest = visit(is_probed=True).watch(tracker[1], source(origin, "c"), **SHARING).until(video="playing")
@@ -109,8 +115,10 @@ def test_every_peer_pollutes(visit, tracker, origin) -> None:
     assert held_as_served(events, origin) >= 5
 
 
-def test_a_peer_spoils_the_first_part_of_what_http_completes(visit, tracker, origin) -> None:
-    # a segment takes the polluter five seconds: it becomes urgent on its way, and the origin gives the rest
+def test_a_peer_pollutes_the_first_part_of_a_segment_that_http_completes(
+    visit: Visit, tracker: Process, origin: Process
+) -> None:
+    # the polluter needs five seconds for a segment, which becomes urgent meanwhile: the rest comes from the origin
     polluter = visit(scripts=(POLLUTING,), uplink=50_000.0)
     polluter.watch(tracker[1], source(origin, "a"), **SHARING).until(video="playing")
     honest = visit(is_probed=True).watch(tracker[1], source(origin, "b"), **SHARING).until(video="playing")
@@ -131,12 +139,12 @@ def test_a_peer_spoils_the_first_part_of_what_http_completes(visit, tracker, ori
     assert held_as_served(events, origin) >= 5
 
 
-def outcomes(events):
+def outcomes(events: Events) -> list[str | None]:
     return [event.get("outcome") for event in events]
 
 
-def held_as_served(events, origin):
-    """Number of segments that a page has, all of them as the origin serves them."""
+def held_as_served(events: Events, origin: Process) -> int:
+    """Return the number of segments that a page holds, after a check that their bytes are the origin's."""
     held = {event["segment"]: event["digest"] for event in events if event["kind"] == "held"}
     for number, digest in held.items():
         address = origin[1]["master"].replace("master.m3u8", f"360p-1000k/{number}.ts")
@@ -145,7 +153,7 @@ def held_as_served(events, origin):
     return len(held)
 
 
-def test_webrtc_is_disabled(visit, tracker, origin) -> None:
+def test_webrtc_is_disabled(visit: Visit, tracker: Process, origin: Process) -> None:
     visitor = visit(scripts=(NO_WEBRTC,)).watch(tracker[1], source(origin, "a"), **SHARING)
     visitor.until(video="playing", p2p="red")
     visitor.page.get_by_text("This browser has no WebRTC").wait_for()
@@ -157,12 +165,12 @@ def test_webrtc_is_disabled(visit, tracker, origin) -> None:
 
 
 @pytest.mark.parametrize("fault", ["refuses or fails", "is silent"])
-def test_the_origin_is_away_for_three_seconds(visit, tracker, origin, fault) -> None:
+def test_the_origin_fails_for_three_seconds(visit: Visit, tracker: Process, origin: Process, fault: str) -> None:
     visitors = two_that_share(visit, tracker, origin)
     pattern = "**/main/**"
     if fault == "is silent":
         origin[0].send_signal(signal.SIGSTOP)
-    else:  # one way for the one, another for the other
+    else:  # refused for one visitor, an error for the other
         visitors[0].context.route(pattern, lambda route: route.abort("connectionrefused"))
         visitors[1].context.route(pattern, lambda route: route.fulfill(status=503))
     visitors[0].wait(3)

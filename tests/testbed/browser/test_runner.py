@@ -1,4 +1,4 @@
-"""Browsers and aiortc viewers in one swarm, measured for real."""
+"""Measured runs with browsers and aiortc viewers in one swarm."""
 
 from pathlib import Path
 
@@ -39,8 +39,8 @@ SCENARIO = Scenario(name="mixed").replace(
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory):
-    """A measured swarm of four aiortc viewers and two browsers, and what its processes wrote down."""
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trace, Path]:
+    """Measured swarm of four aiortc viewers and two browsers, and the logs of its processes."""
     try:
         find_libraries()
     except MissingToolError as error:
@@ -52,7 +52,7 @@ def run(tmp_path_factory: pytest.TempPathFactory):
 class TestMixedSwarm:
     pytestmark = IN_CHROMIUM
 
-    def test_segments_flow_in_all_four_directions(self, run) -> None:
+    def test_segments_flow_in_all_four_directions(self, run: tuple[Trace, Path]) -> None:
         trace, _ = run
         actors = trace["viewers"].set_index("viewer")["actor"]
         transfers = trace["transfers"]
@@ -60,16 +60,16 @@ class TestMixedSwarm:
         directions = set(zip(p2p["from_viewer"].map(actors), p2p["viewer"].map(actors), strict=True))
         assert directions == {(one, other) for one in ("aiortc", "browser") for other in ("aiortc", "browser")}
 
-    def test_contents_are_the_origins_and_every_byte_is_accounted_for(self, run) -> None:
+    def test_segments_are_the_origins_and_bytes_are_conserved(self, run: tuple[Trace, Path]) -> None:
         trace, _ = run
-        books = trace.manifest.notes["bytes"]
-        assert books["segments_wrong"] == books["http_unexplained"] == 0
-        assert books["segments_held"] > 100
-        assert abs(books["p2p_unexplained"]) <= 2 * 65_535  # at most what was on its way when a browser closed
+        balance = trace.manifest.notes["bytes"]
+        assert balance["segments_wrong"] == balance["http_unexplained"] == 0
+        assert balance["segments_held"] > 100
+        assert abs(balance["p2p_unexplained"]) <= 2 * 65_535  # at most the bytes in flight when a browser closed
         assert trace.manifest.notes["unhandled_errors"] == 0
         assert discrepancies(trace, 0.02) == []
 
-    def test_browsers_play_and_are_told_of_as_the_others(self, run) -> None:
+    def test_browsers_play_and_are_recorded_like_other_viewers(self, run: tuple[Trace, Path]) -> None:
         trace, _ = run
         viewers = totals(trace).viewers.set_index("viewer")
         browsers = viewers[viewers["actor"] == "browser"]
@@ -83,14 +83,14 @@ class TestMixedSwarm:
         assert "browsers.downlink" in trace.manifest.notes["not_enforced"]
         assert trace.manifest.notes["browser"][0].startswith("Chromium ")
 
-    def test_the_figures_on_the_page_are_those_of_the_trace(self, run) -> None:
+    def test_the_figures_on_the_page_are_those_of_the_trace(self, run: tuple[Trace, Path]) -> None:
         trace, logs = run
         shown = [event for event in read_events([logs / "browser.jsonl"]) if event["event"] == "shown"]
         rows = trace["samples"]
         compared = 0
         for event in shown:
             before = rows[(rows["viewer"] == event["viewer"]) & (rows["at"] <= event["at"])]
-            # a page writes its figures every two seconds, at moments of its own
+            # a page updates its figures every two seconds, at other times than the samples
             written = (before["at"] <= event["at"] - 2.5).sum()
             if event["share"] == "–" or written == 0:
                 continue
@@ -112,15 +112,15 @@ class TestMixedSwarm:
 class TestEncryptedStream:
     pytestmark = IN_CHROMIUM
 
-    def test_browsers_share_validate_and_play_what_is_encrypted(self) -> None:
-        asked = {"stream.encrypted": True, "policy.validateP2PSegment": True}
+    def test_browsers_share_validate_and_play_an_encrypted_stream(self) -> None:
+        encrypted = {"stream.encrypted": True, "policy.validateP2PSegment": True}
         small = {
             "duration": 11.0,
             "viewers.count": 3,
             "viewers.arrival_period": 1.0,
             "policy.highDemandTimeWindow": 5.0,
         }
-        trace = measure(SCENARIO.replace(asked | small | {"player.buffer": 6.0}), seed=3)
+        trace = measure(SCENARIO.replace(encrypted | small | {"player.buffer": 6.0}), seed=3)
         actors = trace["viewers"].set_index("viewer")["actor"]
         transfers = trace["transfers"]
         p2p = transfers[transfers["source"] == "p2p"]
@@ -134,23 +134,23 @@ class TestEncryptedStream:
 
 
 class TestRecordedBrowsers:
-    """The trace of browsers alone that comes with p2psim."""
+    """Bundled trace of browsers alone."""
 
-    def test_its_books_balance(self) -> None:
+    def test_its_bytes_are_conserved(self) -> None:
         trace = Trace.read(DATA / "traces" / "browsers-24s")
-        books = trace.manifest.notes["bytes"]
+        balance = trace.manifest.notes["bytes"]
         assert set(trace["viewers"]["actor"]) == {"browser"}
-        unexplained = [books[name] for name in ("p2p_unexplained", "http_unexplained", "segments_wrong")]
+        unexplained = [balance[name] for name in ("p2p_unexplained", "http_unexplained", "segments_wrong")]
         assert unexplained == [0, 0, 0]
         assert discrepancies(trace) == []
         assert totals(trace).viewers["stalls"].sum() == 0
 
-    def test_it_is_of_the_scenario_of_its_name(self) -> None:
+    def test_its_scenario_is_the_bundled_one(self) -> None:
         trace = Trace.read(DATA / "traces" / "browsers-24s")
         assert trace.scenario == Scenario.load("browsers-24s")
 
 
-def test_what_browsers_cannot_do_is_refused_at_once() -> None:
+def test_more_browsers_than_viewers_are_refused() -> None:
     with pytest.raises(ScenarioError, match=r"viewers\.browsers = 7"):
         SCENARIO.replace({"viewers.browsers": 7})
 

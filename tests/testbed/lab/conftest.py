@@ -1,10 +1,12 @@
+"""Tests marked `lab` are skipped where a lab cannot be built."""
+
 import pytest
 
 from p2psim.testbed.lab.capabilities import missing_capabilities
 
 
 @pytest.fixture(autouse=True)
-def _needs_a_lab(request: pytest.FixtureRequest):
-    """Skip what is marked `lab` where a lab cannot be built, and say why."""
+def _skip_without_a_lab(request: pytest.FixtureRequest) -> None:
+    """Skip a test marked `lab`, with the reason, where a lab cannot be built."""
     if request.node.get_closest_marker("lab") and missing_capabilities():
         pytest.skip("; ".join(missing_capabilities()))

@@ -1,3 +1,5 @@
+"""Blueprints: kinds of NAT, homes of a population, addresses, delays."""
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,9 @@ from p2psim.testbed.lab.blueprint import Blueprint, Carrier, Home, Impairment, S
 
 def test_public_is_no_translation_and_blocked_drops_udp() -> None:
     assert translation("public") is None
-    assert translation("blocked").blocks_udp
+    blocked = translation("blocked")
+    assert blocked is not None
+    assert blocked.blocks_udp
 
 
 def test_an_unknown_kind_is_refused() -> None:
@@ -57,18 +61,18 @@ def test_a_public_address_behind_a_carrier_is_a_private_one() -> None:
     assert Home(number=3, viewers=(7,), carrier=0).viewer_address(7) == "10.0.3.2"
 
 
-def test_places_are_what_hangs_on_the_world() -> None:
+def test_nodes_are_servers_carriers_and_homes_without_carrier() -> None:
     homes = (Home(number=0, viewers=(0,)), Home(number=1, viewers=(1,), carrier=4))
     plan = Blueprint(homes=homes, carriers=(Carrier(number=4, kind="symmetric"),), servers=(_server("origin"),))
     assert plan.nodes == ("origin", "carrier-4", "home-0")
     assert [plan.node_of(home) for home in homes] == ["home-0", "carrier-4"]
 
 
-def _server(name):
+def _server(name: str) -> Server:
     return Server(name=name, addresses=("203.0.113.1",))
 
 
-def test_ways_are_the_same_in_both_directions() -> None:
+def test_impairments_are_the_same_in_both_directions() -> None:
     plan = Blueprint(
         homes=(), default_impairment=Impairment(delay=1.0), impairments={("a", "b"): Impairment(delay=2.0)}
     )

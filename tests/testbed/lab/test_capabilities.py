@@ -1,3 +1,7 @@
+"""Capabilities of the machine: each missing one is named."""
+
+from collections.abc import Iterator
+
 import pytest
 
 from p2psim.errors import MissingToolError
@@ -5,7 +9,7 @@ from p2psim.testbed.lab import capabilities
 
 
 @pytest.fixture(autouse=True)
-def _probe_afresh():
+def _no_cache() -> Iterator[None]:
     capabilities.missing_capabilities.cache_clear()
     yield
     capabilities.missing_capabilities.cache_clear()
@@ -18,7 +22,7 @@ def test_programs_that_are_not_installed_are_named(monkeypatch: pytest.MonkeyPat
         capabilities.check_lab()
 
 
-def test_without_root_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_right_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert capabilities.missing_capabilities() == (
         "a lab needs root (or a user namespace, as made by unshare --user --map-root-user)",

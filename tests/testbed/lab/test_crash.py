@@ -1,4 +1,4 @@
-"""A lab that is killed leaves nothing: no process, no namespace, and with the namespaces no device, rule or route."""
+"""A lab that is killed leaves no process and no namespace, and so no device, rule or route."""
 
 import os
 import signal
@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,8 @@ with Lab(plan, folder) as lab, Relay(lab.server("relay"), folder):
 DEADLINE = 30.0
 
 
-def begin(folder, how="wait"):
+def begin(folder: Path, how: str = "wait") -> "tuple[subprocess.Popen[str], str]":
+    """Start a program with a lab; return it and a mark in the environment of its processes."""
     mark = uuid.uuid4().hex
     root = Path(__file__).parents[3]
     environment = {**os.environ, MARK: mark, "PYTHONPATH": f"{root}{os.pathsep}{root / 'tracker'}"}
@@ -45,8 +47,13 @@ def begin(folder, how="wait"):
     return child, mark
 
 
-def processes(mark):
-    """Those that have inherited the mark, alive."""
+def read_line(child: "subprocess.Popen[str]") -> str:
+    assert child.stdout is not None
+    return child.stdout.readline()
+
+
+def processes(mark: str) -> list[int]:
+    """Return the running processes with a mark in their environment."""
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:
@@ -57,29 +64,29 @@ def processes(mark):
     return found
 
 
-def wait_until(condition, what):
+def wait_until(condition: Callable[[], bool], message: str) -> None:
     end = time.monotonic() + DEADLINE
     while not condition():
-        assert time.monotonic() < end, what
+        assert time.monotonic() < end, message
         time.sleep(0.02)
 
 
-def named():
+def named_namespaces() -> list[str]:
     folder = Path("/run/netns")
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
-def devices(namespace):
+def devices(namespace: Namespace) -> set[str]:
     return {line.split(":")[1].split("@")[0].strip() for line in namespace.run(["ip", "-o", "link"]).splitlines()}
 
 
 def test_a_killed_lab_leaves_nothing(tmp_path: Path) -> None:
-    before = named()
+    before = named_namespaces()
     child, mark = begin(tmp_path)
     outside = Namespace("outside")
     try:
-        assert child.stdout.readline() == "begin\n"
-        paths = child.stdout.readline().split()
+        assert read_line(child) == "begin\n"
+        paths = read_line(child).split()
         assert len(paths) == 1 + 8 + 4 + 1
         # a device dies with the namespace of its other end, and only then: one for each namespace of the lab
         for number, path in enumerate(paths):
@@ -87,7 +94,7 @@ def test_a_killed_lab_leaves_nothing(tmp_path: Path) -> None:
                 ["ip", "link", "add", "name", f"spy{number}", "type", "veth", "peer", "name", "spied", "netns", path]
             )
         assert len(devices(outside)) == len(paths) + 1
-        assert len(processes(mark)) == 3  # the program, the world, the relay
+        assert len(processes(mark)) == 3  # the program, the WAN, the relay
         child.send_signal(signal.SIGKILL)
         child.wait()
         wait_until(lambda: not processes(mark), "processes are left")
@@ -95,20 +102,20 @@ def test_a_killed_lab_leaves_nothing(tmp_path: Path) -> None:
     finally:
         child.kill()
         outside.close()
-    assert named() == before
+    assert named_namespaces() == before
 
 
 @pytest.mark.parametrize("after", [0.0, 0.1, 0.2, 0.35, 0.5])
-def test_killed_while_it_is_built(tmp_path: Path, after) -> None:
-    """No process is left, so nobody holds a namespace; and none has got a name that would."""
-    before = named()
+def test_a_lab_killed_while_it_is_built_leaves_nothing(tmp_path: Path, after: float) -> None:
+    """No process is left that holds a namespace, and no namespace has a name."""
+    before = named_namespaces()
     child, mark = begin(tmp_path)
-    child.stdout.readline()
+    read_line(child)
     time.sleep(after)
     child.kill()
     child.wait()
     wait_until(lambda: not processes(mark), "processes are left")
-    assert named() == before
+    assert named_namespaces() == before
 
 
 def test_an_error_leaves_nothing(tmp_path: Path) -> None:

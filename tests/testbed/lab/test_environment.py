@@ -1,4 +1,4 @@
-"""A run in the lab, from the scenario to the trace."""
+"""Measured runs in a lab, from the scenario to the trace."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from p2psim.scenario.faults import Fault
 from p2psim.simulation.control.reachability import Reach
 from p2psim.testbed import measure
 from p2psim.testbed.lab.environment import LabHosts, lab_plan
+from p2psim.testbed.lab.lab import Host
 from p2psim.trace import discrepancies
 
 SCENARIO = Scenario(name="lab").replace(
@@ -46,7 +47,7 @@ def test_servers_are_as_far_away_as_the_scenario_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "named"),
+    ("changes", "field"),
     [
         ({"relay.availability": 0.5}, "relay.availability = 0.5"),
         ({"carrier.home_share": 0.5, "regions.mix": {"london": 1.0}}, "[regions]"),
@@ -56,18 +57,18 @@ def test_servers_are_as_far_away_as_the_scenario_says() -> None:
         ({"neighbourhood.viewers": 4}, "[neighbourhood]"),
     ],
 )
-def test_what_a_lab_cannot_give_is_refused(changes, named) -> None:
+def test_a_scenario_that_a_lab_cannot_measure_is_refused(changes: dict[str, object], field: str) -> None:
     with pytest.raises(ScenarioError, match="accepted") as raised:
         measure(SCENARIO.replace(changes), lab=True)
-    assert named in str(raised.value)
+    assert field in str(raised.value)
 
 
-def test_a_tracker_outside_is_refused() -> None:
+def test_a_tracker_outside_of_the_lab_is_refused() -> None:
     with pytest.raises(TestbedError, match="a lab has no route to other networks"):
         measure(SCENARIO, lab=True, tracker_url="ws://127.0.0.1:9/")
 
 
-def test_without_a_lab_it_says_that_one_is_needed() -> None:
+def test_a_scenario_that_needs_a_lab_is_refused_without_one() -> None:
     with pytest.raises(ScenarioError, match=r"\[relay\] needs a lab"):
         measure(SCENARIO)
 
@@ -75,7 +76,7 @@ def test_without_a_lab_it_says_that_one_is_needed() -> None:
 @pytest.mark.lab
 @pytest.mark.testbed
 @pytest.mark.slow
-def test_viewers_go_the_ways_that_are_simulated_and_relayed_bytes_are_booked_as_such(tmp_path: Path) -> None:
+def test_paths_are_those_of_the_simulation_and_relayed_bytes_are_recorded_as_relayed(tmp_path: Path) -> None:
     seed = 15
     people = populate(SCENARIO, seed)
     reach = Reach(SCENARIO, people, seed, 0)
@@ -88,14 +89,15 @@ def test_viewers_go_the_ways_that_are_simulated_and_relayed_bytes_are_booked_as_
 
     opened = trace["connections"][trace["connections"]["opened_at"].notna()]
     expected = {"": {"relay"}, "srflx": {"srflx", "prflx"}}
-    for row in opened.itertuples():
-        assert row.path in expected[reach.way(int(row.viewer[1:]), int(row.other[1:]))]
+    for viewer, other, path in opened[["viewer", "other", "path"]].itertuples(index=False):
+        assert path in expected[reach.way(number(viewer), number(other))]
     assert "relay" in set(opened["path"])
 
     transfers = trace["transfers"]
     is_p2p = transfers["source"] == "p2p"
-    for row in transfers[is_p2p].itertuples():
-        assert row.relayed == (reach.way(int(row.viewer[1:]), int(row.from_viewer[1:])) == "")
+    columns = ["viewer", "from_viewer", "relayed"]
+    for viewer, sender, is_relayed in transfers[is_p2p][columns].itertuples(index=False):
+        assert is_relayed == (reach.way(number(viewer), number(sender)) == "")
     assert not transfers[~is_p2p]["relayed"].any()
     relayed = transfers[transfers["relayed"]]["bytes"].sum()
     assert relayed > 100_000
@@ -104,14 +106,14 @@ def test_viewers_go_the_ways_that_are_simulated_and_relayed_bytes_are_booked_as_
     notes = trace.manifest.notes
     assert notes["lab"]["relay_failures"] == 0
     assert notes["unhandled_errors"] == 0
-    # the kernel's counters: at least what the books say, and headers
-    devices, books = notes["interfaces"], notes["bytes"]
-    # a network holds what is on its way when a viewer leaves: it was sent and never came
-    assert 0 <= books["http_unexplained"] <= 0.05 * books["http_sent"]
-    assert 0 <= books["p2p_unexplained"] <= 0.1 * books["p2p_sent"]
-    assert books["http_sent"] <= devices["origin_sent"] <= 1.1 * books["http_sent"] + 500_000
+    # the kernel's counters: at least the recorded bytes, and headers
+    devices, balance = notes["interfaces"], notes["bytes"]
+    # bytes in flight when a viewer leaves were sent but not received
+    assert 0 <= balance["http_unexplained"] <= 0.05 * balance["http_sent"]
+    assert 0 <= balance["p2p_unexplained"] <= 0.1 * balance["p2p_sent"]
+    assert balance["http_sent"] <= devices["origin_sent"] <= 1.1 * balance["http_sent"] + 500_000
     assert relayed <= devices["relay_sent"] <= 1.25 * relayed + 1_000_000
-    received = books["http_received"] + books["p2p_received"]
+    received = balance["http_received"] + balance["p2p_received"]
     assert received <= devices["viewers_received"] <= 1.25 * received + 1_000_000
 
 
@@ -138,7 +140,11 @@ def test_faults_change_links_while_they_run(tmp_path: Path) -> None:
         assert rate(viewer) == "4Mbit"
 
 
-def rate(host):
-    """As tc has it."""
+def number(viewer: object) -> int:
+    return int(str(viewer)[1:])
+
+
+def rate(host: Host) -> str:
+    """Return the rate of the uplink as tc prints it."""
     words = host.router.run(["tc", "qdisc", "show", "dev", "wan"]).split()
     return words[words.index("rate") + 1]

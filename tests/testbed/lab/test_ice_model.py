@@ -1,3 +1,5 @@
+"""Model of ICE: symmetric, equal to the simulator's rule, and right for the known kinds."""
+
 import pytest
 
 from p2psim.network.nat import connects
@@ -9,18 +11,18 @@ PAIRS = [(a, b) for i, a in enumerate(NAT_KINDS) for b in NAT_KINDS[i:]]
 
 
 @pytest.mark.parametrize(("a", "b"), PAIRS)
-def test_the_order_does_not_matter(a, b) -> None:
+def test_the_order_of_the_two_does_not_matter(a: str, b: str) -> None:
     assert succeeds(translation(a), translation(b)) == succeeds(translation(b), translation(a))
 
 
 @pytest.mark.parametrize(("a", "b"), PAIRS)
-def test_it_comes_to_the_simulators_rule(a, b) -> None:
-    ruled = bool(connects(NAT_KINDS.index(a), NAT_KINDS.index(b)))
-    assert succeeds(translation(a), translation(b)) == ruled
+def test_the_model_agrees_with_the_simulators_rule(a: str, b: str) -> None:
+    expected = bool(connects(NAT_KINDS.index(a), NAT_KINDS.index(b)))
+    assert succeeds(translation(a), translation(b)) == expected
 
 
-def test_the_known_rows() -> None:
-    """RFC 3489's kinds, as every table of them has it."""
+def test_the_classical_kinds() -> None:
+    """The published table for the kinds of RFC 3489."""
     cones = ["full-cone", "restricted", "port-restricted"]
     for cone in cones:
         assert all(succeeds(translation(cone), translation(other)) for other in [*cones, "public"])

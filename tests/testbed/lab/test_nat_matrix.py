@@ -1,9 +1,10 @@
-"""Real peers behind every pair of NATs."""
+"""WebRTC peers behind every pair of NATs."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,8 @@ from p2psim.scenario.nat_kinds import NAT_KINDS
 pytestmark = pytest.mark.lab
 
 
-def run(*arguments):
-    """In a process of its own: others confine aioice to the loopback in this one."""
+def run(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
+    """Run the program in a process of its own, since other tests confine aioice to the loopback in this one."""
     done = subprocess.run(
         [sys.executable, "-m", "p2psim.testbed.lab.nat_matrix", "--json", *arguments],
         capture_output=True, text=True, timeout=240, check=False, cwd=Path(__file__).parents[3],
@@ -24,7 +25,7 @@ def run(*arguments):
 
 
 def test_every_pair_of_kinds() -> None:
-    """Each as the checks of ICE come out, played step by step; and where no mapping is by address, as the rule says."""
+    """Outcomes are those of the model of ICE, and those of the simulator's rule unless a mapping is by address."""
     status, found = run()
     assert len(found) == len(NAT_KINDS) * (len(NAT_KINDS) + 1) // 2
     wrong = [one["case"]["names"] for one in found if one["meeting"]["connected"] != one["case"]["expected"]]
@@ -44,8 +45,8 @@ def test_layers_hairpin_homes_and_ipv6() -> None:
     assert (wrong, status) == ([], 0)
 
 
-def test_with_a_relay_everybody_connects() -> None:
-    """Symmetric with symmetric over UDP, blocked with anybody over TCP, and nobody else loses by it."""
+def test_with_a_relay_all_pairs_connect() -> None:
+    """Only the pairs that cannot connect directly use the relay."""
     status, found = run("--relay")
     apart = [one["case"]["names"] for one in found if not one["meeting"]["connected"]]
     assert (apart, status) == ([], 0)

@@ -1,3 +1,5 @@
+"""Commands for devices, addresses, routes and rates of the lab."""
+
 import itertools
 import math
 
@@ -39,13 +41,13 @@ def test_viewers_who_do_not_reach_each_other_are_isolated() -> None:
     assert text.count("isolated on") == 2
 
 
-def test_public_viewers_are_routed_to() -> None:
+def test_a_public_viewer_has_a_route() -> None:
     home = Home(number=1, viewers=(4,))
     assert "route add 198.19.0.5/32 dev lan" in home_commands(home, {4: "/ns/4"})
     assert "addr add 198.19.0.5/32 dev e0" in viewer_commands(home, 4)
 
 
-def test_ipv6_goes_along_with_nat() -> None:
+def test_a_home_behind_nat_may_have_ipv6() -> None:
     home = Home(number=1, viewers=(4,), kind="symmetric", ipv6=True)
     assert "addr add 2001:db8:0:2::1/64 dev lan nodad" in home_commands(home, {4: "/ns/4"})
     assert "route add ::/0 via 2001:db8:0:2::1 dev e0" in viewer_commands(home, 4)
@@ -60,14 +62,14 @@ def test_a_carrier_and_its_homes() -> None:
     assert "route add default via 100.127.255.254 dev wan onlink" in home_commands(home, {4: "/ns/4"})
 
 
-def test_only_limited_rates_have_a_bucket() -> None:
+def test_only_limited_rates_have_a_token_bucket() -> None:
     assert rate_commands({"wan": math.inf}) == ""
     assert rate_commands({"wan": 125_000.0, "lan": math.inf}) == (
         "qdisc add dev wan root tbf rate 125000bps burst 3200 limit 45000\n"
     )
 
 
-def test_the_header_of_a_frame_does_not_count() -> None:
+def test_ethernet_headers_do_not_count() -> None:
     assert "stab overhead -14 tbf" in rate_commands({"lan": 1e6}, ethernet=["lan"])
 
 
@@ -75,12 +77,12 @@ def test_queues_and_bursts_grow_with_the_rate() -> None:
     assert rate_commands({"wan": 12.5e6}).endswith("tbf rate 12500000bps burst 50000 limit 1250000\n")
 
 
-def test_a_rate_can_change_and_be_lifted() -> None:
+def test_a_rate_can_be_changed_and_removed() -> None:
     assert rate_change_command("wan", 50_000.0).startswith("qdisc replace dev wan root tbf rate 50000bps")
     assert rate_change_command("wan", math.inf) == "qdisc replace dev wan root pfifo_fast\n"
 
 
-def test_no_two_hosts_share_a_port() -> None:
+def test_port_ranges_do_not_overlap() -> None:
     ranges = [tuple(map(int, port_range(place, 60).split())) for place in range(60)]
     assert all(low < high for low, high in ranges)
     assert all(one[1] < other[0] for one, other in itertools.pairwise(ranges))

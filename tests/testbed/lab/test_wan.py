@@ -1,5 +1,8 @@
+"""WAN between two nodes: destinations, delay, loss, jitter, and its report."""
+
 import socket
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 
@@ -12,7 +15,7 @@ A, B = "198.18.0.1", "198.18.0.2"
 HOME6 = "2001:db8:0:5::"
 
 
-def packet(to, payload=b""):
+def packet(to: str, payload: bytes = b"") -> bytes:
     address = ip_address(to)
     if address.version == 4:
         return bytes([0x45]) + bytes(15) + address.packed + payload
@@ -20,10 +23,10 @@ def packet(to, payload=b""):
 
 
 @contextmanager
-def two_nodes(impairment):
-    """Two places, and what comes out of them."""
+def two_nodes(impairment: Impairment) -> Iterator[tuple[Wan, list[socket.socket]]]:
+    """Two nodes with an impairment between them; the sockets stand for their devices."""
     pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(2)]
-    ours, theirs = zip(*pairs, strict=True)
+    ours, theirs = [ours for ours, _ in pairs], [theirs for _, theirs in pairs]
     for one in (*ours, *theirs):
         one.setblocking(False)
     plan = WanPlan(
@@ -42,84 +45,84 @@ def two_nodes(impairment):
             one.close()
 
 
-def run(it, count, limit=10.0):
-    """Turn until so many packets were taken care of."""
+def run(wan: Wan, count: int, limit: float = 10.0) -> None:
+    """Run until `count` packets were delivered or dropped."""
     end = time.monotonic() + limit
-    while it.report.packets + it.report.lost + it.report.homeless + it.report.overflown < count:
+    while wan.report.packets + wan.report.lost + wan.report.homeless + wan.report.overflown < count:
         assert time.monotonic() < end
-        it.step()
+        wan.step()
 
 
 @pytest.mark.parametrize("to", [B, f"{HOME6}77"])
-def test_packets_go_where_their_address_is(to) -> None:
-    with two_nodes(Impairment()) as (it, (a, b)):
+def test_packets_go_to_the_node_of_their_address(to: str) -> None:
+    with two_nodes(Impairment()) as (wan, (a, b)):
         a.send(packet(to, b"hello"))
-        run(it, 1)
+        run(wan, 1)
         assert b.recv(100) == packet(to, b"hello")
 
 
-def test_packets_to_nobody_vanish() -> None:
-    with two_nodes(Impairment()) as (it, (a, _)):
+def test_packets_to_unknown_addresses_are_dropped() -> None:
+    with two_nodes(Impairment()) as (wan, (a, _)):
         a.send(packet("10.0.0.1"))
-        run(it, 1)
-        assert it.report.homeless == 1
+        run(wan, 1)
+        assert wan.report.homeless == 1
 
 
-def test_a_packet_to_oneself_comes_back() -> None:
-    with two_nodes(Impairment()) as (it, (a, _)):
+def test_a_packet_to_the_own_address_comes_back() -> None:
+    with two_nodes(Impairment()) as (wan, (a, _)):
         a.send(packet(A))
-        run(it, 1)
+        run(wan, 1)
         assert a.recv(100) == packet(A)
 
 
-def test_nothing_comes_before_its_time_and_order_is_kept() -> None:
-    with two_nodes(Impairment(delay=0.05)) as (it, (a, b)):
+def test_packets_are_delayed_and_keep_their_order() -> None:
+    with two_nodes(Impairment(delay=0.05)) as (wan, (a, b)):
         began = time.monotonic()
         for number in range(20):
             a.send(packet(B, bytes([number])))
-        run(it, 20)
+        run(wan, 20)
         assert time.monotonic() - began >= 0.05
         assert [b.recv(100)[-1] for _ in range(20)] == list(range(20))
 
 
-def test_loss_is_as_asked() -> None:
-    with two_nodes(Impairment(loss=0.3)) as (it, (a, b)):
+def test_the_share_of_lost_packets_is_that_of_the_plan() -> None:
+    with two_nodes(Impairment(loss=0.3)) as (wan, (a, b)):
         for _ in range(50):
             for _ in range(20):
                 a.send(packet(B))
-            run(it, it.report.packets + it.report.lost + 20)
-            for _ in range(it.report.packets):
+            run(wan, wan.report.packets + wan.report.lost + 20)
+            for _ in range(wan.report.packets):
                 try:
                     b.recv(100)
                 except BlockingIOError:
                     break
-        assert it.report.packets + it.report.lost == 1000
-        assert 250 < it.report.lost < 350  # 3.4 standard deviations
+        assert wan.report.packets + wan.report.lost == 1000
+        assert 250 < wan.report.lost < 350  # 3.4 standard deviations
 
 
 def test_jitter_spreads_delays() -> None:
-    with two_nodes(Impairment(delay=0.02, jitter=0.01)) as (it, (a, b)):
+    with two_nodes(Impairment(delay=0.02, jitter=0.01)) as (wan, (a, b)):
         for number in range(50):
             a.send(packet(B, bytes([number])))
-        run(it, 50)
-        came = [b.recv(100)[-1] for _ in range(50)]
-        assert sorted(came) == list(range(50))
-        assert came != list(range(50))
+        run(wan, 50)
+        received = [b.recv(100)[-1] for _ in range(50)]
+        assert sorted(received) == list(range(50))
+        assert received != list(range(50))
 
 
-def test_what_is_delivered_late_is_counted() -> None:
-    with two_nodes(Impairment(delay=0.001)) as (it, (a, _)):
+def test_late_packets_are_counted() -> None:
+    with two_nodes(Impairment(delay=0.001)) as (wan, (a, _)):
         a.send(packet(B))
-        it.step()  # takes it
+        wan.step()  # reads the packet
         time.sleep(0.02)
-        run(it, 1)
-        assert it.report.late == 1
-        assert it.report.latest > 0.01
+        run(wan, 1)
+        assert wan.report.late == 1
+        assert wan.report.latest > 0.01
 
 
-def test_what_the_lab_sends_to_the_control_file_wakes_it() -> None:
-    with two_nodes(Impairment()) as (it, _):
+def test_a_message_on_another_file_ends_the_step() -> None:
+    with two_nodes(Impairment()) as (wan, _):
         one, other = socket.socketpair()
         with one, other:
             other.send(b"?")
-            assert it.step([one.fileno()])
+            assert wan.step([one.fileno()])

@@ -1,3 +1,5 @@
+"""Range headers."""
+
 import pytest
 
 from p2psim.testbed.origin.delivery import Reply, apply_range
@@ -6,7 +8,7 @@ BODY = bytes(range(100))
 
 
 @pytest.mark.parametrize(
-    ("wanted", "start", "end"),
+    ("header", "start", "end"),
     [
         ("bytes=0-0", 0, 1),
         ("bytes=10-19", 10, 20),
@@ -17,24 +19,24 @@ BODY = bytes(range(100))
         ("bytes = 5 - 6", 5, 7),
     ],
 )
-def test_part(wanted, start, end) -> None:
-    reply = apply_range(Reply(200, BODY, {"A": "b"}), wanted)
+def test_part(header: str, start: int, end: int) -> None:
+    reply = apply_range(Reply(200, BODY, {"A": "b"}), header)
     assert (reply.status, reply.body) == (206, BODY[start:end])
     assert reply.headers == {"A": "b", "Content-Range": f"bytes {start}-{end - 1}/100"}
 
 
-@pytest.mark.parametrize("wanted", ["bytes=100-", "bytes=100-200", "bytes=-0"])
-def test_part_that_is_not_there(wanted) -> None:
-    reply = apply_range(Reply(200, BODY), wanted)
+@pytest.mark.parametrize("header", ["bytes=100-", "bytes=100-200", "bytes=-0"])
+def test_part_beyond_the_end(header: str) -> None:
+    reply = apply_range(Reply(200, BODY), header)
     assert (reply.status, reply.body, reply.headers) == (416, b"", {"Content-Range": "bytes */100"})
 
 
 @pytest.mark.parametrize(
-    "wanted", [None, "", "bytes=", "bytes=-", "bytes=5-2", "bytes=1-2,4-5", "items=1-2", "bytes=x-"]
+    "header", [None, "", "bytes=", "bytes=-", "bytes=5-2", "bytes=1-2,4-5", "items=1-2", "bytes=x-"]
 )
-def test_header_that_is_ignored(wanted) -> None:
-    assert apply_range(Reply(200, BODY), wanted) == Reply(200, BODY)
+def test_header_that_is_ignored(header: str | None) -> None:
+    assert apply_range(Reply(200, BODY), header) == Reply(200, BODY)
 
 
-def test_errors_have_no_parts() -> None:
+def test_a_range_does_not_apply_to_errors() -> None:
     assert apply_range(Reply(404, BODY), "bytes=1-2") == Reply(404, BODY)

@@ -1,22 +1,26 @@
+"""Encoded clips: decodable segments of exact duration and size."""
+
 import io
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
 from p2psim.errors import InputError, TestbedError
-from p2psim.testbed.origin.media import ClipOptions, Rung, ladder, make_clip
+from p2psim.testbed.origin.media import Clip, ClipOptions, Rung, ladder, make_clip
 
 QUALITIES = [0, 1]
 
 
-def read(data):
-    """Decode a file; give its frames, its packets, and its stream's profile."""
-    with av.open(io.BytesIO(data), format="mpegts") as container:
+def read(data: bytes) -> tuple[list[av.VideoFrame], list[Any]]:
+    """Return the frames and the packets of a file."""
+    with av.open(io.BytesIO(data), "r", format="mpegts") as container:
         (stream,) = container.streams
-        packets = list(container.demux(stream))
+        packets: list[Any] = list(container.demux(stream))
         frames = [frame for item in packets for frame in item.decode()]
         assert stream.codec_context.name == "h264"
         return frames, [item for item in packets if item.size]
@@ -24,7 +28,7 @@ def read(data):
 
 @pytest.mark.parametrize("quality", QUALITIES)
 @pytest.mark.parametrize("number", [0, 2, 7])
-def test_each_segment_decodes_alone(clip, quality, number) -> None:
+def test_each_segment_decodes_alone(clip: Clip, quality: int, number: int) -> None:
     frames, packets = read(clip.segment(quality, number))
     rung = clip.options.rungs[quality]
     assert len(frames) == 10
@@ -33,7 +37,7 @@ def test_each_segment_decodes_alone(clip, quality, number) -> None:
 
 
 @pytest.mark.parametrize("quality", QUALITIES)
-def test_time_line_has_no_gap_over_repetitions(clip, quality) -> None:
+def test_timeline_has_no_gap_over_repetitions(clip: Clip, quality: int) -> None:
     joined = b"".join(clip.segment(quality, number) for number in range(8))
     _, packets = read(joined)
     assert {later.pts - earlier.pts for earlier, later in pairwise(packets)} == {9000}
@@ -41,36 +45,36 @@ def test_time_line_has_no_gap_over_repetitions(clip, quality) -> None:
 
 
 @pytest.mark.parametrize("quality", QUALITIES)
-def test_sizes_are_rate_times_duration(clip, quality) -> None:
-    wanted = clip.options.rungs[quality].rate * clip.options.segment_duration
+def test_sizes_are_rate_times_duration(clip: Clip, quality: int) -> None:
+    expected = clip.options.rungs[quality].rate * clip.options.segment_duration
     for number in range(6):
         size = len(clip.segment(quality, number))
-        assert wanted - 188 < size <= wanted
+        assert expected - 188 < size <= expected
         assert clip.size(quality, number) == size
 
 
-def test_no_two_segments_are_alike(clip) -> None:
+def test_no_two_segments_have_the_same_bytes(clip: Clip) -> None:
     contents = {clip.segment(quality, number) for quality in QUALITIES for number in range(10)}
     assert len(contents) == 20
     assert clip.segment(0, 4) == clip.segment(0, 4)
 
 
-def test_most_of_a_segment_is_video(clip) -> None:
+def test_most_of_a_segment_is_video(clip: Clip) -> None:
     for quality in QUALITIES:
         _, packets = read(clip.segment(quality, 0))
         assert sum(item.size for item in packets) > 0.5 * clip.size(quality, 0)
 
 
-def test_codec_is_that_of_the_stream(clip) -> None:
+def test_codec_is_that_of_the_stream(clip: Clip) -> None:
     profiles = {"High": 0x64, "Main": 0x4D, "Constrained Baseline": 0x42, "Baseline": 0x42}
     for quality, codec in enumerate(clip.codecs):
         with av.open(io.BytesIO(clip.segment(quality, 0)), format="mpegts") as container:
             context = container.streams.video[0].codec_context
-            assert codec[:7] == f"avc1.{profiles[context.profile]:02x}"
+            assert codec[:7] == f"avc1.{profiles[str(context.profile)]:02x}"
     assert clip.codecs[0] == "avc1.64000b"  # High, level 1.1: 320 x 180 at 10 frames a second
 
 
-def test_picture_moves_and_shows_its_number(clip) -> None:
+def test_picture_moves_and_shows_its_number(clip: Clip) -> None:
     first, _ = read(clip.segment(0, 0))
     third, _ = read(clip.segment(0, 2))
     luma = [frame.to_ndarray()[: frame.height].astype(int) for frame in (first[0], first[5], third[0])]
@@ -80,7 +84,7 @@ def test_picture_moves_and_shows_its_number(clip) -> None:
     assert (glyphs[0] != glyphs[1]).any()
 
 
-def test_cache_is_used_and_tells_options_apart(tmp_path: Path) -> None:
+def test_cache_is_used_for_the_same_options_alone(tmp_path: Path) -> None:
     options = ClipOptions(rungs=ladder(20_000), segment_duration=0.5, segment_count=1, frame_rate=10)
     first = make_clip(options, tmp_path)
     (folder,) = tmp_path.iterdir()
@@ -90,7 +94,7 @@ def test_cache_is_used_and_tells_options_apart(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_rate_that_is_too_small_for_its_picture(tmp_path: Path) -> None:
+def test_a_rate_that_is_too_low_for_its_picture_is_refused(tmp_path: Path) -> None:
     options = ClipOptions(rungs=(Rung(rate=5_000, width=1920, height=1080),), segment_duration=0.4, segment_count=1)
     with pytest.raises(TestbedError, match="40 kbit/s are too low for a picture of 1920x1080"):
         make_clip(options, tmp_path)
@@ -121,6 +125,6 @@ def test_ladder_gives_a_picture_size_to_each_rate() -> None:
         (lambda: ClipOptions(rungs=ladder(1e5), segment_count=0), "segment_count = 0"),
     ],
 )
-def test_what_cannot_be_encoded(make, message) -> None:
+def test_wrong_options_are_refused(make: Callable[[], object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         make()

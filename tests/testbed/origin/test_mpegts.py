@@ -1,4 +1,7 @@
+"""Shift and padding of MPEG transport streams."""
+
 import io
+from typing import Any
 
 import av
 import pytest
@@ -6,36 +9,36 @@ import pytest
 from p2psim.testbed.origin.mpegts import CLOCK_RATE, PACKET_SIZE, find_clocks, pad, shift
 
 
-def packet(*, flags, adaptation=b"", payload=b""):
+def packet(*, flags: int, adaptation: bytes = b"", payload: bytes = b"") -> bytes:
     body = bytes((len(adaptation),)) + adaptation if flags & 0x20 else b""
     head = bytes((0x47, 0x41, 0x00, flags))
     return (head + body + payload).ljust(PACKET_SIZE, b"\xff")
 
 
-def reference(ticks):
+def reference(ticks: int) -> bytes:
     return bytes((0x10,)) + (ticks << 15 | 0x7E00 | 5).to_bytes(6, "big")
 
 
-def stamp(prefix, ticks):
-    """The bit layout of ISO/IEC 13818-1 table 2-21, written out as bits."""
+def stamp(prefix: int, ticks: int) -> bytes:
+    """Return a time stamp with the bit layout of ISO/IEC 13818-1, table 2-21."""
     bits = f"{ticks:033b}"
     return int(f"{prefix:04b}{bits[:3]}1{bits[3:18]}1{bits[18:]}1", 2).to_bytes(5, "big")
 
 
-def video(presentation, decoding, clock):
+def video(presentation: int, decoding: int, clock: int) -> bytes:
     header = b"\x00\x00\x01\xe0\x00\x00\x80\xc0\x0a" + stamp(3, presentation) + stamp(1, decoding)
     return packet(flags=0x30, adaptation=reference(clock), payload=header)
 
 
 @pytest.mark.parametrize("ticks", [0, 1, 90_000, 2**33 - 1, 2**33 + 7, 5 * 2**33])
-def test_shift_moves_every_clock(ticks) -> None:
+def test_shift_changes_every_clock(ticks: int) -> None:
     data = packet(flags=0x10, payload=b"\x00table") + video(2**33 - 50_000, 1_000, 777) + packet(flags=0x10)
-    moved = shift(data, find_clocks(data), ticks)
+    shifted = shift(data, find_clocks(data), ticks)
     new = [(before + ticks) % 2**33 for before in (2**33 - 50_000, 1_000, 777)]
-    assert moved == packet(flags=0x10, payload=b"\x00table") + video(*new) + packet(flags=0x10)
+    assert shifted == packet(flags=0x10, payload=b"\x00table") + video(*new) + packet(flags=0x10)
 
 
-def test_clocks_that_are_not_there() -> None:
+def test_packets_without_clocks() -> None:
     data = packet(flags=0x10) + packet(flags=0x30, adaptation=b"") + packet(flags=0x30, adaptation=b"\x00" * 9)
     data += packet(flags=0x20, adaptation=b"\x00" * 183) + packet(flags=0x10, payload=b"\x00\x00\x01\xbe" + bytes(9))
     clocks = find_clocks(data)
@@ -43,7 +46,7 @@ def test_clocks_that_are_not_there() -> None:
 
 
 @pytest.mark.parametrize("data", [b"\x47" * 187, b"\x46" * 188])
-def test_what_is_no_transport_stream(data) -> None:
+def test_other_data_are_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="not a sequence of transport stream packets"):
         find_clocks(data)
 
@@ -56,20 +59,21 @@ def test_padding() -> None:
     assert {padded[start : start + 4] for start in (188, 376)} == {b"\x47\x1f\xff\x10"}
 
 
-def test_decoder_agrees_with_the_shift() -> None:
+def test_a_decoder_sees_the_shift() -> None:
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mpegts") as container:
-        stream = container.add_stream("libx264", rate=10)
+        stream: Any = container.add_stream("libx264", rate=10)
         stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
         for _ in range(5):
             container.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
         container.mux(stream.encode(None))
 
-    def times(data):
-        with av.open(io.BytesIO(data), format="mpegts") as container:
-            return [(item.pts, item.dts) for item in container.demux(video=0) if item.pts is not None]
+    def times(data: bytes) -> list[tuple[int, int]]:
+        with av.open(io.BytesIO(data), "r", format="mpegts") as container:
+            packets: list[Any] = list(container.demux(video=0))
+        return [(item.pts, item.dts) for item in packets if item.pts is not None]
 
     data = buffer.getvalue()
-    moved = times(shift(data, find_clocks(data), 3 * CLOCK_RATE))
-    assert moved == [(pts + 3 * CLOCK_RATE, dts + 3 * CLOCK_RATE) for pts, dts in times(data)]
-    assert len(moved) == 5
+    shifted = times(shift(data, find_clocks(data), 3 * CLOCK_RATE))
+    assert shifted == [(pts + 3 * CLOCK_RATE, dts + 3 * CLOCK_RATE) for pts, dts in times(data)]
+    assert len(shifted) == 5

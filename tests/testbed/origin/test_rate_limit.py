@@ -1,3 +1,5 @@
+"""Rate limits: the rate is kept, shared alike, and can be changed."""
+
 import asyncio
 import time
 
@@ -6,8 +8,10 @@ import pytest
 from p2psim.testbed.origin.rate_limit import RateLimit
 
 
-def timed(limit, *sizes):
-    async def send(size):
+def timed(limit: RateLimit, *sizes: int) -> list[float]:
+    """Return the seconds after which senders of given sizes, started together, have sent all."""
+
+    async def send(size: int) -> float:
         sent = 0
         while sent < size:
             step = min(limit.piece, size - sent)
@@ -15,7 +19,7 @@ def timed(limit, *sizes):
             sent += step
         return time.perf_counter() - start
 
-    async def all_at_once():
+    async def all_at_once() -> list[float]:
         return await asyncio.gather(*(send(size) for size in sizes))
 
     start = time.perf_counter()
@@ -23,7 +27,7 @@ def timed(limit, *sizes):
 
 
 @pytest.mark.parametrize("rate", [20_000.0, 1_000_000.0, 20_000_000.0])
-def test_rate_is_kept(rate) -> None:
+def test_rate_is_kept(rate: float) -> None:
     (elapsed,) = timed(RateLimit(rate), int(rate / 2))
     assert elapsed == pytest.approx(0.5, rel=0.1)
 
@@ -35,7 +39,7 @@ def test_senders_share_alike() -> None:
     assert third == pytest.approx(0.35, rel=0.2)
 
 
-def test_idle_time_is_not_saved_up() -> None:
+def test_idle_time_gives_no_credit() -> None:
     limit = RateLimit(100_000.0)
     time.sleep(0.3)
     (elapsed,) = timed(limit, 20_000)
@@ -48,13 +52,13 @@ def test_no_limit() -> None:
 
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, float("nan")])
-def test_rates_that_are_none(rate) -> None:
+def test_a_rate_that_is_not_above_0_is_refused(rate: float) -> None:
     with pytest.raises(ValueError, match="above 0"):
         RateLimit(rate)
 
 
-def test_at_no_rate_senders_wait_for_a_better_one() -> None:
-    async def send():
+def test_at_rate_0_senders_wait_for_a_change() -> None:
+    async def send() -> float:
         limit = RateLimit(100_000.0)
         limit.set_rate(0.0)
         sending = asyncio.create_task(limit.acquire(10_000))

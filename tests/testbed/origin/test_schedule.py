@@ -1,3 +1,7 @@
+"""Schedule of the origin's segments, and checks of its options."""
+
+from typing import Any
+
 import pytest
 
 from p2psim.errors import InputError
@@ -17,12 +21,12 @@ from p2psim.testbed.origin.schedule import OriginOptions, Schedule
         ({"channels": ("a/b",)}, "channels are"),
     ],
 )
-def test_options_that_make_no_sense(fields, message) -> None:
+def test_wrong_options_are_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         OriginOptions(**fields)
 
 
-def test_timetable() -> None:
+def test_segments_listed_and_served() -> None:
     live = Schedule(OriginOptions(window=3, kept=2), 4.0)
     assert live.history == 12.0
     assert [live.listed(elapsed) for elapsed in (0, 3.99, 4, 12, 40)] == [
@@ -38,7 +42,7 @@ def test_timetable() -> None:
 
 
 @pytest.mark.parametrize("duration", [0.4, 1.0, 1.2, 2.0, 3.84, 4.0, 5.76])
-def test_a_segment_is_there_from_the_moment_named(duration) -> None:
+def test_a_segment_exists_from_the_time_at_which_it_is_available(duration: float) -> None:
     live = Schedule(OriginOptions(), duration)
     for number in range(20_000):
         at = live.available_at(number)
