@@ -161,8 +161,8 @@ def _boundaries_parts(results: Sequence[ClaimResult], folder: Path) -> list[str]
     return [
         heading("Boundaries of the claims"),
         paragraph(
-            f"One dimension is varied at a time, with the same viewers, around {say_changes(reference_changes())} "
-            "where a claim states no other (data/dimensions.toml).",
+            "One dimension is varied at a time, with the same viewers. The scenario of a claim is changed to "
+            f"{say_changes(reference_changes())}, unless the claim states other changes (data/dimensions.toml).",
             quiet=True,
         ),
         figure(

@@ -10,21 +10,21 @@ __all__ = ["number_rows", "sensitivity_rows"]
 
 _BESIDE = (
     ("mean rate of the origin", "base_rate", "origin_rate", "rate"),
-    ("highest five-minute rate of the origin", "base_rate_peak", "origin_rate_peak", "rate"),
-    ("95th percentile of its five-minute rates", "base_rate_p95", "origin_rate_p95", "rate"),
+    ("highest 5-minute rate of the origin", "base_rate_peak", "origin_rate_peak", "rate"),
+    ("95th percentile rate of the origin", "base_rate_p95", "origin_rate_p95", "rate"),
     ("bytes of the origin in the billed time", "base_bytes", "origin_bytes", "size"),
     ("share of the viewing time stalled", "base_stall_ratio", "stall_ratio", "share"),
     ("bill", "base_bill", "bill", "money"),
 )
 _ALONE = (
     ("share of the origin's bytes saved", "origin_saving", "share"),
-    ("reduction of the 95th percentile", "origin_saving_p95", "share"),
+    ("share of the 95th percentile rate saved", "origin_saving_p95", "share"),
     ("share of media bytes from peers", "p2p_ratio", "share"),
     ("bytes from peers in the billed time", "p2p_bytes", "size"),
     ("bytes through TURN relays in the billed time", "relay_bytes", "size"),
     ("viewers per Gbit/s of the origin", "viewers_per_gbit", "number"),
     ("money saved", "bill_saved", "money"),
-    ("reduction of the bill", "bill_saving", "share"),
+    ("share of the bill saved", "bill_saving", "share"),
 )
 
 
@@ -73,7 +73,7 @@ def _break_even_rows(plan: Plan) -> list[list[str]]:
         pays = f"above {format_value(price.mean, 'price')} per {unit}" if price.mean > 0 else "at any price"
     most = f"up to {format_value(fee.mean, 'price')}" if fee.mean > 0 else "at none"
     return [
-        ["price of the CDN at which sharing pays", "", pays, _ends(price, "price") if price.mean else ""],
+        ["CDN price at which sharing pays", "", pays, _ends(price, "price") if price.mean else ""],
         ["fee per viewer-hour at which sharing pays", "", most, _ends(fee, "price")],
     ]
 

@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 NUMBERS: Mapping[str, tuple[str, str]] = {
-    "origin_saving": ("origin bytes saved, relative to no sharing", "share"),
+    "origin_saving": ("share of the origin's bytes saved by sharing", "share"),
     "origin_saving_p95": ("share of the origin's p95 rate saved by sharing", "share"),
     "origin_rate": ("mean rate of the origin with sharing", "rate"),
     "origin_rate_peak": ("origin's highest 5-minute rate with sharing", "rate"),
@@ -36,18 +36,18 @@ NUMBERS: Mapping[str, tuple[str, str]] = {
     "base_rate_p95": ("origin's 95th percentile rate without sharing", "rate"),
     "p2p_bytes": ("bytes from peers in the billed time", "size"),
     "p2p_ratio": ("share of media bytes that came from peers", "share"),
-    "stall_ratio": ("time stalled / time watching, with sharing", "share"),
-    "base_stall_ratio": ("time stalled / time watching, without sharing", "share"),
+    "stall_ratio": ("share of viewing time stalled with sharing", "share"),
+    "base_stall_ratio": ("share of viewing time stalled without sharing", "share"),
     "relay_bytes": ("bytes through TURN relays in the billed time", "size"),
     "origin_bytes": ("origin's bytes in the billed time with sharing", "size"),
     "base_bytes": ("origin's bytes in the billed time without sharing", "size"),
-    "viewers_per_gbit": ("viewers at the peak per Gbit/s of the origin", "number"),
+    "viewers_per_gbit": ("viewers per Gbit/s of the origin at the peak", "number"),
     "bill": ("bill with sharing", "money"),
     "base_bill": ("bill without sharing", "money"),
-    "bill_saved": ("money saved by sharing", "money"),
-    "bill_saving": ("reduction of the bill by sharing", "share"),
-    "break_even_price": ("price of the CDN above which sharing pays", "price"),
-    "break_even_fee": ("fee per viewer-hour up to which sharing pays", "price"),
+    "bill_saved": ("dollars saved by sharing", "money"),
+    "bill_saving": ("share of the bill saved by sharing", "share"),
+    "break_even_price": ("CDN price above which sharing pays", "price"),
+    "break_even_fee": ("fee per viewer-hour below which sharing pays", "price"),
 }
 """Name → definition and unit."""
 
@@ -155,7 +155,7 @@ def _bins(simulated: SimulatedPlan) -> tuple[Floats, float]:
         return np.zeros(1), BILLED_BIN
     if simulated.event is not None:
         return simulated.event.at, BILLED_BIN
-    width = BILLED_BIN / np.ceil(max(1.0, BILLED_BIN * SLOTS / audience.seconds))  # whole bins in five minutes
+    width = BILLED_BIN / np.ceil(max(1.0, BILLED_BIN * SLOTS / audience.seconds))  # five minutes are whole bins
     return np.arange(int(audience.seconds // width), dtype=float) * width, float(width)
 
 

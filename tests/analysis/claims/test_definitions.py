@@ -89,7 +89,10 @@ def test_select() -> None:
         (CLAIM + '[[claim.case]]\nlabel = "a"\nprices = "free"\n', "prices = 'free'"),
         (CLAIM + 'vary = { what = "a", field = "stream.live_latency" }', "X1: vary: values is missing"),
         (CLAIM + 'vary = { what = "a", feild = "stream.live_latency" }', "X1: vary: no such key 'feild'"),
-        (CLAIM + 'vary = { what = "a", field = "stream.latncy", values = ["4 s", "8 s"] }', "did you mean 'latency'"),
+        (
+            CLAIM + 'vary = { what = "a", field = "stream.latncy", values = ["4 s", "8 s"] }',
+            "did you mean 'live_latency'",
+        ),
         (
             CLAIM + 'vary = { what = "a", field = "nat.mix", values = ["open", "mobile"] }',
             "nat.mix = 'open': a number is expected",
