@@ -33,18 +33,20 @@ class TraceBuilder:
 
     def http(self, viewer: str, segment: int, start: float, end: float, size: int, **more: Any) -> None:
         first = more.pop("first", start)
-        self._transfer(viewer, "http", "", segment, start, first, end, size, **more)
+        self._transfer(viewer, ("http", ""), segment, (start, first, end), size, **more)
         self.rows.add(
             "origin", at=first, viewer=viewer, path=f"/main/{segment}.ts", bytes=size, status=200, duration=end - first
         )
 
     def p2p(self, viewer: str, other: str, segment: int, start: float, end: float, size: int, **more: Any) -> None:
-        self._transfer(viewer, "p2p", other, segment, start, more.pop("first", start), end, size, **more)
+        self._transfer(viewer, ("p2p", other), segment, (start, more.pop("first", start), end), size, **more)
 
     def _transfer(
-        self, viewer: str, source: str, other: str, segment: int, start: float, first: float, end: float, size: int,
+        self, viewer: str, sender: tuple[str, str], segment: int, times: tuple[float, float, float], size: int,
         outcome: str = "completed", relayed: bool = False,
     ) -> None:  # fmt: skip
+        """Add a transfer; `times` are those of its start, its first byte and its end."""
+        (source, other), (start, first, end) = sender, times
         self.rows.add(
             "transfers", viewer=viewer, stream="main", segment=segment, source=source, from_viewer=other,
             relayed=relayed, started_at=start, first_byte_at=first, ended_at=end, bytes=size, first_byte=0,
