@@ -147,7 +147,7 @@ class Visitor:
 
     @property
     def position(self) -> float:
-        """Where the video is."""
+        """Media time of the video, seconds."""
         return float(self.page.evaluate("document.querySelector('video').currentTime"))
 
     @property

@@ -176,7 +176,7 @@ def _check_for_lab(tracker_url: str | None) -> None:
 
 @dataclass(slots=True)
 class _OriginProcess:
-    """What the origin wrote when it had started."""
+    """Origin that has started."""
 
     master: str
     """URL of the master playlist."""
@@ -206,13 +206,13 @@ class _Run:
             origin = self._start_origin(options.origin_port)
             with self._hosts.at_server(ORIGIN):
                 keys = _keys(scenario, origin.master)
-            own = () if trackers else (self._start_tracker(options.tracker_port),)
-            workers = self._start_workers(origin.master, trackers or own, options.processes or 2)
+            own_tracker = "" if trackers else self._start_tracker(options.tracker_port)
+            workers = self._start_workers(origin.master, trackers or (own_tracker,), options.processes or 2)
             started_at = self._begin(workers, origin)
             meter = CpuMeter(self._children)
-            self._watch(workers, started_at, meter, own[0] if own else "")
+            self._watch(workers, started_at, meter, own_tracker)
             with self._hosts.at_server(TRACKER):
-                statistics = _tracker_statistics(own[0]) if own else None
+                statistics = _tracker_statistics(own_tracker) if own_tracker else None
             readings = self._hosts.readings()
         origin_plan = origin_options(scenario, options.origin_port, self._hosts)
         facts = RunFacts(
@@ -267,7 +267,7 @@ class _Run:
         changes = {} if enforces_rates else uplink_changes(self._scenario, self._population, self._seed)
         plans = viewer_plans(self._scenario, self._population, changes, self._seed, is_paced=not enforces_rates)
         honest = [plan.index for plan in plans if plan.role == HONEST]  # browsers do not misbehave
-        pages = {honest[place] for place in browser_viewers(len(honest), self._scenario.viewers.browsers)}
+        pages = {honest[index] for index in browser_viewers(len(honest), self._scenario.viewers.browsers)}
         others = self._hosts.divide([plan.index for plan in plans if plan.index not in pages], count)
         shares = [
             (f"worker-{number}", "p2psim.testbed.peer.worker", [plans[index] for index in share])

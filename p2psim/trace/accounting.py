@@ -87,15 +87,15 @@ def _segment_imbalances(trace: Trace, tolerance: float) -> Iterator[str]:
     if short:
         yield f"segments: {short} of {len(played)} segments were played with fewer bytes than their size"
     received = float(trace["transfers"]["bytes"].sum())
-    kept = float((trace["segments"]["bytes_http"] + trace["segments"]["bytes_p2p"]).sum())
-    if kept > received * (1 + tolerance):
-        yield f"segments: viewers held {kept:.0f} bytes, but received only {received:.0f}"
+    total = float((trace["segments"]["bytes_http"] + trace["segments"]["bytes_p2p"]).sum())
+    if total > received * (1 + tolerance):
+        yield f"segments: viewers held {total:.0f} bytes, but received only {received:.0f}"
 
 
 def _viewers(trace: Trace, states: pd.DataFrame, links: pd.DataFrame) -> pd.DataFrame:
     base = trace.with_defaults("viewers").set_index("viewer")
-    kept = ["joined_at", "departure", "nat", "uplink", "downlink", "device", "actor", "region", "home", "role"]
-    out = base[kept].copy()
+    columns = ["joined_at", "departure", "nat", "uplink", "downlink", "device", "actor", "region", "home", "role"]
+    out = base[columns].copy()
     out["left_at"] = base["left_at"].fillna(trace.manifest.duration)
     out["watched"] = (out["left_at"] - out["joined_at"].clip(lower=trace.scenario.warmup)).clip(lower=0.0)
     transfers, warmup = _counted(trace), trace.scenario.warmup
@@ -182,8 +182,8 @@ def _played(trace: Trace, viewers: pd.DataFrame) -> pd.DataFrame:
     """Return the bytes played, and those of each source among them; bytes received twice count once."""
     segments = trace.with_defaults("segments")
     played = segments[segments["played_at"] >= trace.scenario.warmup]
-    came = (played["bytes_http"] + played["bytes_p2p"]).clip(lower=1)
-    share = (played["size"] / came).clip(upper=1.0)
+    received = (played["bytes_http"] + played["bytes_p2p"]).clip(lower=1)
+    share = (played["size"] / received).clip(upper=1.0)
     rows = played.assign(kept_http=played["bytes_http"] * share, kept_p2p=played["bytes_p2p"] * share)
     sums = rows.groupby("viewer")[["size", "kept_http", "kept_p2p", "poisoned"]].sum()
     return sums.rename(columns={"size": "bytes_played"}).reindex(viewers.index)
@@ -192,16 +192,16 @@ def _played(trace: Trace, viewers: pd.DataFrame) -> pd.DataFrame:
 def _states(trace: Trace) -> pd.DataFrame:
     """Return intervals of the players (viewer, state, begin, end, latency, fresh); `fresh`: the last state differs."""
     rows = trace["playback"].sort_values(["viewer", "at"], kind="stable")
-    left = trace["viewers"].set_index("viewer")["left_at"].fillna(trace.manifest.duration)
+    left_at = trace["viewers"].set_index("viewer")["left_at"].fillna(trace.manifest.duration)
     groups = rows.groupby("viewer")
-    gone = rows["viewer"].map(left)
-    end = groups["at"].shift(-1).fillna(gone)
+    last = rows["viewer"].map(left_at)
+    end = groups["at"].shift(-1).fillna(last)
     return pd.DataFrame(
         {
             "viewer": rows["viewer"],
             "state": rows["state"],
             "begin": rows["at"],
-            "end": np.maximum(np.minimum(end, gone), rows["at"]),
+            "end": np.maximum(np.minimum(end, last), rows["at"]),
             "latency": rows["latency"],
             "fresh": groups["state"].shift() != rows["state"],
         }
@@ -211,8 +211,8 @@ def _states(trace: Trace) -> pd.DataFrame:
 def _watching(states: pd.DataFrame, viewers: pd.DataFrame, warmup: float) -> pd.DataFrame:
     lasts = (states["end"] - states["begin"].clip(lower=warmup)).clip(lower=0.0)
     playing, stalled = states["state"] == "playing", states["state"] == "stalled"
-    seen = playing & states["latency"].notna()
-    weighted = (states["latency"] * lasts)[seen].groupby(states["viewer"]).sum()
+    counted = playing & states["latency"].notna()
+    weighted = (states["latency"] * lasts)[counted].groupby(states["viewer"]).sum()
     first = states[playing].groupby("viewer")["begin"].min()
     return pd.DataFrame(
         {
@@ -220,7 +220,7 @@ def _watching(states: pd.DataFrame, viewers: pd.DataFrame, warmup: float) -> pd.
             "startup": first - viewers["joined_at"],
             "stalls": (stalled & states["fresh"] & (states["begin"] >= warmup)).groupby(states["viewer"]).sum(),
             "stalled": lasts[stalled].groupby(states["viewer"]).sum(),
-            "latency": weighted / lasts[seen].groupby(states["viewer"]).sum(),
+            "latency": weighted / lasts[counted].groupby(states["viewer"]).sum(),
         }
     )
 

@@ -55,8 +55,8 @@ def _series(values: Sequence[Any] | np.ndarray[Any, Any], column: Column | None)
     """Return values in the type of their column; whole numbers of an optional one may be narrower than 64 bits."""
     if column is None or _is_narrow(column, np.asarray(values)):
         return pd.Series(values)
-    found: pd.Series[Any] = pd.Series(values, dtype=_DTYPES[column.kind])
-    return found
+    series: pd.Series[Any] = pd.Series(values, dtype=_DTYPES[column.kind])
+    return series
 
 
 def _is_narrow(column: Column, values: np.ndarray[Any, Any]) -> bool:

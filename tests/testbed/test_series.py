@@ -7,7 +7,6 @@ import pytest
 from p2psim.errors import ScenarioError, TraceError
 from p2psim.experiment import simulate
 from p2psim.scenario import Scenario
-from p2psim.testbed.cpu_meter import load_warnings
 from p2psim.testbed.series import plan_series
 
 PAIR = Scenario.load("measured-pair").replace({"duration": 30.0})
@@ -34,15 +33,3 @@ def test_another_trace_in_the_folder_is_refused(tmp_path: Path) -> None:
     simulate(PAIR, replications=1, seed=1, events=True).traces[0].write(tmp_path / "measured-pair-1")
     with pytest.raises(TraceError, match="measured-pair-1: there is a trace of scenario"):
         plan_series([PAIR], 1, 1, tmp_path)
-
-
-def test_a_busy_machine_is_warned_of() -> None:
-    quiet: dict[str, float] = {"busy": 0.8, "others": 0.25, "cores": 2}
-    assert load_warnings(quiet) == []
-    assert load_warnings({"busy": 0.5}) == []
-    assert load_warnings(quiet | {"busy": 0.81}) == [
-        "the machine was busy to 81%, more than 80%: measure fewer viewers, or less"
-    ]
-    assert load_warnings(quiet | {"others": 0.6}) == [
-        "other programs used 0.60 cores during the run, more than 0.25: stop them"
-    ]

@@ -1,6 +1,5 @@
 """Trace folders: round trip, atomic replacement, and messages about damaged files."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from p2psim.errors import TraceError
-from p2psim.trace import TABLES, Manifest, Recorder, Trace, required_columns, table, versions
+from p2psim.trace import TABLES, Trace, required_columns, table
 from tests.traces import duet
 
 
@@ -115,20 +114,3 @@ def test_columns_of_a_table_have_one_length() -> None:
     assert made["state"].tolist() == ["playing", "playing"]
     with pytest.raises(ValueError, match="column 'at' has 1 rows, others 2"):
         table("playback", {**columns, "viewer": ["a", "b"], "state": "playing", "at": [0.0]})
-
-
-def test_recorder_refuses_an_incomplete_row_and_sorts_by_time() -> None:
-    rows = Recorder()
-    with pytest.raises(ValueError, match="playback: no column"):
-        rows.add("playback", viewer="a", at=0.0)
-    for at in (3.0, 1.0, 2.0):
-        rows.add("playback", viewer="a", at=at, state="playing", position=0.0, buffer=0.0, latency=0.0)
-    assert rows.tables()["playback"]["at"].tolist() == [1.0, 2.0, 3.0]
-    assert rows.tables(sort=False)["playback"]["at"].tolist() == [3.0, 1.0, 2.0]
-    assert len(rows.tables()["origin"]) == 0
-
-
-def test_manifest_is_plain_json() -> None:
-    manifest = Manifest(world="measured", scenario_digest="x", seed=1, replication=0, duration=3.0, notes={"cpu": 0.5})
-    assert Manifest(**json.loads(json.dumps(manifest.to_dict()))) == manifest
-    assert "numpy" in versions()

@@ -149,11 +149,6 @@ class Lab:
         hosts = [host.namespace for host in (*self._viewers.values(), *self._servers.values())]
         return [*hosts, *self._routers.values(), *self._carriers.values()]
 
-    @property
-    def pids(self) -> list[int]:
-        """Process ids of the lab's own processes."""
-        return [self._wan.pid] if self._wan is not None else []
-
     def report(self) -> Report:
         """Return the report of the WAN's process."""
         if self._wan is None:

@@ -57,12 +57,12 @@ def home_commands(home: Home, viewers: Mapping[int, str]) -> str:
     if home.ipv6:
         lines += [f"addr add {home.prefix}1/64 dev lan nodad"]
         lines += ["route add ::/0 dev wan" if home.carrier is None else "route add ::/0 via fe80::1 dev wan"]
-    for place, (viewer, path) in enumerate(viewers.items()):
+    for index, (viewer, path) in enumerate(viewers.items()):
         lines += [
-            f"link add name l{place} type veth peer name e0 netns {path}",
-            f"link set l{place} master lan",
-            f"link set l{place} type bridge_slave isolated {'off' if home.is_lan_open else 'on'}",
-            f"link set l{place} up",
+            f"link add name l{index} type veth peer name e0 netns {path}",
+            f"link set l{index} master lan",
+            f"link set l{index} type bridge_slave isolated {'off' if home.is_lan_open else 'on'}",
+            f"link set l{index} up",
         ]
         if not home.is_translated and home.carrier is None:
             lines.append(f"route add {home.viewer_address(viewer)}/32 dev lan")
@@ -146,14 +146,14 @@ def _bucket(rate: float, *, is_ethernet: bool) -> str:
     return f"{stab}tbf rate {round(rate)}bps burst {burst} limit {max(_LEAST_QUEUE, round(rate * _QUEUE_TIME))}"
 
 
-def port_range(place: int, of: int) -> str:
-    """Return the range of local ports of host `place` out of `of`.
+def port_range(index: int, count: int) -> str:
+    """Return the range of local ports of host `index` out of `count`.
 
     Ranges do not overlap, so that ports of two hosts do not collide in a NAT that keeps ports.
     """
     first, last = 10_000, 65_000
-    share = (last - first) // max(of, 1)
-    return f"{first + place * share} {first + (place + 1) * share - 1}"
+    share = (last - first) // max(count, 1)
+    return f"{first + index * share} {first + (index + 1) * share - 1}"
 
 
 def _batch(lines: Sequence[str]) -> str:

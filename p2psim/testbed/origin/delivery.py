@@ -99,11 +99,11 @@ class Delivery:
             return
         # with this limit the transport pauses until the kernel has taken all bytes: those counted have left the process
         transport.set_write_buffer_limits(high=0)
-        own = RateLimit(self._connection_rate)
-        step = min(own.piece, self._shared.piece)
+        connection = RateLimit(self._connection_rate)
+        step = min(connection.piece, self._shared.piece)
         for start in range(0, len(body), step):
             piece = body[start : start + step]
-            await own.acquire(len(piece))
+            await connection.acquire(len(piece))
             await self._shared.acquire(len(piece))
             await response.write(piece)
             waiting = min(len(piece), transport.get_write_buffer_size())
