@@ -156,7 +156,7 @@ def test_the_report_names_the_reference_of_the_file(
     (claim,) = select(load_claims(), ["C12"])
     small = replace(claim, around={"duration": "30 s", "warmup": "5 s", "viewers.count": 3}, cases=claim.cases[:1])
     result = Judge(Runs(1), 1, 2, (), [own["offers"]]).judge(small)
-    assert "around stream.live_latency = 40 s, duration = 200 s" in "".join(_boundaries_parts([result], tmp_path))
+    assert "changed to stream.live_latency = 40 s, duration = 200 s" in "".join(_boundaries_parts([result], tmp_path))
 
 
 ENTRY = {
