@@ -87,7 +87,7 @@ def test_debug_shows_where_an_error_happened(
 def test_an_error_before_the_arguments_are_understood(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(import_module("p2psim.cli.main"), "VERBS", ("nowhere",))
+    monkeypatch.setattr(import_module("p2psim.cli.main"), "COMMANDS", ("nowhere",))
     assert main(["simulate"]) == 70
     assert capsys.readouterr().err.startswith("p2psim: internal error: ModuleNotFoundError: No module named")
     assert main(["simulate", "--debug"]) == 70

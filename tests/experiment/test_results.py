@@ -209,5 +209,5 @@ def test_processes_of_ones_own_act_in_every_replication(jobs: int, results: Resu
     found = simulate(results.scenario, 2, jobs=jobs, progress=False, prepare=lambda c: c.env.process(leaving(c)))
     for made in (found, found.baseline):
         assert ((made.viewers["left_at"] == 20.0).groupby(made.viewers["replication"]).sum() == 1).all()
-    with pytest.raises(InputError, match="checkpoint, prepare: one of them is accepted"):
+    with pytest.raises(InputError, match="checkpoint, prepare: pass only one of them"):
         simulate(results.scenario, 2, prepare=lambda c: None, checkpoint="nowhere")

@@ -176,7 +176,7 @@ def test_an_interrupted_sweep_says_one_line_and_keeps_what_is_done(
     assert said == ""
     lines = [line for line in complained.splitlines() if "runs [" not in line and line.strip()]
     assert len(lines) == 1, complained
-    assert "the same command goes on" in lines[0]
+    assert "repeat the command to continue" in lines[0]
     assert len(runs_in(out)) >= 2
 
 

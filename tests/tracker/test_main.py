@@ -111,11 +111,13 @@ def test_a_port_in_use_ends_with_status_2_and_one_line(capsys: pytest.CaptureFix
         (KeyboardInterrupt(), 130, "tracker: interrupted\n"),
     ],
 )
-def test_an_unforeseen_error_is_one_line_and_status_70(error, status, says, monkeypatch, capsys):
+def test_an_unforeseen_error_is_one_line_and_status_70(
+    error: BaseException, status: int, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def fail(_):
         raise error
 
-    monkeypatch.setattr("tracker.__main__.serve", fail)
+    monkeypatch.setattr("p2p_tracker.__main__.serve", fail)
     assert main(["--port", "0"]) == status
     assert capsys.readouterr().err == says
     if status == 70:
