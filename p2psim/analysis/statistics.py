@@ -22,6 +22,7 @@ __all__ = [
     "bootstrap_ratio",
     "difference",
     "equivalence",
+    "few_replications",
     "is_precise",
     "jackknife",
     "paired",
@@ -42,6 +43,11 @@ Values = Sequence[float] | NDArray[np.float64]
 
 class FewReplicationsWarning(UserWarning):
     """Warning that intervals were computed from fewer than `FEW` replications."""
+
+
+def few_replications(count: int) -> str:
+    """Return a warning that `count` replications are fewer than `FEW`, or an empty text."""
+    return f"{count} replications: intervals are unreliable; use {FEW} or more" if count < FEW else ""
 
 
 @dataclass(frozen=True, slots=True)

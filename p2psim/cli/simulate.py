@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,9 +102,7 @@ def _simulated(scenario: "Scenario", arguments: argparse.Namespace) -> "tuple[Re
             precision=arguments.precision, metric=arguments.metric, most=arguments.most,
             checkpoint=arguments.checkpoint, every=every,
         )  # fmt: skip
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the same warning is printed by _remark
-            return results, results.summary(arguments.baseline, arguments.intervals, raw=True)
+        return results, results.estimates(arguments.baseline, arguments.intervals)
     except KeyboardInterrupt as interrupt:
         if arguments.checkpoint is None:
             raise
@@ -132,11 +129,11 @@ def _check_folder(arguments: argparse.Namespace) -> None:
 
 def _remark(results: "Results", arguments: argparse.Namespace) -> None:
     """Print warnings about few replications, missed precision and the warm-up."""
-    from p2psim.analysis.statistics import FEW, is_precise
+    from p2psim.analysis.statistics import few_replications, is_precise
 
     count, scenario = len(results.runs), results.scenario
-    if count < FEW:
-        warn(f"{count} replications: intervals are unreliable; use {FEW} or more")
+    if text := few_replications(count):
+        warn(text)
     if arguments.precision is not None and not is_precise(results.interval(arguments.metric), arguments.precision):
         warn(f"{arguments.metric} has not reached the precision after {count} replications; --most allows more")
     if scenario.viewers.arrivals in ("poisson", "diurnal"):

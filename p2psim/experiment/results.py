@@ -13,7 +13,7 @@ import pandas as pd
 
 from p2psim.analysis.metrics import METRICS, described, estimate, metric_value, sums
 from p2psim.analysis.runs import BASELINE, Prepare, RunFolder, Runs, jobs_for
-from p2psim.analysis.statistics import FEW, FewReplicationsWarning, Interval, is_precise, replications_for
+from p2psim.analysis.statistics import FewReplicationsWarning, Interval, few_replications, is_precise, replications_for
 from p2psim.analysis.steady_state import Batches, batch_means, mser5, series
 from p2psim.errors import InputError, at_least, one_of
 from p2psim.experiment.figures import Figures
@@ -182,17 +182,20 @@ class Results:
             Unrounded numbers in canonical units (shares from 0 to 1, bytes/s, bytes, seconds), for programs; unit is
             the kind of quantity (share, rate, size, time, number), and there is no description.
         """
-        if len(self.runs) < FEW:
-            text = f"{len(self.runs)} replications: intervals rest on very little; {FEW} or more are advised"
+        if text := few_replications(len(self.runs)):
             warnings.warn(text, FewReplicationsWarning, stacklevel=2)
+        table = self.estimates(baseline, method)
+        return table if raw else described(table, ["mean", "low", "high"])
+
+    def estimates(self, baseline: bool = False, method: str = "student") -> pd.DataFrame:
+        """Return the table of `summary` with raw numbers, without a warning about few replications."""
         replications, rng = self.sums(baseline), self._resampling(method)
         rows = [
             {"metric": name, **estimate(metric, replications, rng=rng).to_dict(), "unit": metric.unit}
             for name, metric in METRICS.items()
             if baseline or not metric.paired
         ]
-        table = pd.DataFrame(rows, columns=["metric", "mean", "low", "high", "unit"])
-        return table if raw else described(table, ["mean", "low", "high"])
+        return pd.DataFrame(rows, columns=["metric", "mean", "low", "high", "unit"])
 
     def _resampling(self, method: str) -> np.random.Generator | None:
         if method not in ("student", "bootstrap"):
@@ -277,7 +280,7 @@ class Results:
         }
         written: dict[str, Callable[[IO[bytes]], object]] = {
             "scenario.toml": lambda file: file.write(self.scenario.to_toml().encode()),
-            "summary.csv": lambda file: self.summary(baseline, raw=True).to_csv(file, index=False),
+            "summary.csv": lambda file: self.estimates(baseline).to_csv(file, index=False),
             "metrics.csv": lambda file: self._metrics(baseline).to_csv(file, index=False),
             "viewers.parquet": lambda file: self.viewers.to_parquet(file, index=False),
             "timeline.parquet": lambda file: self.timeline.to_parquet(file, index=False),

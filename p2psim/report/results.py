@@ -17,7 +17,7 @@ def write_results(path: str | Path, results: Results, baseline: bool = False) ->
     """Write the HTML document and return its path; with `baseline` it includes the metrics relative to http-only."""
     scenario = results.scenario
     rows = []
-    for row in results.summary(baseline, raw=True).to_dict("records"):
+    for row in results.estimates(baseline).to_dict("records"):
         if math.isnan(row["mean"]):  # undefined in this scenario
             continue
         interval = Interval(row["mean"], row["low"], row["high"])

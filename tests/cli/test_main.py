@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -57,6 +58,13 @@ def test_simulate_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.search(r"^p2p_ratio +[\d.]+ %", shown.out, re.MULTILINE)
     assert re.search(r"^origin_saving ", shown.out, re.MULTILINE)
     assert shown.err == "p2psim: warning: 2 replications: intervals are unreliable; use 5 or more\n"
+
+
+def test_saving_repeats_no_warning(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    warnings.simplefilter("always")
+    arguments = ["simulate", *SMALL, "--replications", "2", "--quiet", "--no-baseline"]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    assert [str(each.message) for each in recwarn] == []
 
 
 def test_tables_describe_their_metrics_and_raw_ones_have_the_numbers_of_json(
