@@ -288,6 +288,8 @@ def may_be_replaced(L: Loaders, o: Options, T: Timeline, v: int, segment: int) -
 def abort_request(L: Loaders, v: int, i: int, out: Commands) -> None:
     """Abort a request that is loading."""
     segment, source = L.request[i, v].segment, L.request[i, v].source
+    if L.request[i, v].failures > 0:
+        L.viewer[v].pending |= RESTLESS  # the next pass forgets the request, and may repeat what had failed
     link = abort(L, v, i)
     add(out, ABORT_P2P if source == P2P else ABORT_HTTP, segment, link, source, 0)
 

@@ -222,10 +222,12 @@ def handle_empty_buffer(P: KernelState, v: int, now: float) -> None:
 
 @inner
 def stop_playhead(P: KernelState, v: int, now: float) -> None:
-    """Stop the playhead at its present position."""
+    """Stop the playhead at its present position, which is reported at once."""
     viewer = P.viewer[v]
     if viewer.state == PLAYING:
         position = position_at(P, v, now)
+        if viewer.border <= position:
+            viewer.border_at = min(viewer.border_at, now)
         viewer.played += position - viewer.position
         viewer.position, viewer.anchor = position, now
 

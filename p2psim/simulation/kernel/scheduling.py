@@ -193,7 +193,8 @@ def _set_border(P: KernelState, v: int, now: float) -> None:
 def _schedule_border_pass(P: KernelState, v: int) -> None:
     viewer = P.viewer[v]
     if viewer.state != PLAYING or viewer.border == math.inf:
-        viewer.urgent_at, viewer.border_at = math.inf, math.inf
+        viewer.urgent_at = math.inf
+        viewer.border_at = -math.inf if viewer.border <= viewer.position else math.inf
         return
     due = viewer.anchor + max(0.0, viewer.border - viewer.position)
     viewer.border_at = _update_after(P, v, due)
