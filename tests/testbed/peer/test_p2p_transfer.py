@@ -295,7 +295,9 @@ def test_a_verdict_that_comes_too_late_changes_nothing():
 # -- serving --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("first", "rest"), [(0, BODY), (65_535, BODY[65_535:]), (SIZE - 1, BODY[-1:])])
+@pytest.mark.parametrize(
+    ("first", "rest"), [(0, BODY), (65_535, BODY[65_535:]), (SIZE - 1, BODY[-1:])], ids=["all", "second", "last byte"]
+)
 def test_serves_from_any_byte_in_pieces_of_one_message(first, rest):
     world = World()
     world.own()
