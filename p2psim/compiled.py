@@ -1,9 +1,9 @@
 """Decorators that declare compiled functions.
 
 An `entry` may be called from Python and from compiled code. An `inner` one is for compiled code alone, which spares the
-wrappers whose compilation costs as much as the function, and is translated with the entries that use it. A `tiny` one
-becomes part of its callers before types are known: for a line or two. Entries are cached with all that they call. All
-are ordinary Python functions under ``NUMBA_DISABLE_JIT=1``.
+wrappers whose compilation costs as much as the function, and is translated with the entries that use it. An `inlined`
+one becomes part of its callers' machine code, a `tiny` one before types are known: for a line or two. Entries are
+cached with all that they call. All are ordinary Python functions under ``NUMBA_DISABLE_JIT=1``.
 
 The cache folder, and how processes share it, is described in `p2psim.kernel_cache`.
 """
@@ -23,7 +23,7 @@ from numba.extending import intrinsic
 from p2psim.kernel_cache import KernelCache, Place, locate
 from p2psim.numba_internals import compile_within, keep, part_options, share_integers
 
-__all__ = ["entry", "inner", "kept_in", "tiny", "touch"]
+__all__ = ["entry", "inlined", "inner", "kept_in", "tiny", "touch"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -67,6 +67,18 @@ def inner(function: F) -> F:
     if _INTERPRETED:
         return function
     compiled = _njit(**part_options())(function)
+    share_integers(compiled)
+    return cast("F", compiled)
+
+
+def inlined(function: F) -> F:
+    """Compile a function that compiled functions call often: its machine code becomes part of theirs.
+
+    A call hands over arrays by value, each of them seven words, which costs more than a short function does.
+    """
+    if _INTERPRETED:
+        return function
+    compiled = _njit(forceinline=True, **part_options())(function)
     share_integers(compiled)
     return cast("F", compiled)
 

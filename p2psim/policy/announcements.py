@@ -1,6 +1,6 @@
 """Announced states of segments, and announcements of 2.3 that no receiver can read."""
 
-from p2psim.compiled import inner
+from p2psim.compiled import inlined, inner
 from p2psim.policy.state.options import Options
 from p2psim.policy.state.records import ABSENT, FETCHING, HTTP, NOBODY, STORED, Loaders
 from p2psim.policy.state.requests import find
@@ -11,7 +11,7 @@ _BLOCK = 256
 """Ids that share all but their last byte."""
 
 
-@inner
+@inlined
 def announced_state(L: Loaders, v: int, segment: int) -> int:
     """Return what a viewer announces of a segment: STORED, FETCHING (over HTTP, be it failed for now), or ABSENT."""
     if L.slot[v, segment % L.slot.shape[1]].stored != 0:

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from p2psim.bundle import records
-from p2psim.compiled import entry, inner
+from p2psim.compiled import entry, inlined
 from p2psim.policy import queue_pass as _pass
 from p2psim.policy.announcements import announced_state, is_readable
 from p2psim.policy.election import peer_hash
@@ -84,7 +84,7 @@ def _hook(name: str) -> Any:
 
 
 def _either(number: int, rule: Any, others: Any) -> Any:
-    @inner
+    @inlined
     def chosen(L, o, *arguments):  # type: ignore[no-untyped-def]
         if o.version == number:
             return rule(L, o, *arguments)

@@ -3,7 +3,7 @@
 A request is made by the first attempt and kept until it succeeds, is given up or leaves the queue.
 """
 
-from p2psim.compiled import entry, inner, tiny
+from p2psim.compiled import entry, inlined, inner, tiny
 from p2psim.policy.state.records import (
     ABORTED,
     BUSY,
@@ -41,7 +41,7 @@ def find(L: Loaders, v: int, segment: int) -> int:
     return NOBODY
 
 
-@inner
+@inlined
 def loading(L: Loaders, v: int, source: int) -> int:
     """Return the number of requests that are loading from a source."""
     count = 0

@@ -2,7 +2,7 @@
 
 import math
 
-from p2psim.compiled import inner
+from p2psim.compiled import inlined, inner
 from p2psim.policy.queue_pass import FORGIVEN_AFTER, assign, begin_pass, hold, serve_urgent
 from p2psim.policy.random_prefetch import random_prefetch_delay, random_prefetch_round
 from p2psim.policy.state.commands import Commands
@@ -27,7 +27,7 @@ def queue_pass(L: Loaders, o: Options, T: Timeline, v: int, now: float, out: Com
     return q.loaded
 
 
-@inner
+@inlined
 def concerns(L: Loaders, o: Options, T: Timeline, v: int, segment: int, state: int, now: float) -> bool:
     """Return whether a pass could do anything after a neighbour announced `state` of a segment.
 
