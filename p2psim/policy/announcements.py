@@ -12,9 +12,12 @@ _BLOCK = 256
 
 
 @inlined
-def announced_state(L: Loaders, v: int, segment: int) -> int:
-    """Return what a viewer announces of a segment: STORED, FETCHING (over HTTP, be it failed for now), or ABSENT."""
-    if L.slot[v, segment % L.slot.shape[1]].stored != 0:
+def announced_state(L: Loaders, v: int, segment: int, slot: int) -> int:
+    """Return what a viewer announces of a segment: STORED, FETCHING (over HTTP, be it failed for now), or ABSENT.
+
+    `slot` is the segment's, which whoever goes through all segments can count instead of dividing.
+    """
+    if L.slot[v, slot].stored != 0:
         return STORED
     if L.viewer[v].first <= segment:
         i = find(L, v, segment)

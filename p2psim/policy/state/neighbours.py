@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from p2psim.compiled import entry, inner, tiny, touch
-from p2psim.policy.state.records import FETCHING, LOADING, NOBODY, P2P, STORED, Loaders
+from p2psim.policy.state.records import ABSENT, FETCHING, LOADING, NOBODY, P2P, STORED, Loaders
 
-__all__ = ["connect", "count", "disconnect", "link_to", "recount", "replace_announced", "set_announced"]
+__all__ = ["change", "connect", "disconnect", "link_to", "recount", "replace_announced", "set_announced"]
 
 
 @entry
@@ -65,20 +65,18 @@ def set_announced(L: Loaders, v: int, segment: int, value: int) -> bool:
     L.slot[v, slot].announced = value
     for k in range(L.viewer[v].degree):
         touch(L.slot[L.link[v, k].neighbour, slot])
+    holders, fetchers = change(old, value, STORED), change(old, value, FETCHING)
     for k in range(L.viewer[v].degree):
-        n = L.link[v, k].neighbour
-        count(L, n, slot, old, -1)
-        count(L, n, slot, value, 1)
+        row = L.slot[L.link[v, k].neighbour, slot]
+        row.holders += holders
+        row.fetchers += fetchers
     return True
 
 
 @tiny
-def count(L: Loaders, n: int, slot: int, state: int, step: int) -> None:
-    """Count one neighbour more or less that announces a segment's state to viewer `n`."""
-    if state == STORED:
-        L.slot[n, slot].holders += step
-    elif state == FETCHING:
-        L.slot[n, slot].fetchers += step
+def change(old: int, new: int, state: int) -> int:
+    """Return by how many there are more neighbours in `state`, once one has gone from `old` to `new`."""
+    return int(new == state) - int(old == state)
 
 
 @entry
@@ -101,7 +99,9 @@ def recount(L: Loaders, v: int) -> None:
 @inner
 def _count(L: Loaders, v: int, other: int, step: int) -> None:
     for slot in range(L.slot.shape[1]):
-        count(L, v, slot, L.slot[other, slot].announced, step)
+        state, row = L.slot[other, slot].announced, L.slot[v, slot]
+        row.holders += step * change(ABSENT, state, STORED)
+        row.fetchers += step * change(ABSENT, state, FETCHING)
 
 
 @inner

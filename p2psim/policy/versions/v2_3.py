@@ -35,7 +35,7 @@ def concerns(L: Loaders, o: Options, T: Timeline, v: int, segment: int, state: i
     Behind the HTTP window any news may move the end of the queue.
     """
     me = L.viewer[v]
-    if me.pending & RESTLESS != 0 or (me.pending & FAILING != 0 and _is_forgiven(L, v, now)):
+    if me.pending != 0 and (me.pending & RESTLESS != 0 or (me.pending & FAILING != 0 and _is_forgiven(L, v, now))):
         return True
     if me.requested < 0 or segment < me.requested:
         return False

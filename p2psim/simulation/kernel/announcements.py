@@ -2,8 +2,8 @@
 
 from p2psim.compiled import inner, tiny, touch
 from p2psim.policy.interface import announced_state, concerns, is_readable
-from p2psim.policy.state import BUSY, MUTE, STORED
-from p2psim.policy.state.neighbours import count
+from p2psim.policy.state import BUSY, FETCHING, MUTE, STORED
+from p2psim.policy.state.neighbours import change
 from p2psim.simulation.kernel.event_queue import ANNOUNCED, push
 from p2psim.simulation.kernel.state import KernelState
 from p2psim.simulation.kernel.transfers import LIAR, schedule_pass
@@ -32,7 +32,7 @@ def send_announcement(P: KernelState, v: int, now: float) -> None:
     slot = first % slots - 1
     for segment in range(first, me.last):
         slot = slot + 1 if slot + 1 < slots else 0
-        state = STORED if lies and segment >= me.first else announced_state(P.L, v, segment)
+        state = STORED if lies and segment >= me.first else announced_state(P.L, v, segment, slot)
         if P.L.slot[v, slot].announcing != state:
             P.L.slot[v, slot].announcing = state
             push(P, arrival, ANNOUNCED, v, segment, tag + state)
@@ -52,10 +52,12 @@ def receive_announcement(P: KernelState, v: int, segment: int, news: int, now: f
     if len(P.viewer) > _CACHED_VIEWERS:
         for k in range(P.L.viewer[v].degree):
             _prefetch_neighbour(P, P.L.link[v, k].neighbour, slot, state)
+    holders, fetchers = change(old, state, STORED), change(old, state, FETCHING)
     for k in range(P.L.viewer[v].degree):
         n = P.L.link[v, k].neighbour
-        count(P.L, n, slot, old, -1)
-        count(P.L, n, slot, state, 1)
+        row = P.L.slot[n, slot]
+        row.holders += holders
+        row.fetchers += fetchers
         heard_again = False
         if P.s.mutes:
             mirror = P.L.link[v, k].mirror
