@@ -9,30 +9,21 @@ import numpy as np
 from p2psim.bundle import records
 from p2psim.errors import CheckpointError
 from p2psim.network import max_min_sharing
-from p2psim.player.quality_choice import best_level
-from p2psim.policy.interface import command_buffer, options, peer_hash
-from p2psim.policy.state import allocate, timeline
-from p2psim.rng import kernel_streams
-from p2psim.scenario import Population, Scenario, populate
-from p2psim.scenario.population import viewer_name
+from p2psim.policy.state import allocate
+from p2psim.scenario import Scenario, populate
 from p2psim.simulation import tables
 from p2psim.simulation.checkpoint import Checkpoint, read_saved, write_state
 from p2psim.simulation.control import faults, hybrid
 from p2psim.simulation.control.control import Control
-from p2psim.simulation.kernel.departures import CONSENT_EXPIRES
+from p2psim.simulation.initial_state import kernel_state
 from p2psim.simulation.kernel.event_queue import BLOCK
 from p2psim.simulation.kernel.loop import DONE, LEVELS_CHANGED, advance, close_run, start_clock
 from p2psim.simulation.kernel.state import (
-    BANDWIDTH_METER,
-    BINS,
-    CACHED,
     CONNECTION_LOG,
     EVENT,
-    FETCH,
     HEAP_EVENT,
     N_BLOCKS_HELD,
     N_CONNECTIONS,
-    N_COUNTS,
     N_EVENTS,
     N_HANDLED,
     N_PLAYED,
@@ -42,29 +33,13 @@ from p2psim.simulation.kernel.state import (
     STATE_LOG,
     TRANSFER,
     TRANSFER_LOG,
-    VIEWER_STATE,
-    VIEWER_TOTALS,
-    KernelState,
-    Settings,
 )
-from p2psim.simulation.kernel.topology import Links, lay_links, region_rtt
 from p2psim.trace import Manifest, Trace, versions
 from p2psim.trace.totals import Totals
 
 __all__ = ["Run", "Simulation", "run"]
 
 _LOGS = {"transfer_log": N_TRANSFERS, "played_log": N_PLAYED, "state_log": N_STATES, "connection_log": N_CONNECTIONS}
-_LOG_ROWS = 32768
-_REQUESTS = 16
-"""Requests a simulated viewer retains: those loading, and the latest that failed."""
-_BUCKETS = 32768
-"""Buckets of the event queue, a power of two: more than the longest common delay fills."""
-_EVENTS = 2**18
-"""Least number of rows of the event queue; unused rows take no memory."""
-_BUCKET = 64.0
-"""Width of a bucket, seconds times viewers: some two hundred events."""
-_BLOCK = 256
-"""Ids that share all but their last byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +122,7 @@ class Simulation:
         self, scenario: Scenario, seed: int, replication: int, events: bool, viewers: tuple[int, int] | None = None
     ) -> None:
         people = populate(scenario, *(viewers or (seed, replication)))
-        kernel = _kernel_state(scenario, people, seed, replication, events)
+        kernel = kernel_state(scenario, people, seed, replication, events)
         self.control = Control(scenario, people, kernel, seed, replication, keep=events)
         hybrid.schedule(self.control)
         faults.schedule(self.control)
@@ -268,158 +243,3 @@ class Simulation:
                 event_heap=records(1, HEAP_EVENT),
             )
         )
-
-
-def _kernel_state(scenario: Scenario, people: Population, seed: int, replication: int, events: bool) -> KernelState:
-    stream, policy, count = scenario.stream, scenario.policy.of_stream("main"), len(people)
-    live = stream.kind == "live"
-    chosen = options(scenario.policy, live, stream.segment, stream.live_latency)
-    segments = _segment_count(scenario)
-    slots = _slots(scenario, segments)
-    rows = chosen.http_slots + 2 * chosen.p2p_slots + 1  # the second half: late bytes of cancelled transfers
-    bitrate = np.array(stream.ladder or (stream.bitrate,), float)
-    size = np.round(bitrate * stream.segment)
-    links = lay_links(scenario, people)
-    loaders = allocate(max(1, count), slots, max(_REQUESTS, 2 * rows), policy.maxPeers)
-    loaders.size[0, 0] = size[-1]
-    loaders.random[:count] = kernel_streams(seed, count, replication, "loader")
-    loaders.viewer["uploads"][:count] = people.uploads & (not policy.isP2PUploadDisabled)
-    loaders.identity[:count] = [peer_hash(viewer_name(v)) for v in range(count)]
-    storage = np.where(people.mobile, policy.storage_limit(True), policy.storage_limit(False))
-    loaders.storage[:count] = storage
-    viewer = records(count, VIEWER_STATE)
-    for name in ("border", "border_at", "urgent_at", "buffer_check_at", "wake_at"):
-        viewer[name] = np.inf
-    viewer["first_frame"] = np.nan
-    viewer["role"][:count] = people.role
-    viewer["last_pass_at"] = -np.inf
-    viewer["channel"] = people.channel
-    bandwidth_estimate = float(scenario.player.initial_estimate)
-    viewer["level"] = best_level(bitrate, 0, bandwidth_estimate, 1.0, 1.0, 0.0, np.inf) if len(bitrate) > 1 else 0
-    fetch = np.full((count, slots) if events else (1, 1), np.nan, FETCH).view(np.recarray)
-    fetch["p2p"] = 0.0
-    logged = _LOG_ROWS if events else 1
-    return KernelState(
-        L=loaders,
-        N=max_min_sharing.allocate(links.capacity, count * rows, links.longest),
-        o=chosen,
-        T=timeline(segments, stream.segment),
-        s=_settings(scenario, people, links, seed, replication, rows, events),
-        viewer=viewer,
-        viewer_totals=records(count, VIEWER_TOTALS),
-        location=links.location,
-        rtt=region_rtt(scenario),
-        size=size,
-        bitrate=bitrate,
-        cached=_caches(scenario, links, slots if links.edges else 0),
-        cached_bytes=np.zeros(links.edges + 1),
-        bandwidth_estimate=np.zeros((count if len(bitrate) > 1 else 1, 3)),
-        bandwidth_meter=records(count if len(bitrate) > 1 else 1, BANDWIDTH_METER),
-        switched=np.zeros(2 * count if len(bitrate) > 1 else 1, np.int64),
-        transfer=records(count * rows, TRANSFER),
-        row=np.zeros((count, rows), np.int32),
-        free_rows=np.zeros(count * rows, np.int32),
-        http_bytes=np.zeros((count, slots), np.float32),
-        fetch=fetch,
-        event_blocks=records(max(_EVENTS, 24 * count), EVENT),
-        event_heap=records(max(_EVENTS, 24 * count), HEAP_EVENT),
-        bucket_tails=np.zeros(_BUCKETS, np.int32),
-        counts=np.zeros(N_COUNTS, np.int64),
-        clock=np.array([0.0, 0.0, scenario.origin.rate]),
-        pass_queue=np.zeros(2 * count + 64, np.int64),
-        bins=np.zeros((int(np.ceil(scenario.duration)) + 1, BINS)),
-        out=command_buffer(max(_REQUESTS, 2 * rows), slots),
-        path=np.full(links.longest, -1, np.int64),
-        transfer_log=records(logged, TRANSFER_LOG),
-        played_log=records(logged, PLAYED_LOG),
-        state_log=records(logged, STATE_LOG),
-        connection_log=records(logged, CONNECTION_LOG),
-    )
-
-
-def _may_mute(scenario: Scenario) -> bool:
-    """Return whether a neighbour may announce segments that it lacks, or store segments that it cannot announce."""
-    long = scenario.stream.kind == "vod" and _segment_count(scenario) >= _BLOCK
-    return scenario.viewers.liars > 0 or (long and scenario.policy.of_stream("main").announcementBlocks == "upstream")
-
-
-def _segment_count(scenario: Scenario) -> int:
-    stream = scenario.stream
-    if stream.kind == "vod":
-        return max(1, int(np.ceil(stream.length / stream.segment - 1e-9)))
-    return stream.playlist_segments + int(np.ceil(scenario.duration / stream.segment)) + 2
-
-
-def _slots(scenario: Scenario, segments: int) -> int:
-    """Return the number of slots, a power of two, such that no two segments in use share one."""
-    stream = scenario.stream
-    if stream.kind == "vod":
-        needed = segments
-    else:
-        # behind the playlist: segments stored within the window behind the playhead, and segments that a vanished
-        # neighbour has announced, until its connection is closed
-        behind = (scenario.policy.of_stream("main").highDemandTimeWindow + CONSENT_EXPIRES) / stream.segment
-        needed = stream.playlist_segments + int(np.ceil(behind)) + 4
-    return max(16, 1 << int(np.ceil(np.log2(needed))))
-
-
-def _caches(scenario: Scenario, links: Links, slots: int) -> np.ndarray[Any, Any]:
-    objects = scenario.channels.count * max(1, len(scenario.stream.ladder)) * slots
-    caches = records((max(1, links.edges), max(1, objects)), CACHED)
-    caches["segment"] = -1
-    return caches
-
-
-def _settings(
-    scenario: Scenario, people: Population, links: Links, seed: int, replication: int, rows: int, events: bool
-) -> Settings:
-    stream, network, player, cdn = scenario.stream, scenario.network, scenario.player, scenario.cdn
-    return Settings(
-        live=stream.kind == "live",
-        segment=float(stream.segment),
-        window=stream.playlist_segments,
-        latency=float(stream.live_latency),
-        origin_latency=float(scenario.origin.time_to_first_byte + network.http_request),
-        origin_rate=float(scenario.origin.rate_per_connection) if links.edges == 0 else float("inf"),
-        fill_rate=float(scenario.origin.rate_per_connection),
-        edges=links.edges,
-        first_edge=links.first_edge,
-        edge_latency=float(cdn.time_to_first_byte + network.http_request),
-        miss_latency=float(cdn.miss_delay),
-        cache=float(cdn.cache),
-        coalesce=cdn.coalesce,
-        overflow=float(cdn.overflow_threshold),
-        overflow_latency=float(cdn.overflow_time_to_first_byte),
-        relay=links.relay,
-        relay_latency=float(scenario.relay.added_rtt),
-        lan_rate=float(scenario.household.lan_rate),
-        lan_rtt=float(scenario.household.rtt),
-        homes=len(np.unique(people.home)) < len(people),
-        dead=links.dead,
-        levels=max(1, len(stream.ladder)),
-        estimate=float(player.initial_estimate),
-        fast=float(player.fast_half_life),
-        slow=float(player.slow_half_life),
-        margin=float(player.margin),
-        margin_up=float(player.margin_up),
-        rtt_spread=float(network.rtt_spread),
-        rtt_key=(seed * 1009 + replication) % 2147483647,
-        channel_window=float(network.window),
-        loss=scenario.network.loss,
-        channel_rate=float(network.channel_rate),
-        goodput=float(network.goodput),
-        request=float(network.request),
-        chunk=float(scenario.policy.of_stream("main").webRtcMaxMessageSize),
-        backlog=scenario.network.backlog,
-        buffer=float(player.buffer),
-        tick=float(player.tick_interval),
-        update=float(player.update_interval),
-        warmup=float(scenario.warmup),
-        rows=rows,
-        bucket_width=_BUCKET / max(1, len(people)),
-        origin=0,
-        events=events,
-        shortcuts=True,
-        validates=scenario.policy.of_stream("main").validateP2PSegment,
-        mutes=_may_mute(scenario),
-    )

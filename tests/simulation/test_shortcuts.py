@@ -1,8 +1,6 @@
 """The simulator's shortcuts change nothing: with and without them every table is the same, to the bit."""
 
 import dataclasses
-import sys
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -11,7 +9,7 @@ from p2psim.policy.facts import Facts
 from p2psim.policy.versions.custom import BY_HTTP, BY_P2P, STANDARD, WAIT, decision
 from p2psim.scenario import Scenario
 from p2psim.scenario.policy import LOADERS
-from p2psim.simulation import run
+from p2psim.simulation import initial_state, run
 
 
 @decision
@@ -91,10 +89,9 @@ def tables(scenario: Scenario) -> dict[str, pd.DataFrame]:
 
 
 def tables_without_shortcuts(scenario: Scenario) -> dict[str, pd.DataFrame]:
-    module: Any = sys.modules["p2psim.simulation.run"]
-    settings = module._settings
+    settings = initial_state._settings
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_settings", lambda *given: dataclasses.replace(settings(*given), shortcuts=False))
+        patch.setattr(initial_state, "_settings", lambda *given: dataclasses.replace(settings(*given), shortcuts=False))
         return tables(scenario)
 
 

@@ -19,7 +19,7 @@ __all__ = ["ERRORS"]
 
 POPULATION, ARRIVALS = "p2psim.scenario.population", "p2psim.scenario.arrivals"
 CONTROL, SIGNALLING = "p2psim.simulation.control.control", "p2psim.simulation.control.signalling"
-RUN, KERNEL = "p2psim.simulation.run", "p2psim.simulation.kernel"
+RUN, INITIAL, KERNEL = "p2psim.simulation.run", "p2psim.simulation.initial_state", "p2psim.simulation.kernel"
 SHARING, NAT = "p2psim.network.max_min_sharing", "p2psim.network.nat"
 
 
@@ -260,11 +260,11 @@ ERRORS = [
         "test_capacity.py::test_peers_do_not_beat_the_distribution_time[2.0-0.5]",
     ),
     Error(
-        "who does not share uploads all the same", f"{RUN}:_kernel_state", _with_people("uploads", np.ones_like),
+        "who does not share uploads all the same", f"{RUN}:kernel_state", _with_people("uploads", np.ones_like),
         "test_capacity.py::test_recordings_are_shared_in_order_of_arrival",
     ),
     Error(
-        "headers cost nothing", f"{RUN}:_settings", _with_scenario(network__goodput=1 / 0.97),
+        "headers cost nothing", f"{INITIAL}:_settings", _with_scenario(network__goodput=1 / 0.97),
         "test_transfers.py::test_hop_time_is_bits_over_rate_and_a_round_trip[6-10-3.0]",
     ),
     Error(
@@ -351,7 +351,7 @@ ERRORS = [
         "test_invariants.py::test_names_of_viewers_do_not_matter[http-only]", only_in=CONTROL,
     ),
     Error(
-        "the first viewer keeps all to himself", f"{RUN}:_kernel_state",
+        "the first viewer keeps all to himself", f"{RUN}:kernel_state",
         _with_people("uploads", lambda uploads: uploads & (np.arange(len(uploads)) > 0)),
         "test_invariants.py::test_nobody_is_favoured_by_his_number",
     ),

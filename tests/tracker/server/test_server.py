@@ -30,7 +30,8 @@ async def test_connections_beyond_max_connections_are_refused() -> None:
         assert (await get(server, "/ready")).status_code == 200
         async with client(server) as one, client(server) as two:
             assert await closed(two) == (1008, "the tracker is full")
-            assert (await get(server, "/ready")).status_code == 503
+            ready = await get(server, "/ready")
+            assert (ready.status_code, ready.json()["reason"]) == (503, "the tracker is full")
             assert (await exchange(one, wire_announce(1)))["incomplete"] == 1
 
 
@@ -40,8 +41,9 @@ async def test_above_max_memory_new_peers_are_refused_and_existing_ones_served()
         await exchange(one, wire_announce(1))
         ballast = bytes(range(256)) * 2**19  # the process grows by 128 MiB
         async with asyncio.timeout(DEADLINE):
-            while (await get(server, "/ready")).status_code == 200:
+            while (ready := await get(server, "/ready")).status_code == 200:
                 await asyncio.sleep(0.05)
+        assert ready.json()["reason"] == "the tracker is short of memory"
         async with client(server) as two:
             code, reason = await closed(two)
             assert code == 1008
@@ -99,7 +101,8 @@ async def test_draining_closes_connections_in_waves_and_can_be_skipped() -> None
         closing = asyncio.create_task(server.close())
         await sockets[0].wait_closed()
         assert 0 < server.connection_count < 24
-        assert (await get(server, "/ready")).status_code == 503
+        ready = await get(server, "/ready")
+        assert (ready.status_code, ready.json()["reason"]) == (503, "the tracker is shutting down")
         assert (await get(server, "/health")).status_code == 200
         async with client(server) as late:
             assert (await closed(late))[0] == 1001

@@ -26,8 +26,8 @@ class StatusSource(Protocol):
         """Return every counter and gauge by name."""
         ...
 
-    def is_ready(self) -> bool:
-        """Return whether new clients are accepted."""
+    def closed_reason(self) -> str:
+        """Return why new clients are refused; an empty text if they are not."""
         ...
 
     def ice(self, request: Request) -> Response:
@@ -109,9 +109,10 @@ class Router:
         return self._pages.find(path) or as_json({"error": "not found"}, HTTPStatus.NOT_FOUND)
 
     def _ready(self, _: Request) -> Response:
-        if self._source.is_ready():
+        reason = self._source.closed_reason()
+        if not reason:
             return as_json({"status": "ready"})
-        return as_json({"status": "not ready"}, HTTPStatus.SERVICE_UNAVAILABLE)
+        return as_json({"status": "not ready", "reason": reason}, HTTPStatus.SERVICE_UNAVAILABLE)
 
     def _peers(self, text: str) -> Response:
         if not self._is_public:

@@ -223,13 +223,17 @@ class TrackerServer:
         self.tracker.connect(connection, self._clock(), location)
 
     def _check_capacity(self, hub: Hub) -> None:
-        options = self.options
+        reason = self._closed_reason(hub.open_count - 1)
+        if reason:
+            raise Refusal(reason, close_code=_GOING_AWAY if self._is_draining else _POLICY)
+
+    def _closed_reason(self, others: int) -> str:
+        """Return why a client is refused while `others` are connected; an empty text if it is not."""
         if self._is_draining:
-            raise Refusal("the tracker is shutting down", close_code=_GOING_AWAY)
-        if options.max_connections and hub.open_count > options.max_connections:
-            raise Refusal("the tracker is full")
-        if not self.tracker.accepts_new_peers:
-            raise Refusal("the tracker is short of memory")
+            return "the tracker is shutting down"
+        if self.options.max_connections and others >= self.options.max_connections:
+            return "the tracker is full"
+        return "" if self.tracker.accepts_new_peers else "the tracker is short of memory"
 
     def on_keep_alive(self, connection: Connection) -> None:
         """Restart the heartbeat timeout of a client."""
@@ -308,11 +312,9 @@ class TrackerServer:
             "cpu": round(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), 3),
         }
 
-    def is_ready(self) -> bool:
-        """Return whether new clients are accepted."""
-        limit = self.options.max_connections
-        is_full = bool(limit) and self.connection_count >= limit
-        return not self._is_draining and not is_full and self.tracker.accepts_new_peers
+    def closed_reason(self) -> str:
+        """Return why new clients are refused; an empty text if they are not."""
+        return self._closed_reason(self.connection_count)
 
     def ice(self, request: Request) -> Response:
         """Return the response that lists STUN and TURN servers, for clients that may connect."""
