@@ -2,6 +2,7 @@
 
 import dataclasses
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ class Inner(Bundle):
 
 class Outer(Bundle):
     inner: Inner
-    rows: np.ndarray
+    rows: Any
     count: int
     live: bool
 
@@ -36,12 +37,12 @@ def weighted(B: Outer) -> float:
 
 @entry
 def shape(B: Outer) -> int:
-    return 100 * B.rows.shape[0] + 10 * B.rows.shape[1] + len(B.inner.values)
+    return int(100 * B.rows.shape[0] + 10 * B.rows.shape[1] + len(B.inner.values))
 
 
 @entry
 def count(B: Outer) -> int:
-    return B.count
+    return int(B.count)
 
 
 @entry
@@ -86,13 +87,13 @@ def test_a_pickled_bundle_comes_back_with_a_table_of_its_own() -> None:
 
 def test_fields_do_not_change() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        example().count = 3
+        example().count = 3  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
     ("value", "why"), [("word", "'word': a bundle holds"), (np.zeros((4, 4))[:, 1], "are contiguous")]
 )
-def test_what_compiled_code_cannot_read_is_refused(value, why) -> None:
+def test_what_compiled_code_cannot_read_is_refused(value: Any, why: str) -> None:
     with pytest.raises(TypeError, match=rf"Inner\.values.*{why}"):
         Inner(values=value, weight=1.0)
 

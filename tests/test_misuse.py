@@ -28,14 +28,14 @@ def results() -> Results:
         (lambda: Scenario().replace({"stream.kind": "life"}), "did you mean 'live'"),
         (lambda: Scenario(nat="mobile"), "Scenario().replace({'nat."),  # type: ignore[arg-type]
         (lambda: Scenario(natt="mobile"), "Scenario(natt=…): no such field; did you mean 'nat'"),  # type: ignore[call-arg]
-        (lambda: Scenario("live-24s"), "by name, for example Scenario(name=…)"),  # type: ignore[misc]
+        (lambda: Scenario("live-24s"), "by name, for example Scenario(name=…)"),  # type: ignore[call-arg]
         (lambda: Scenario(cdn="regional"), "Scenario().replace({'cdn."),  # type: ignore[arg-type]
         (lambda: Scenario(nat=Stream()), "Scenario().replace({'nat."),  # type: ignore[arg-type]
         (lambda: Stream(latancy=8.0), "Stream(latancy=…): no such field; did you mean 'live_latency'"),  # type: ignore[call-arg]
         (
-            lambda: Stream(live_latency="8 Mbit/s"),
+            lambda: Stream(live_latency="8 Mbit/s"),  # type: ignore[arg-type]
             "Stream(live_latency=…): '8 Mbit/s' is not a time: write for example",
-        ),  # type: ignore[arg-type]
+        ),
         (lambda: Regions(mixx={}), "did you mean 'mix'"),  # type: ignore[call-arg]
         (lambda: Scenario.load(3), "path or bundled name is expected, not a int"),  # type: ignore[arg-type]
         (lambda: simulate("live-24"), "did you mean 'live-24s'"),

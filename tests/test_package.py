@@ -21,7 +21,7 @@ def test_public_names_are_there(name: str) -> None:
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(AttributeError, match="simulate"):
-        _ = p2psim.simulat
+        _ = p2psim.simulat  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -14,7 +14,6 @@ LINES_OF_A_FUNCTION, PARAMETERS, LINES_OF_A_MODULE = 60, 8, 450
 LONG_FUNCTIONS: set[str] = set()
 MANY_PARAMETERS = {"p2psim/testbed/peer/single_loader.py:__init__"}
 LONG_MODULES = {
-    "tests/policy/world.py",
     "tests/testbed/peer/test_p2p_transfer.py",
 }
 

@@ -28,7 +28,7 @@ Key = tuple[str | int, ...]
 Progress = Callable[[float, int], None]
 """Callback with the number of finished runs (including the finished fraction of the current one) and of all runs."""
 
-Prepare = Callable[[Control], None]
+Prepare = Callable[[Control], object]
 """Callback that adds user processes to a run before its clock starts."""
 
 

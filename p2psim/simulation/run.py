@@ -63,7 +63,7 @@ def run(
     replication: int = 0,
     events: bool = False,
     progress: Callable[[float], None] | None = None,
-    prepare: Callable[[Control], None] | None = None,
+    prepare: Callable[[Control], object] | None = None,
     checkpoint: Checkpoint | None = None,
     viewers: tuple[int, int] | None = None,
 ) -> Run:

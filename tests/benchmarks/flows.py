@@ -67,7 +67,7 @@ def by_kernel(work: Transfers) -> Outcome:
     return Outcome(ended, network.counts[RATE_CHANGES] / (2 * len(ended)))
 
 
-@njit  # type: ignore[untyped-decorator]
+@njit
 def _drive(N: Any, at: Any, source: Any, sink: Any, size: Any, rows: Any, which: Any, ended: Any) -> None:
     path = np.empty(2, np.int64)
     i, free = 0, len(rows)
@@ -104,7 +104,7 @@ def by_full_solution(work: Transfers) -> Outcome:
     return Outcome(ended, touched)
 
 
-@njit  # type: ignore[untyped-decorator]
+@njit
 def _solve_through(capacity: Any, at: Any, source: Any, sink: Any, size: Any, ended: Any) -> float:
     active = np.empty(len(at), np.int64)
     rate, left = np.zeros(len(at)), size.copy()
@@ -132,7 +132,7 @@ def _solve_through(capacity: Any, at: Any, source: Any, sink: Any, size: Any, en
     return touched / max(1, events)
 
 
-@njit  # type: ignore[untyped-decorator]
+@njit
 def _fill(capacity: Any, active: Any, source: Any, sink: Any, rate: Any) -> None:
     left, users = capacity.copy(), np.zeros(len(capacity), np.int64)
     for f in active:

@@ -154,13 +154,14 @@ def _compared(work: Transfers, label: str, solvers: dict[str, Solver], rounds: i
     for name, solver in solvers.items():
         mine = times["kernel" if solver is not by_full_solution else "kernel, short"]
         ratios = [theirs / ours for theirs, ours in zip(times[name], mine, strict=True)]
-        target = ("≥ 1", statistics.median(ratios) >= 1) if solver is not by_full_solution else ("", None)
+        is_judged = solver is not by_full_solution
         yield Figure(
             "kernel",
             f"speed beside {name}, {label}",
             statistics.median(ratios),
             "times as fast",
-            *target,
+            "≥ 1" if is_judged else "",
+            statistics.median(ratios) >= 1 if is_judged else None,
             _range(ratios),
         )
 
@@ -178,7 +179,8 @@ def _beside_simpy(viewers: int, load: float, count: int) -> Iterator[Figure]:
 
 
 def _first(work: Transfers, count: int) -> Transfers:
-    return Transfers(work.uplink, work.downlink, *(column[:count] for column in work[2:]))
+    uplink, downlink, *columns = work
+    return Transfers(uplink, downlink, *(column[:count] for column in columns))  # type: ignore[arg-type]
 
 
 def _seconds(solver: Solver, work: Transfers) -> tuple[float, Outcome]:

@@ -12,19 +12,21 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from tests.policy.world import TooManyEventsError, World
+from tests.policy.virtual_time import TooManyEventsError
+from tests.policy.world import World
 
 __all__ = ["KINDS", "difference", "make_case", "record"]
 
 RECORDER = Path(__file__).parents[1] / "vectors" / "record_scheduler.mjs"
 Params = dict[str, Any]
+T = TypeVar("T")
 
 
 class _Dice:
@@ -37,7 +39,7 @@ class _Dice:
     def whole(self, low: int, high: int) -> int:
         return int(self._rng.integers(low, high + 1))
 
-    def one(self, choices: Any) -> Any:
+    def one(self, choices: Sequence[T]) -> T:
         return choices[int(self._rng.integers(len(choices)))]
 
     def some(self, choices: list[Any], probability: float) -> list[Any]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+from collections.abc import Sequence
 
 import pytest
 
@@ -10,7 +11,7 @@ from p2psim.policy.interface import options
 from p2psim.policy.state import HTTP, commands
 from p2psim.rng import constant_streams
 from p2psim.scenario.policy import PUBLIC_STUN, PUBLIC_TRACKERS, Policy
-from p2psim.testbed.peer.single_loader import SingleLoader
+from p2psim.testbed.peer.single_loader import Command, SingleLoader
 from p2psim.wire import CommandJoiner, RemoteProtocolError, SegmentsAnnouncement, decode, encode
 
 
@@ -24,8 +25,8 @@ def agent(live: bool = False, name: str = "me", segment: float = 4.0, **policy: 
     return made
 
 
-def kinds(issued: list[object]) -> list[tuple[int, int]]:
-    return [(command.kind, command.segment) for command in issued if command.kind != commands.ANNOUNCE]  # type: ignore[attr-defined]
+def kinds(issued: Sequence[Command]) -> list[tuple[int, int]]:
+    return [(command.kind, command.segment) for command in issued if command.kind != commands.ANNOUNCE]
 
 
 @pytest.mark.parametrize(("rule", "started"), [("upstream", []), ("fixed", [5, 6])])

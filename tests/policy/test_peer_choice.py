@@ -3,12 +3,12 @@
 import numpy as np
 
 from p2psim.policy.peer_choice import choose_holder
-from p2psim.policy.state import STORED, allocate
+from p2psim.policy.state import STORED, Loaders, allocate
 from p2psim.policy.state.neighbours import connect, disconnect, set_announced
 from p2psim.rng import kernel_streams
 
 
-def swarm(count: int):
+def swarm(count: int) -> Loaders:
     """Viewer 0 with `count` neighbours, all of which have segment 3."""
     loaders = allocate(count + 1, 8, 4, count)
     loaders.random[:] = kernel_streams(1, count + 1, "choice")
@@ -18,7 +18,7 @@ def swarm(count: int):
     return loaders
 
 
-def asked(loaders, times: int = 600) -> np.ndarray:
+def asked(loaders: Loaders, times: int = 600) -> np.ndarray:
     return np.bincount([choose_holder(loaders, 0, 3) for _ in range(times)], minlength=4) / times
 
 

@@ -1,10 +1,11 @@
 """Edges with caches, a second CDN, relays, shared links and processors: each does what its arithmetic says."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from p2psim.scenario import Scenario
-from p2psim.simulation import run
+from p2psim.simulation import Control, run
 from p2psim.trace import discrepancies
 from tests.simulation.audience import SMALL, found, moved, play
 
@@ -138,7 +139,7 @@ def test_a_narrow_downlink_of_a_cabinet_stalls_everybody() -> None:
 
 
 def test_a_processor_limits_what_is_encrypted_and_not_http() -> None:
-    fast = {
+    fast: dict[str, object] = {
         "access.uplink": "1 Gbit/s",
         "access.downlink": "1 Gbit/s",
         "network.rtt": "1 ms",
@@ -147,8 +148,9 @@ def test_a_processor_limits_what_is_encrypted_and_not_http() -> None:
     fast |= {"origin.rate": "unlimited", "devices.mix": {"tv": 1.0}}
     free, bound = play(fast), play({**fast, "devices.limited_by_encryption": True})
 
-    def fastest(rows):
-        return (rows["bytes"] / (rows["ended_at"] - rows["first_byte_at"]))[rows["outcome"] == "completed"].max()
+    def fastest(rows: pd.DataFrame) -> float:
+        done = rows[rows["outcome"] == "completed"]
+        return float((done["bytes"] / (done["ended_at"] - done["first_byte_at"])).max())
 
     tv = 50e6 / 8 * 0.97
     assert fastest(moved(free)) > 2 * tv
@@ -178,8 +180,8 @@ def test_segments_are_shared_within_a_level_only() -> None:
     assert len(discrepancies(result.trace, 1e-6)) == 0
     rows = moved(result)
     assert rows["quality"].nunique() > 1
-    have = result.trace["transfers"].query("outcome == 'completed'")
-    have = set(zip(have["viewer"], have["segment"], have["quality"], strict=True))
+    done = result.trace["transfers"].query("outcome == 'completed'")
+    have = set(zip(done["viewer"], done["segment"], done["quality"], strict=True))
     assert len(rows) > 50
     for row in rows.itertuples():
         assert (row.from_viewer, row.segment, row.quality) in have
@@ -204,7 +206,7 @@ def test_two_levels_are_two_swarms() -> None:
 def test_what_is_off_costs_no_links() -> None:
     kernel = None
 
-    def look(control) -> None:
+    def look(control: Control) -> None:
         nonlocal kernel
         kernel = control.kernel
 

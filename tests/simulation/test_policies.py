@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -17,19 +18,19 @@ from p2psim.simulation import run
 LIVE = Scenario(name="live").replace({"duration": 100.0, "viewers.count": 30, "nat.mix": "open"})
 
 
-def measured(scenario: Scenario, changes: dict[str, object]) -> dict[str, float]:
+def measured(scenario: Scenario, changes: Mapping[str, object]) -> dict[str, float]:
     return metrics(run(scenario.replace(changes), seed=1).totals)
 
 
 @decision
-def peers_first(facts):
+def peers_first(facts: Facts) -> int:
     if facts.holders > 0:
         return BY_P2P
     return BY_HTTP if facts.urgent else WAIT
 
 
 @decision
-def as_upstream(facts):
+def as_upstream(facts: Facts) -> int:
     return STANDARD
 
 
@@ -119,6 +120,8 @@ def test_polluted_segments_spread_unless_they_are_validated() -> None:
     blind = run(HOSTILE.replace({"viewers.polluters": 0.2}), seed=1, events=True)
     careful = {"viewers.polluters": 0.2, "policy.validateP2PSegment": True}
     sighted = run(HOSTILE.replace(careful), seed=1, events=True)
+    assert blind.trace is not None
+    assert sighted.trace is not None
     assert metrics(blind.totals)["poisoned"] > 1
     assert blind.trace["segments"]["poisoned"].any()
     assert metrics(sighted.totals)["poisoned"] == 0
@@ -130,6 +133,7 @@ def test_polluted_segments_spread_unless_they_are_validated() -> None:
 
 def test_poison_is_passed_on_by_honest_viewers() -> None:
     trace = run(HOSTILE.replace({"viewers.polluters": 0.1}), seed=1, events=True).trace
+    assert trace is not None
     polluters = set(trace["viewers"].query("role == 'polluter'")["viewer"])
     poisoned = trace["segments"][trace["segments"]["poisoned"]].set_index(["viewer", "segment"]).index
     sent = trace["transfers"].query("source == 'p2p' and bytes > 0").groupby(["viewer", "segment"])["from_viewer"]

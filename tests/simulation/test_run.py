@@ -1,5 +1,8 @@
 """Whole simulated runs: what must hold for every one, and the behaviour that the real library is known for."""
 
+from collections.abc import Generator
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -105,7 +108,8 @@ def test_no_byte_before_its_source_has_it() -> None:
     peers = moved[(moved["source"] == "p2p") & moved["first_byte_at"].notna()]
     assert len(peers) > 20
     for row in peers.itertuples():
-        assert has[(row.from_viewer, row.segment)] <= row.first_byte_at
+        key: Any = (row.from_viewer, row.segment)
+        assert has[key] <= row.first_byte_at
 
 
 def test_latency_decides() -> None:
@@ -150,7 +154,7 @@ def test_a_process_of_your_own_can_act() -> None:
     seen: list[float] = []
 
     def census(control: Control) -> None:
-        def count():  # type: ignore[no-untyped-def]
+        def count() -> Generator[Any, Any, None]:
             while True:
                 yield control.env.timeout(10.0)
                 seen.append(sum(control.is_present(v) for v in range(len(control.population))))

@@ -10,7 +10,7 @@ import numpy as np
 from p2psim.compiled import inner, tiny
 from p2psim.network.flows import STAGED, Network
 from p2psim.policy.state import P2P, Loaders
-from p2psim.scenario.presets import NAT_KINDS
+from p2psim.scenario import NAT_KINDS
 from p2psim.simulation.kernel.state import KernelState
 from p2psim.simulation.kernel.transfers import COMPLETED
 from tests.theory.planting import Error, Function, How, Wrong

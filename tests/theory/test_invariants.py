@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from p2psim.rng import kernel_streams
 from p2psim.scenario import Population, Scenario, populate
 from p2psim.simulation import Run, initial_state, run
 from p2psim.trace import Trace, discrepancies
@@ -210,9 +211,8 @@ def test_names_of_viewers_do_not_matter(policy: str, monkeypatch: pytest.MonkeyP
     order = np.arange(count)[::-1]
     before = run(scenario, seed=1).totals.viewers
     module = sys.modules["p2psim.simulation.run"]  # `p2psim.simulation.run` is the function
-    streams = initial_state.kernel_streams
     monkeypatch.setattr(module, "populate", lambda *a: permuted(populate(*a), order))
-    monkeypatch.setattr(initial_state, "kernel_streams", lambda *a: streams(*a)[order])
+    monkeypatch.setattr(initial_state, "kernel_streams", lambda *a: kernel_streams(*a)[order])
     after = run(scenario, seed=1).totals.viewers.iloc[order]
     for column in before.select_dtypes("number"):
         assert after[column].to_numpy() == pytest.approx(before[column].to_numpy(), rel=1e-6, abs=1e-3, nan_ok=True), (

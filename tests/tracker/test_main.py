@@ -114,7 +114,7 @@ def test_a_port_in_use_ends_with_status_2_and_one_line(capsys: pytest.CaptureFix
 def test_an_unforeseen_error_is_one_line_and_status_70(
     error: BaseException, status: int, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(_):
+    def fail(_: object) -> None:
         raise error
 
     monkeypatch.setattr("p2p_tracker.__main__.serve", fail)
@@ -128,7 +128,7 @@ def test_an_unforeseen_error_is_one_line_and_status_70(
 
 
 @pytest.mark.parametrize("arguments", [["--port", "0"], ["--make-token", "60", "--token-secret", "x" * 32]])
-def test_an_address_that_nobody_reads_is_status_141(arguments):
+def test_an_address_that_nobody_reads_is_status_141(arguments: list[str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:
@@ -146,7 +146,7 @@ def test_an_address_that_nobody_reads_is_status_141(arguments):
     assert (done.returncode, done.stderr) == (141, "")
 
 
-def test_help_tells_the_exit_statuses(capsys):
+def test_help_tells_the_exit_statuses(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     shown = " ".join(capsys.readouterr().out.split())

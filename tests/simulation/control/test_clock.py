@@ -15,7 +15,8 @@ def play(clock: Clock, until: float) -> None:
 
 
 def test_happenings_come_in_order_of_time_then_of_scheduling() -> None:
-    clock, seen = Clock(), []
+    clock = Clock()
+    seen: list[Any] = []
     for delay, name in [(2.0, "late"), (1.0, "first"), (1.0, "second")]:
         clock.after(delay, lambda name: seen.append((float(clock.now), name)), name)
     play(clock, 10.0)
@@ -23,7 +24,8 @@ def test_happenings_come_in_order_of_time_then_of_scheduling() -> None:
 
 
 def test_a_time_is_met_exactly_and_what_is_first_comes_before_all_else_then() -> None:
-    clock, seen = Clock(), []
+    clock = Clock()
+    seen: list[Any] = []
     clock.after(0.3, seen.append, "now")
     play(clock, 0.5)
     clock.after(0.9 - 0.3, seen.append, "later")  # 0.3 + (0.9 - 0.3) is more than 0.9
@@ -35,7 +37,8 @@ def test_a_time_is_met_exactly_and_what_is_first_comes_before_all_else_then() ->
 
 
 def test_happenings_and_simpy_processes_share_the_clock() -> None:
-    clock, seen = Clock(), []
+    clock = Clock()
+    seen: list[Any] = []
 
     def process() -> Generator[simpy.Event, Any, None]:
         yield clock.timeout(1.5)
@@ -49,7 +52,8 @@ def test_happenings_and_simpy_processes_share_the_clock() -> None:
 
 
 def test_a_restored_clock_goes_on_as_the_old_one_would() -> None:
-    clock, seen = Clock(), []
+    clock = Clock()
+    seen: list[Any] = []
     # 0.1 + 0.2 is not 0.3: times must come back exactly, not by adding delays
     for delay in (0.1, 0.1 + 0.2, 0.3, 0.7, 0.7):
         clock.after(delay, seen.append, (delay, len(clock.pending())))

@@ -132,9 +132,9 @@ def test_verbs_do_what_they_say() -> None:
     assert len(log["left"]) == 10
     assert not any(log["alone"])
     viewers = result.totals.viewers.set_index("viewer")
-    assert viewers.loc["v0000", ["left_at", "departure"]].tolist() == [40.0, "clean"]
-    assert viewers.loc["v0001", ["left_at", "departure"]].tolist() == [40.0, "crash"]
-    assert viewers.loc["v0002", "stalled"] > 30
+    assert (viewers["left_at"]["v0000"], viewers["departure"]["v0000"]) == (40.0, "clean")
+    assert (viewers["left_at"]["v0001"], viewers["departure"]["v0001"]) == (40.0, "crash")
+    assert viewers["stalled"]["v0002"] > 30
     assert moved(result).query("started_at > 40").empty
 
 

@@ -28,7 +28,7 @@ def ways(**changes: Any) -> tuple[dict[str, float], Any, Reachability]:
 
 def test_without_carriers_and_homes_only_the_nats_count() -> None:
     found, _, _ = ways(**{"nat.mix": "mixed"})
-    assert 1 - found[""] == pytest.approx(pair_success(nat_mixes()["mixed"]), abs=0.06)
+    assert 1 - found[""] == pytest.approx(pair_success(np.array(nat_mixes()["mixed"])), abs=0.06)
 
 
 def test_everybody_public_needs_no_way_around() -> None:
