@@ -15,7 +15,7 @@ from p2psim.policy.state.bandwidth import player_figure
 from p2psim.testbed.loader_config import LoaderConfig
 from p2psim.testbed.peer.http_transfer import HttpAttempt
 from p2psim.testbed.peer.interfaces import Channel, Clock, Fetcher, Observer, Timer
-from p2psim.testbed.peer.p2p_transfer import Exchange
+from p2psim.testbed.peer.p2p_transfer import P2PTransfers
 from p2psim.testbed.peer.single_loader import Command, SingleLoader
 from p2psim.wire import SegmentsAnnouncement
 
@@ -79,7 +79,7 @@ class Loader:
         self._from_peers: set[int] = set()
         self._partial: dict[int, bytearray] = {}
         self._http: dict[int, HttpAttempt] = {}
-        self._exchanges: dict[str, Exchange] = {}
+        self._p2p: dict[str, P2PTransfers] = {}
         self._request: _PlayerRequest | None = None
         self._pass_due = False
         self._wake_timer: Timer | None = None
@@ -182,7 +182,7 @@ class Loader:
                     self._http.pop(command.segment).cancel()
                     self._aborted(command.segment, HTTP, "")
                 case commands.ABORT_P2P:
-                    self._exchanges[command.neighbour].cancel()
+                    self._p2p[command.neighbour].cancel()
                     self._aborted(command.segment, P2P, command.neighbour)
                 case commands.DELIVER:
                     self._deliver(command.segment)
@@ -221,7 +221,7 @@ class Loader:
         self._forget_unless_resumed(command.segment, command.first_byte)
         self.core.started(P2P, self.clock.milliseconds(), command.neighbour)
         self.observer.attempt_started(command.segment, "p2p", command.neighbour, command.first_byte)
-        self._exchanges[command.neighbour].request(command.segment, command.first_byte)
+        self._p2p[command.neighbour].request(command.segment, command.first_byte)
 
     def _forget_unless_resumed(self, segment: int, first_byte: int) -> None:
         if first_byte == 0:
@@ -296,10 +296,10 @@ class Loader:
 
     def disband(self) -> None:
         """Close every channel, and keep what is stored."""
-        for exchange in list(self._exchanges.values()):
-            exchange.close()
+        for transfers in list(self._p2p.values()):
+            transfers.close()
 
-    # -- transfers, told by attempts and exchanges ----------------------------------------------------------------
+    # -- transfers, reported by attempts and peers ----------------------------------------------------------------
 
     def set_total(self, segment: int, total: int) -> None:
         """The size of a segment has become known."""
@@ -361,40 +361,40 @@ class Loader:
 
     def channel_opened(self, channel: Channel) -> bool:
         """A channel is open; False (and it is closed) if the peer is connected already or there is no room."""
-        if self._closed or channel.peer in self._exchanges or not self.core.connect(channel.peer):
+        if self._closed or channel.peer in self._p2p or not self.core.connect(channel.peer):
             channel.close()
             return False
-        exchange = self._exchanges[channel.peer] = Exchange(self, channel)
+        transfers = self._p2p[channel.peer] = P2PTransfers(self, channel)
         if self.uploads:
-            exchange.send_command(self._announcement(*self.core.peek_announcement()))
+            transfers.send_command(self._announcement(*self.core.peek_announcement()))
         surplus = self.core.surplus_neighbour
         if surplus is not None:
-            self._exchanges[surplus].close()
+            self._p2p[surplus].close()
         return True
 
     def channel_message(self, peer: str, message: bytes) -> None:
         """A message came."""
-        exchange = self._exchanges.get(peer)
-        if exchange is not None:
-            exchange.receive(message)
+        transfers = self._p2p.get(peer)
+        if transfers is not None:
+            transfers.receive(message)
 
     def channel_drained(self, peer: str) -> None:
         """A channel takes segment data again."""
-        exchange = self._exchanges.get(peer)
-        if exchange is not None:
-            exchange.drained()
+        transfers = self._p2p.get(peer)
+        if transfers is not None:
+            transfers.drained()
 
     def channel_closed(self, peer: str) -> None:
         """A channel was closed, by the other side or by a failing network."""
-        exchange = self._exchanges.get(peer)
-        if exchange is not None:
-            exchange.close()
+        transfers = self._p2p.get(peer)
+        if transfers is not None:
+            transfers.close()
 
-    def peer_gone(self, exchange: Exchange) -> None:
-        """An exchange has ended."""
-        self._exchanges.pop(exchange.peer, None)
-        self.core.disconnect(exchange.peer)
-        self.observer.peer_closed(exchange.peer)
+    def peer_gone(self, transfers: P2PTransfers) -> None:
+        """Forget a peer, whose transfers have ended."""
+        self._p2p.pop(transfers.peer, None)
+        self.core.disconnect(transfers.peer)
+        self.observer.peer_closed(transfers.peer)
 
     @property
     def is_closed(self) -> bool:
@@ -404,12 +404,12 @@ class Loader:
     @property
     def peers(self) -> list[str]:
         """Ids of the connected peers."""
-        return list(self._exchanges)
+        return list(self._p2p)
 
     def _announce(self) -> None:
         message = self._announcement(*self.core.announcement())
-        for exchange in list(self._exchanges.values()):
-            exchange.send_command(message)
+        for transfers in list(self._p2p.values()):
+            transfers.send_command(message)
 
     def _announcement(self, stored: list[int], fetching: list[int]) -> SegmentsAnnouncement:
         return SegmentsAnnouncement(tuple(self._behaviour.stored(stored, self.core.listing)), tuple(fetching))

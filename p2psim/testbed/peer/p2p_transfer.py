@@ -26,13 +26,13 @@ from p2psim.wire import (
     is_command,
 )
 
-__all__ = ["Exchange", "ExchangeOwner"]
+__all__ = ["P2PTransfers", "P2PTransfersOwner"]
 
 _REQUEST_IDS = 1000
 
 
-class ExchangeOwner(TransferOwner, Protocol):
-    """What an exchange needs of its loader: what it stores and how it answers, beside what all transfers need."""
+class P2PTransfersOwner(TransferOwner, Protocol):
+    """Loader as the transfers with a peer see it: its stored segments and its rules for answers."""
 
     @property
     def observer(self) -> Observer:
@@ -67,8 +67,8 @@ class ExchangeOwner(TransferOwner, Protocol):
     def count_unusable(self, peer: str, count: int) -> None:
         """Bytes came that belong to no download."""
 
-    def peer_gone(self, exchange: "Exchange") -> None:
-        """The exchange has ended."""
+    def peer_gone(self, transfers: "P2PTransfers") -> None:
+        """Forget a peer, whose transfers have ended."""
 
 
 @dataclass(slots=True)
@@ -87,10 +87,10 @@ class _Upload:
     sent: int = 0
 
 
-class Exchange:
-    """The talk with one peer."""
+class P2PTransfers:
+    """Transfers with one peer over its data channel: at most one download and one upload at a time."""
 
-    def __init__(self, loader: ExchangeOwner, channel: Channel) -> None:
+    def __init__(self, loader: P2PTransfersOwner, channel: Channel) -> None:
         self.peer = channel.peer
         self._loader = loader
         self._channel = channel
