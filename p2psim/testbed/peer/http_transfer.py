@@ -6,10 +6,10 @@ from p2psim.policy.state import HTTP
 from p2psim.testbed.peer.interfaces import Fetcher, Timer
 from p2psim.testbed.transfer_owner import TransferOwner
 
-__all__ = ["HttpAttempt"]
+__all__ = ["HttpTransfer"]
 
 
-class HttpAttempt:
+class HttpTransfer:
     """From the start of the request to its end; a timer watches over it."""
 
     def __init__(self, loader: TransferOwner, segment: int, first_byte: int) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from p2psim.policy.state import HTTP, P2P, Options, commands
 from p2psim.policy.state.bandwidth import player_figure
 from p2psim.testbed.loader_config import LoaderConfig
-from p2psim.testbed.peer.http_transfer import HttpAttempt
+from p2psim.testbed.peer.http_transfer import HttpTransfer
 from p2psim.testbed.peer.interfaces import Channel, Clock, Fetcher, Observer, Timer
 from p2psim.testbed.peer.p2p_transfer import P2PTransfers
 from p2psim.testbed.peer.single_loader import Command, SingleLoader
@@ -78,7 +78,7 @@ class Loader:
         self._behaviour = config.behaviour
         self._from_peers: set[int] = set()
         self._partial: dict[int, bytearray] = {}
-        self._http: dict[int, HttpAttempt] = {}
+        self._http: dict[int, HttpTransfer] = {}
         self._p2p: dict[str, P2PTransfers] = {}
         self._request: _PlayerRequest | None = None
         self._pass_due = False
@@ -212,10 +212,10 @@ class Loader:
     def _start_http(self, segment: int, first_byte: int) -> None:
         self._forget_unless_resumed(segment, first_byte)
         self.core.started(HTTP, self.clock.milliseconds())
-        attempt = HttpAttempt(self, segment, first_byte)
-        self._http[segment] = attempt
+        transfer = HttpTransfer(self, segment, first_byte)
+        self._http[segment] = transfer
         self.observer.attempt_started(segment, "http", "", first_byte)
-        self.clock.call_soon(attempt.begin, self._fetcher)
+        self.clock.call_soon(transfer.begin, self._fetcher)
 
     def _start_p2p(self, command: Command) -> None:
         self._forget_unless_resumed(command.segment, command.first_byte)
