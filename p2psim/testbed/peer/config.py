@@ -10,7 +10,7 @@ from p2psim.scenario import Scenario
 from p2psim.scenario.population import Departure
 from p2psim.scenario.roles import HONEST
 from p2psim.testbed.peer.clock import RunClock
-from p2psim.testbed.recording.event_log import EventLog as Journal
+from p2psim.testbed.recording.event_log import EventLog
 
 __all__ = ["RunEnvironment", "ViewerPlan"]
 
@@ -49,7 +49,7 @@ class RunEnvironment:
     trackers: tuple[str, ...]
     """Addresses of the trackers; viewers announce themselves to all of them."""
     clock: RunClock
-    journal: Journal
+    event_log: EventLog
     gate: asyncio.Semaphore
     """Bounds how many connections are answered at once."""
     ice: str = ""

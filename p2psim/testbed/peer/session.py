@@ -24,7 +24,7 @@ from p2psim.testbed.peer.integrity import Keys, SegmentValidator
 from p2psim.testbed.peer.loader import Loader
 from p2psim.testbed.peer.player import Player
 from p2psim.testbed.peer.tracker_client import Member, TrackerClient
-from p2psim.testbed.recording.viewer_log import ViewerLog as ViewerNotes
+from p2psim.testbed.recording.viewer_log import ViewerLog
 from p2psim.wire import (
     MasterPlaylist,
     MediaPlaylist,
@@ -60,16 +60,14 @@ class SessionContext:
 class ChannelSession:
     """Session `number` of a viewer on a channel, from `begin` to `leave` or `vanish`."""
 
-    def __init__(
-        self, context: SessionContext, channel: str, number: int = 0, before: ViewerNotes | None = None
-    ) -> None:
+    def __init__(self, context: SessionContext, channel: str, number: int = 0, before: ViewerLog | None = None) -> None:
         self._context, self._plan, self._number = context, context.plan, number
         self._environment, self._clock, self._links = context.environment, context.environment.clock, context.links
         self._scenario = context.environment.scenario
         self._policy = self._scenario.policy.of_stream("main")
         self._master = urljoin(context.environment.master, f"../{channel}/master.m3u8")
-        self.notes = ViewerNotes(
-            context.environment.journal, self._clock, context.plan.name, self._opened, channel, before
+        self.notes = ViewerLog(
+            context.environment.event_log, self._clock, context.plan.name, self._opened, channel, before
         )
         self._segments = SegmentMap()
         self._offset = 0.0

@@ -25,7 +25,7 @@ from p2psim.testbed.peer.config import RunEnvironment, ViewerPlan
 from p2psim.testbed.peer.connection import confine
 from p2psim.testbed.peer.single_loader import SingleLoader
 from p2psim.testbed.peer.viewer import Viewer
-from p2psim.testbed.recording.event_log import EventLog as Journal
+from p2psim.testbed.recording.event_log import EventLog
 
 __all__ = ["Task", "main", "prepare"]
 
@@ -41,7 +41,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     viewers: list[ViewerPlan]
     master: str
     trackers: tuple[str, ...]
-    journal: str
+    event_log: str
     ice: str = ""
     """Address of the list of STUN and TURN servers; none without it."""
     is_confined: bool = True
@@ -104,14 +104,14 @@ async def _run(task: Task, scenario: Scenario, started_at: float) -> int:
     unhandled: list[dict[str, object]] = []
     loop.set_exception_handler(lambda _, context: _note_error(unhandled, context))
     loop.add_reader(sys.stdin.fileno(), _orphaned)
-    with Journal(Path(task.journal)) as journal:
+    with EventLog(Path(task.event_log)) as event_log:
         environment = RunEnvironment(
             scenario=scenario,
             seed=task.seed,
             master=task.master,
             trackers=task.trackers,
             clock=RunClock(started_at),
-            journal=journal,
+            event_log=event_log,
             gate=asyncio.Semaphore(_ANSWERED_AT_ONCE),
             ice=task.ice,
         )

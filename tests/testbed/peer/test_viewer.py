@@ -60,17 +60,17 @@ async def watched(
         serve(ServerOptions(port=0, interval=interval)) as other,
         Origin(options, clip, lambda name, **row: rows.append(row)) as origin,
     ):
-        with EventLog(tmp_path / "journal.jsonl") as journal:
+        with EventLog(tmp_path / "event_log.jsonl") as event_log:
             environment = RunEnvironment(
                 scenario=scenario, seed=1, master=origin.master_url(), trackers=(), clock=RunClock(time.monotonic()),
-                journal=journal, gate=asyncio.Semaphore(4),
+                event_log=event_log, gate=asyncio.Semaphore(4),
             )  # fmt: skip
             chosen = [choose(each.index, (tracker.url, other.url)) for each in plans]
             surroundings = [dataclasses.replace(environment, trackers=urls) for urls in chosen]
             await asyncio.gather(*(Viewer(*both).watch() for both in zip(plans, surroundings, strict=True)))
             for session in environment.abandoned_sessions:
                 await session.close()
-    return read_events([tmp_path / "journal.jsonl"]), rows
+    return read_events([tmp_path / "event_log.jsonl"]), rows
 
 
 def of(events, kind, viewer=None):

@@ -18,7 +18,7 @@ def task(tmp_path):
     path.write_text(Scenario().to_toml())
     return Task(
         scenario=str(path), seed=1, viewers=[], master="http://127.0.0.1:9/", trackers=("ws://127.0.0.1:9/",),
-        journal=str(tmp_path / "journal.jsonl"),
+        event_log=str(tmp_path / "event_log.jsonl"),
     )  # fmt: skip
 
 
