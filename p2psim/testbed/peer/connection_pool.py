@@ -66,13 +66,13 @@ class ConnectionPool:
         clock: Clock,
         links: AccessLinks,
         owner: ConnectionPoolOwner,
-        notes: ConnectionObserver,
+        observer: ConnectionObserver,
         rng: np.random.Generator,
         gate: asyncio.Semaphore,
         *,
         most: int,
     ) -> None:
-        self._id, self._clock, self._links, self._owner, self._notes = peer_id, clock, links, owner, notes
+        self._id, self._clock, self._links, self._owner, self._observer = peer_id, clock, links, owner, observer
         self._rng, self._gate, self._most = rng, gate, most
         self._offers: dict[str, Connection] = {}
         self._pending: dict[Connection, str] = {}
@@ -195,7 +195,7 @@ class ConnectionPool:
     def connection_received(self, connection: Connection, message: bytes) -> None:
         """Pass a message to the loader, unless it has closed the connection."""
         is_wanted = self._open.get(connection.peer) is connection and connection.state == "open"
-        self._notes.message_came(connection, message, is_wanted)
+        self._observer.message_came(connection, message, is_wanted)
         if is_wanted:
             self._owner.channel_message(connection.peer, message)
 
@@ -217,7 +217,7 @@ class ConnectionPool:
             outcome = "duplicate"
         self._duplicates.discard(connection)
         if connection.peer:
-            self._notes.connection_over(connection, outcome)
+            self._observer.connection_over(connection, outcome)
 
     # -- the end ------------------------------------------------------------------------------------------------
 

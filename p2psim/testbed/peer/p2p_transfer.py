@@ -36,7 +36,7 @@ class P2PTransfersOwner(TransferOwner, Protocol):
 
     @property
     def observer(self) -> Observer:
-        """Takes notes of what is sent."""
+        """Observer of the segment bytes sent."""
 
     @property
     def storage(self) -> Mapping[int, bytes]:

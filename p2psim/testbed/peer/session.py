@@ -66,7 +66,7 @@ class ChannelSession:
         self._scenario = context.environment.scenario
         self._policy = self._scenario.policy.of_stream("main")
         self._master = urljoin(context.environment.master, f"../{channel}/master.m3u8")
-        self.notes = ViewerLog(
+        self.log = ViewerLog(
             context.environment.event_log, self._clock, context.plan.name, self._opened, channel, before
         )
         self._segments = SegmentMap()
@@ -104,7 +104,7 @@ class ChannelSession:
     def write_sample(self, at: float) -> None:
         """Record a sample of the viewer, if the stream has been set up."""
         if self._loader is not None and self._player is not None:
-            self.notes.write_sample(at, len(self._loader.peers), self._player.buffer, self._links.sent)
+            self.log.write_sample(at, len(self._loader.peers), self._player.buffer, self._links.sent)
 
     # -- watching -----------------------------------------------------------------------------------------------
 
@@ -130,7 +130,7 @@ class ChannelSession:
     def _set_up(self, web: aiohttp.ClientSession, media: MediaPlaylist, bitrate: float) -> None:
         scenario, plan, policy, is_live = self._scenario, self._plan, self._policy, not media.is_ended
         headers = policy.httpRequestSetup
-        self._fetcher = HttpFetcher(web, self._address, self._links.downlink, self.notes.late_http, headers)
+        self._fetcher = HttpFetcher(web, self._address, self._links.downlink, self.log.late_http, headers)
         validate = self._validator.validate if self._validator is not None else None
         config = LoaderConfig(
             uploads=plan.uploads and not policy.isP2PUploadDisabled,
@@ -148,7 +148,7 @@ class ChannelSession:
             options(policy, is_live, scenario.stream.segment, scenario.stream.live_latency),
             self._clock,
             self._fetcher,
-            self.notes,
+            self.log,
             kernel_streams(self._environment.seed, plan.index + 1, self._number, "policy")[plan.index],
             config,
         )
@@ -157,7 +157,7 @@ class ChannelSession:
             self._clock,
             self._loader,
             scenario.player,
-            self.notes,
+            self.log,
             is_live=is_live,
             latency=scenario.stream.live_latency,
         )
@@ -177,7 +177,7 @@ class ChannelSession:
             self._clock,
             self._links,
             self._loader,
-            self.notes,
+            self.log,
             rng,
             environment.gate,
             most=self._policy.maxPeers,
@@ -194,7 +194,7 @@ class ChannelSession:
                     one_way_delay=self._scenario.tracker.one_way_delay,
                 ),
                 self._pool,
-                self.notes,
+                self.log,
                 self._clock,
                 rng,
             )
@@ -286,6 +286,6 @@ class ChannelSession:
     def _conclude(self) -> None:
         if self._loader is not None:
             for segment, data in self._loader.storage.items():
-                self.notes.segment_held(segment, data)
-        self.notes.write_announce()
-        self.notes.write_segments()
+                self.log.segment_held(segment, data)
+        self.log.write_announce()
+        self.log.write_segments()

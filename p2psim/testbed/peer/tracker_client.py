@@ -30,7 +30,7 @@ from p2psim.wire.tracker_messages import (
     reconnect_delay,
 )
 
-__all__ = ["AnnounceNotes", "Member", "Signalling", "TrackerClient"]
+__all__ = ["AnnounceObserver", "Member", "Signalling", "TrackerClient"]
 
 _GOODBYE_TIMEOUT: Final = 1.0
 _LARGEST_MESSAGE: Final = 1 << 20
@@ -51,7 +51,7 @@ class Signalling(Protocol):
         """Complete one of our offers with its answer."""
 
 
-class AnnounceNotes(Protocol):
+class AnnounceObserver(Protocol):
     """Observer of announces."""
 
     def announced(self, event: str, offers: int) -> None:
@@ -84,13 +84,13 @@ class TrackerClient:
         session: aiohttp.ClientSession,
         member: Member,
         signalling: Signalling,
-        notes: AnnounceNotes,
+        observer: AnnounceObserver,
         clock: Clock,
         rng: np.random.Generator,
     ) -> None:
         self._session, self._url = session, member.url
         self._info_hash, self._peer_id = member.info_hash, member.peer_id
-        self._signalling, self._notes, self._clock, self._rng = signalling, notes, clock, rng
+        self._signalling, self._observer, self._clock, self._rng = signalling, observer, clock, rng
         self._offers, self._latency = member.offers, member.one_way_delay
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._timer = AnnounceTimer()
@@ -139,7 +139,7 @@ class TrackerClient:
 
     async def _announce(self, event: AnnounceEvent | None) -> None:
         offers = await self._signalling.make_offers(self._offers)
-        self._notes.announced(event or "", len(offers))
+        self._observer.announced(event or "", len(offers))
         await self._send(
             encode_announce(self._info_hash, self._peer_id, offers, event=event, tracker_id=self._tracker_id)
         )
@@ -159,7 +159,7 @@ class TrackerClient:
         socket = self._socket
         if socket is None or socket.closed:
             return
-        self._notes.announced("stopped", 0)
+        self._observer.announced("stopped", 0)
         message = encode_announce(self._info_hash, self._peer_id, event="stopped", tracker_id=self._tracker_id)
         try:
             async with asyncio.timeout(_GOODBYE_TIMEOUT):
@@ -191,14 +191,14 @@ class TrackerClient:
                     self._timer = self._timer.replied(self._clock.now(), interval)
                     self._rearmed.set()
                 case SwarmCounted(complete, incomplete):
-                    self._notes.tracker_said("peers", complete + incomplete)
+                    self._observer.tracker_said("peers", complete + incomplete)
                 case TrackerIdGiven(tracker_id):
                     self._tracker_id = tracker_id
                 case OfferReceived(peer, offer_id, sdp):
-                    self._notes.tracker_said("offer")
+                    self._observer.tracker_said("offer")
                     await self._answer(peer, offer_id, sdp)
                 case AnswerReceived(peer, offer_id, sdp):
-                    self._notes.tracker_said("answer")
+                    self._observer.tracker_said("answer")
                     await self._signalling.take_answer(peer, offer_id, sdp)
                 case TrackerWarned(said):
                     _log.warning("tracker: %s", said)

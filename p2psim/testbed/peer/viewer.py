@@ -56,7 +56,7 @@ class Viewer:
             for number, (at, channel) in enumerate(self._plan.zaps, start=1):
                 await session.last(at - self._clock.now())
                 self._leaving.append(asyncio.get_running_loop().create_task(session.leave()))
-                session = self._session = ChannelSession(context, channel, number, session.notes).begin()
+                session = self._session = ChannelSession(context, channel, number, session.log).begin()
             await session.last(self._plan.left_at - self._clock.now())
             sampling.cancel()
             await self._leave(session, joined_at)
@@ -91,7 +91,7 @@ class Viewer:
         await (session.vanish() if plan.departure == "crash" else session.leave())
         await asyncio.gather(*self._leaving)
         session.write_sample(left_at)
-        session.notes.write(
+        session.log.write(
             "viewer", peer_id=self._peer_id, joined_at=joined_at, left_at=left_at, departure=plan.departure,
             uplink=plan.uplink, downlink=plan.downlink, device=plan.device, role=plan.role, nat=plan.nat,
             channel=plan.channel,
