@@ -50,7 +50,7 @@ class ConnectionObserver(Protocol):
     def connection_over(self, connection: Connection, outcome: ConnectionOutcome) -> None:
         """Record a connection that has ended or failed to open."""
 
-    def message_came(self, connection: Connection, message: bytes, is_wanted: bool) -> None:
+    def message_received(self, connection: Connection, message: bytes, is_wanted: bool) -> None:
         """Record a message; `is_wanted`: it goes to the loader."""
 
 
@@ -195,7 +195,7 @@ class ConnectionPool:
     def connection_received(self, connection: Connection, message: bytes) -> None:
         """Pass a message to the loader, unless it has closed the connection."""
         is_wanted = self._open.get(connection.peer) is connection and connection.state == "open"
-        self._observer.message_came(connection, message, is_wanted)
+        self._observer.message_received(connection, message, is_wanted)
         if is_wanted:
             self._owner.channel_message(connection.peer, message)
 

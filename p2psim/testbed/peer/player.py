@@ -38,7 +38,7 @@ class PlayerObserver(Protocol):
     def state_changed(self, state: State, position: float, buffer: float) -> None:
         """Record that the player starts, plays, stalls or has ended."""
 
-    def segment_asked(self, segment: int) -> None:
+    def segment_requested(self, segment: int) -> None:
         """Record that the player requests a segment."""
 
     def segment_delivered(self, segment: int, data: bytes) -> None:
@@ -140,7 +140,7 @@ class Player:
         if "retry" in self._timers or not rules.wants_next(self.position, self._end, float(self._options.buffer)):
             return
         segment = self._waiting = self._next
-        self._observer.segment_asked(segment)
+        self._observer.segment_requested(segment)
         self._loader.load(
             segment, lambda data, _: self._delivered(segment, data), lambda why: self._refused(segment, why)
         )

@@ -57,7 +57,7 @@ class AnnounceObserver(Protocol):
     def announced(self, event: str, offers: int) -> None:
         """Record an announce."""
 
-    def tracker_said(self, what: str, count: int = 1) -> None:
+    def tracker_sent(self, kind: str, count: int = 1) -> None:
         """Record an "offer", an "answer" or a number of "peers" from the tracker."""
 
 
@@ -191,14 +191,14 @@ class TrackerClient:
                     self._timer = self._timer.replied(self._clock.now(), interval)
                     self._rearmed.set()
                 case SwarmCounted(complete, incomplete):
-                    self._observer.tracker_said("peers", complete + incomplete)
+                    self._observer.tracker_sent("peers", complete + incomplete)
                 case TrackerIdGiven(tracker_id):
                     self._tracker_id = tracker_id
                 case OfferReceived(peer, offer_id, sdp):
-                    self._observer.tracker_said("offer")
+                    self._observer.tracker_sent("offer")
                     await self._answer(peer, offer_id, sdp)
                 case AnswerReceived(peer, offer_id, sdp):
-                    self._observer.tracker_said("answer")
+                    self._observer.tracker_sent("answer")
                     await self._signalling.take_answer(peer, offer_id, sdp)
                 case TrackerWarned(said):
                     _log.warning("tracker: %s", said)

@@ -50,7 +50,7 @@ class Viewer:
     def connection_over(self, connection, outcome):
         self.over.append((connection.peer, outcome))
 
-    def message_came(self, connection, message, is_wanted): ...
+    def message_received(self, connection, message, is_wanted): ...
 
 
 async def until(condition):

@@ -40,7 +40,7 @@ class Stage:
     def state_changed(self, state, position, buffer):
         self.states.append((round(self.clock.now(), 3), state, round(position, 3)))
 
-    def segment_asked(self, segment): ...
+    def segment_requested(self, segment): ...
 
     def segment_delivered(self, segment, data):
         self.delivered.append(segment)

@@ -49,7 +49,7 @@ class Peer:
     def announced(self, event, offers):
         self.events.append((event, offers))
 
-    def tracker_said(self, what, count=1):
+    def tracker_sent(self, what, count=1):
         self.said.append((what, count))
 
 
