@@ -40,7 +40,7 @@ class TransferOwner(Protocol):
     def succeed(self, segment: int, source: int, peer: str) -> None:
         """A segment is complete."""
 
-    def fail_quietly(self, segment: int, source: int, peer: str, *, timed_out: bool = False) -> bool:
+    def mark_failed(self, segment: int, source: int, peer: str, *, timed_out: bool = False) -> bool:
         """An attempt failed; True if its peer has timed out too often."""
 
     def report_failure(self, segment: int, source: int, peer: str, error: str) -> None:

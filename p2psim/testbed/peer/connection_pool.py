@@ -55,7 +55,7 @@ class ConnectionObserver(Protocol):
 
 
 class ConnectionPool:
-    """Connections of the viewer `peer_id`, at most `most` of them.
+    """Connections of the viewer `peer_id`, at most `max_connections` at a time.
 
     `gate` bounds how many connections are answered at once in this process: each costs CPU on both sides.
     """
@@ -70,10 +70,10 @@ class ConnectionPool:
         rng: np.random.Generator,
         gate: asyncio.Semaphore,
         *,
-        most: int,
+        max_connections: int,
     ) -> None:
         self._id, self._clock, self._links, self._owner, self._observer = peer_id, clock, links, owner, observer
-        self._rng, self._gate, self._most = rng, gate, most
+        self._rng, self._gate, self._max_connections = rng, gate, max_connections
         self._offers: dict[str, Connection] = {}
         self._pending: dict[Connection, str] = {}
         self._open: dict[str, Connection] = {}
@@ -90,7 +90,7 @@ class ConnectionPool:
     @property
     def is_full(self) -> bool:
         """True if no more connections are wanted."""
-        return len(self._open) + len(self._pending) >= self._most
+        return len(self._open) + len(self._pending) >= self._max_connections
 
     # -- making connections -------------------------------------------------------------------------------------
 

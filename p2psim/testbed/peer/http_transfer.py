@@ -113,7 +113,7 @@ class HttpTransfer:
 
     def _fail(self, error: str) -> None:
         self._finish()
-        self._loader.fail_quietly(self._segment, HTTP, "")
+        self._loader.mark_failed(self._segment, HTTP, "")
         self._loader.report_failure(self._segment, HTTP, "", error)
 
     def _finish(self) -> None:

@@ -294,7 +294,7 @@ class Loader:
             self._partial.clear()
             self._from_peers.clear()
 
-    def disband(self) -> None:
+    def close_channels(self) -> None:
         """Close every channel, and keep what is stored."""
         for transfers in list(self._p2p.values()):
             transfers.close()
@@ -346,7 +346,7 @@ class Loader:
         self.observer.attempt_ended(segment, SOURCES[source], peer, "loaded")
         self.request_pass()
 
-    def fail_quietly(self, segment: int, source: int, peer: str, *, timed_out: bool = False) -> bool:
+    def mark_failed(self, segment: int, source: int, peer: str, *, timed_out: bool = False) -> bool:
         """An attempt failed; True if its peer has timed out too often."""
         self._http.pop(segment, None)
         self.core.stopped(source, self.clock.milliseconds(), peer)
@@ -390,7 +390,7 @@ class Loader:
         if transfers is not None:
             transfers.close()
 
-    def peer_gone(self, transfers: P2PTransfers) -> None:
+    def forget_peer(self, transfers: P2PTransfers) -> None:
         """Forget a peer, whose transfers have ended."""
         self._p2p.pop(transfers.peer, None)
         self.core.disconnect(transfers.peer)
@@ -417,7 +417,7 @@ class Loader:
     def close(self) -> None:
         """Stop everything: attempts are aborted, channels closed."""
         self.stop()
-        self.disband()
+        self.close_channels()
 
     def stop(self) -> None:
         """Load nothing more, and accept no channel."""

@@ -67,7 +67,7 @@ class P2PTransfersOwner(TransferOwner, Protocol):
     def count_unusable(self, peer: str, count: int) -> None:
         """Bytes came that belong to no download."""
 
-    def peer_gone(self, transfers: "P2PTransfers") -> None:
+    def forget_peer(self, transfers: "P2PTransfers") -> None:
         """Forget a peer, whose transfers have ended."""
 
 
@@ -294,14 +294,14 @@ class P2PTransfers:
         if download is None:
             return
         self.send_command(CancelSegmentRequest(download.segment, download.request))
-        if self._loader.fail_quietly(download.segment, P2P, self.peer, timed_out=True):
+        if self._loader.mark_failed(download.segment, P2P, self.peer, timed_out=True):
             self.close()
         self._loader.report_failure(download.segment, P2P, self.peer, "bytes-receiving-timeout")
 
     def _fail(self, error: str) -> None:
         download = self._end_download()
         if download is not None:
-            self._loader.fail_quietly(download.segment, P2P, self.peer)
+            self._loader.mark_failed(download.segment, P2P, self.peer)
             self._loader.report_failure(download.segment, P2P, self.peer, error)
 
     def _violated(self, error: str) -> None:
@@ -316,4 +316,4 @@ class P2PTransfers:
         self._closed = True
         self._stop_upload()
         self._channel.close()
-        self._loader.peer_gone(self)
+        self._loader.forget_peer(self)

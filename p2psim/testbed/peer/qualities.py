@@ -70,7 +70,7 @@ class Qualities:
     def _leave(self, quality: int) -> None:
         self._leaving.pop(quality, None)
         self._joined.pop(quality, None)
-        self._loaders[quality].disband()
+        self._loaders[quality].close_channels()
         self._member(quality, self._loaders[quality], False)
 
     def close(self) -> None:
@@ -80,4 +80,4 @@ class Qualities:
         for loader in self._loaders.values():
             loader.stop()
         for quality in self._joined:
-            self._loaders[quality].disband()
+            self._loaders[quality].close_channels()

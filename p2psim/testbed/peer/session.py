@@ -180,7 +180,7 @@ class ChannelSession:
             self.log,
             rng,
             environment.gate,
-            most=self._policy.maxPeers,
+            max_connections=self._policy.maxPeers,
         )
         info_hash = found.info_hash(self._policy.swarmId or manifest_swarm_id(self._master))
         self._trackers = [

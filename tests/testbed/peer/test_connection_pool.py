@@ -22,12 +22,19 @@ def loopback(monkeypatch):
 class Viewer:
     """A pool, what its loader and notes were told."""
 
-    def __init__(self, name, *, most=10):
+    def __init__(self, name, *, max_connections=10):
         clock = RunClock(time.monotonic())
         links = AccessLinks(Uplink(clock, float("inf")), Downlink(clock, float("inf")))
         self.name, self.channels, self.messages, self.over = name, {}, [], []
         self.pool = ConnectionPool(
-            name, clock, links, self, self, np.random.default_rng(1), asyncio.Semaphore(2), most=most
+            name,
+            clock,
+            links,
+            self,
+            self,
+            np.random.default_rng(1),
+            asyncio.Semaphore(2),
+            max_connections=max_connections,
         )
 
     def channel_opened(self, channel):
@@ -154,7 +161,7 @@ async def test_one_offer_of_a_peer_is_enough():
 
 async def test_full_viewers_neither_offer_nor_answer():
     async with asyncio.timeout(15):
-        anna, bela, carl = Viewer("anna", most=1), Viewer("bela"), Viewer("carl")
+        anna, bela, carl = Viewer("anna", max_connections=1), Viewer("bela"), Viewer("carl")
         await meet(anna, bela)
         await until(lambda: "anna" in bela.channels and "bela" in anna.channels)
         assert await anna.pool.make_offers(3) == []
