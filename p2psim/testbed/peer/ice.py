@@ -62,7 +62,7 @@ def prefer_direct(rtc: RTCPeerConnection) -> None:
     check = getattr(agent, "check_start", None)
     if check is None:
         raise MissingToolError(
-            "aioice's Connection.check_start: this version of aioice does not have it; 0.9 to 0.13 do"
+            "aioice's Connection.check_start: this version of aioice lacks it; versions 0.9 to 0.13 have it"
         )
 
     async def check_delayed(pair: Any) -> None:
