@@ -1,11 +1,11 @@
 """Configuration of a real viewer's loader."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from p2psim.policy.state.bandwidth import Bandwidth
 from p2psim.testbed.peer.adversaries import Behaviour, Honest
+from p2psim.testbed.peer.single_loader import LoaderLimits
 from p2psim.wire import MAX_MESSAGE_SIZE
 
 __all__ = ["LoaderConfig", "Validator"]
@@ -15,19 +15,13 @@ Validator = Callable[[int, bytes, Callable[[bool], None]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoaderConfig:
-    """Configuration of a loader beside the policy's options."""
+class LoaderConfig(LoaderLimits):
+    """Configuration of a loader beside the policy's options: its limits, and the rules of its transfers."""
 
     uploads: bool = True
     """True: peers get segments from this loader."""
     max_message_size: int = MAX_MESSAGE_SIZE
     """Longest message on a data channel, bytes."""
-    capacity: int = 512
-    """Number of segments that can be in use at once."""
-    neighbours: int = 64
-    """Number of peers that can be connected at once."""
-    storage: float = math.inf
-    """Storage limit, bytes."""
     page_opened_at: float | None = None
     """Time of the clock at which the page was opened, seconds; None: when the loader is made."""
     meters: tuple[Bandwidth, Bandwidth] | None = None

@@ -60,11 +60,9 @@ class Loader:
         self.core = SingleLoader(
             options,
             random,
+            limits=config,
             now=clock.now(),
-            capacity=config.capacity,
-            neighbours=config.neighbours,
             uploads=config.uploads,
-            storage=config.storage,
             page_opened_at=config.page_opened_at,
             meters=config.meters,
             name=config.name,

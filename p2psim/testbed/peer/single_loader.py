@@ -6,7 +6,7 @@ neighbours, filled from what they announce.
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -32,10 +32,11 @@ from p2psim.policy.state import (
 from p2psim.policy.state.bandwidth import Bandwidth
 from p2psim.policy.state.storage import reclaim
 
-__all__ = ["Command", "SingleLoader"]
+__all__ = ["Command", "LoaderLimits", "SingleLoader"]
 
 _OWN_ROW = 0
 _SPEED_CACHE_DELAY = 1.0
+"""Age of a page up to which upstream caches no speed of a neighbour, seconds."""
 
 
 def _allocate(slots: int, neighbours: int) -> Loaders:
@@ -54,12 +55,23 @@ class Command(NamedTuple):
     source: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoaderLimits:
+    """Largest numbers of segments, neighbours and stored bytes of a loader."""
+
+    capacity: int = 512
+    """Number of segments that can be in use at once."""
+    neighbours: int = 64
+    """Number of neighbours that can be connected at once."""
+    storage: float = math.inf
+    """Size of all stored segments, bytes."""
+
+
 class SingleLoader:
     """State and decisions of one viewer.
 
-    `capacity` bounds how many segments may be in use at once, `neighbours` how many connections; `storage` is in
-    bytes; `meters`, of everything and of HTTP, go on counting from an earlier stream of the page. `name` is the
-    viewer's own among its peers.
+    `now` is in seconds; `page_opened_at` is `now` unless given. `meters` are the bandwidth meters of all bytes and of
+    those over HTTP, if the page has used them for another stream before. `name` is the viewer's peer id.
     """
 
     def __init__(
@@ -67,33 +79,32 @@ class SingleLoader:
         options: Options,
         random: NDArray[np.int64],
         *,
+        limits: LoaderLimits | None = None,
         now: float = 0.0,
-        capacity: int = 512,
-        neighbours: int = 64,
         uploads: bool = True,
-        storage: float = math.inf,
         page_opened_at: float | None = None,
         meters: tuple[Bandwidth, Bandwidth] | None = None,
         name: str = "",
     ) -> None:
+        limits = limits or LoaderLimits()
         self.options = options
         self._page_opened_at = now if page_opened_at is None else page_opened_at
-        self._L = _allocate(capacity, neighbours)
+        self._L = _allocate(limits.capacity, limits.neighbours)
         self._L.random[_OWN_ROW] = random
         self._L.viewer["born"][_OWN_ROW] = now
         self._L.viewer["uploads"][_OWN_ROW] = uploads
-        self._L.storage[_OWN_ROW] = storage
+        self._L.storage[_OWN_ROW] = limits.storage
         self._L.identity[_OWN_ROW] = interface.peer_hash(name)
         self._T = Timeline(start=np.zeros(0), end=np.zeros(0))
         self._base = 0
         self._mean = 1.0
         self._rows: dict[str, int] = {}
         self._names: dict[int, str] = {}
-        self._free_rows = list(range(neighbours, 0, -1))
+        self._free_rows = list(range(limits.neighbours, 0, -1))
         self._speeds: dict[str, Bandwidth] = {}
         self._fetching: dict[str, frozenset[int]] = {}
         self._unmeasured: set[str] = set()
-        self._out = interface.command_buffer(capacity, capacity)
+        self._out = interface.command_buffer(limits.capacity, limits.capacity)
         self._stored_in_order: dict[int, None] = {}
         self.all, self.http = meters or (Bandwidth(), Bandwidth())
 
