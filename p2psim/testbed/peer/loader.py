@@ -395,11 +395,6 @@ class Loader:
         self.observer.peer_closed(transfers.peer)
 
     @property
-    def is_closed(self) -> bool:
-        """True if the loader has stopped for good."""
-        return self._closed
-
-    @property
     def peers(self) -> list[str]:
         """Ids of the connected peers."""
         return list(self._p2p)

@@ -1,8 +1,8 @@
 """Loaders of the qualities of a stream, of which one loads at a time, as in p2p-media-loader 2.3.
 
 Each quality has a swarm of its own. After a change of quality the viewer leaves the old swarm at once if it has stored
-none of its segments, else after `linger` seconds, during which it still serves its peers. Stored segments are kept until
-they are evicted.
+none of its segments, else after `linger` seconds, during which it still serves its peers. Stored segments are kept
+until they are evicted.
 """
 
 from collections.abc import Callable, Sequence

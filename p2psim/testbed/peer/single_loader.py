@@ -175,12 +175,6 @@ class SingleLoader:
         me.waiting = NOBODY
         return True
 
-    @property
-    def waiting(self) -> int | None:
-        """Id of the segment that the player waits for, if any."""
-        waiting = int(self._L.viewer[_OWN_ROW].waiting)
-        return None if waiting == NOBODY else waiting + self._base
-
     def playhead_moves(self, position: float, rate: float, now: float) -> bool:
         """Take a report of the playhead; return True if a pass is due."""
         return bool(interface.playhead_moves(self._L, _OWN_ROW, float(position), float(rate), self._mean, float(now)))
@@ -364,12 +358,6 @@ class SingleLoader:
         return row
 
     # -- neighbours ---------------------------------------------------------------------------------------------
-
-    @property
-    def neighbours(self) -> list[str]:
-        """Peer ids of the connected neighbours, in order of connection."""
-        count = int(self._L.viewer[_OWN_ROW].degree)
-        return [self._names[int(row)] for row in self._L.link[_OWN_ROW, :count].neighbour]
 
     def connect(self, name: str) -> bool:
         """Add a neighbour; return False if there is no room or it is connected already."""
