@@ -15,7 +15,6 @@ LONG_FUNCTIONS = {"p2psim/simulation/run.py:_kernel_state"}
 MANY_PARAMETERS: set[str] = set()
 LONG_MODULES = {
     "tests/policy/world.py",
-    "tests/testbed/peer/test_p2p_transfer.py",
 }
 
 

@@ -86,11 +86,6 @@ class ConnectionPool:
         self._closed = False
 
     @property
-    def peers(self) -> list[str]:
-        """Ids of the connected peers."""
-        return list(self._open)
-
-    @property
     def is_full(self) -> bool:
         """True if no more connections are wanted."""
         return len(self._open) + len(self._pending) >= self._max_connections
