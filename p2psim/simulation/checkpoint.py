@@ -35,20 +35,20 @@ T = TypeVar("T")
 
 
 class UnderWay(Protocol):
-    """A run that is not over, for example `p2psim.simulation.run.Simulation`."""
+    """Run under way, for example `p2psim.simulation.run.Simulation`."""
 
     @property
     def now(self) -> float:
-        """Simulated seconds so far."""
+        """Simulated time so far, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """File in which a run is saved, and the interval."""
+    """File in which a run is saved, and the interval between saves."""
 
     path: Path
     every: float = 600.0
-    """Simulated seconds."""
+    """Interval, simulated seconds."""
 
 
 _FORMAT = 1
@@ -58,16 +58,16 @@ _KIND = "p2psim checkpoint"
 @cache
 def fingerprint() -> str:
     """Return the hash of all code that a result depends on: only equal code continues a run to the same bits."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for name in ("numpy", "numba", "simpy", "scipy"):
-        found.update(f"{name} {version(name)}\n".encode())
+        digest.update(f"{name} {version(name)}\n".encode())
     for path in _sources():
-        found.update(path.read_bytes())
-    return found.hexdigest()[:16]
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _sources() -> Iterator[Path]:
-    """Return every file with code that a result depends on."""
+    """Yield the files with the code that a result depends on."""
     package = Path(__file__).parents[1]
     yield from sorted(package.glob("*.py"))
     folders = [package / name for name in ("policy", "network", "player", "simulation", "scenario", "trace", "wire")]
@@ -76,30 +76,30 @@ def _sources() -> Iterator[Path]:
 
 
 def write_state(simulation: UnderWay, path: str | Path) -> None:
-    """Save a run under way; raises CheckpointError where part of it is no data."""
+    """Save a run under way; raises CheckpointError if part of it cannot be saved."""
     _write(simulation, Path(path), lambda file: _Pickler(file, 5), at=simulation.now)
 
 
-def write_run(made: object, path: str | Path) -> None:
+def write_run(run: object, path: str | Path) -> None:
     """Save a finished run."""
-    _write(made, Path(path), lambda file: pickle.Pickler(file, protocol=5))
+    _write(run, Path(path), lambda file: pickle.Pickler(file, protocol=5))
 
 
-def read_saved(path: str | Path, kind: type[T]) -> T:
-    """Restore what was saved, an object of the class `kind`.
+def read_saved(path: str | Path, expected: type[T]) -> T:
+    """Return the object of the class `expected` that a checkpoint holds.
 
     Raises
     ------
     CheckpointError
-        For a file that is none, damaged, of other code, or holds something else.
+        The file is not a checkpoint, is damaged, was saved by other code, or holds an object of another class.
     """
-    return _read(Path(path), kind)
+    return _read(Path(path), expected)
 
 
 def _write(content: object, target: Path, pickler: Callable[[IO[bytes]], Any], **more: object) -> None:
     head = {"kind": _KIND, "format": _FORMAT, "fingerprint": fingerprint(), "holds": type(content).__name__, **more}
-    for left in target.parent.glob(f".{target.name}-*{PARTIAL_SUFFIX}"):
-        left.unlink()  # left by a process that was killed while it saved
+    for partial_file in target.parent.glob(f".{target.name}-*{PARTIAL_SUFFIX}"):
+        partial_file.unlink()  # left by a process that was killed while it saved
     with atomic_write(target) as file:
         file.write(json.dumps(head).encode() + b"\n")
         body = _Checked(file)
@@ -113,18 +113,18 @@ def _write(content: object, target: Path, pickler: Callable[[IO[bytes]], Any], *
         file.write(body.checksum)
 
 
-def _read(path: Path, kind: type[T]) -> T:
+def _read(path: Path, expected: type[T]) -> T:
     head, body = _parts(path)
     if head.get("format") != _FORMAT or head.get("fingerprint") != fingerprint():
         raise CheckpointError(f"{path}: saved by another version of p2psim; only the one that saved a run continues it")
     try:
         with pa.CompressedInputStream(pa.BufferReader(body), "zstd") as packed:
-            found = pickle.load(io.BufferedReader(cast("io.RawIOBase", packed)))
+            content = pickle.load(io.BufferedReader(cast("io.RawIOBase", packed)))
     except (pickle.UnpicklingError, OSError, EOFError, ValueError) as error:
         raise CheckpointError(f"{path}: damaged ({error})") from None
-    if not isinstance(found, kind):
-        raise CheckpointError(f"{path}: holds a {type(found).__name__}, not a {kind.__name__}")
-    return found
+    if not isinstance(content, expected):
+        raise CheckpointError(f"{path}: holds a {type(content).__name__}, not a {expected.__name__}")
+    return content
 
 
 def _parts(path: Path) -> tuple[dict[str, Any], memoryview]:
@@ -132,15 +132,15 @@ def _parts(path: Path) -> tuple[dict[str, Any], memoryview]:
         data = path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}); a checkpoint is expected") from None
-    line, _, rest = data.partition(b"\n") if data.startswith(b"{") else (b"", b"", b"")
+    header, _, packed = data.partition(b"\n") if data.startswith(b"{") else (b"", b"", b"")
     try:
-        head = json.loads(line)
+        head = json.loads(header)
     except ValueError:
         head = {}
     if head.get("kind") != _KIND:
         raise CheckpointError(f"{path}: not a checkpoint; p2psim simulate --checkpoint makes one")
-    body = memoryview(rest)[: -_Checked.WIDTH]
-    if zlib.crc32(body).to_bytes(_Checked.WIDTH) != rest[-_Checked.WIDTH :]:
+    body = memoryview(packed)[: -_Checked.WIDTH]
+    if zlib.crc32(body).to_bytes(_Checked.WIDTH) != packed[-_Checked.WIDTH :]:
         raise CheckpointError(f"{path}: damaged (its checksum does not fit)")
     return head, body
 
@@ -170,21 +170,22 @@ class _Pickler(pickle.Pickler):
         if isinstance(obj, Clock):
             return Clock.restored, (float(obj.now), obj.pending())
         if isinstance(obj, np.ndarray):
-            return _window(obj)
+            return _reduce_view(obj)
         return NotImplemented
 
 
-def _window(array: Any) -> Any:
+def _reduce_view(array: Any) -> Any:
     """Reduce a view to its base array and its offset in it."""
     owner = array
     while isinstance(owner.base, np.ndarray):
         owner = owner.base
     if owner is array:
         return NotImplemented
-    place = array.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
-    return _opened, (owner, type(array), array.dtype, array.shape, place, array.strides)
+    offset = array.__array_interface__["data"][0] - owner.__array_interface__["data"][0]
+    return _view, (owner, type(array), array.dtype, array.shape, offset, array.strides)
 
 
-def _opened(owner: Any, kind: Any, dtype: Any, shape: Any, place: int, strides: Any) -> Any:
-    found: Any = np.ndarray(shape, dtype, owner, place, strides)
-    return found if kind is np.ndarray else found.view(kind)
+def _view(owner: Any, array_type: Any, dtype: Any, shape: Any, offset: int, strides: Any) -> Any:
+    """Return the view of an array at an offset in bytes."""
+    view: Any = np.ndarray(shape, dtype, owner, offset, strides)
+    return view if array_type is np.ndarray else view.view(array_type)

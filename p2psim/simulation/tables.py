@@ -51,15 +51,15 @@ def totals(scenario: Scenario, people: Population, kernel: KernelState, seed: in
 
 def _viewer_totals(scenario: Scenario, people: Population, kernel: KernelState) -> pd.DataFrame:
     viewer = kernel.viewer
-    left = np.where(np.isnan(viewer["left_at"]), scenario.duration, viewer["left_at"])
+    left_at = np.where(np.isnan(viewer["left_at"]), scenario.duration, viewer["left_at"])
     with np.errstate(invalid="ignore", divide="ignore"):
         latency = viewer["latency_sum"] / viewer["latency_ticks"]
         peers = np.where(viewer["ticks"] > 0, viewer["peers_sum"] / np.maximum(viewer["ticks"], 1), 0.0)
     counted_from = np.maximum(people.joined_at, scenario.warmup)
     frame = {
         "viewer": names(len(people))[:-1],
-        **_who(scenario, people),
-        "left_at": left,
+        **_viewer_columns(scenario, people),
+        "left_at": left_at,
         "bytes_http": viewer["bytes_http"],
         "bytes_p2p": viewer["bytes_p2p"],
         "bytes_uploaded": viewer["bytes_up"],
@@ -68,7 +68,7 @@ def _viewer_totals(scenario: Scenario, people: Population, kernel: KernelState) 
         "wasted_http": np.maximum(0.0, viewer["bytes_http"] - viewer["played_http"]),
         "wasted_p2p": np.maximum(0.0, viewer["bytes_p2p"] - viewer["played_p2p"]),
         "bytes_played": viewer["played_http"] + viewer["played_p2p"],
-        "watched": np.maximum(0.0, left - counted_from),
+        "watched": np.maximum(0.0, left_at - counted_from),
         "played": viewer["played"],
         "startup": viewer["first_frame"] - people.joined_at,
         "stalls": viewer["stalls"],
@@ -86,12 +86,12 @@ def _viewer_totals(scenario: Scenario, people: Population, kernel: KernelState) 
         "zaps": kernel.viewer_totals["zaps"],
         "zap_wait": kernel.viewer_totals["zap_wait"],
     }
-    came = viewer["state"] != AWAY
+    has_joined = viewer["state"] != AWAY
     # a single copy of each column: memory use of a large run peaks here
-    return pd.DataFrame({name: column[came] for name, column in frame.items()}, copy=False)
+    return pd.DataFrame({name: column[has_joined] for name, column in frame.items()}, copy=False)
 
 
-def _who(scenario: Scenario, people: Population) -> dict[str, Any]:
+def _viewer_columns(scenario: Scenario, people: Population) -> dict[str, Any]:
     regions, devices = np.array(region_names(scenario), object), np.array(device_names(), object)
     return {
         "joined_at": people.joined_at,
@@ -137,22 +137,27 @@ def tables(
     announcements: Sequence[Announcement],
 ) -> dict[str, pd.DataFrame]:
     """Return the tables of the event trace; `logs` are those of `Simulation.logs`."""
-    who = names(len(people))
-    left = np.where(np.isnan(kernel.viewer["left_at"]), scenario.duration, kernel.viewer["left_at"])
-    transfers = _transfers(scenario, kernel, who, logs["transfer_log"])
+    viewer_names = names(len(people))
+    left_at = np.where(np.isnan(kernel.viewer["left_at"]), scenario.duration, kernel.viewer["left_at"])
+    transfers = _transfers(scenario, kernel, viewer_names, logs["transfer_log"])
     channel = _channels(scenario)
     return {
         "viewers": table(
             "viewers",
-            {"viewer": who[:-1], "channel": channel[people.channel], **_who(scenario, people), "left_at": left}
+            {
+                "viewer": viewer_names[:-1],
+                "channel": channel[people.channel],
+                **_viewer_columns(scenario, people),
+                "left_at": left_at,
+            }
             | {"neighbourhood": people.neighbourhood, "carrier": people.carrier},
         ),
         "transfers": transfers,
-        "segments": _segments(scenario, kernel, who, left, logs["played_log"], logs["state_log"]),
-        "connections": _connections(who, attempts, logs["connection_log"]),
-        "announces": _announces(who, announcements),
-        "playback": _playback(who, logs["state_log"]),
-        "samples": _samples(people, who, left, transfers, logs["connection_log"], logs["state_log"]),
+        "segments": _segments(scenario, kernel, viewer_names, left_at, logs["played_log"], logs["state_log"]),
+        "connections": _connections(viewer_names, attempts, logs["connection_log"]),
+        "announces": _announces(viewer_names, announcements),
+        "playback": _playback(viewer_names, logs["state_log"]),
+        "samples": _samples(people, viewer_names, left_at, transfers, logs["connection_log"], logs["state_log"]),
         "origin": _origin(transfers),
     }
 
@@ -162,7 +167,7 @@ def _channels(scenario: Scenario) -> np.ndarray[Any, Any]:
 
 
 def _transfers(
-    scenario: Scenario, kernel: KernelState, who: np.ndarray[Any, Any], log: np.ndarray[Any, Any]
+    scenario: Scenario, kernel: KernelState, viewer_names: np.ndarray[Any, Any], log: np.ndarray[Any, Any]
 ) -> pd.DataFrame:
     log, late = _with_late(log)
     over_http = log["source"] == 1
@@ -170,14 +175,14 @@ def _transfers(
     edges = np.where(
         log["via"] == second, "second", np.char.add("edge-", (log["via"] - kernel.s.first_edge).astype(str))
     )
-    found = table(
+    frame = table(
         "transfers",
         {
-            "viewer": who[log["viewer"]],
+            "viewer": viewer_names[log["viewer"]],
             "stream": _channels(scenario)[log["channel"]],
             "segment": log["segment"],
             "source": np.where(over_http, "http", "p2p"),
-            "from_viewer": who[log["other"]],
+            "from_viewer": viewer_names[log["other"]],
             "relayed": ~over_http & (log["via"] == 1),
             "started_at": log["started_at"],
             "first_byte_at": log["first_byte_at"],
@@ -190,27 +195,27 @@ def _transfers(
             "late_bytes": late.astype(np.int64),
         },
     )
-    return found.sort_values(["started_at", "viewer", "segment"], kind="stable", ignore_index=True)
+    return frame.sort_values(["started_at", "viewer", "segment"], kind="stable", ignore_index=True)
 
 
 def _with_late(log: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Add late bytes to their transfers; return the transfers, and the late bytes of each."""
     is_late = log["outcome"] == LATE
-    own, after = log[~is_late], log[is_late]
+    transfers, late_entries = log[~is_late], log[is_late]
     key = ["viewer", "segment", "other", "started_at"]
-    place = {entry: index for index, entry in enumerate(own[key].tolist())}
-    late = np.zeros(len(own))
-    np.add.at(late, [place[entry] for entry in after[key].tolist()], after["bytes"])
-    own = own.copy()
-    own["bytes"] += late
-    return own, late
+    row = {entry: index for index, entry in enumerate(transfers[key].tolist())}
+    late_bytes = np.zeros(len(transfers))
+    np.add.at(late_bytes, [row[entry] for entry in late_entries[key].tolist()], late_entries["bytes"])
+    transfers = transfers.copy()
+    transfers["bytes"] += late_bytes
+    return transfers, late_bytes
 
 
 def _segments(
     scenario: Scenario,
     kernel: KernelState,
-    who: np.ndarray[Any, Any],
-    left: np.ndarray[Any, Any],
+    viewer_names: np.ndarray[Any, Any],
+    left_at: np.ndarray[Any, Any],
     log: np.ndarray[Any, Any],
     states: np.ndarray[Any, Any],
 ) -> pd.DataFrame:
@@ -219,22 +224,22 @@ def _segments(
     available = (
         (log["segment"] + 1 - scenario.stream.playlist_segments) * length if live else np.full(len(log), -np.inf)
     )
-    shown = (log["played_at"] <= left[log["viewer"]]) & (log["played_at"] <= _next_start(log, states))
+    is_played = (log["played_at"] <= left_at[log["viewer"]]) & (log["played_at"] <= _next_start(log, states))
     size = kernel.size[log["level"]]
     http = np.minimum(log["http"], size)
     return table(
         "segments",
         {
-            "viewer": who[log["viewer"]],
+            "viewer": viewer_names[log["viewer"]],
             "stream": _channels(scenario)[log["channel"]],
             "segment": log["segment"],
             "quality": log["level"],
             "size": size.astype(np.int64),
             "available_at": available,
-            "requested_at": log["asked_at"],
+            "requested_at": log["requested_at"],
             "completed_at": log["done_at"],
             "due_at": log["due_at"],
-            "played_at": np.where(shown, log["played_at"], np.nan),
+            "played_at": np.where(is_played, log["played_at"], np.nan),
             "bytes_http": http.astype(np.int64),
             "bytes_p2p": (size - http).astype(np.int64),
             "poisoned": log["poisoned"].astype(bool),
@@ -244,17 +249,19 @@ def _segments(
 
 def _next_start(log: np.ndarray[Any, Any], states: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return the time of the next start on another channel, after which buffered segments are never played."""
-    found = np.full(len(log), np.inf)
+    next_start = np.full(len(log), np.inf)
     begun = states[states["state"] == STARTING]
     counts = np.bincount(begun["viewer"], minlength=1)
     for v in np.flatnonzero(counts > 1):
-        mine = np.flatnonzero(log["viewer"] == v)
+        entries = np.flatnonzero(log["viewer"] == v)
         starts = np.append(np.sort(begun["at"][begun["viewer"] == v]), np.inf)
-        found[mine] = starts[np.searchsorted(starts, log["done_at"][mine], side="right")]
-    return found
+        next_start[entries] = starts[np.searchsorted(starts, log["done_at"][entries], side="right")]
+    return next_start
 
 
-def _connections(who: np.ndarray[Any, Any], attempts: Sequence[Attempt], log: np.ndarray[Any, Any]) -> pd.DataFrame:
+def _connections(
+    viewer_names: np.ndarray[Any, Any], attempts: Sequence[Attempt], log: np.ndarray[Any, Any]
+) -> pd.DataFrame:
     opened: dict[tuple[int, int], list[float]] = {}
     closed: dict[tuple[int, int], list[float]] = {}
     for a, b, at, change in zip(log["a"], log["b"], log["at"], log["change"], strict=True):
@@ -262,22 +269,22 @@ def _connections(who: np.ndarray[Any, Any], attempts: Sequence[Attempt], log: np
     rows = []
     for attempt in attempts:
         pair = (min(attempt.viewer, attempt.other), max(attempt.viewer, attempt.other))
-        when, until, outcome = float("nan"), float("nan"), attempt.outcome
+        opened_at, closed_at, outcome = float("nan"), float("nan"), attempt.outcome
         if outcome == "open":
             if attempt.opens_at in opened.get(pair, ()):
-                when = attempt.opens_at
-                until = min((t for t in closed.get(pair, ()) if t >= when), default=float("nan"))
+                opened_at = attempt.opens_at
+                closed_at = min((t for t in closed.get(pair, ()) if t >= opened_at), default=float("nan"))
             else:
                 outcome = "duplicate"
-        times = attempt.initiated_at, attempt.answered_at, when, until
-        rows.append((who[attempt.viewer], who[attempt.other], *times, attempt.path, outcome))
+        times = attempt.initiated_at, attempt.answered_at, opened_at, closed_at
+        rows.append((viewer_names[attempt.viewer], viewer_names[attempt.other], *times, attempt.path, outcome))
     columns = ("viewer", "other", "initiated_at", "answered_at", "opened_at", "closed_at", "path", "outcome")
     return table("connections", dict(zip(columns, _transposed(rows, len(columns)), strict=True)))
 
 
-def _announces(who: np.ndarray[Any, Any], announcements: Sequence[Announcement]) -> pd.DataFrame:
+def _announces(viewer_names: np.ndarray[Any, Any], announcements: Sequence[Announcement]) -> pd.DataFrame:
     rows = [
-        (who[a.viewer], a.at, a.event, a.offers_sent, a.offers_received, a.answers_received, a.peers_known)
+        (viewer_names[a.viewer], a.at, a.event, a.offers_sent, a.offers_received, a.answers_received, a.peers_known)
         for a in announcements
     ]
     columns = ("viewer", "at", "event", "offers_sent", "offers_received", "answers_received", "peers_known")
@@ -288,11 +295,11 @@ def _transposed(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
 
 
-def _playback(who: np.ndarray[Any, Any], log: np.ndarray[Any, Any]) -> pd.DataFrame:
+def _playback(viewer_names: np.ndarray[Any, Any], log: np.ndarray[Any, Any]) -> pd.DataFrame:
     return table(
         "playback",
         {
-            "viewer": who[log["viewer"]],
+            "viewer": viewer_names[log["viewer"]],
             "at": log["at"],
             "state": [_STATES[state] for state in log["state"]],
             "position": log["position"],
@@ -319,31 +326,31 @@ def _origin(transfers: pd.DataFrame) -> pd.DataFrame:
 
 def _samples(
     people: Population,
-    who: np.ndarray[Any, Any],
-    left: np.ndarray[Any, Any],
+    viewer_names: np.ndarray[Any, Any],
+    left_at: np.ndarray[Any, Any],
     transfers: pd.DataFrame,
     connections: np.ndarray[Any, Any],
     states: np.ndarray[Any, Any],
 ) -> pd.DataFrame:
     """Return samples of each viewer every 2 s, computed from the other logs, as its page would count."""
     rows = []
-    ends = dict(iter(transfers.groupby("viewer")))
+    received = dict(iter(transfers.groupby("viewer")))
     served = dict(iter(transfers[transfers["source"] == "p2p"].groupby("from_viewer")))
     for v in range(len(people)):
-        at = np.arange(people.joined_at[v] + SAMPLE_PERIOD, left[v] + 1e-9, SAMPLE_PERIOD)
-        down, mine = _cumulated(ends.get(who[v]), at)
-        up, _ = _cumulated(served.get(who[v]), at)
+        at = np.arange(people.joined_at[v] + SAMPLE_PERIOD, left_at[v] + 1e-9, SAMPLE_PERIOD)
+        down, p2p = _cumulated(received.get(viewer_names[v]), at)
+        up, _ = _cumulated(served.get(viewer_names[v]), at)
         peers = _degree(v, connections, at)
         for i, t in enumerate(at):
             last = i - 1
             rows.append(
                 (
-                    who[v],
+                    viewer_names[v],
                     t,
                     peers[i],
                     (down[i] - (down[last] if i else 0)) / SAMPLE_PERIOD,
                     (up[i] - (up[last] if i else 0)) / SAMPLE_PERIOD,
-                    mine[i] / down[i] if down[i] else 0.0,
+                    p2p[i] / down[i] if down[i] else 0.0,
                     int(down[i]),
                     int(up[i]),
                     _buffer(v, states, t),
@@ -362,20 +369,21 @@ def _cumulated(
     begin = group["first_byte_at"].fillna(group["ended_at"]).to_numpy()[:, None]
     end = group["ended_at"].to_numpy()[:, None]
     share = np.clip((at[None, :] - begin) / np.maximum(end - begin, 1e-9), 0.0, 1.0)
-    moved = share * group["bytes"].to_numpy()[:, None]
+    transferred = share * group["bytes"].to_numpy()[:, None]
     p2p = (group["source"] == "p2p").to_numpy()
-    return moved.sum(axis=0), moved[p2p].sum(axis=0)
+    return transferred.sum(axis=0), transferred[p2p].sum(axis=0)
 
 
 def _degree(v: int, log: np.ndarray[Any, Any], at: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    mine = log[(log["a"] == v) | (log["b"] == v)]
-    steps = np.where(mine["change"] == 1, 1, -1)
-    order = np.argsort(mine["at"], kind="stable")
+    """Return the number of connections of a viewer at each time."""
+    changes = log[(log["a"] == v) | (log["b"] == v)]
+    steps = np.where(changes["change"] == 1, 1, -1)
+    order = np.argsort(changes["at"], kind="stable")
     cumulated = np.concatenate([[0], np.cumsum(steps[order])])
-    return np.asarray(cumulated[np.searchsorted(mine["at"][order], at, side="right")])
+    return np.asarray(cumulated[np.searchsorted(changes["at"][order], at, side="right")])
 
 
 def _buffer(v: int, log: np.ndarray[Any, Any], t: float) -> float:
     """Return the seconds buffered at the last change of state; a page counts the same way between its updates."""
-    mine = log[(log["viewer"] == v) & (log["at"] <= t)]
-    return float(mine["buffer"][-1]) if len(mine) else 0.0
+    changes = log[(log["viewer"] == v) & (log["at"] <= t)]
+    return float(changes["buffer"][-1]) if len(changes) else 0.0

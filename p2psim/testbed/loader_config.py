@@ -1,46 +1,40 @@
-"""How a real viewer's loader is set up."""
+"""Configuration of a real viewer's loader."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from p2psim.policy.state.bandwidth import Bandwidth
 from p2psim.testbed.peer.adversaries import Behaviour, Honest
+from p2psim.testbed.peer.single_loader import LoaderLimits
 from p2psim.wire import MAX_MESSAGE_SIZE
 
 __all__ = ["LoaderConfig", "Validator"]
 
 Validator = Callable[[int, bytes, Callable[[bool], None]], None]
-"""Judges a complete segment (id, data, verdict): calls `verdict` now or later."""
+"""Validator of a complete segment (id, data, verdict), which calls `verdict` now or later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoaderConfig:
-    """What a loader is told beside the policy's options."""
+class LoaderConfig(LoaderLimits):
+    """Configuration of a loader beside the policy's options: its limits, and the rules of its transfers."""
 
     uploads: bool = True
-    """Whether peers get segments from it."""
+    """True: peers get segments from this loader."""
     max_message_size: int = MAX_MESSAGE_SIZE
-    """Bytes."""
-    capacity: int = 512
-    """Segments that can be known at once."""
-    neighbours: int = 64
-    """Peers that can be connected at once."""
-    storage: float = math.inf
-    """Bytes of segments that are kept."""
+    """Longest message on a data channel, bytes."""
     page_opened_at: float | None = None
-    """Seconds of the clock; None: when the loader is made."""
+    """Time of the clock at which the page was opened, seconds; None: when the loader is made."""
     meters: tuple[Bandwidth, Bandwidth] | None = None
-    """Of all bytes and of those over HTTP, shared by the loaders of a page; None: its own."""
+    """Bandwidth meters of all bytes and of those over HTTP, shared by the loaders of a page; None: new ones."""
     validate_p2p: Validator | None = None
-    """Judges segments that came from peers, as a whole or in part."""
+    """Validator of segments that came from peers, as a whole or in part."""
     validate_http: Validator | None = None
-    """Judges the others."""
+    """Validator of segments that came over HTTP alone."""
     behaviour: Behaviour = field(default_factory=Honest)
-    """Decides what peers are told and sent."""
+    """Rule that decides what is announced and sent to peers."""
     name: str = ""
-    """Peer id."""
+    """Peer id of the viewer."""
     answers_unknown: bool = False
-    """Whether requests are answered that cannot be served, where upstream is silent or sends nothing."""
+    """True: requests that cannot be served are refused, where upstream does not respond or sends an empty segment."""
     upstream_faults: bool = False
-    """Whether announcements are read and written with 2.3's fault (a full block of 256 ids is lost)."""
+    """True: announcements are read and written with the fault of 2.3, which loses a full block of 256 ids."""

@@ -281,7 +281,7 @@ class _Run:
                 continue
             task = Task(
                 scenario=str(path), seed=self._seed, viewers=viewers, master=master, trackers=trackers,
-                journal=str(self._folder / f"{name}.jsonl"), ice=ice, is_confined=not enforces_rates,
+                event_log=str(self._folder / f"{name}.jsonl"), ice=ice, is_confined=not enforces_rates,
             )  # fmt: skip
             with self._hosts.at_viewer(viewers[0].index):
                 child = self._start(name, "-m", module)

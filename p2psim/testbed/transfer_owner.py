@@ -1,4 +1,4 @@
-"""What transfers need of the loader that they belong to (`p2psim.testbed.peer.loader.Loader`)."""
+"""Protocol of the loader that owns a transfer (implemented by `p2psim.testbed.peer.loader.Loader`)."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -11,11 +11,11 @@ __all__ = ["TransferOwner"]
 
 
 class TransferOwner(Protocol):
-    """Takes the bytes of a transfer, and learns how it ended."""
+    """Owner of a transfer, which receives its bytes and its outcome."""
 
     @property
     def clock(self) -> Clock:
-        """Clock of timeouts."""
+        """Clock of the timeouts."""
 
     @property
     def options(self) -> Options:
@@ -23,25 +23,25 @@ class TransferOwner(Protocol):
 
     @property
     def core(self) -> SingleLoader:
-        """State that decides."""
+        """State on which the policy decides."""
 
     def set_total(self, segment: int, total: int) -> None:
-        """The size of a segment has become known, bytes."""
+        """Set the size of a segment, bytes."""
 
     def clear_bytes(self, segment: int) -> None:
-        """Drop partial bytes that are not to be trusted."""
+        """Drop the partial bytes of a segment, which may be wrong."""
 
     def take_bytes(self, segment: int, data: bytes, source: int, peer: str) -> None:
-        """Bytes came for a segment."""
+        """Append received bytes to a segment."""
 
     def validate(self, segment: int, source: int, verdict: Callable[[bool], None]) -> None:
-        """Judge a complete segment; `verdict` is called with the result, now or later."""
+        """Validate a complete segment; `verdict` is called with the result, now or later."""
 
     def succeed(self, segment: int, source: int, peer: str) -> None:
-        """A segment is complete."""
+        """Complete the request for a segment."""
 
-    def fail_quietly(self, segment: int, source: int, peer: str, *, timed_out: bool = False) -> bool:
-        """An attempt failed; True if its peer has timed out too often."""
+    def mark_failed(self, segment: int, source: int, peer: str, *, timed_out: bool = False) -> bool:
+        """Record a failed attempt in the loader's state; return True if its peer has timed out too often."""
 
     def report_failure(self, segment: int, source: int, peer: str, error: str) -> None:
-        """Note a failure and decide anew."""
+        """Report a failed attempt to the observer, and request a pass."""

@@ -27,23 +27,23 @@ def send_announcement(P: KernelState, v: int, now: float) -> None:
     tag = _TAG * P.viewer[v].swarm_epoch
     if not is_readable(P.L, P.o, v):
         return  # the neighbours keep the last state that they could read
-    lies = P.viewer[v].role == LIAR
+    is_liar = P.viewer[v].role == LIAR
     first = max(0, me.last - slots)
     slot = first % slots - 1
     for segment in range(first, me.last):
         slot = slot + 1 if slot + 1 < slots else 0
-        state = STORED if lies and segment >= me.first else announced_state(P.L, v, segment, slot)
+        state = STORED if is_liar and segment >= me.first else announced_state(P.L, v, segment, slot)
         if P.L.slot[v, slot].announcing != state:
             P.L.slot[v, slot].announcing = state
             push(P, arrival, ANNOUNCED, v, segment, tag + state)
 
 
 @inner
-def receive_announcement(P: KernelState, v: int, segment: int, news: int, now: float) -> None:
+def receive_announcement(P: KernelState, v: int, segment: int, tagged_state: int, now: float) -> None:
     """Apply an announcement at the neighbours of `v`; those for which it may matter get a pass."""
-    state = news % _TAG
-    if news // _TAG != P.viewer[v].swarm_epoch:
-        return  # it belongs to a swarm that the viewer has left
+    state = tagged_state % _TAG
+    if tagged_state // _TAG != P.viewer[v].swarm_epoch:
+        return  # the announcement belongs to a swarm that the viewer has left
     slot = segment % P.L.slot.shape[1]
     old = P.L.slot[v, slot].announced
     if old == state:
@@ -58,12 +58,12 @@ def receive_announcement(P: KernelState, v: int, segment: int, news: int, now: f
         row = P.L.slot[n, slot]
         row.holders += holders
         row.fetchers += fetchers
-        heard_again = False
+        was_muted = False
         if P.s.mutes:
             mirror = P.L.link[v, k].mirror
-            heard_again = P.L.link[n, mirror].busy & MUTE != 0
+            was_muted = P.L.link[n, mirror].busy & MUTE != 0
             P.L.link[n, mirror].busy &= BUSY
-        if P.viewer[n].pass_due == 0 and (heard_again or _may_change_pass(P, n, segment, state, now)):
+        if P.viewer[n].pass_due == 0 and (was_muted or _may_change_pass(P, n, segment, state, now)):
             schedule_pass(P, n)
         else:
             P.viewer[n].last_pass_at = now  # a pass without effect

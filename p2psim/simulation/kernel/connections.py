@@ -64,9 +64,9 @@ def open_connection(P: KernelState, a: int, b: int, relayed: int, now: float) ->
 @inner
 def _drop_surplus(P: KernelState, v: int, now: float) -> None:
     """Close the surplus connection that the loader of a viewer wants to drop, if any."""
-    place = drops_peer(P.L, P.o, v)
-    if place != NOBODY:
-        close_connection(P, v, P.L.link[v, place].neighbour, now)
+    link = drops_peer(P.L, P.o, v)
+    if link != NOBODY:
+        close_connection(P, v, P.L.link[v, link].neighbour, now)
 
 
 @inner
@@ -129,11 +129,11 @@ def freeze_uploads(P: KernelState, v: int, now: float) -> None:
         for place in range(P.s.rows):
             row = P.row[n, place] if P.viewer[n].busy >> place & 1 else NOBODY
             if row != NOBODY and P.transfer[row].state == FLOWING and P.transfer[row].other == v:
-                left = stage_close(P.N, row, now)
+                unsent = stage_close(P.N, row, now)
                 for p in range(len(P.path)):
                     P.path[p] = NOBODY
                 P.path[0] = P.s.dead
-                stage_open(P.N, row, P.path, left, math.inf, now)
+                stage_open(P.N, row, P.path, unsent, math.inf, now)
 
 
 @inner
@@ -162,7 +162,7 @@ def forget_fetched(P: KernelState, v: int, slot: int) -> None:
     P.http_bytes[v, slot] = 0.0
     if P.s.events:
         fetch = P.fetch[v, slot]
-        fetch.asked_at, fetch.done_at, fetch.p2p = math.nan, math.nan, 0.0
+        fetch.requested_at, fetch.done_at, fetch.p2p = math.nan, math.nan, 0.0
 
 
 @inner

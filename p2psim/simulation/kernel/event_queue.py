@@ -97,7 +97,7 @@ def push(P: KernelState, at: float, kind: int, viewer: int, a: int, b: int) -> b
         event.at, event.order, event.viewer, event.a, event.b = at, order, viewer, a, b
         P.bucket_tails[slot] = i
         if P.counts[N_HEAP] == 0 or at < P.event_heap[0].at:
-            _refill_heap(P)  # what the heap holds is further ahead
+            _refill_heap(P)  # all events in the heap are later
     else:
         _push_to_heap(P, at, order, viewer, a, b)
     return True
@@ -172,11 +172,11 @@ def _move_block_to_heap(P: KernelState, last: int) -> int:
         touch(P.L.viewer[v])
         touch(P.L.link[v, 0])
         _push_to_heap(P, event.at, event.order, v, event.a, event.b)
-    before = int(P.event_blocks[head].a)
+    previous_block = int(P.event_blocks[head].a)
     P.event_blocks[head].a = P.counts[N_FREE_BLOCK]
     P.counts[N_FREE_BLOCK] = head // BLOCK + 1
     P.counts[N_BLOCKS_HELD] -= 1
-    return before
+    return previous_block
 
 
 @tiny

@@ -37,21 +37,21 @@ def respond(P: KernelState, v: int, row: int, segment: int, now: float) -> float
 def _until_cached(P: KernelState, v: int, edge: int, segment: int, now: float) -> float:
     slots = P.L.slot.shape[1]
     place = (P.viewer[v].channel * P.s.levels + P.viewer[v].level) * slots + segment % slots
-    held = P.cached[edge, place]
-    is_there = held.segment == segment
-    if is_there and (held.ready_at <= now or P.s.coalesce):
-        held.last_used_at = now
-        return max(0.0, held.ready_at - now)
+    entry = P.cached[edge, place]
+    is_cached = entry.segment == segment
+    if is_cached and (entry.ready_at <= now or P.s.coalesce):
+        entry.last_used_at = now
+        return max(0.0, entry.ready_at - now)
     size = P.size[P.viewer[v].level]
     ready = _fill(P, size, now)
     if ready >= _NEVER:
         return ready
-    if is_there:
-        held.ready_at = min(held.ready_at, ready)
+    if is_cached:
+        entry.ready_at = min(entry.ready_at, ready)
     else:
         _discard(P, edge, place)
         if _make_room(P, edge, size, now):
-            held.segment, held.size, held.ready_at, held.last_used_at = segment, size, ready, now
+            entry.segment, entry.size, entry.ready_at, entry.last_used_at = segment, size, ready, now
             P.cached_bytes[edge] += size
     return ready - now
 
@@ -62,11 +62,11 @@ def _fill(P: KernelState, size: float, now: float) -> float:
     rate = P.clock[ORIGIN_RATE]
     if rate <= 0.0:
         return _NEVER
-    amount = size / P.s.goodput
+    wire_bytes = size / P.s.goodput
     begins = max(now + P.s.miss_latency, P.clock[ORIGIN_FREE])
-    P.clock[ORIGIN_FREE] = begins + amount / rate
+    P.clock[ORIGIN_FREE] = begins + wire_bytes / rate
     P.bins[min(len(P.bins) - 1, max(0, math.ceil(now - 1e-9) - 1)), BIN_FILLED] += size
-    return begins + amount / min(rate, P.s.fill_rate)
+    return begins + wire_bytes / min(rate, P.s.fill_rate)
 
 
 @inner
@@ -77,11 +77,11 @@ def _make_room(P: KernelState, edge: int, size: float, now: float) -> bool:
     while P.cached_bytes[edge] + size > P.s.cache:
         oldest = NOBODY
         for place in range(P.cached.shape[1]):
-            held = P.cached[edge, place]
+            entry = P.cached[edge, place]
             if (
-                held.segment >= 0
-                and held.ready_at <= now
-                and (oldest == NOBODY or held.last_used_at < P.cached[edge, oldest].last_used_at)
+                entry.segment >= 0
+                and entry.ready_at <= now
+                and (oldest == NOBODY or entry.last_used_at < P.cached[edge, oldest].last_used_at)
             ):
                 oldest = place
         if oldest == NOBODY:
@@ -92,7 +92,7 @@ def _make_room(P: KernelState, edge: int, size: float, now: float) -> bool:
 
 @tiny
 def _discard(P: KernelState, edge: int, place: int) -> None:
-    held = P.cached[edge, place]
-    if held.segment >= 0:
-        P.cached_bytes[edge] -= held.size
-        held.segment = NOBODY
+    entry = P.cached[edge, place]
+    if entry.segment >= 0:
+        P.cached_bytes[edge] -= entry.size
+        entry.segment = NOBODY

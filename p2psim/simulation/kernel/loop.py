@@ -43,9 +43,9 @@ from p2psim.simulation.kernel.state import (
 )
 from p2psim.simulation.kernel.timeline import tick
 from p2psim.simulation.kernel.transfers import (
-    ASKED,
     FLOWING,
     FREE,
+    REQUESTED,
     begin,
     end_transfer,
     finish,
@@ -128,7 +128,7 @@ def _handle(P: KernelState) -> None:
     if P.viewer[v].state >= GONE:
         return
     if kind == FIRST_BYTE:
-        if P.transfer[a].serial == b and P.transfer[a].state == ASKED:
+        if P.transfer[a].serial == b and P.transfer[a].state == REQUESTED:
             begin(P, v, a, now)
     elif kind == PROGRESS_CHECK:
         if P.transfer[a].serial == b and P.transfer[a].state != FREE:
@@ -158,10 +158,10 @@ def _check_progress(P: KernelState, v: int, row: int, serial: int, now: float) -
     if x.source == P2P:
         last = _last_message(P, row, now)
     else:
-        limit, got = P.o.http_timeout, received_bytes(P, row, now)
-        if got >= x.checked_bytes + 0.5:
+        limit, received = P.o.http_timeout, received_bytes(P, row, now)
+        if received >= x.checked_bytes + 0.5:
             last = now if P.N.flow[row].rate > 0.0 else P.N.flow[row].since
-        x.checked_bytes = got
+        x.checked_bytes = received
     if last + limit > now + _MOMENT:
         push(P, last + limit, PROGRESS_CHECK, v, row, serial)
         return
@@ -176,38 +176,38 @@ def _last_message(P: KernelState, row: int, now: float) -> float:
     x = P.transfer[row]
     if x.state != FLOWING:
         return math.nan
-    got = received_bytes(P, row, now)
-    whole = math.floor((got + 0.5) / P.s.chunk) * P.s.chunk
-    if whole <= x.checked_bytes:
+    received = received_bytes(P, row, now)
+    complete = math.floor((received + 0.5) / P.s.chunk) * P.s.chunk
+    if complete <= x.checked_bytes:
         return x.first_byte_at if x.checked_bytes == 0.0 else math.nan
-    x.checked_bytes = whole
+    x.checked_bytes = complete
     rate = P.N.flow[row].rate * P.s.goodput
-    return max(x.first_byte_at, now - (got - whole) / rate) if rate > 0.0 else P.N.flow[row].since
+    return max(x.first_byte_at, now - (received - complete) / rate) if rate > 0.0 else P.N.flow[row].since
 
 
 @tiny
 def _reload(P: KernelState, v: int, now: float) -> None:
     """Process a playlist, which shows the stream as it was half a request ago."""
     me = P.L.viewer[v]
-    asked = now - P.s.origin_latency
+    as_of = now - P.s.origin_latency
     last = len(P.T.end)
     if P.s.live:
-        last = math.floor(asked / P.s.segment + 1e-9) + P.s.window
-    news = last > me.last
-    if news:
+        last = math.floor(as_of / P.s.segment + 1e-9) + P.s.window
+    has_grown = last > me.last
+    if has_grown:
         _extend(P, v, last)
     if P.viewer[v].state == AWAY:
         start_player(P, v, now)
         plan_prefetch(P, v, now)
         check(P, v, now)
-    elif news:
+    elif has_grown:
         if me.waiting != NOBODY and me.waiting < me.first:
             me.waiting = NOBODY  # it has left the playlist: hls.js seeks to the live edge and aborts its loader
         check(P, v, now)
         schedule_pass(P, v)
     if P.s.live:
-        again = asked + reload_delay(P.s.segment, news) + P.s.origin_latency
-        push(P, again, RELOAD, v, P.viewer[v].channel_epoch, 0)
+        next_reload_at = as_of + reload_delay(P.s.segment, has_grown) + P.s.origin_latency
+        push(P, next_reload_at, RELOAD, v, P.viewer[v].channel_epoch, 0)
 
 
 @inner

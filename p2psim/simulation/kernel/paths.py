@@ -40,7 +40,7 @@ def channel_cap(P: KernelState, a: int, b: int, relayed: bool) -> float:
 @inner
 def lay_path(P: KernelState, v: int, row: int) -> None:
     """Write the links of a transfer, from its source to its viewer, into `KernelState.path`."""
-    x, to = P.transfer[row], P.location[v]
+    x, destination = P.transfer[row], P.location[v]
     for p in range(len(P.path)):
         P.path[p] = NOBODY
     n, outside = 0, True
@@ -48,7 +48,7 @@ def lay_path(P: KernelState, v: int, row: int) -> None:
         n = _append_link(P, n, x.via)
     else:
         source = P.location[x.other]
-        outside = not (P.s.homes and source.home == to.home)
+        outside = not (P.s.homes and source.home == destination.home)
         n = _append_link(P, n, source.crypto)
         if outside:
             n = _append_link(P, n, source.up)
@@ -56,10 +56,10 @@ def lay_path(P: KernelState, v: int, row: int) -> None:
             if x.via == 1:
                 n = _append_link(P, n, P.s.relay)
     if outside:
-        n = _append_link(P, n, to.shared_down)
-        n = _append_link(P, n, to.down)
+        n = _append_link(P, n, destination.shared_down)
+        n = _append_link(P, n, destination.down)
     if x.source == P2P:
-        n = _append_link(P, n, to.crypto)
+        n = _append_link(P, n, destination.crypto)
 
 
 @tiny

@@ -174,19 +174,19 @@ def _measure(P: KernelState, v: int, size: float, now: float) -> None:
     As in the real loader, it is that of all transfers while anything was loading, not that of this segment alone.
     """
     bandwidth_meter = P.bandwidth_meter[v]
-    got, loading = bandwidth_meter.got, bandwidth_meter.loading
+    received, loading = bandwidth_meter.received, bandwidth_meter.loading
     place, busy = 0, P.viewer[v].busy
     if busy != 0:
         loading += now - bandwidth_meter.since
     while busy != 0:
         if busy & 1:
-            got += usable_bytes(P, P.row[v, place], now)
+            received += usable_bytes(P, P.row[v, place], now)
         place, busy = place + 1, busy >> 1
-    fresh, seconds = got - bandwidth_meter.last_received, loading - bandwidth_meter.last_loading
-    if fresh <= 0.0 or seconds <= 0.0:
+    new_bytes, seconds = received - bandwidth_meter.last_received, loading - bandwidth_meter.last_loading
+    if new_bytes <= 0.0 or seconds <= 0.0:
         return  # the segment had been loaded before
-    bandwidth_meter.last_received, bandwidth_meter.last_loading = got, loading
-    learn(P.bandwidth_estimate, v, size, size * seconds / fresh, P.s.fast, P.s.slow)
+    bandwidth_meter.last_received, bandwidth_meter.last_loading = received, loading
+    learn(P.bandwidth_estimate, v, size, size * seconds / new_bytes, P.s.fast, P.s.slow)
 
 
 @inner
@@ -253,7 +253,7 @@ def _log_played(P: KernelState, v: int, segment: int, due: float, played: float)
     slot, entry = segment % P.L.slot.shape[1], P.played_log[n]
     fetch = P.fetch[v, slot]
     entry.viewer, entry.segment = v, segment
-    entry.asked_at, entry.done_at, entry.due_at, entry.played_at = fetch.asked_at, fetch.done_at, due, played
+    entry.requested_at, entry.done_at, entry.due_at, entry.played_at = fetch.requested_at, fetch.done_at, due, played
     entry.http, entry.p2p = P.http_bytes[v, slot], fetch.p2p
     entry.channel, entry.level = P.viewer[v].channel, P.L.slot[v, slot].level
     entry.poisoned = 1 if P.L.slot[v, slot].stored == SPOILED else 0

@@ -67,10 +67,10 @@ def _prefetch_next(P: KernelState, v: int) -> None:
 
 @inner
 def _remove_done(P: KernelState, done: int) -> None:
-    rest = P.counts[N_PASSES_DUE] - done
-    for i in range(rest):
+    remaining = P.counts[N_PASSES_DUE] - done
+    for i in range(remaining):
         P.pass_queue[i] = P.pass_queue[done + i]
-    P.counts[N_PASSES_DUE] = rest
+    P.counts[N_PASSES_DUE] = remaining
 
 
 @tiny
@@ -94,7 +94,7 @@ def _pass(P: KernelState, v: int, now: float) -> None:
 def _execute_commands(P: KernelState, v: int, now: float) -> int:
     """Execute the commands of a pass; return the segment to deliver to the player, or -1."""
     delivered = NOBODY
-    announce = False
+    announces = False
     for n in range(P.out.count[0]):
         row = P.out.row[n]
         command, segment = row.kind, row.segment
@@ -114,8 +114,8 @@ def _execute_commands(P: KernelState, v: int, now: float) -> int:
             if P.s.events:
                 P.fetch[v, segment % P.fetch.shape[1]].done_at = now
         elif command == ANNOUNCE:
-            announce = True
-    if announce:
+            announces = True
+    if announces:
         send_announcement(P, v, now)
     return delivered
 
@@ -153,7 +153,7 @@ def plan_prefetch(P: KernelState, v: int, now: float) -> None:
 
 @inner
 def _set_wake_up(P: KernelState, v: int, now: float) -> None:
-    """Schedule the pass that the loader needs at a certain time, whatever happens."""
+    """Schedule the pass that the loader needs at a certain time, even without an event."""
     at = wakes_at(P.L, P.o, v, now)
     if now < at < math.inf and at != P.viewer[v].wake_at:
         P.viewer[v].wake_at = at
@@ -183,9 +183,9 @@ def _set_border(P: KernelState, v: int, now: float) -> None:
     """Set the playhead position at which the next segment enters a window, and schedule the pass for it."""
     viewer = P.viewer[v]
     border = window_border(P.L, P.o, P.T, v, now)
-    moved = border != viewer.border
+    has_moved = border != viewer.border
     viewer.border = border
-    if moved or math.isinf(viewer.urgent_at) or now >= viewer.urgent_at:
+    if has_moved or math.isinf(viewer.urgent_at) or now >= viewer.urgent_at:
         _schedule_border_pass(P, v)
 
 
@@ -206,5 +206,5 @@ def _schedule_border_pass(P: KernelState, v: int) -> None:
 @inner
 def _update_after(P: KernelState, v: int, at: float) -> float:
     """Return the first time update of the media element at or after a time."""
-    begun = P.viewer[v].updates_from
-    return begun + math.ceil((at - begun) / P.s.update - 1e-9) * P.s.update
+    first_update = P.viewer[v].updates_from
+    return first_update + math.ceil((at - first_update) / P.s.update - 1e-9) * P.s.update

@@ -87,7 +87,7 @@ VIEWER_STATE = np.dtype(
         ("border_at", "f8"),  # when the playhead will be reported at `border`
         ("urgent_at", "f8"),  # when the pass for that is scheduled
         ("buffer_check_at", "f8"),  # when the player will check its buffer again
-        ("wake_at", "f8"),  # when the loader asked for a pass, whatever happens
+        ("wake_at", "f8"),  # when a pass is due even without an event
         ("last_pass_at", "f8"),  # time of the last queue pass
         ("anchor", "f8"),  # time at which the playhead was at `position` and began to move
         ("position", "f8"),
@@ -163,10 +163,10 @@ LOCATION = np.dtype(
 
 BANDWIDTH_METER = np.dtype(
     [
-        ("got", "f8"),  # bytes of transfers that ended
+        ("received", "f8"),  # bytes of transfers that ended
         ("loading", "f8"),  # seconds during which anything was loading, up to `since`
         ("since", "f8"),  # start of the current period of loading
-        ("last_received", "f8"),  # `got` at the last measurement
+        ("last_received", "f8"),  # `received` at the last measurement
         ("last_loading", "f8"),
     ]
 )
@@ -179,7 +179,7 @@ TRANSFER = np.dtype(
     [
         ("started_at", "f8"),
         ("first_byte_at", "f8"),
-        ("asked", "f8"),  # bytes requested
+        ("requested_bytes", "f8"),
         ("booked_bytes", "f8"),  # bytes counted in the time line so far
         ("checked_bytes", "f8"),  # bytes received at the last check for progress
         ("segment", "i4"),
@@ -192,7 +192,7 @@ TRANSFER = np.dtype(
     ]
 )
 
-FETCH = np.dtype([("asked_at", "f8"), ("done_at", "f8"), ("p2p", "f4"), ("unused", "f4")])
+FETCH = np.dtype([("requested_at", "f8"), ("done_at", "f8"), ("p2p", "f4"), ("unused", "f4")])
 """First attempt, completion and bytes from neighbours of the segment in a slot."""
 
 TRANSFER_LOG = np.dtype(
@@ -217,7 +217,7 @@ PLAYED_LOG = np.dtype(
     [
         ("viewer", "i4"),
         ("segment", "i4"),
-        ("asked_at", "f8"),
+        ("requested_at", "f8"),
         ("done_at", "f8"),
         ("due_at", "f8"),
         ("played_at", "f8"),
@@ -293,7 +293,7 @@ class Settings(Bundle):
     relay_latency: float
     lan_rate: float
     lan_rtt: float
-    homes: bool  # whether viewers share homes
+    homes: bool  # True if viewers share homes
     dead: int  # link without capacity
     levels: int
     estimate: float  # quality choice, see `p2psim.player.quality_choice`
@@ -317,10 +317,10 @@ class Settings(Bundle):
     rows: int  # places for transfers of a viewer
     bucket_width: float  # seconds of a bucket of the event queue
     origin: int  # link of the origin
-    events: bool  # whether to log every event
-    validates: bool  # whether segments of peers are checked
-    shortcuts: bool  # whether passes without effect are skipped; off in tests
-    mutes: bool  # whether a refusal mutes a neighbour until its next announcement
+    events: bool  # True if every event is logged
+    validates: bool  # True if segments of peers are validated
+    shortcuts: bool  # True if passes without effect are skipped; False in tests
+    mutes: bool  # True if a refusal mutes a neighbour until its next announcement
 
 
 class KernelState(Bundle):

@@ -82,17 +82,17 @@ def region_rtt(scenario: Scenario) -> NDArray[np.float64]:
     names, own = region_names(scenario), scenario.network.rtt
     if not scenario.regions.mix:
         return np.array([[float(own)]])
-    known = [places()[name] for name in names]
-    found = regional_rtt(
+    regions = [places()[name] for name in names]
+    rtt = regional_rtt(
         own,
-        np.array([place.latitude for place in known]),
-        np.array([place.longitude for place in known]),
+        np.array([place.latitude for place in regions]),
+        np.array([place.longitude for place in regions]),
         scenario.regions.stretch,
     )
     for pair, added in scenario.regions.added_rtt.items():
         a, b = (names.index(end.strip()) for end in pair.split("|"))
-        found[a, b] = found[b, a] = own + added
-    return found
+        rtt[a, b] = rtt[b, a] = own + added
+    return rtt
 
 
 def _edge_count(scenario: Scenario) -> int:

@@ -29,7 +29,6 @@ from p2psim.simulation.kernel.state import (
 
 __all__ = [
     "ABORTED",
-    "ASKED",
     "COMPLETED",
     "FAILED",
     "FLOWING",
@@ -37,6 +36,7 @@ __all__ = [
     "LATE",
     "LIAR",
     "RECEIVING_LATE",
+    "REQUESTED",
     "STALLED",
     "WAITING",
     "begin",
@@ -53,7 +53,7 @@ __all__ = [
 COMPLETED, ABORTED, STALLED, FAILED, INVALID, LATE = range(6)
 """Outcomes of transfers; LATE: bytes that arrived after the end of a transfer."""
 
-FREE, ASKED, WAITING, FLOWING, RECEIVING_LATE = range(5)
+FREE, REQUESTED, WAITING, FLOWING, RECEIVING_LATE = range(5)
 """States of a row. RECEIVING_LATE: cancelled, but its sender does not know yet or has passed on bytes already. WAITING:
 the response is queued behind such bytes."""
 POLLUTER, LIAR, STALLER = (roles.ROLES.index(role) for role in (roles.POLLUTER, roles.LIAR, roles.STALLER))
@@ -82,13 +82,13 @@ def start_transfer(
     P.viewer[v].busy |= 1 << place
     x = P.transfer[row]
     x.started_at, x.first_byte_at = now, math.nan
-    x.asked, x.booked_bytes, x.checked_bytes = P.size[P.viewer[v].level] - first_byte, 0.0, 0.0
+    x.requested_bytes, x.booked_bytes, x.checked_bytes = P.size[P.viewer[v].level] - first_byte, 0.0, 0.0
     x.segment, x.other, x.first_byte, x.source = segment, other, int(first_byte), source
     x.serial += 1
-    x.state = ASKED
+    x.state = REQUESTED
     if P.s.events:
         fetch = P.fetch[v, segment % P.fetch.shape[1]]
-        fetch.asked_at = now if math.isnan(fetch.asked_at) else fetch.asked_at
+        fetch.requested_at = now if math.isnan(fetch.requested_at) else fetch.requested_at
     if source == HTTP:
         wait, limit = respond(P, v, row, segment, now), P.o.http_first_byte
     else:
@@ -103,9 +103,9 @@ def start_transfer(
 @inner
 def _free_place(P: KernelState, v: int, now: float) -> int:
     """Return a free place for a transfer; if none is free, discard the late bytes of a cancelled transfer."""
-    taken, place = P.viewer[v].busy | P.viewer[v].late_places, 0
-    while taken & 1:
-        place, taken = place + 1, taken >> 1
+    occupied, place = P.viewer[v].busy | P.viewer[v].late_places, 0
+    while occupied & 1:
+        place, occupied = place + 1, occupied >> 1
     if place < P.s.rows:
         return place
     place, late_places = 0, P.viewer[v].late_places
@@ -145,7 +145,7 @@ def begin(P: KernelState, v: int, row: int, now: float) -> None:
     if x.source == P2P:
         other = x.other
         if P.viewer[other].state == CRASHED or P.viewer[other].role == STALLER:
-            return  # no answer: the check for progress times it out
+            return  # no response: the check for progress times the transfer out
         if P.L.slot[other, x.segment % P.L.slot.shape[1]].stored == 0:
             if P.s.mutes:
                 # an announced state is stored once for all neighbours: this refusal corrects it for the others too
@@ -163,7 +163,7 @@ def begin(P: KernelState, v: int, row: int, now: float) -> None:
     lay_path(P, v, row)
     x.first_byte_at = now
     x.state = FLOWING
-    stage_open(P.N, row, P.path, x.asked / P.s.goodput, cap / P.s.goodput, now)
+    stage_open(P.N, row, P.path, x.requested_bytes / P.s.goodput, cap / P.s.goodput, now)
 
 
 @inner
@@ -183,29 +183,29 @@ def received_bytes(P: KernelState, row: int, now: float) -> float:
     x = P.transfer[row]
     if x.state < FLOWING:
         return 0.0
-    return min(x.asked, max(0.0, x.asked - left_at(P.N, row, now) * P.s.goodput))
+    return min(x.requested_bytes, max(0.0, x.requested_bytes - left_at(P.N, row, now) * P.s.goodput))
 
 
 @inner
 def book_bytes(P: KernelState, row: int, total: float, now: float) -> None:
     """Count the bytes received since the last call in the time line."""
     x = P.transfer[row]
-    fresh = total - x.booked_bytes
-    if fresh <= 0.0:
+    added = total - x.booked_bytes
+    if added <= 0.0:
         return
     x.booked_bytes = total
     second = max(0, math.ceil(now - 1e-9) - 1)  # bytes received by now belong to the second that ends
     if x.source == HTTP:
-        P.bins[second, BIN_HTTP] += fresh
-        P.bins[second, BIN_ORIGIN] += fresh
+        P.bins[second, BIN_HTTP] += added
+        P.bins[second, BIN_ORIGIN] += added
         if P.s.overflow > 0.0 and x.via == P.s.first_edge + P.s.edges:
-            P.bins[second, BIN_SECOND] += fresh
+            P.bins[second, BIN_SECOND] += added
     else:
-        P.bins[second, BIN_P2P] += fresh
+        P.bins[second, BIN_P2P] += added
         if x.via == 1:
-            P.bins[second, BIN_RELAYED] += fresh
+            P.bins[second, BIN_RELAYED] += added
         if P.location[x.other].region != P.location[P.N.flow[row].owner].region:
-            P.bins[second, BIN_FAR] += fresh
+            P.bins[second, BIN_FAR] += added
 
 
 @inner
@@ -224,10 +224,10 @@ def update_requests(P: KernelState, v: int, now: float) -> None:
 @inner
 def usable_bytes(P: KernelState, row: int, now: float) -> float:
     """Return the usable bytes of a transfer: whole messages of a data channel, every byte over HTTP."""
-    got = math.floor(received_bytes(P, row, now))
-    if P.transfer[row].source == HTTP or got >= P.transfer[row].asked:
-        return got
-    return math.floor(got / P.s.chunk) * P.s.chunk
+    received = math.floor(received_bytes(P, row, now))
+    if P.transfer[row].source == HTTP or received >= P.transfer[row].requested_bytes:
+        return received
+    return math.floor(received / P.s.chunk) * P.s.chunk
 
 
 @inner
@@ -235,16 +235,16 @@ def finish(P: KernelState, row: int, now: float) -> bool:
     """Complete a transfer; return False if the segment is invalid and its sender is to be dropped."""
     v, x = P.N.flow[row].owner, P.transfer[row]
     if x.state == RECEIVING_LATE:
-        _end_late_transfer(P, row, x.asked, now)
+        _end_late_transfer(P, row, x.requested_bytes, now)
         return True
     i = find(P.L, v, x.segment)
-    _receive(P, v, i, row, x.asked)
+    _receive(P, v, i, row, x.requested_bytes)
     if P.s.validates and P.L.request[i, v].spoiled != 0:
         return _reject_invalid(P, v, i, row, now)
-    _end(P, v, row, x.asked, COMPLETED, now)
+    _end(P, v, row, x.requested_bytes, COMPLETED, now)
     link = succeed(P.L, v, i)
     if link != NOBODY:
-        on_p2p_done(P.L, P.o, v, link, x.asked, now - x.started_at)
+        on_p2p_done(P.L, P.o, v, link, x.requested_bytes, now - x.started_at)
     if P.s.events:
         P.fetch[v, x.segment % P.fetch.shape[1]].done_at = now
     viewer = P.viewer[v]
@@ -258,17 +258,17 @@ def finish(P: KernelState, row: int, now: float) -> bool:
         viewer.p2p_wait += wait
         viewer.p2p_time += now - x.started_at
     if x.source == HTTP:
-        on_http_done(P.L, P.o, v, x.asked, now - x.started_at)
+        on_http_done(P.L, P.o, v, x.requested_bytes, now - x.started_at)
     schedule_pass(P, v)
     return True
 
 
 @inner
-def _receive(P: KernelState, v: int, i: int, row: int, got: float) -> None:
+def _receive(P: KernelState, v: int, i: int, row: int, received: float) -> None:
     """Update the received bytes of a request, and mark it as spoiled if a polluter sent any of them."""
     x = P.transfer[row]
-    P.L.request[i, v].bytes = x.first_byte + got
-    if x.source == P2P and got > 0.0:
+    P.L.request[i, v].bytes = x.first_byte + received
+    if x.source == P2P and received > 0.0:
         slot = x.segment % P.L.slot.shape[1]
         if P.viewer[x.other].role == POLLUTER or P.L.slot[x.other, slot].stored == SPOILED:
             P.L.request[i, v].spoiled = 1
@@ -279,7 +279,7 @@ def _reject_invalid(P: KernelState, v: int, i: int, row: int, now: float) -> boo
     """Discard a segment whose hash is not the one that the origin signed; return whether its sender may stay."""
     x = P.transfer[row]
     from_peer = x.source == P2P
-    _end(P, v, row, x.asked, INVALID, now)
+    _end(P, v, row, x.requested_bytes, INVALID, now)
     fail(P.L, v, i, now, False)
     P.L.request[i, v].bytes, P.L.request[i, v].total, P.L.request[i, v].spoiled = 0.0, 0.0, 0
     schedule_pass(P, v)
@@ -293,11 +293,11 @@ def end_transfer(P: KernelState, v: int, row: int, outcome: int, now: float) -> 
     ABORTED is a decision of the loader, which has settled the request already; other outcomes are failures.
     """
     x = P.transfer[row]
-    got = usable_bytes(P, row, now)
+    usable = usable_bytes(P, row, now)
     i = find(P.L, v, x.segment)
     if i != NOBODY and P.L.request[i, v].source == x.source and outcome != ABORTED:
-        _receive(P, v, i, row, got)
-    _end(P, v, row, got, outcome, now)
+        _receive(P, v, i, row, usable)
+    _end(P, v, row, usable, outcome, now)
     if outcome == ABORTED or i == NOBODY:
         return False
     link = fail(P.L, v, i, now, outcome == STALLED)
@@ -306,71 +306,71 @@ def end_transfer(P: KernelState, v: int, row: int, outcome: int, now: float) -> 
 
 
 @inner
-def _end(P: KernelState, v: int, row: int, got: float, outcome: int, now: float) -> None:
-    """Close the flow, count its bytes and free the row."""
+def _end(P: KernelState, v: int, row: int, usable: float, outcome: int, now: float) -> None:
+    """Close the flow, count its usable bytes and free the row, unless late bytes will arrive."""
     x = P.transfer[row]
-    here, rate, was_flowing = 0.0, 0.0, x.state == FLOWING
+    arrived, rate, was_flowing = 0.0, 0.0, x.state == FLOWING
     if was_flowing:
-        here, rate = received_bytes(P, row, now), P.N.flow[row].rate * P.s.goodput
+        arrived, rate = received_bytes(P, row, now), P.N.flow[row].rate * P.s.goodput
         stage_close(P.N, row, now)
-    book_bytes(P, row, got, now)
+    book_bytes(P, row, usable, now)
     slot = x.segment % P.L.slot.shape[1]
     if x.source == HTTP:
-        P.viewer[v].bytes_http += got
-        P.http_bytes[v, slot] += got
+        P.viewer[v].bytes_http += usable
+        P.http_bytes[v, slot] += usable
     else:
-        _count_p2p_bytes(P, v, row, got)
+        _count_p2p_bytes(P, v, row, usable)
         if P.s.events:
-            P.fetch[v, slot].p2p += got
+            P.fetch[v, slot].p2p += usable
     if P.s.events:
-        _log(P, v, row, got, outcome, now)
+        _log(P, v, row, usable, outcome, now)
     P.viewer[v].busy &= ~(1 << P.N.flow[row].rank)
     if P.s.levels > 1:
-        P.bandwidth_meter[v].got += got
+        P.bandwidth_meter[v].received += usable
         if P.viewer[v].busy == 0:
             P.bandwidth_meter[v].loading += now - P.bandwidth_meter[v].since
-    late = was_flowing and x.source == P2P and outcome in (ABORTED, STALLED)
-    if not late or not _drain(P, v, row, got, here, rate, now):
+    may_be_late = was_flowing and x.source == P2P and outcome in (ABORTED, STALLED)
+    if not may_be_late or not _receive_late(P, v, row, usable, arrived, rate, now):
         _free_row(P, row)
 
 
 @inner
-def _count_p2p_bytes(P: KernelState, v: int, row: int, got: float) -> None:
+def _count_p2p_bytes(P: KernelState, v: int, row: int, count: float) -> None:
     """Add bytes from a neighbour to the totals of both viewers."""
     x = P.transfer[row]
-    P.viewer[v].bytes_p2p += got
-    P.viewer[x.other].bytes_up += got
+    P.viewer[v].bytes_p2p += count
+    P.viewer[x.other].bytes_up += count
     if x.via == 1:
-        P.viewer_totals[v].bytes_relayed += got
+        P.viewer_totals[v].bytes_relayed += count
     if P.location[x.other].region != P.location[v].region:
-        P.viewer_totals[v].bytes_far += got
+        P.viewer_totals[v].bytes_far += count
 
 
 @inner
-def _drain(P: KernelState, v: int, row: int, got: float, here: float, rate: float, now: float) -> bool:
-    """Keep receiving the bytes that a cancellation is too late for; return False if there are none.
+def _receive_late(P: KernelState, v: int, row: int, usable: float, arrived: float, rate: float, now: float) -> bool:
+    """Start to receive the bytes that the cancellation of a transfer is too late for; return False if there are none.
 
-    They are those in flight, and the messages queued at the sender. `got` bytes have been counted, `here` have arrived,
-    at `rate`; the cancellation reaches the sender after it has sent for one more round trip.
+    They are the bytes in flight, and the messages queued at the sender. `usable` bytes have been counted, `arrived`
+    bytes have arrived, at `rate`; the cancellation reaches the sender after it has sent for one more round trip.
     """
     x = P.transfer[row]
-    sent = here + rate * round_trip(P, v, x.other, x.via == 1)
-    passed = min(x.asked, (math.floor((sent + P.s.backlog) / P.s.chunk) + 1) * P.s.chunk)
-    if passed <= got:
+    sent = arrived + rate * round_trip(P, v, x.other, x.via == 1)
+    total = min(x.requested_bytes, (math.floor((sent + P.s.backlog) / P.s.chunk) + 1) * P.s.chunk)
+    if total <= usable:
         return False
-    x.asked, x.checked_bytes = passed, got
+    x.requested_bytes, x.checked_bytes = total, usable
     x.serial += 1
     x.state = RECEIVING_LATE
     P.viewer[v].late_places |= 1 << P.N.flow[row].rank
     lay_path(P, v, row)
     cap = channel_cap(P, v, x.other, x.via == 1)
-    stage_open(P.N, row, P.path, max(0.0, passed - here) / P.s.goodput, cap / P.s.goodput, now)
+    stage_open(P.N, row, P.path, max(0.0, total - arrived) / P.s.goodput, cap / P.s.goodput, now)
     return True
 
 
 @inner
 def discard_late_bytes(P: KernelState, row: int, now: float) -> None:
-    """Discard the rest of the late bytes of a transfer."""
+    """Discard the late bytes of a transfer that have not arrived yet."""
     _end_late_transfer(P, row, usable_bytes(P, row, now), now)
 
 
@@ -395,11 +395,11 @@ def _end_late_transfer(P: KernelState, row: int, total: float, now: float) -> No
 
 
 @inner
-def _log(P: KernelState, v: int, row: int, got: float, outcome: int, now: float) -> None:
+def _log(P: KernelState, v: int, row: int, count: float, outcome: int, now: float) -> None:
     n = P.counts[N_TRANSFERS]
     P.counts[N_TRANSFERS] = n + 1
     x, entry = P.transfer[row], P.transfer_log[n]
     entry.viewer, entry.segment, entry.source, entry.other = v, x.segment, x.source, x.other
     entry.started_at, entry.first_byte_at, entry.ended_at = x.started_at, x.first_byte_at, now
-    entry.bytes, entry.first_byte, entry.outcome = got, x.first_byte, outcome
+    entry.bytes, entry.first_byte, entry.outcome = count, x.first_byte, outcome
     entry.channel, entry.level, entry.via = P.viewer[v].channel, P.viewer[v].level, x.via

@@ -117,7 +117,7 @@ class BrowserLog:
                 segment = self._from_peer.get(event["peer"], -1)
                 self._log.bytes_received(segment, "p2p", event["peer"], event["count"])
             case "header":
-                self._log.message_came(_Connection(event["peer"]), _HEADER, is_wanted=True)
+                self._log.message_received(_Connection(event["peer"]), _HEADER, is_wanted=True)
 
     def _start(self, segment: int, source: str, peer: str, url: str) -> None:
         self._numbers[url] = segment
@@ -154,7 +154,7 @@ class BrowserLog:
                 self.joined_at = now
             case "asked":
                 self._align(event)
-                self._log.segment_asked(event["segment"])
+                self._log.segment_requested(event["segment"])
                 if self._state is None:
                     self._change("starting", event["start"], 0.0)
             case "held":
@@ -186,9 +186,9 @@ class BrowserLog:
                 self.peer_id = event["peer"]
                 self._log.announced(event["event"], event["offers"])
             case "counted":
-                self._log.tracker_said("peers", event["peers"])
+                self._log.tracker_sent("peers", event["peers"])
             case kind:
-                self._log.tracker_said(kind)
+                self._log.tracker_sent(kind)
 
     def _connection(self, event: Event) -> _Connection:
         return _Connection(

@@ -152,7 +152,7 @@ def _write(message: dict[str, Any]) -> None:
 
 async def _run(task: Task, scenario: Scenario) -> int:
     """Run all viewers to their end; return the number of exceptions that their pages did not catch."""
-    with EventLog(Path(task.journal)) as log:
+    with EventLog(Path(task.event_log)) as log:
         async with async_playwright() as driver:
             browser = await driver.chromium.launch(executable_path=find_chromium(), headless=True, args=list(FLAGS))
             viewers = [BrowserViewer(plan, task, scenario, browser, log) for plan in task.viewers]

@@ -1,6 +1,6 @@
 """Adversarial peer behaviours: polluter, liar, staller.
 
-Adversaries watch with the same loader as all others; they announce and send something different to their peers.
+Adversaries download by the same rules as other viewers; they differ in what they announce and send to their peers.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -38,14 +38,14 @@ class Polluter(Honest):
 
     def served(self, data: bytes) -> bytes | None:
         """Return the bytes with every bit inverted."""
-        return data.translate(_TURNED)
+        return data.translate(_INVERTED)
 
 
 class Liar(Honest):
-    """Behaviour that announces every listed segment, and has to refuse most requests."""
+    """Behaviour that announces every segment in the playlist, and refuses requests for those it does not store."""
 
     def stored(self, held: Sequence[int], listed: Sequence[int]) -> Sequence[int]:
-        """Return all listed segments."""
+        """Return all segments in the playlist."""
         return sorted({*held, *listed})
 
 
@@ -57,13 +57,13 @@ class Staller(Honest):
         return None
 
 
-_TURNED: Final = bytes(byte ^ 0xFF for byte in range(256))
+_INVERTED: Final = bytes(byte ^ 0xFF for byte in range(256))
 
 BEHAVIOURS: Final[Mapping[str, Callable[[], Behaviour]]] = {
     HONEST: Honest,
     POLLUTER: Polluter,
     LIAR: Liar,
     STALLER: Staller,
-    FREE_RIDER: Honest,  # it uploads nothing in the first place
+    FREE_RIDER: Honest,  # its plan says that it does not upload
 }
-"""Behaviours by the role that a scenario gives a viewer."""
+"""Behaviours by the viewer's role in the scenario."""

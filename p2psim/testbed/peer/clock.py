@@ -1,4 +1,4 @@
-"""Clock of a run: seconds since a start on which all its processes agree, and callbacks of asyncio."""
+"""Clock of a run on the asyncio event loop: seconds since the start of the run, the same in all its processes."""
 
 import asyncio
 import time
@@ -11,9 +11,9 @@ __all__ = ["RunClock"]
 
 
 class RunClock:
-    """`p2psim.testbed.peer.interfaces.Clock` on the running event loop.
+    """Clock (`p2psim.testbed.peer.interfaces.Clock`) on the running event loop.
 
-    `started_at` is the monotonic time (of the machine, the same in all its processes) at which the run's clock is 0.
+    `started_at` is the machine's monotonic time at which the clock is 0.
     """
 
     def __init__(self, started_at: float) -> None:
@@ -29,11 +29,11 @@ class RunClock:
         return self.now() * 1e3
 
     def call_soon(self, callback: Callable[..., None], *args: object) -> None:
-        """Call in the next round of the event loop."""
+        """Call `callback` in the next iteration of the event loop."""
         self._loop.call_soon(callback, *args)
 
     def call_later(self, delay: float, callback: Callable[..., None], *args: object) -> Timer:
-        """Call after `delay` seconds."""
+        """Call `callback` after `delay` seconds."""
         return cast("Timer", self._loop.call_later(delay, callback, *args))
 
     async def sleep_until(self, at: float) -> None:

@@ -10,13 +10,13 @@ from p2psim.scenario import Scenario
 from p2psim.scenario.population import Departure
 from p2psim.scenario.roles import HONEST
 from p2psim.testbed.peer.clock import RunClock
-from p2psim.testbed.recording.event_log import EventLog as Journal
+from p2psim.testbed.recording.event_log import EventLog
 
 __all__ = ["RunEnvironment", "ViewerPlan"]
 
 
 class ViewerPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Properties and actions of a viewer, drawn from its scenario; times of the run, rates in bytes/s or None."""
+    """Properties and actions of a viewer, drawn from its scenario; seconds of the run, bytes/s (None: unlimited)."""
 
     index: int
     name: str
@@ -29,13 +29,13 @@ class ViewerPlan(msgspec.Struct, frozen=True, kw_only=True):
     uploads: bool
     channel: str = "main"
     zaps: list[tuple[float, str]] = []
-    """Times of zaps, seconds of the run, and the channels that follow."""
+    """Pairs of the time of a zap, seconds of the run, and the channel from then on."""
     role: str = HONEST
     uplink_changes: list[tuple[float, float]] = []
-    """Times of changes of the uplink, seconds of the run, and the share of its rate from then on."""
+    """Pairs of the time of a change, seconds of the run, and the share of the uplink's rate from then on."""
     nat: str = "public"
     is_paced: bool = True
-    """True: the process itself limits the rates, because the network does not."""
+    """True: the process shapes the viewer's traffic to its rates, because the network does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +45,14 @@ class RunEnvironment:
     scenario: Scenario
     seed: int
     master: str
-    """Address of the first channel's master playlist."""
+    """URL of the first channel's master playlist."""
     trackers: tuple[str, ...]
-    """Addresses of the trackers; viewers announce themselves to all of them."""
+    """URLs of the trackers; viewers announce themselves to all of them."""
     clock: RunClock
-    journal: Journal
+    event_log: EventLog
     gate: asyncio.Semaphore
-    """Bounds how many connections are answered at once."""
+    """Semaphore that bounds how many connections are being answered at a time."""
     ice: str = ""
-    """Address of the list of STUN and TURN servers; none without it."""
+    """URL of the list of STUN and TURN servers; "": no servers."""
     abandoned_sessions: list[aiohttp.ClientSession] = field(default_factory=list)
-    """Sessions of vanished viewers, whose sockets to the tracker stay open and silent."""
+    """Sessions of crashed viewers, whose connections to the tracker stay open and silent until the run ends."""

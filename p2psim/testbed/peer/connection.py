@@ -1,7 +1,7 @@
 """WebRTC connection between two viewers with one data channel, by aiortc.
 
-Segment data leave at the pace of the viewer's uplink and arrive at that of its downlink. A connection counts the
-segment bytes that it sent and received, to the last one: closed in good order, both ends agree.
+Segment data are sent at the rate of the viewer's uplink and received at that of its downlink. A connection counts the
+segment bytes sent and received exactly: after a clean close both ends agree.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ from p2psim.wire import RemoteProtocolError, is_command
 __all__ = ["LOW_WATER", "AccessLinks", "Connection", "ConnectionOwner", "confine"]
 
 LOW_WATER: Final = 65_536
-"""Bytes waiting to be sent up to which a connection takes one more message, as simple-peer has it; so there are up to
-two messages that a cancellation comes too late for."""
+"""Bytes waiting to be sent up to which a connection accepts one more message, as in simple-peer. Up to two messages are
+therefore sent after a cancellation."""
 _CLOSE_TIMEOUT: Final = 2.0
 
 _log = logging.getLogger(__name__)
@@ -42,18 +42,20 @@ State = Literal["new", "open", "closing", "closed"]
 
 
 def confine(address: str = "127.0.0.1") -> None:
-    """Make this process offer one address only to its peers.
+    """Make `address` the only host candidate of this process.
 
-    aioice has no option for it, and leaves the loopback out.
+    aioice has no option for it, and never offers the loopback.
     """
     if not hasattr(aioice.ice, "get_host_addresses"):
-        raise MissingToolError("aioice.ice.get_host_addresses: this version of aioice does not have it; 0.9 to 0.13 do")
+        raise MissingToolError(
+            "aioice.ice.get_host_addresses: this version of aioice lacks it; versions 0.9 to 0.13 have it"
+        )
     aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: [address] if use_ipv4 or use_ipv6 else []
 
 
 @dataclass(slots=True)
 class AccessLinks:
-    """The access link of a viewer, shared by all its connections."""
+    """Access link of a viewer, shared by all its connections."""
 
     uplink: Uplink
     downlink: Downlink
@@ -70,17 +72,17 @@ class ConnectionOwner(Protocol):
         """Handle the opening of the data channel."""
 
     def connection_received(self, connection: "Connection", message: bytes) -> None:
-        """Handle a message; after `Connection.close` too, if it was in flight."""
+        """Handle a message, which may have been in flight when `Connection.close` was called."""
 
     def connection_drained(self, connection: "Connection") -> None:
         """Handle that the connection accepts more segment data."""
 
     def connection_ended(self, connection: "Connection") -> None:
-        """Handle the end of the connection, on either side's initiative; called once."""
+        """Handle the end of the connection, closed by either side; called once."""
 
 
 class Connection:
-    """Connection to `peer` (unknown until our offer is answered), offered by either side."""
+    """Connection to `peer` ("": unknown until this end's offer is answered), offered by either side."""
 
     def __init__(self, owner: ConnectionOwner, clock: Clock, links: AccessLinks, peer: str = "") -> None:
         self.peer = peer
@@ -101,44 +103,44 @@ class Connection:
         self._is_sending = False
         self._is_full = False
         """True while the owner waits for room to send."""
-        self._over = asyncio.Event()
+        self._has_ended = asyncio.Event()
         self._ending: asyncio.Task[None] | None = None
         self._rtc.on("connectionstatechange", self._state_changed)
 
-    # -- making it ----------------------------------------------------------------------------------------------
+    # -- opening ------------------------------------------------------------------------------------------------
 
     async def offer(self, label: str) -> str:
-        """Make an offer; return its session description."""
+        """Create an offer; return its session description."""
         self._adopt(self._rtc.createDataChannel(label))
         prefer_direct(self._rtc)
         await self._rtc.setLocalDescription(await self._rtc.createOffer())
         return str(self._rtc.localDescription.sdp)
 
     async def accept(self, peer: str, answer: str) -> None:
-        """Apply the answer to our offer."""
+        """Apply the answer to this end's offer."""
         self.peer = peer
         self.answered_at = self._clock.now()
-        await self._take("answer", answer)
+        await self._apply_description("answer", answer)
 
     async def answer(self, offer: str) -> str:
-        """Answer an offer; return our session description."""
+        """Answer an offer; return the session description of the answer."""
         self._rtc.on("datachannel", self._adopt)
-        await self._take("offer", offer)
+        await self._apply_description("offer", offer)
         prefer_direct(self._rtc)
         await self._rtc.setLocalDescription(await self._rtc.createAnswer())
         self.answered_at = self._clock.now()
         return str(self._rtc.localDescription.sdp)
 
-    async def _take(self, kind: Literal["offer", "answer"], description: str) -> None:
+    async def _apply_description(self, role: Literal["offer", "answer"], description: str) -> None:
         """Apply the session description of the other side; raises RemoteProtocolError if it is malformed."""
         try:
-            await self._rtc.setRemoteDescription(RTCSessionDescription(sdp=description, type=kind))
+            await self._rtc.setRemoteDescription(RTCSessionDescription(sdp=description, type=role))
         except InvalidStateError:
             raise
         except Exception as error:  # a description can break aiortc's parser in any way
-            raise RemoteProtocolError("bad-value", f"{kind}: {error!r}") from error
+            raise RemoteProtocolError("bad-value", f"{role}: {error!r}") from error
         if self._rtc.sctp is None:
-            raise RemoteProtocolError("bad-value", f"{kind} without a data channel")
+            raise RemoteProtocolError("bad-value", f"{role} without a data channel")
 
     def _adopt(self, channel: RTCDataChannel) -> None:
         if self._channel is not None:
@@ -146,7 +148,7 @@ class Connection:
         self._channel = channel
         channel.bufferedAmountLowThreshold = LOW_WATER
         channel.on("message", self._arrived)
-        channel.on("bufferedamountlow", self._ran_low)
+        channel.on("bufferedamountlow", self._buffer_low)
         channel.on("close", self._channel_closed)
         if channel.readyState == "open":
             # the other side may have sent already: be ready before the event loop goes on
@@ -184,7 +186,7 @@ class Connection:
         return buffered + sum(len(message) for message in self._queue if not is_command(message))
 
     def _pump(self) -> None:
-        """Send queued messages as far as the channel accepts them, then the next segment data over the uplink."""
+        """Send queued messages until the channel is full or the next segment data waits for the uplink."""
         while self._queue and not self._is_sending and self._channel is not None:
             if is_command(self._queue[0]):
                 self._put(self._queue.popleft())
@@ -203,17 +205,17 @@ class Connection:
             self.sent += len(piece)
             self._links.sent += len(piece)
         self._pump()
-        self._make_room()
+        self._notify_if_drained()
 
-    def _make_room(self) -> None:
+    def _notify_if_drained(self) -> None:
         """Notify the owner if there is room again."""
         if self._is_full and self.state == "open" and self._waiting <= LOW_WATER:
             self._is_full = False
             self._owner.connection_drained(self)
 
-    def _ran_low(self) -> None:
+    def _buffer_low(self) -> None:
         self._pump()
-        self._make_room()
+        self._notify_if_drained()
 
     def _put(self, message: bytes) -> bool:
         try:
@@ -239,59 +241,59 @@ class Connection:
 
     def close(self) -> None:
         """Close cleanly: both sides receive everything sent before."""
-        self._end(self._shut())
+        self._end(self._close_channel())
 
     def vanish(self) -> None:
         """End as a crash does, without notifying the peer."""
-        self._end(self._die())
+        self._end(self._stop_transport())
 
     async def closed(self) -> None:
         """Wait until a closing connection has ended."""
         if self._ending is not None:
             await asyncio.wait([self._ending])
 
-    def _end(self, work: Coroutine[Any, Any, None]) -> None:
+    def _end(self, closing: Coroutine[Any, Any, None]) -> None:
         if self._ending is not None:
-            work.close()
+            closing.close()
             return
         self.state = "closing"
         self._links.uplink.drop(self)
         self._queue = deque(message for message in self._queue if is_command(message))
         self._is_sending = False
-        self._ending = asyncio.get_running_loop().create_task(self._finish(work))
+        self._ending = asyncio.get_running_loop().create_task(self._finish(closing))
 
-    async def _finish(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _finish(self, closing: Coroutine[Any, Any, None]) -> None:
         try:
-            await work
+            await closing
         except (ConnectionError, InvalidStateError) as error:
             _log.debug("closing the connection to %s: %s", self.peer, error)
         finally:
-            await self._links.downlink.pass_through(0)  # what has arrived is still to be counted
+            await self._links.downlink.pass_through(0)  # messages that wait for the downlink still count as received
             self.state = "closed"
             self.closed_at = self._clock.now()
             self._owner.connection_ended(self)
 
-    async def _shut(self) -> None:
+    async def _close_channel(self) -> None:
         channel = self._channel
         if channel is not None and channel.readyState == "open":
             self._pump()
             channel.close()
             try:
-                await asyncio.wait_for(self._over.wait(), _CLOSE_TIMEOUT)
+                await asyncio.wait_for(self._has_ended.wait(), _CLOSE_TIMEOUT)
             except TimeoutError:
-                _log.debug("the channel to %s did not close in good order", self.peer)
+                _log.debug("the channel to %s did not close cleanly", self.peer)
         await self._rtc.close()
 
-    async def _die(self) -> None:
+    async def _stop_transport(self) -> None:
         if self._rtc.sctp is not None:
             await self._rtc.sctp.transport.transport.stop()
         await self._rtc.close()
 
     def _channel_closed(self) -> None:
-        self._over.set()
+        self._has_ended.set()
         self.close()
 
     def _state_changed(self) -> None:
         if self._rtc.connectionState in ("failed", "closed"):
-            self._over.set()
+            self._has_ended.set()
             self.close()

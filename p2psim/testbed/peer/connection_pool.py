@@ -1,6 +1,7 @@
 """Connections of a viewer: offers, answers, and a single connection per peer.
 
-When two viewers offer each other a connection at about the same time, both keep the one that the lower id offered.
+When two viewers offer each other a connection at about the same time (glare), both keep the one that the viewer with
+the lower peer id offered.
 """
 
 import asyncio
@@ -20,16 +21,17 @@ from p2psim.wire.tracker_messages import OFFER_TIMEOUT, Offer, new_offer_id
 __all__ = ["CONNECT_TIMEOUT", "ConnectionObserver", "ConnectionPool", "ConnectionPoolOwner"]
 
 CONNECT_TIMEOUT: Final = 15.0
-"""Seconds from answer to open channel."""
+"""Longest time from the answer to an open data channel, seconds."""
 _GLARE: Final = 5.0
 """Seconds within which a second connection to a peer counts as made at the same time."""
 _GATE_TIMEOUT: Final = 3.0
+"""Longest time for which a connection that is being answered holds the gate, seconds."""
 
 _log = logging.getLogger(__name__)
 
 
 class ConnectionPoolOwner(Protocol):
-    """The loader that uses the connections (see `p2psim.testbed.peer.loader.Loader`)."""
+    """Owner of a pool: the loader that uses its connections (see `p2psim.testbed.peer.loader.Loader`)."""
 
     def channel_opened(self, channel: Channel) -> bool:
         """Handle an open connection; return False to refuse it."""
@@ -38,7 +40,7 @@ class ConnectionPoolOwner(Protocol):
         """Handle a message."""
 
     def channel_drained(self, peer: str) -> None:
-        """Handle that more segment data may be sent."""
+        """Handle that a connection accepts more segment data."""
 
     def channel_closed(self, peer: str) -> None:
         """Handle the end of a connection."""
@@ -50,14 +52,15 @@ class ConnectionObserver(Protocol):
     def connection_over(self, connection: Connection, outcome: ConnectionOutcome) -> None:
         """Record a connection that has ended or failed to open."""
 
-    def message_came(self, connection: Connection, message: bytes, is_wanted: bool) -> None:
-        """Record a message; `is_wanted`: it goes to the loader."""
+    def message_received(self, connection: Connection, message: bytes, is_wanted: bool) -> None:
+        """Record a message; `is_wanted` is True if it is passed to the loader."""
 
 
 class ConnectionPool:
-    """Connections of the viewer `peer_id`, at most `most` of them.
+    """Connections of the viewer `peer_id`, at most `max_connections` at a time.
 
-    `gate` bounds how many connections are answered at once in this process: each costs CPU on both sides.
+    `gate` bounds how many connections are being answered at a time in this process, because each one costs processor
+    time at both ends.
     """
 
     def __init__(
@@ -66,14 +69,14 @@ class ConnectionPool:
         clock: Clock,
         links: AccessLinks,
         owner: ConnectionPoolOwner,
-        notes: ConnectionObserver,
+        observer: ConnectionObserver,
         rng: np.random.Generator,
         gate: asyncio.Semaphore,
         *,
-        most: int,
+        max_connections: int,
     ) -> None:
-        self._id, self._clock, self._links, self._owner, self._notes = peer_id, clock, links, owner, notes
-        self._rng, self._gate, self._most = rng, gate, most
+        self._id, self._clock, self._links, self._owner, self._observer = peer_id, clock, links, owner, observer
+        self._rng, self._gate, self._max_connections = rng, gate, max_connections
         self._offers: dict[str, Connection] = {}
         self._pending: dict[Connection, str] = {}
         self._open: dict[str, Connection] = {}
@@ -83,27 +86,22 @@ class ConnectionPool:
         self._closed = False
 
     @property
-    def peers(self) -> list[str]:
-        """Ids of the connected peers."""
-        return list(self._open)
-
-    @property
     def is_full(self) -> bool:
         """True if no more connections are wanted."""
-        return len(self._open) + len(self._pending) >= self._most
+        return len(self._open) + len(self._pending) >= self._max_connections
 
     # -- making connections -------------------------------------------------------------------------------------
 
     async def make_offers(self, count: int) -> list[Offer]:
-        """Return new offers; those without an answer are dropped after OFFER_TIMEOUT."""
-        made: list[Offer] = []
+        """Return new offers; an offer without an answer is dropped after OFFER_TIMEOUT seconds."""
+        offers: list[Offer] = []
         for _ in range(0 if self.is_full else count):
             connection = Connection(self, self._clock, self._links)
             offer_id = new_offer_id(self._rng)
             self._offers[offer_id] = connection
-            made.append(Offer(offer_id, await connection.offer(self._rng.bytes(20).hex())))
+            offers.append(Offer(offer_id, await connection.offer(self._rng.bytes(20).hex())))
             self._clock.call_later(OFFER_TIMEOUT, self._withdraw, offer_id)
-        return made
+        return offers
 
     def _withdraw(self, offer_id: str) -> None:
         connection = self._offers.pop(offer_id, None)
@@ -111,8 +109,8 @@ class ConnectionPool:
             self._end(connection)
 
     async def take_offer(self, peer: str, offer: str) -> str | None:
-        """Answer a peer's offer, unless there is a better connection to it; return our description."""
-        if self._closed or peer in self._open or self.is_full or self._prefers_own(peer):
+        """Return the answer to a peer's offer; None if it is refused, for example because the peer is connected."""
+        if self._closed or peer in self._open or self.is_full or self._is_superfluous(peer):
             return None
         connection = Connection(self, self._clock, self._links, peer)
         self._pending[connection] = peer
@@ -124,7 +122,7 @@ class ConnectionPool:
             if connection.state == "new":
                 return await connection.answer(offer)
         except (RemoteProtocolError, ConnectionError, InvalidStateError) as error:
-            _log.debug("offer of %s: %s", peer, error)
+            _log.debug("offer of %s refused: %s", peer, error)
         self._end(connection)
         return None
 
@@ -134,13 +132,13 @@ class ConnectionPool:
             self._gated.discard(connection)
             self._gate.release()
 
-    def _prefers_own(self, peer: str) -> bool:
-        """Return whether a pending connection to the peer makes another offer of the peer superfluous."""
-        mine = [connection for connection, other in self._pending.items() if other == peer]
-        return any(not connection.is_ours or self._id < peer for connection in mine)
+    def _is_superfluous(self, peer: str) -> bool:
+        """Return whether a pending connection to the peer takes precedence over an offer of the peer."""
+        pending = [connection for connection, other in self._pending.items() if other == peer]
+        return any(not connection.is_ours or self._id < peer for connection in pending)
 
     async def take_answer(self, peer: str, offer_id: str, answer: str) -> None:
-        """Complete one of our offers with its answer; unknown ones are ignored."""
+        """Apply the answer to one of this viewer's offers; answers to unknown offers are ignored."""
         connection = self._offers.pop(offer_id, None)
         if connection is None:
             return
@@ -154,14 +152,14 @@ class ConnectionPool:
         try:
             await connection.accept(peer, answer)
         except (RemoteProtocolError, ConnectionError, InvalidStateError) as error:
-            _log.debug("answer of %s: %s", peer, error)
+            _log.debug("answer of %s refused: %s", peer, error)
             self._end(connection)
 
     def _give_up(self, connection: Connection) -> None:
         if connection in self._pending:
             self._end(connection)
 
-    # -- what connections tell ----------------------------------------------------------------------------------
+    # -- events of connections ----------------------------------------------------------------------------------
 
     def connection_opened(self, connection: Connection) -> None:
         """Keep one connection per peer."""
@@ -185,17 +183,17 @@ class ConnectionPool:
                 self._end(other)
 
     def _outranks(self, late: Connection, early: Connection) -> bool:
-        made_together = late.opened_at - early.opened_at < _GLARE
-        return made_together and self._is_senior(late) and not self._is_senior(early)
+        is_glare = late.opened_at - early.opened_at < _GLARE
+        return is_glare and self._is_senior(late) and not self._is_senior(early)
 
     def _is_senior(self, connection: Connection) -> bool:
-        """Return whether the viewer with the lower id made the offer, on which both sides agree."""
+        """Return whether the viewer with the lower id made the offer; both ends return the same."""
         return connection.is_ours == (self._id < connection.peer)
 
     def connection_received(self, connection: Connection, message: bytes) -> None:
         """Pass a message to the loader, unless it has closed the connection."""
         is_wanted = self._open.get(connection.peer) is connection and connection.state == "open"
-        self._notes.message_came(connection, message, is_wanted)
+        self._observer.message_received(connection, message, is_wanted)
         if is_wanted:
             self._owner.channel_message(connection.peer, message)
 
@@ -217,7 +215,7 @@ class ConnectionPool:
             outcome = "duplicate"
         self._duplicates.discard(connection)
         if connection.peer:
-            self._notes.connection_over(connection, outcome)
+            self._observer.connection_over(connection, outcome)
 
     # -- the end ------------------------------------------------------------------------------------------------
 
@@ -229,20 +227,20 @@ class ConnectionPool:
     async def close(self) -> None:
         """Close all connections cleanly."""
         self._closed = True
-        everything = self._everything()
-        for connection in everything:
+        connections = self._take_all()
+        for connection in connections:
             connection.close()
-        await asyncio.gather(*(connection.closed() for connection in everything))
+        await asyncio.gather(*(connection.closed() for connection in connections))
 
     async def vanish(self) -> None:
         """End all connections as a crash does, without notifying the peers."""
         self._closed = True
-        everything = self._everything()
-        for connection in everything:
+        connections = self._take_all()
+        for connection in connections:
             connection.vanish()
-        await asyncio.gather(*(connection.closed() for connection in everything))
+        await asyncio.gather(*(connection.closed() for connection in connections))
 
-    def _everything(self) -> list[Connection]:
-        found = {*self._offers.values(), *self._pending, *self._open.values(), *self._ending}
+    def _take_all(self) -> list[Connection]:
+        connections = {*self._offers.values(), *self._pending, *self._open.values(), *self._ending}
         self._offers.clear()
-        return list(found)
+        return list(connections)

@@ -1,7 +1,7 @@
 """HTTP fetcher for segments, with aiohttp: range requests, streamed bodies, and aborts that count every byte.
 
-An abort closes our half of the connection, which stops the origin, and counts the bytes in flight, so that both ends
-agree on the size of an aborted response.
+An abort closes this end's half of the connection, which stops the origin, and counts the bytes in flight, so that both
+ends agree on the size of an aborted response.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ Late = Callable[[int, int], None]
 
 
 class HttpFetcher:
-    """`p2psim.testbed.peer.interfaces.Fetcher` over a client session.
+    """Fetcher (`p2psim.testbed.peer.interfaces.Fetcher`) over a client session.
 
     `address` returns a segment's URL; `late` (segment, bytes) is called for media bytes that arrive after an abort;
-    `headers` go with every request.
+    `headers` are sent with every request.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class HttpFetcher:
 
 
 class _Fetch:
-    """One request."""
+    """HTTP request for a segment."""
 
     def __init__(
         self, fetcher: HttpFetcher, segment: int, first_byte: int, events: FetchEvents, headers: dict[str, str]

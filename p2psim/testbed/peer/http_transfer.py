@@ -1,4 +1,4 @@
-"""One attempt to fetch a segment over HTTP, with the loader's rules for status, ranges and truncated bodies."""
+"""HTTP transfer of a segment, with the loader's rules for status codes, byte ranges and truncated bodies."""
 
 from collections.abc import Callable
 
@@ -6,11 +6,11 @@ from p2psim.policy.state import HTTP
 from p2psim.testbed.peer.interfaces import Fetcher, Timer
 from p2psim.testbed.transfer_owner import TransferOwner
 
-__all__ = ["HttpAttempt"]
+__all__ = ["HttpTransfer"]
 
 
-class HttpAttempt:
-    """From the start of the request to its end; a timer watches over it."""
+class HttpTransfer:
+    """HTTP transfer of a segment from `first_byte` on, which fails when no bytes arrive before its timeout."""
 
     def __init__(self, loader: TransferOwner, segment: int, first_byte: int) -> None:
         self._loader = loader
@@ -26,17 +26,17 @@ class HttpAttempt:
             self._abort = fetcher(self._segment, self._first_byte, self)
 
     def cancel(self) -> None:
-        """Abort it, by decision of the loader."""
+        """Abort the transfer, by a command of the policy."""
         if not self._done:
             self._finish()
             if self._abort is not None:
                 self._abort()
 
     def headers(self, status: int, length: int | None, content_range: tuple[int, int] | None) -> bool:
-        """Judge the response's head (see `FetchEvents`)."""
+        """Check status and headers of the response; return False to refuse its body (see `FetchEvents`)."""
         if self._done:
             return False
-        error = self._refusal(status, length, content_range)
+        error = self._error_of(status, length, content_range)
         if error is not None:
             self._fail(error)
             return False
@@ -46,7 +46,8 @@ class HttpAttempt:
         self._restart_timer()
         return True
 
-    def _refusal(self, status: int, length: int | None, content_range: tuple[int, int] | None) -> str | None:
+    def _error_of(self, status: int, length: int | None, content_range: tuple[int, int] | None) -> str | None:
+        """Return the type of the error by which the loader refuses the response, if any."""
         received, total = self._loader.core.progress(self._segment)
         if not 200 <= status < 300:
             if status in (406, 416):
@@ -61,8 +62,8 @@ class HttpAttempt:
         if status != 206:
             return "http-unexpected-status-code"
         expected = total - received if total else None
-        wrong_length = expected is not None and length is not None and length != expected
-        if wrong_length or not self._fits(content_range, expected):
+        is_wrong_length = expected is not None and length is not None and length != expected
+        if is_wrong_length or not self._fits(content_range, expected):
             self._loader.clear_bytes(self._segment)
             return "http-bytes-mismatch"
         return None
@@ -74,13 +75,13 @@ class HttpAttempt:
         return first == self._first_byte and (expected is None or last - first + 1 == expected)
 
     def chunk(self, data: bytes) -> None:
-        """Take a piece of the body."""
+        """Handle a piece of the body."""
         if not self._done:
             self._restart_timer()
             self._loader.take_bytes(self._segment, data, HTTP, "")
 
     def finished(self) -> None:
-        """The body has ended."""
+        """Handle the end of the body."""
         if self._done:
             return
         received, total = self._loader.core.progress(self._segment)
@@ -100,7 +101,7 @@ class HttpAttempt:
             self._fail("http-segment-validation-failed")
 
     def broken(self, reason: str) -> None:  # noqa: ARG002 - the loader knows one kind of HTTP error
-        """The request failed."""
+        """Handle a failed request."""
         if not self._done:
             self._fail("http-error")
 
@@ -113,7 +114,7 @@ class HttpAttempt:
 
     def _fail(self, error: str) -> None:
         self._finish()
-        self._loader.fail_quietly(self._segment, HTTP, "")
+        self._loader.mark_failed(self._segment, HTTP, "")
         self._loader.report_failure(self._segment, HTTP, "", error)
 
     def _finish(self) -> None:

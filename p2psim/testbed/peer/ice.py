@@ -1,4 +1,4 @@
-"""STUN and TURN servers: the list of the tracker, and the servers that a viewer can use."""
+"""STUN and TURN servers of a viewer: the tracker's list, reduced to the servers that the viewer can use."""
 
 import asyncio
 import logging
@@ -17,18 +17,18 @@ __all__ = ["IceServer", "for_rtc", "ice_servers", "prefer_direct", "usable"]
 
 _TCP: Final = "transport=tcp"
 _SERVER: Final = re.compile(r"(?:stun|turn):([^:?]+):(\d+)")
-_PATIENCE: Final = 1.5
+_STUN_TIMEOUT: Final = 1.5
 """Seconds after which a STUN server without a response counts as unreachable."""
 
 _RELAY: Final = "relay"
-_RELAY_WAITS: Final = 1.0
-"""Seconds; aioice repeats an unanswered check after half a second."""
+_RELAY_DELAY: Final = 1.0
+"""Delay of connectivity checks over a relay, seconds: aioice repeats an unanswered direct check after 0.5 s."""
 
 _log = logging.getLogger(__name__)
 
 
 class IceServer(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of the tracker's list, as RTCPeerConnection takes it in a browser."""
+    """Entry of the tracker's list, in the form of a browser's RTCIceServer."""
 
     urls: list[str]
     username: str | None = None
@@ -36,56 +36,56 @@ class IceServer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def usable(servers: Sequence[IceServer], *, has_udp: bool) -> list[IceServer]:
-    """Keep what works with or without UDP, the one address first that aiortc will use of each entry.
+    """Return the servers that can be reached with or without UDP; URLs over UDP come first in each.
 
-    aiortc takes the first STUN and the first TURN server only, and waits five seconds for a STUN server out of reach.
+    aiortc uses the first STUN and the first TURN server only, and waits five seconds for an unreachable STUN server.
     """
-    kept = []
+    reachable = []
     for server in servers:
         over_tcp = [url for url in server.urls if _TCP in url]
         over_udp = [url for url in server.urls if url not in over_tcp]
         urls = [*over_udp, *over_tcp] if has_udp else over_tcp
         if urls:
-            kept.append(msgspec.structs.replace(server, urls=urls))
-    return kept
+            reachable.append(msgspec.structs.replace(server, urls=urls))
+    return reachable
 
 
 def prefer_direct(rtc: RTCPeerConnection) -> None:
     """Delay connectivity checks over a relay until direct ones have been repeated once.
 
-    aioice takes the first pair that works. The first check through a filtering NAT is dropped, so the relay would win
-    although there is a direct way; browsers go over to the better pair. To be called before the checks begin.
+    aioice nominates the first pair that succeeds. A filtering NAT drops the first direct check, so the relay would be
+    nominated although a direct path exists; browsers switch to the better pair. To be called before the checks begin.
     """
     if rtc.sctp is None:
-        raise ValueError("a connection without a data channel")
+        raise ValueError("the connection has no data channel, so it has no ICE agent; create the channel first")
     agent = rtc.sctp.transport.transport._connection  # aiortc has no option for it
     check = getattr(agent, "check_start", None)
     if check is None:
         raise MissingToolError(
-            "aioice's Connection.check_start: this version of aioice does not have it; 0.9 to 0.13 do"
+            "aioice's Connection.check_start: this version of aioice lacks it; versions 0.9 to 0.13 have it"
         )
 
-    async def check_in_turn(pair: Any) -> None:
+    async def check_delayed(pair: Any) -> None:
         if _RELAY in (pair.local_candidate.type, pair.remote_candidate.type):
-            await asyncio.sleep(_RELAY_WAITS)
+            await asyncio.sleep(_RELAY_DELAY)
         await check(pair)
 
-    agent.check_start = check_in_turn  # type: ignore[method-assign]
+    agent.check_start = check_delayed  # type: ignore[method-assign]
 
 
 def for_rtc(servers: Sequence[IceServer]) -> list[RTCIceServer]:
-    """Return the servers in the form that aiortc takes."""
+    """Return the servers as aiortc's RTCIceServer."""
     return [
         RTCIceServer(urls=server.urls, username=server.username, credential=server.credential) for server in servers
     ]
 
 
 async def ice_servers(session: aiohttp.ClientSession, url: str) -> list[RTCIceServer]:
-    """Fetch the tracker's list, and keep what works from here; nothing if there is no list."""
+    """Fetch the tracker's list; return the servers that can be reached from here, none if there is no list."""
     try:
         async with session.get(url) as response:
             response.raise_for_status()
-            servers = msgspec.json.decode(await response.read(), type=_Listed).iceServers
+            servers = msgspec.json.decode(await response.read(), type=_ServerList).iceServers
     except (aiohttp.ClientError, msgspec.MsgspecError) as error:
         _log.warning("%s: %s", url, error)
         return []
@@ -93,12 +93,12 @@ async def ice_servers(session: aiohttp.ClientSession, url: str) -> list[RTCIceSe
     return for_rtc(usable(servers, has_udp=has_udp))
 
 
-class _Listed(msgspec.Struct):
+class _ServerList(msgspec.Struct):
     iceServers: list[IceServer]  # noqa: N815 (as browsers name it)
 
 
 def _has_udp(servers: Sequence[IceServer]) -> bool:
-    """Return whether one of the servers answers over UDP."""
+    """Return whether the first of the servers' addresses over UDP answers."""
     urls = [url for server in servers for url in server.urls if _TCP not in url]
-    found = [match for match in map(_SERVER.match, urls) if match is not None]
-    return any(is_answering(StunServer(address=one[1], port=int(one[2])), _PATIENCE) for one in found[:1])
+    addresses = [match for match in map(_SERVER.match, urls) if match is not None]
+    return any(is_answering(StunServer(address=each[1], port=int(each[2])), _STUN_TIMEOUT) for each in addresses[:1])

@@ -1,4 +1,4 @@
-"""Protected streams at the viewer: validation of segments by signed hashes, and decryption for playback."""
+"""Integrity and decryption of segments at the viewer: validation by signed hashes, and HLS AES-128 for playback."""
 
 import asyncio
 import logging
@@ -26,10 +26,10 @@ Verdict = Callable[[bool], None]
 
 
 class SegmentValidator:
-    """Validator of segments by the hash manifest of a media playlist, which it fetches when a hash is missing.
+    """Validator of segments by the hash manifest of a media playlist, which is fetched when a hash is missing.
 
-    While the manifest cannot be had, verdicts wait (the loader's own time-outs bound for how long); one that is not
-    signed with `public_key` vouches for nothing.
+    Verdicts wait until the manifest has been fetched (the loader's timeouts bound the wait). A manifest that is not
+    signed with `public_key` validates no segment.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class SegmentValidator:
         self._fetching: asyncio.Task[None] | None = None
 
     def validate(self, segment: int, data: bytes, verdict: Verdict) -> None:
-        """Call `verdict` with whether the data are valid, now or when the hash of the segment is known."""
+        """Call `verdict` with True if the data are valid, else False, as soon as the hash of the segment is known."""
         expected = self._hashes.expected(self._address(segment))
         if expected is not None:
             verdict(segment_hash(data) == expected)
@@ -50,7 +50,7 @@ class SegmentValidator:
         self.refresh()
 
     def refresh(self) -> None:
-        """Fetch the manifest again, for new segments of the playlist."""
+        """Fetch the manifest again, unless that is in progress, because the playlist has new segments."""
         if self._fetching is None or self._fetching.done():
             self._fetching = asyncio.get_running_loop().create_task(self._fetch())
 
@@ -82,7 +82,7 @@ class SegmentValidator:
 
 
 class Keys:
-    """Keys of an encrypted stream (HLS AES-128), by their addresses."""
+    """Keys of an encrypted stream (HLS AES-128), by their URLs."""
 
     def __init__(self, web: aiohttp.ClientSession) -> None:
         self._web = web
@@ -99,7 +99,7 @@ class Keys:
                 _log.warning("%s: %s", url, error)
 
     def open(self, segment: MediaSegment, data: bytes) -> bytes:
-        """Decrypt a segment to play it; nothing, if that cannot be done."""
+        """Return the decrypted bytes of a segment; none if it cannot be decrypted."""
         key = segment.key
         if key is None:
             return data

@@ -27,36 +27,36 @@ class Clock(TimeSource, Protocol):
     """Time source that schedules callbacks."""
 
     def milliseconds(self) -> float:
-        """Return the time in milliseconds, in which bandwidth estimates are computed to the last bit."""
+        """Return the time in milliseconds, the unit of upstream's bandwidth estimates, which ours equal to the bit."""
 
     def call_soon(self, callback: Callable[..., None], *args: object) -> None:
-        """Call after the present callback has returned, in order of scheduling."""
+        """Call `callback` once the current one has returned, in order of scheduling."""
 
     def call_later(self, delay: float, callback: Callable[..., None], *args: object) -> Timer:
-        """Call after `delay` seconds."""
+        """Call `callback` after `delay` seconds."""
 
 
 class FetchEvents(Protocol):
     """Events of one HTTP request."""
 
     def headers(self, status: int, length: int | None, content_range: tuple[int, int] | None) -> bool:
-        """Take status, Content-Length and the first and last byte of Content-Range; return False to refuse the body."""
+        """Handle status, Content-Length, and first and last byte of Content-Range; return False to refuse the body."""
 
     def chunk(self, data: bytes) -> None:
-        """Take a piece of the body."""
+        """Handle a piece of the body."""
 
     def finished(self) -> None:
-        """End the body: it is complete, or the connection was closed cleanly."""
+        """Handle the end of the body: it is complete, or the connection was closed cleanly."""
 
     def broken(self, reason: str) -> None:
-        """End the request, which has failed."""
+        """Handle the failure of the request."""
 
 
 class Fetcher(Protocol):
-    """Starts HTTP requests."""
+    """Function that starts HTTP requests for segments."""
 
     def __call__(self, segment: int, first_byte: int, events: FetchEvents) -> Callable[[], None]:
-        """Fetch a segment from `first_byte` on; return the function that aborts it (no event follows)."""
+        """Fetch a segment from `first_byte` on; return the function that aborts the request without further events."""
 
 
 class Channel(Protocol):
@@ -64,32 +64,32 @@ class Channel(Protocol):
 
     @property
     def peer(self) -> str:
-        """The peer's id."""
+        """Peer id of the other end."""
 
     def send(self, message: bytes) -> bool:
-        """Queue a message; False: wait for `Loader.channel_drained` before sending more segment data."""
+        """Queue a message; return False to pause segment data until `Loader.channel_drained` is called."""
 
     def close(self) -> None:
         """Close the connection."""
 
 
 class Observer(Protocol):
-    """Observer of the actions of a loader."""
+    """Observer of a loader."""
 
     def attempt_started(self, segment: int, source: str, peer: str, first_byte: int) -> None:
-        """An attempt to fetch a segment begins."""
+        """Record the start of an attempt to fetch a segment."""
 
     def bytes_received(self, segment: int, source: str, peer: str, count: int) -> None:
-        """Segment bytes came, useful or not."""
+        """Record received segment bytes, useful or not."""
 
     def attempt_ended(self, segment: int, source: str, peer: str, outcome: str) -> None:
-        """It ended: "loaded", "abort" or the type of its error."""
+        """Record the outcome of an attempt: "loaded", "abort" or the type of its error."""
 
     def bytes_sent(self, segment: int, peer: str, count: int) -> None:
-        """Segment bytes were handed to a channel."""
+        """Record segment bytes given to a channel."""
 
     def upload_ended(self, segment: int, peer: str, complete: bool) -> None:
-        """An upload is over."""
+        """Record the end of an upload."""
 
     def peer_closed(self, peer: str) -> None:
-        """A peer is gone."""
+        """Record that a peer has disconnected."""

@@ -1,6 +1,6 @@
-"""A real viewer's loader: the policy's decisions carried out over HTTP and data channels, on any clock.
+"""Loader of a real viewer: executes the policy's commands over HTTP and data channels, on any clock.
 
-It keeps the bytes; `single_loader` keeps the state that decides.
+This module holds the bytes of segments; `single_loader` holds the state on which the policy decides.
 """
 
 import math
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from p2psim.policy.state import HTTP, P2P, Options, commands
 from p2psim.policy.state.bandwidth import player_figure
 from p2psim.testbed.loader_config import LoaderConfig
-from p2psim.testbed.peer.http_transfer import HttpAttempt
+from p2psim.testbed.peer.http_transfer import HttpTransfer
 from p2psim.testbed.peer.interfaces import Channel, Clock, Fetcher, Observer, Timer
-from p2psim.testbed.peer.p2p_transfer import Exchange
+from p2psim.testbed.peer.p2p_transfer import P2PTransfers
 from p2psim.testbed.peer.single_loader import Command, SingleLoader
 from p2psim.wire import SegmentsAnnouncement
 
@@ -35,11 +35,10 @@ class _PlayerRequest:
 
 
 class Loader:
-    """Loads the segments of one stream for one viewer.
+    """Loader of one stream of one viewer.
 
-    `page` lists the loaders of one
-    viewer, of other qualities or of sound, whose storage is one; `predecessor` loaded another quality so far (see
-    `take_over`).
+    `page` lists the loaders of the viewer's page (other qualities, audio), which share one storage; `predecessor` is
+    the loader of the quality that was loaded until now (see `take_over`).
     """
 
     def __init__(
@@ -61,11 +60,9 @@ class Loader:
         self.core = SingleLoader(
             options,
             random,
+            limits=config,
             now=clock.now(),
-            capacity=config.capacity,
-            neighbours=config.neighbours,
             uploads=config.uploads,
-            storage=config.storage,
             page_opened_at=config.page_opened_at,
             meters=config.meters,
             name=config.name,
@@ -78,8 +75,8 @@ class Loader:
         self._behaviour = config.behaviour
         self._from_peers: set[int] = set()
         self._partial: dict[int, bytearray] = {}
-        self._http: dict[int, HttpAttempt] = {}
-        self._exchanges: dict[str, Exchange] = {}
+        self._http: dict[int, HttpTransfer] = {}
+        self._p2p: dict[str, P2PTransfers] = {}
         self._request: _PlayerRequest | None = None
         self._pass_due = False
         self._wake_timer: Timer | None = None
@@ -97,12 +94,12 @@ class Loader:
     # -- the player ---------------------------------------------------------------------------------------------
 
     def playlist(self, segments: Sequence[tuple[int, float, float]]) -> None:
-        """Take the playlist as it is now: (id, start, end) on the media time line, in order."""
+        """Update the playlist: consecutive (id, start, end) on the media time line."""
         self.core.playlist(segments)
         self.request_pass()
 
     def load(self, segment: int, delivered: Delivery, refused: Refusal) -> None:
-        """Ask for a segment: `delivered(data, bytes_per_s)` or `refused(why)` will be called once."""
+        """Request a segment; either `delivered(data, bytes_per_s)` or `refused(reason)` will be called, once."""
         request = _PlayerRequest(segment, delivered, refused)
         if self.core.player_requests(segment):
             self.clock.call_soon(self._deliver_stored, request)
@@ -113,7 +110,7 @@ class Loader:
         self.request_pass()
 
     def abort(self, segment: int) -> None:
-        """The player gives up waiting for a segment."""
+        """Abort the player's request for a segment."""
         if self._request is not None and self._request.segment == segment:
             request, self._request = self._request, None
             self.core.player_aborts(segment)
@@ -137,7 +134,7 @@ class Loader:
     # -- decisions ----------------------------------------------------------------------------------------------
 
     def request_pass(self) -> None:
-        """Run a queue pass soon; several wishes for one before it comes are one."""
+        """Schedule a queue pass in the next round of the clock; requests until then are served by that one pass."""
         if not self._pass_due and not self._closed and self._successor is None:
             self._pass_due = True
             self.clock.call_soon(self._pass)
@@ -145,7 +142,7 @@ class Loader:
     def _pass(self) -> None:
         try:
             if not self._closed and self._successor is None:
-                self._settle_replaced()
+                self._abort_replaced()
                 self._execute(self.core.queue_pass(self.clock.now()))
                 self._set_wake_up()
         finally:
@@ -182,7 +179,7 @@ class Loader:
                     self._http.pop(command.segment).cancel()
                     self._aborted(command.segment, HTTP, "")
                 case commands.ABORT_P2P:
-                    self._exchanges[command.neighbour].cancel()
+                    self._p2p[command.neighbour].cancel()
                     self._aborted(command.segment, P2P, command.neighbour)
                 case commands.DELIVER:
                     self._deliver(command.segment)
@@ -196,7 +193,7 @@ class Loader:
                     self.clock.call_soon(self._announce)
 
     def _take_complete(self, command: Command) -> None:
-        """All bytes were there before the attempt began: no verdict can be waited for."""
+        """Complete a segment whose bytes were all loaded before the attempt: its validation must end at once."""
         segment, source, peer = command.segment, SOURCES[command.source], command.neighbour
         self.observer.attempt_started(segment, source, peer, len(self._partial.get(segment, b"")))
         verdicts: list[bool] = []
@@ -210,20 +207,20 @@ class Loader:
         self.request_pass()
 
     def _start_http(self, segment: int, first_byte: int) -> None:
-        self._forget_unless_resumed(segment, first_byte)
+        self._drop_bytes_unless_resumed(segment, first_byte)
         self.core.started(HTTP, self.clock.milliseconds())
-        attempt = HttpAttempt(self, segment, first_byte)
-        self._http[segment] = attempt
+        transfer = HttpTransfer(self, segment, first_byte)
+        self._http[segment] = transfer
         self.observer.attempt_started(segment, "http", "", first_byte)
-        self.clock.call_soon(attempt.begin, self._fetcher)
+        self.clock.call_soon(transfer.begin, self._fetcher)
 
     def _start_p2p(self, command: Command) -> None:
-        self._forget_unless_resumed(command.segment, command.first_byte)
+        self._drop_bytes_unless_resumed(command.segment, command.first_byte)
         self.core.started(P2P, self.clock.milliseconds(), command.neighbour)
         self.observer.attempt_started(command.segment, "p2p", command.neighbour, command.first_byte)
-        self._exchanges[command.neighbour].request(command.segment, command.first_byte)
+        self._p2p[command.neighbour].request(command.segment, command.first_byte)
 
-    def _forget_unless_resumed(self, segment: int, first_byte: int) -> None:
+    def _drop_bytes_unless_resumed(self, segment: int, first_byte: int) -> None:
         if first_byte == 0:
             self._partial.pop(segment, None)
             self._from_peers.discard(segment)
@@ -245,26 +242,27 @@ class Loader:
     def _store(self, segment: int) -> None:
         self.storage[segment] = bytes(self._partial.pop(segment, b""))
         self._from_peers.discard(segment)
-        self._forget_evicted()
+        self._drop_evicted()
         for other in self._page:
             if other is not self:
                 other._evict(self.core)
 
     def _evict(self, active: SingleLoader) -> None:
         if self.core.evict(active):
-            self._forget_evicted()
+            self._drop_evicted()
             self.clock.call_soon(self._announce)
 
-    def _forget_evicted(self) -> None:
+    def _drop_evicted(self) -> None:
         for old in [old for old in self.storage if not self.core.holds(old)]:
             del self.storage[old]
 
     # -- changes of quality ---------------------------------------------------------------------------------------
 
     def take_over(self, old: "Loader") -> None:
-        """Load in the place of another quality's loader, which from now on only serves what it has stored.
+        """Replace the loader of another quality, which from now on only serves its stored segments.
 
-        Its attempts are aborted as part of the next pass; playhead, timers and the first hold of HTTP go on.
+        The attempts of the replaced loader are aborted in the next pass; this loader continues with its playhead, its
+        timers and its initial hold of HTTP.
         """
         self._successor, old._successor = None, self
         self._wake_timer = old._wake_timer
@@ -273,17 +271,17 @@ class Loader:
         request, old._request = old._request, None
         if request is not None:
             request.refused("aborted")
-        old._settle_replaced()
+        old._abort_replaced()
         self._replaced = old
 
     def _active_loader(self) -> "Loader":
-        """Return the loader that loads now, however many changes of quality ago this one did."""
+        """Return the loader that has replaced this one, directly or through further changes of quality, or itself."""
         active = self
         while active._successor is not None:
             active = active._successor
         return active
 
-    def _settle_replaced(self) -> None:
+    def _abort_replaced(self) -> None:
         replaced, self._replaced = self._replaced, None
         if replaced is not None:
             replaced._abort_attempts()
@@ -294,25 +292,25 @@ class Loader:
             self._partial.clear()
             self._from_peers.clear()
 
-    def disband(self) -> None:
-        """Close every channel, and keep what is stored."""
-        for exchange in list(self._exchanges.values()):
-            exchange.close()
+    def close_channels(self) -> None:
+        """Close all data channels; stored segments are kept."""
+        for transfers in list(self._p2p.values()):
+            transfers.close()
 
-    # -- transfers, told by attempts and exchanges ----------------------------------------------------------------
+    # -- progress of transfers ------------------------------------------------------------------------------------
 
     def set_total(self, segment: int, total: int) -> None:
-        """The size of a segment has become known."""
+        """Set the size of a segment, bytes."""
         self.core.set_total(segment, total)
 
     def clear_bytes(self, segment: int) -> None:
-        """Drop partial bytes that are not to be trusted."""
+        """Drop the partial bytes of a segment, which may be wrong."""
         self._partial.pop(segment, None)
         self._from_peers.discard(segment)
         self.core.clear_bytes(segment)
 
     def take_bytes(self, segment: int, data: bytes, source: int, peer: str) -> None:
-        """Bytes came for a segment."""
+        """Append received bytes to a segment."""
         self._partial.setdefault(segment, bytearray()).extend(data)
         if source == P2P:
             self._from_peers.add(segment)
@@ -320,13 +318,13 @@ class Loader:
         self.observer.bytes_received(segment, SOURCES[source], peer, len(data))
 
     def count_unusable(self, peer: str, count: int) -> None:
-        """Bytes came that belong to no download: late, or never asked for."""
+        """Count segment bytes that belong to no download: they are late, or were never requested."""
         self.observer.bytes_received(-1, "p2p", peer, count)
 
     def validate(self, segment: int, source: int, verdict: Callable[[bool], None]) -> None:
-        """Judge a complete segment; one with a peer's bytes in it by the rule for peers, whoever sent the last of them.
+        """Validate a complete segment, by the validator for peers if any of its bytes came from a peer.
 
-        Upstream asks the rule of the last source alone, so that a peer can spoil what HTTP completes.
+        Upstream applies the validator of the last source only, so a peer can corrupt a segment that HTTP completes.
         """
         validator = self._validators[P2P if segment in self._from_peers else source]
         if validator is None:
@@ -335,92 +333,87 @@ class Loader:
             validator(segment, bytes(self._partial.get(segment, b"")), verdict)
 
     def served(self, segment: int) -> bytes | None:
-        """Bytes to send to a peer that asks for a stored segment; None: it gets no answer."""
+        """Return the bytes to send to a peer that requests a stored segment; None: the peer gets no response."""
         return self._behaviour.served(self.storage[segment])
 
     def succeed(self, segment: int, source: int, peer: str) -> None:
-        """A segment is complete."""
+        """Complete the request for a segment."""
         self._http.pop(segment, None)
         self.core.stopped(source, self.clock.milliseconds(), peer)
         self.core.succeeded(segment)
         self.observer.attempt_ended(segment, SOURCES[source], peer, "loaded")
         self.request_pass()
 
-    def fail_quietly(self, segment: int, source: int, peer: str, *, timed_out: bool = False) -> bool:
-        """An attempt failed; True if its peer has timed out too often."""
+    def mark_failed(self, segment: int, source: int, peer: str, *, timed_out: bool = False) -> bool:
+        """Record a failed attempt in the loader's state; return True if its peer has timed out too often."""
         self._http.pop(segment, None)
         self.core.stopped(source, self.clock.milliseconds(), peer)
         return self.core.failed(segment, self.clock.now(), timed_out=timed_out)
 
     def report_failure(self, segment: int, source: int, peer: str, error: str) -> None:
-        """Note a failure and decide anew."""
+        """Report a failed attempt to the observer, and request a pass."""
         self.observer.attempt_ended(segment, SOURCES[source], peer, error)
         self.request_pass()
 
     # -- neighbours ---------------------------------------------------------------------------------------------
 
     def channel_opened(self, channel: Channel) -> bool:
-        """A channel is open; False (and it is closed) if the peer is connected already or there is no room."""
-        if self._closed or channel.peer in self._exchanges or not self.core.connect(channel.peer):
+        """Add a peer; return False, and close the channel, if the peer is connected already or there is no room."""
+        if self._closed or channel.peer in self._p2p or not self.core.connect(channel.peer):
             channel.close()
             return False
-        exchange = self._exchanges[channel.peer] = Exchange(self, channel)
+        transfers = self._p2p[channel.peer] = P2PTransfers(self, channel)
         if self.uploads:
-            exchange.send_command(self._announcement(*self.core.peek_announcement()))
+            transfers.send_command(self._announcement(*self.core.peek_announcement()))
         surplus = self.core.surplus_neighbour
         if surplus is not None:
-            self._exchanges[surplus].close()
+            self._p2p[surplus].close()
         return True
 
     def channel_message(self, peer: str, message: bytes) -> None:
-        """A message came."""
-        exchange = self._exchanges.get(peer)
-        if exchange is not None:
-            exchange.receive(message)
+        """Handle a message of a peer."""
+        transfers = self._p2p.get(peer)
+        if transfers is not None:
+            transfers.receive(message)
 
     def channel_drained(self, peer: str) -> None:
-        """A channel takes segment data again."""
-        exchange = self._exchanges.get(peer)
-        if exchange is not None:
-            exchange.drained()
+        """Continue an upload, because the channel accepts segment data again."""
+        transfers = self._p2p.get(peer)
+        if transfers is not None:
+            transfers.drained()
 
     def channel_closed(self, peer: str) -> None:
-        """A channel was closed, by the other side or by a failing network."""
-        exchange = self._exchanges.get(peer)
-        if exchange is not None:
-            exchange.close()
+        """Handle the end of a channel, closed by the peer or lost by the network."""
+        transfers = self._p2p.get(peer)
+        if transfers is not None:
+            transfers.close()
 
-    def peer_gone(self, exchange: Exchange) -> None:
-        """An exchange has ended."""
-        self._exchanges.pop(exchange.peer, None)
-        self.core.disconnect(exchange.peer)
-        self.observer.peer_closed(exchange.peer)
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether it has stopped for good."""
-        return self._closed
+    def forget_peer(self, transfers: P2PTransfers) -> None:
+        """Forget a peer, whose transfers have ended."""
+        self._p2p.pop(transfers.peer, None)
+        self.core.disconnect(transfers.peer)
+        self.observer.peer_closed(transfers.peer)
 
     @property
     def peers(self) -> list[str]:
         """Ids of the connected peers."""
-        return list(self._exchanges)
+        return list(self._p2p)
 
     def _announce(self) -> None:
         message = self._announcement(*self.core.announcement())
-        for exchange in list(self._exchanges.values()):
-            exchange.send_command(message)
+        for transfers in list(self._p2p.values()):
+            transfers.send_command(message)
 
     def _announcement(self, stored: list[int], fetching: list[int]) -> SegmentsAnnouncement:
         return SegmentsAnnouncement(tuple(self._behaviour.stored(stored, self.core.listing)), tuple(fetching))
 
     def close(self) -> None:
-        """Stop everything: attempts are aborted, channels closed."""
+        """Abort all attempts and close all channels."""
         self.stop()
-        self.disband()
+        self.close_channels()
 
     def stop(self) -> None:
-        """Load nothing more, and accept no channel."""
+        """Abort all attempts; from now on nothing is loaded and no channel is accepted."""
         if self._closed:
             return
         self._closed = True
@@ -430,5 +423,5 @@ class Loader:
         request, self._request = self._request, None
         if request is not None:
             request.refused("aborted")
-        self._settle_replaced()
+        self._abort_replaced()
         self._execute(self.core.abort_all())

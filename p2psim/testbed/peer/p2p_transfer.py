@@ -1,7 +1,7 @@
-"""One connection between two viewers: at most one download and one upload at a time, as p2p-media-loader 2.3 has it.
+"""P2P transfers between two viewers over one data channel, by the protocol of p2p-media-loader 2.3.
 
-Download: IDLE → request sent → header came → bytes → completed. The other side's faults end the connection, but never
-the viewer.
+There is at most one download and one upload at a time. A download goes from SegmentRequest over SegmentData and the
+bytes to SegmentDataSendingCompleted. A protocol violation of the peer ends the connection, but never the viewer.
 """
 
 from collections.abc import Mapping
@@ -26,17 +26,18 @@ from p2psim.wire import (
     is_command,
 )
 
-__all__ = ["Exchange", "ExchangeOwner"]
+__all__ = ["P2PTransfers", "P2PTransfersOwner"]
 
 _REQUEST_IDS = 1000
+"""Number of request ids, after which they repeat."""
 
 
-class ExchangeOwner(TransferOwner, Protocol):
-    """What an exchange needs of its loader: what it stores and how it answers, beside what all transfers need."""
+class P2PTransfersOwner(TransferOwner, Protocol):
+    """Loader as the transfers with a peer see it: its stored segments and its rules for answers."""
 
     @property
     def observer(self) -> Observer:
-        """Takes notes of what is sent."""
+        """Observer of uploads."""
 
     @property
     def storage(self) -> Mapping[int, bytes]:
@@ -44,31 +45,31 @@ class ExchangeOwner(TransferOwner, Protocol):
 
     @property
     def uploads(self) -> bool:
-        """Whether peers get segments."""
+        """True if peers get segments."""
 
     @property
     def answers_unknown(self) -> bool:
-        """Whether requests are answered that cannot be served."""
+        """True if requests that cannot be served are refused; upstream does not respond."""
 
     @property
     def upstream_faults(self) -> bool:
-        """Whether announcements are read and written with 2.3's fault."""
+        """True if announcements are read and written with the fault of 2.3."""
 
     @property
     def max_message_size(self) -> int:
-        """Bytes of the longest message."""
+        """Longest message, bytes."""
 
     def request_pass(self) -> None:
-        """Decide anew, soon."""
+        """Schedule a queue pass."""
 
     def served(self, segment: int) -> bytes | None:
-        """Bytes to send of a stored segment; None: no answer."""
+        """Return the bytes to send of a stored segment; None: the peer gets no response."""
 
     def count_unusable(self, peer: str, count: int) -> None:
-        """Bytes came that belong to no download."""
+        """Count segment bytes that belong to no download."""
 
-    def peer_gone(self, exchange: "Exchange") -> None:
-        """The exchange has ended."""
+    def forget_peer(self, transfers: "P2PTransfers") -> None:
+        """Forget a peer, whose transfers have ended."""
 
 
 @dataclass(slots=True)
@@ -87,10 +88,10 @@ class _Upload:
     sent: int = 0
 
 
-class Exchange:
-    """The talk with one peer."""
+class P2PTransfers:
+    """Transfers with one peer over its data channel: at most one download and one upload at a time."""
 
-    def __init__(self, loader: ExchangeOwner, channel: Channel) -> None:
+    def __init__(self, loader: P2PTransfersOwner, channel: Channel) -> None:
         self.peer = channel.peer
         self._loader = loader
         self._channel = channel
@@ -98,7 +99,7 @@ class Exchange:
         self._download: _Download | None = None
         self._upload: _Upload | None = None
         self._request_count = 0
-        self._serial = 0
+        self._request_id = 0
         self._closed = False
 
     # -- sending ------------------------------------------------------------------------------------------------
@@ -112,14 +113,14 @@ class Exchange:
             self._channel.send(message)
 
     def request(self, segment: int, first_byte: int) -> None:
-        """Ask for a segment."""
-        self._serial = (self._serial + 1) % _REQUEST_IDS
+        """Request a segment from `first_byte` on."""
+        self._request_id = (self._request_id + 1) % _REQUEST_IDS
         timer = self._loader.clock.call_later(self._loader.options.p2p_timeout, self._timed_out)
-        self._download = _Download(segment, self._serial, timer)
-        self.send_command(SegmentRequest(segment, self._serial, first_byte))
+        self._download = _Download(segment, self._request_id, timer)
+        self.send_command(SegmentRequest(segment, self._request_id, first_byte))
 
     def cancel(self) -> None:
-        """Give the download up, by decision of the loader."""
+        """Cancel the download, by a command of the policy."""
         download = self._end_download()
         if download is not None:
             self.send_command(CancelSegmentRequest(download.segment, download.request))
@@ -127,7 +128,7 @@ class Exchange:
     # -- receiving ----------------------------------------------------------------------------------------------
 
     def receive(self, message: bytes) -> None:
-        """Take a message from the channel."""
+        """Handle a message from the channel."""
         if self._closed:
             return
         if not is_command(message):
@@ -138,7 +139,7 @@ class Exchange:
             if payload is not None:
                 self._handle_command(decode(payload, upstream_faults=self._loader.upstream_faults))
         except RemoteProtocolError:
-            return  # upstream ignores what it cannot read
+            return  # upstream ignores malformed commands
 
     def _handle_command(self, command: Command) -> None:
         match command:
@@ -152,7 +153,7 @@ class Exchange:
             case SegmentDataSendingCompleted():
                 self._complete(command)
             case SegmentAbsent():
-                self._lacks(command)
+                self._handle_absent(command)
             case CancelSegmentRequest():
                 if self._upload is not None and self._upload.request == command.request:
                     self._stop_upload()
@@ -171,7 +172,7 @@ class Exchange:
         elif total - received != command.size:
             self._loader.clear_bytes(download.segment)
             self.send_command(CancelSegmentRequest(download.segment, download.request))
-            self._violated("peer-response-bytes-length-mismatch")
+            self._end_after_violation("peer-response-bytes-length-mismatch")
 
     def _take_bytes(self, data: bytes) -> None:
         download = self._download
@@ -182,7 +183,7 @@ class Exchange:
         if total and received + len(data) > total:
             self._loader.count_unusable(self.peer, len(data))
             self._loader.clear_bytes(download.segment)
-            self._violated("peer-response-bytes-length-mismatch")
+            self._end_after_violation("peer-response-bytes-length-mismatch")
             return
         self._restart_timer(download)
         self._loader.take_bytes(download.segment, data, P2P, self.peer)
@@ -193,26 +194,26 @@ class Exchange:
             return
         if (download.segment, download.request) != (command.segment, command.request):
             self._loader.clear_bytes(download.segment)
-            self._violated("peer-protocol-violation")
+            self._end_after_violation("peer-protocol-violation")
             return
         received, total = self._loader.core.progress(download.segment)
         if received != total:
             self._loader.clear_bytes(download.segment)
-            self._violated("peer-response-bytes-length-mismatch")
+            self._end_after_violation("peer-response-bytes-length-mismatch")
         else:
             self._loader.validate(download.segment, P2P, lambda is_valid: self._validated(download, is_valid))
 
     def _validated(self, download: _Download, is_valid: bool) -> None:
         if self._download is not download:
-            return  # given up meanwhile
+            return  # the download ended while its segment was validated
         if is_valid:
             self._end_download()
             self._loader.succeed(download.segment, P2P, self.peer)
         else:
             self._loader.clear_bytes(download.segment)
-            self._violated("p2p-segment-validation-failed")
+            self._end_after_violation("p2p-segment-validation-failed")
 
-    def _lacks(self, command: SegmentAbsent) -> None:
+    def _handle_absent(self, command: SegmentAbsent) -> None:
         download = self._download
         if download is None or (download.segment, download.request) != (command.segment, command.request):
             return
@@ -233,8 +234,8 @@ class Exchange:
             return
         self._loader.clock.call_soon(self._begin_upload, command, self._request_count)
 
-    def _begin_upload(self, command: SegmentRequest, asked: int) -> None:
-        if self._closed or asked != self._request_count:
+    def _begin_upload(self, command: SegmentRequest, request_number: int) -> None:
+        if self._closed or request_number != self._request_count:
             return
         if command.segment not in self._loader.storage:
             self.send_command(SegmentAbsent(command.segment, command.request))
@@ -242,16 +243,18 @@ class Exchange:
         data = self._loader.served(command.segment)
         if data is None:
             return
-        rest = data[command.first_byte :]
-        if not rest and self._loader.answers_unknown:
-            self.send_command(SegmentAbsent(command.segment, command.request))  # later versions refuse an empty answer
+        missing = data[command.first_byte :]
+        if not missing and self._loader.answers_unknown:
+            self.send_command(
+                SegmentAbsent(command.segment, command.request)
+            )  # later versions reject an empty response
             return
-        self._upload = _Upload(command.segment, command.request, rest)
-        self.send_command(SegmentData(command.segment, command.request, len(rest)))
+        self._upload = _Upload(command.segment, command.request, missing)
+        self.send_command(SegmentData(command.segment, command.request, len(missing)))
         self.drained()
 
     def drained(self) -> None:
-        """The channel takes more segment data."""
+        """Continue the upload until the channel is full."""
         upload = self._upload
         if upload is None or self._closed:
             return
@@ -259,9 +262,9 @@ class Exchange:
         while upload.sent < len(upload.data):
             piece = upload.data[upload.sent : upload.sent + size]
             upload.sent += len(piece)
-            more = self._channel.send(piece)
+            has_room = self._channel.send(piece)
             self._loader.observer.bytes_sent(upload.segment, self.peer, len(piece))
-            if not more and upload.sent < len(upload.data):
+            if not has_room and upload.sent < len(upload.data):
                 return
         self._loader.clock.call_soon(self._finish_upload, upload)
 
@@ -294,26 +297,26 @@ class Exchange:
         if download is None:
             return
         self.send_command(CancelSegmentRequest(download.segment, download.request))
-        if self._loader.fail_quietly(download.segment, P2P, self.peer, timed_out=True):
+        if self._loader.mark_failed(download.segment, P2P, self.peer, timed_out=True):
             self.close()
         self._loader.report_failure(download.segment, P2P, self.peer, "bytes-receiving-timeout")
 
     def _fail(self, error: str) -> None:
         download = self._end_download()
         if download is not None:
-            self._loader.fail_quietly(download.segment, P2P, self.peer)
+            self._loader.mark_failed(download.segment, P2P, self.peer)
             self._loader.report_failure(download.segment, P2P, self.peer, error)
 
-    def _violated(self, error: str) -> None:
+    def _end_after_violation(self, error: str) -> None:
         self._fail(error)
         self.close()
 
     def close(self) -> None:
-        """End the connection, from this side or because the other is gone."""
+        """End the transfers and close the channel; also called when the peer has closed it."""
         if self._closed:
             return
         self._fail("peer-closed")
         self._closed = True
         self._stop_upload()
         self._channel.close()
-        self._loader.peer_gone(self)
+        self._loader.forget_peer(self)

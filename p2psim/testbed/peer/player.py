@@ -1,7 +1,7 @@
-"""Player that behaves like hls.js towards its loader.
+"""Player that requests segments of its loader as hls.js does.
 
 It requests segments in order, keeps its buffer filled, plays in real time, stalls and resumes, by the rules in
-`p2psim.player.hls_js`. It decodes nothing.
+`p2psim.player.hls_js`. It does not decode the media.
 """
 
 from collections import deque
@@ -20,7 +20,7 @@ Item = tuple[int, float, float]
 
 
 class SegmentLoader(Protocol):
-    """Loader as the player sees it (see `p2psim.testbed.peer.loader.Loader`)."""
+    """Loader as a player uses it (see `p2psim.testbed.peer.loader.Loader`)."""
 
     def load(self, segment: int, delivered: Callable[[bytes, float], None], refused: Callable[[str], None]) -> None:
         """Request a segment."""
@@ -33,12 +33,12 @@ class SegmentLoader(Protocol):
 
 
 class PlayerObserver(Protocol):
-    """Observer of the actions of a player."""
+    """Observer of a player."""
 
     def state_changed(self, state: State, position: float, buffer: float) -> None:
         """Record that the player starts, plays, stalls or has ended."""
 
-    def segment_asked(self, segment: int) -> None:
+    def segment_requested(self, segment: int) -> None:
         """Record that the player requests a segment."""
 
     def segment_delivered(self, segment: int, data: bytes) -> None:
@@ -48,7 +48,7 @@ class PlayerObserver(Protocol):
         """Record that the playhead has reached a segment that is not buffered."""
 
     def segment_played(self, segment: int, at: float) -> None:
-        """Record that the playback of a segment began."""
+        """Record the time at which the playback of a segment began."""
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class Player:
     Parameters
     ----------
     latency
-        Distance of the start from the end of a live playlist, seconds.
+        Distance of the start position from the end of a live playlist, seconds.
     """
 
     def __init__(
@@ -102,13 +102,13 @@ class Player:
         self._is_ended = is_ended
         if self._next is not None:
             self._catch_up()
-            self._ask()
+            self._request_next()
 
     @property
     def start(self) -> tuple[int, float]:
-        """First segment and start position according to the present playlist."""
-        place = self._first, self._last, self._length, self._latency, self._is_live
-        return rules.start_index(*place), rules.start_position(*place)
+        """First segment and start position by the current playlist."""
+        playlist = self._first, self._last, self._length, self._latency, self._is_live
+        return rules.start_index(*playlist), rules.start_position(*playlist)
 
     def begin(self) -> None:
         """Request the first segment."""
@@ -116,33 +116,33 @@ class Player:
         self._jump_to = self._position
         self._end = self._position
         self._observer.state_changed("starting", self._position, 0.0)
-        self._ask()
+        self._request_next()
         self._every("tick", self._options.tick_interval, self._tick)
         self._every("update", self._options.update_interval, self._report)
 
     def _catch_up(self) -> None:
         """Restart if the next segment has left the playlist."""
-        wanted = self._next if self._next is not None else self._first
-        place = self._first, self._last, self._length, self._latency, self._is_live
-        following = rules.next_index(wanted, *place)
-        if following == wanted:
+        planned = self._next if self._next is not None else self._first
+        playlist = self._first, self._last, self._length, self._latency, self._is_live
+        available = rules.next_index(planned, *playlist)
+        if available == planned:
             return
         abandoned, self._waiting = self._waiting, None
-        self._next, self._jump_to = following, rules.start_position(*place)
+        self._next, self._jump_to = available, rules.start_position(*playlist)
         if abandoned is not None:
             self._loader.abort(abandoned)
 
     # -- loading ------------------------------------------------------------------------------------------------
 
-    def _ask(self) -> None:
+    def _request_next(self) -> None:
         if self._stopped or self._waiting is not None or self._next is None or self._next not in self._items:
             return
         if "retry" in self._timers or not rules.wants_next(self.position, self._end, float(self._options.buffer)):
             return
         segment = self._waiting = self._next
-        self._observer.segment_asked(segment)
+        self._observer.segment_requested(segment)
         self._loader.load(
-            segment, lambda data, _: self._delivered(segment, data), lambda why: self._refused(segment, why)
+            segment, lambda data, _: self._delivered(segment, data), lambda reason: self._refused(segment, reason)
         )
 
     def _delivered(self, segment: int, data: bytes) -> None:
@@ -151,20 +151,20 @@ class Player:
         self._waiting, self._failures = None, 0
         self._observer.segment_delivered(segment, data)
         self._append(segment)
-        self._ask()
+        self._request_next()
 
-    def _refused(self, segment: int, why: str) -> None:
+    def _refused(self, segment: int, reason: str) -> None:
         if self._stopped or self._waiting != segment:
             return
         self._waiting = None
-        if why == "aborted":
+        if reason == "aborted":
             return
         self._failures += 1
         self._after("retry", rules.retry_delay(self._failures), self._retry)
 
     def _retry(self) -> None:
         del self._timers["retry"]
-        self._ask()
+        self._request_next()
 
     def _append(self, segment: int) -> None:
         _, start, end = self._items.get(segment, (segment, segment * self._length, (segment + 1) * self._length))
@@ -176,7 +176,7 @@ class Player:
         self._end = end
         self._next = segment + 1
         if self._state == "playing":
-            self._arm_dry()
+            self._schedule_underrun()
         else:
             self._play()
 
@@ -187,7 +187,7 @@ class Player:
 
     @property
     def state(self) -> State:
-        """Present state."""
+        """State of playback."""
         return self._state
 
     @property
@@ -206,21 +206,21 @@ class Player:
         self._since = self._now()
         self._change("playing")
         self._mark_played()
-        self._arm_dry()
+        self._schedule_underrun()
         self._report()
 
-    def _arm_dry(self) -> None:
+    def _schedule_underrun(self) -> None:
         delay = rules.buffer_empty_at(self._position, self._since, 1.0, self._end) - self._now()
-        self._after("dry", max(0.0, delay), self._run_dry)
+        self._after("underrun", max(0.0, delay), self._handle_underrun)
 
-    def _run_dry(self) -> None:
+    def _handle_underrun(self) -> None:
         self._advance()
         if not rules.is_buffer_empty(self._position, self._end):
-            self._arm_dry()
+            self._schedule_underrun()
             return
-        at_the_end = self._is_ended and self._next is not None and self._next >= self._last
-        self._change("ended" if at_the_end else "stalled")
-        if not at_the_end and self._next is not None:
+        has_ended = self._is_ended and self._next is not None and self._next >= self._last
+        self._change("ended" if has_ended else "stalled")
+        if not has_ended and self._next is not None:
             self._observer.segment_due(self._next, self._now())
 
     def _change(self, state: State) -> None:
@@ -234,16 +234,16 @@ class Player:
             self._position, self._since = self.position, self._now()
 
     def _mark_played(self) -> None:
-        """Record the segments whose playback has begun, each at the time the playhead reached it."""
-        reached = self.position
-        while self._buffered and self._buffered[0].start <= reached + rules.SLACK:
+        """Record the segments whose playback has begun, each at the time at which the playhead reached it."""
+        playhead = self.position
+        while self._buffered and self._buffered[0].start <= playhead + rules.SLACK:
             buffered = self._buffered.popleft()
             at = self._since + max(0.0, buffered.start - self._position)
             self._observer.segment_played(buffered.segment, at)
 
     def _tick(self) -> None:
         self._advance()
-        self._ask()
+        self._request_next()
 
     def _report(self) -> None:
         self._advance()

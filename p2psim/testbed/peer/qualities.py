@@ -1,7 +1,8 @@
-"""Switching between the qualities of a stream, as in p2p-media-loader 2.3: one quality is loaded at a time.
+"""Loaders of the qualities of a stream, of which one loads at a time, as in p2p-media-loader 2.3.
 
-Each quality is a swarm of its own. After a change the old swarm is left at once if none of its segments is stored,
-else after `linger` seconds, during which its peers are still served; stored segments stay until they are evicted.
+Each quality has a swarm of its own. After a change of quality the viewer leaves the old swarm at once if it has stored
+none of its segments, else after `linger` seconds, during which it still serves its peers. Stored segments are kept
+until they are evicted.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,8 +19,8 @@ Membership = Callable[[int, Loader, bool], None]
 class Qualities:
     """Loaders of several qualities, identified by their numbers.
 
-    `make(quality, predecessor)` makes a quality's loader when it is first asked for; `member(quality, loader, is_in)`
-    is called when its swarm is to be joined or has been left.
+    `make(quality, predecessor)` makes the loader of a quality when it is first requested;
+    `member(quality, loader, is_member)` is called when the viewer joins or leaves the swarm of a quality.
     """
 
     def __init__(self, clock: Clock, make: Maker, member: Membership, linger: float) -> None:
@@ -52,11 +53,11 @@ class Qualities:
         timer = self._leaving.pop(quality, None)
         if timer is not None:
             timer.cancel()
-        before = None if old is None else self._loaders[old]
+        predecessor = None if old is None else self._loaders[old]
         if quality not in self._loaders:
-            self._loaders[quality] = self._make(quality, before)
-        elif before is not None:
-            self._loaders[quality].take_over(before)
+            self._loaders[quality] = self._make(quality, predecessor)
+        elif predecessor is not None:
+            self._loaders[quality].take_over(predecessor)
         if quality not in self._joined:
             self._joined[quality] = None
             self._member(quality, self._loaders[quality], True)
@@ -70,7 +71,7 @@ class Qualities:
     def _leave(self, quality: int) -> None:
         self._leaving.pop(quality, None)
         self._joined.pop(quality, None)
-        self._loaders[quality].disband()
+        self._loaders[quality].close_channels()
         self._member(quality, self._loaders[quality], False)
 
     def close(self) -> None:
@@ -80,4 +81,4 @@ class Qualities:
         for loader in self._loaders.values():
             loader.stop()
         for quality in self._joined:
-            self._loaders[quality].disband()
+            self._loaders[quality].close_channels()

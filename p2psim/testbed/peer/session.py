@@ -24,7 +24,7 @@ from p2psim.testbed.peer.integrity import Keys, SegmentValidator
 from p2psim.testbed.peer.loader import Loader
 from p2psim.testbed.peer.player import Player
 from p2psim.testbed.peer.tracker_client import Member, TrackerClient
-from p2psim.testbed.recording.viewer_log import ViewerLog as ViewerNotes
+from p2psim.testbed.recording.viewer_log import ViewerLog
 from p2psim.wire import (
     MasterPlaylist,
     MediaPlaylist,
@@ -58,18 +58,21 @@ class SessionContext:
 
 
 class ChannelSession:
-    """Session `number` of a viewer on a channel, from `begin` to `leave` or `vanish`."""
+    """Session `number` of a viewer on a channel, from `begin` to `leave` or `vanish`.
+
+    `previous_log` is the log of the viewer's session before, if any.
+    """
 
     def __init__(
-        self, context: SessionContext, channel: str, number: int = 0, before: ViewerNotes | None = None
+        self, context: SessionContext, channel: str, number: int = 0, previous_log: ViewerLog | None = None
     ) -> None:
         self._context, self._plan, self._number = context, context.plan, number
         self._environment, self._clock, self._links = context.environment, context.environment.clock, context.links
         self._scenario = context.environment.scenario
         self._policy = self._scenario.policy.of_stream("main")
         self._master = urljoin(context.environment.master, f"../{channel}/master.m3u8")
-        self.notes = ViewerNotes(
-            context.environment.journal, self._clock, context.plan.name, self._opened, channel, before
+        self.log = ViewerLog(
+            context.environment.event_log, self._clock, context.plan.name, self._decrypted, channel, previous_log
         )
         self._segments = SegmentMap()
         self._offset = 0.0
@@ -81,58 +84,58 @@ class ChannelSession:
         self._pool: ConnectionPool | None = None
         self._fetcher: HttpFetcher | None = None
         self._trackers: list[TrackerClient] = []
-        self._watching: asyncio.Task[None] | None = None
+        self._watch_task: asyncio.Task[None] | None = None
 
     def begin(self) -> Self:
         """Start the session."""
-        self._watching = asyncio.get_running_loop().create_task(self._live())
+        self._watch_task = asyncio.get_running_loop().create_task(self._watch())
         return self
 
-    async def last(self, seconds: float) -> None:
-        """Wait for some seconds; raises the error that ended the session before."""
-        if self._watching is None:
+    async def wait(self, seconds: float) -> None:
+        """Wait until the session has gone on for `seconds`; raises the error that has ended it, if any."""
+        if self._watch_task is None:
             return
         until = self._clock.now() + seconds
-        await asyncio.wait([self._watching], timeout=max(0.0, seconds))
-        if self._watching.done():
-            self._watching.result()
-            await self._clock.sleep_until(until)  # a recording played alone needs neither playlists nor a tracker
+        await asyncio.wait([self._watch_task], timeout=max(0.0, seconds))
+        if self._watch_task.done():
+            self._watch_task.result()
+            await self._clock.sleep_until(until)  # a viewer of a recording without P2P has no task left to run
 
     def cancel(self) -> None:
         """Cancel the session."""
-        if self._watching is not None:
-            self._watching.cancel()
+        if self._watch_task is not None:
+            self._watch_task.cancel()
 
     def write_sample(self, at: float) -> None:
         """Record a sample of the viewer, if the stream has been set up."""
         if self._loader is not None and self._player is not None:
-            self.notes.write_sample(at, len(self._loader.peers), self._player.buffer, self._links.sent)
+            self.log.write_sample(at, len(self._loader.peers), self._player.buffer, self._links.sent)
 
     # -- watching -----------------------------------------------------------------------------------------------
 
-    async def _live(self) -> None:
+    async def _watch(self) -> None:
         web = self._context.web
         master = await self._playlist(web, self._master)
-        found = streams_of(master, self._master)[0]
-        media = await self._playlist(web, found.url)
+        stream = streams_of(master, self._master)[0]
+        media = await self._playlist(web, stream.url)
         while not (isinstance(media, MediaPlaylist) and media.segments):
             await asyncio.sleep(_PLAYLIST_RETRY)
-            media = await self._playlist(web, found.url)
+            media = await self._playlist(web, stream.url)
         self._keys = Keys(web)
         await self._keys.fetch(media)
         key = master.data(DATA_ID) if isinstance(master, MasterPlaylist) else None
         if key is not None and (self._policy.validateP2PSegment or self._policy.validateHTTPSegment):
-            self._validator = SegmentValidator(web, found.url, key, self._address)
-        self._set_up(web, media, (found.quality.bitrate or 0) / 8)
+            self._validator = SegmentValidator(web, stream.url, key, self._address)
+        self._set_up(web, media, (stream.quality.bitrate or 0) / 8)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._reload(web, found.url, media))
+            tasks.create_task(self._reload(web, stream.url, media))
             if self._policy.shares:
-                tasks.create_task(self._signal(found))
+                tasks.create_task(self._signal(stream))
 
     def _set_up(self, web: aiohttp.ClientSession, media: MediaPlaylist, bitrate: float) -> None:
         scenario, plan, policy, is_live = self._scenario, self._plan, self._policy, not media.is_ended
         headers = policy.httpRequestSetup
-        self._fetcher = HttpFetcher(web, self._address, self._links.downlink, self.notes.late_http, headers)
+        self._fetcher = HttpFetcher(web, self._address, self._links.downlink, self.log.late_http, headers)
         validate = self._validator.validate if self._validator is not None else None
         config = LoaderConfig(
             uploads=plan.uploads and not policy.isP2PUploadDisabled,
@@ -150,7 +153,7 @@ class ChannelSession:
             options(policy, is_live, scenario.stream.segment, scenario.stream.live_latency),
             self._clock,
             self._fetcher,
-            self.notes,
+            self.log,
             kernel_streams(self._environment.seed, plan.index + 1, self._number, "policy")[plan.index],
             config,
         )
@@ -159,16 +162,16 @@ class ChannelSession:
             self._clock,
             self._loader,
             scenario.player,
-            self.notes,
+            self.log,
             is_live=is_live,
             latency=scenario.stream.live_latency,
         )
-        self._take(media)
+        self._update_playlist(media)
         segment, _ = self._player.start
         self._loader.core.start_at(self._segments_start(segment))
         self._player.begin()
 
-    async def _signal(self, found: Stream) -> None:
+    async def _signal(self, stream: Stream) -> None:
         if self._loader is None:
             return
         environment, signals, rng = self._environment, self._context.signals, self._context.rng
@@ -179,12 +182,12 @@ class ChannelSession:
             self._clock,
             self._links,
             self._loader,
-            self.notes,
+            self.log,
             rng,
             environment.gate,
-            most=self._policy.maxPeers,
+            max_connections=self._policy.maxPeers,
         )
-        info_hash = found.info_hash(self._policy.swarmId or manifest_swarm_id(self._master))
+        info_hash = stream.info_hash(self._policy.swarmId or manifest_swarm_id(self._master))
         self._trackers = [
             TrackerClient(
                 signals,
@@ -196,7 +199,7 @@ class ChannelSession:
                     one_way_delay=self._scenario.tracker.one_way_delay,
                 ),
                 self._pool,
-                self.notes,
+                self.log,
                 self._clock,
                 rng,
             )
@@ -217,20 +220,20 @@ class ChannelSession:
                 await asyncio.sleep(_PLAYLIST_RETRY)
 
     async def _reload(self, web: aiohttp.ClientSession, url: str, media: MediaPlaylist) -> None:
-        asked_at, brought_news = self._clock.now(), True
+        requested_at, has_changed = self._clock.now(), True
         while not media.is_ended:
-            await self._clock.sleep_until(asked_at + rules.reload_delay(media.target_duration, brought_news))
-            asked_at, before = self._clock.now(), media
-            fresh = await self._playlist(web, url)
-            if isinstance(fresh, MediaPlaylist):
-                media = fresh
+            await self._clock.sleep_until(requested_at + rules.reload_delay(media.target_duration, has_changed))
+            requested_at, before = self._clock.now(), media
+            reloaded = await self._playlist(web, url)
+            if isinstance(reloaded, MediaPlaylist):
+                media = reloaded
                 if self._keys is not None:
                     await self._keys.fetch(media)
-            brought_news = media.segments[-1:] != before.segments[-1:]
-            self._take(media)
+            has_changed = media.segments[-1:] != before.segments[-1:]
+            self._update_playlist(media)
 
-    def _take(self, media: MediaPlaylist) -> None:
-        """Update loader and player with a playlist; media time counts from the start of the stream."""
+    def _update_playlist(self, media: MediaPlaylist) -> None:
+        """Update loader and player with a playlist; media time is counted from the start of the stream."""
         if not len(self._segments) and media.segments and not media.is_ended:
             self._offset = media.segments[0].media_sequence * media.segments[0].duration
         self._segments.update(media)
@@ -245,8 +248,8 @@ class ChannelSession:
     def _address(self, number: int) -> str:
         return self._listed[number].url
 
-    def _opened(self, number: int, data: bytes) -> bytes:
-        """Return the bytes of a segment as the player shows them, decrypted if need be."""
+    def _decrypted(self, number: int, data: bytes) -> bytes:
+        """Return the bytes of a segment as the player decodes them, decrypted if the segment is encrypted."""
         segment = self._listed.get(number)
         return data if segment is None or self._keys is None else self._keys.open(segment, data)
 
@@ -257,16 +260,16 @@ class ChannelSession:
     # -- leaving ------------------------------------------------------------------------------------------------
 
     async def leave(self) -> None:
-        """End the session cleanly, so that every byte in flight is counted."""
+        """End the session cleanly, so that all bytes in flight are counted."""
         await self._stop()
         if self._loader is not None:
             self._loader.close()
         parts = [part.close() for part in (self._pool, self._fetcher, self._validator) if part is not None]
         await asyncio.gather(*parts, *(tracker.leave() for tracker in self._trackers))
-        self._conclude()
+        self._write_log()
 
     async def vanish(self) -> None:
-        """End the session as a crash does: neither tracker nor peers are notified."""
+        """End the session as a crash does, without notifying the tracker or the peers."""
         await self._stop()
         for tracker in self._trackers:
             tracker.fall_silent()
@@ -276,18 +279,18 @@ class ChannelSession:
             await self._pool.vanish()
         if self._loader is not None:
             self._loader.close()
-        self._conclude()
+        self._write_log()
 
     async def _stop(self) -> None:
         if self._player is not None:
             self._player.stop()
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.wait([self._watching])
+        if self._watch_task is not None:
+            self._watch_task.cancel()
+            await asyncio.wait([self._watch_task])
 
-    def _conclude(self) -> None:
+    def _write_log(self) -> None:
         if self._loader is not None:
             for segment, data in self._loader.storage.items():
-                self.notes.segment_held(segment, data)
-        self.notes.write_announce()
-        self.notes.write_segments()
+                self.log.segment_held(segment, data)
+        self.log.write_announce()
+        self.log.write_segments()

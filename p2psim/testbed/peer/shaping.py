@@ -1,7 +1,7 @@
 """Shaping of the access links of viewers on a loopback: their traffic is limited to the rates of the links.
 
-Messages pass whole. An uplink is a line on which the connections that have something to send take turns, a few packets
-each, so that concurrent uploads get equal shares; a message leaves when its last packet has.
+Messages are passed on as a whole. An uplink serves the connections that have queued messages round robin, a few packets
+at a time, so that concurrent uploads get equal shares; a message is passed on when its last packet has been sent.
 """
 
 import asyncio
@@ -16,28 +16,28 @@ from p2psim.testbed.peer.interfaces import Clock, Timer
 __all__ = ["BURST", "PACKET", "TURN", "Downlink", "Uplink"]
 
 PACKET: Final = 1200
-"""Bytes that a connection sends at least before it is another's turn. Messages in turns would be served nearly one
-after the other, and be there sooner than on a line that shares packet by packet."""
+"""Smallest number of bytes that a connection sends in a turn. Turns of whole messages would serve concurrent uploads
+nearly one after the other, so that the first would end sooner than on a link that is shared packet by packet."""
 TURN: Final = 0.005
-"""Seconds that a turn takes at least: shorter ones cost more processor time than they are worth."""
+"""Shortest turn, seconds; it bounds the processor time that the shaping of fast uplinks costs."""
 
 BURST: Final = 65_536.0
-"""Bytes that a downlink passes at once after a pause: one message, slowed down by the sender's uplink already."""
+"""Bytes that an idle downlink passes at once: one message, which the sender's uplink has slowed down already."""
 _LATENESS: Final = 0.02
-"""Seconds by which a wake-up may be late without the line counting as idle in between."""
+"""Delay of a timer, seconds, up to which the link counts as busy until the timer fires."""
 
 Action = Callable[[], None]
 
 
 @dataclass(slots=True)
 class _Message:
-    left: float
+    unsent: float
     """Bytes not sent yet."""
     send: Action
 
 
 class Uplink:
-    """Uplink with a rate in bytes/s (infinite: messages leave at once; zero: they wait for a higher rate)."""
+    """Uplink with a rate in bytes/s (infinite: messages pass at once; zero: they wait until the rate changes)."""
 
     def __init__(self, clock: Clock, rate: float) -> None:
         self._clock = clock
@@ -46,23 +46,23 @@ class Uplink:
         self._turns: deque[Hashable] = deque()
         self._free_at = float("-inf")
         self._sending: tuple[Hashable, float, Timer] | None = None
-        """Whose turn it is, and for how many bytes."""
+        """Sender of the current turn, its bytes, and the timer of its end."""
 
     def change(self, rate: float) -> None:
-        """Go on at another rate: what has left of the turn under way counts."""
+        """Change the rate; the bytes that the current turn has sent until now count as sent."""
         now = self._clock.now()
         if self._sending is not None:
             sender, size, timer = self._sending
             timer.cancel()
-            unsent = max(0.0, (self._free_at - now) * self._rate) if math.isfinite(self._rate) else 0.0
-            self._queues[sender][0].left -= max(0.0, size - unsent)
+            remaining = max(0.0, (self._free_at - now) * self._rate) if math.isfinite(self._rate) else 0.0
+            self._queues[sender][0].unsent -= max(0.0, size - remaining)
             self._turns.appendleft(sender)
             self._sending = None
         self._rate, self._free_at = rate, now
         self._next()
 
     def enqueue(self, sender: Hashable, size: int, send: Action) -> None:
-        """Call `send` once the line has carried `size` bytes for this sender, after what it has queued before."""
+        """Call `send` once the link has carried `size` bytes for this sender, after its earlier messages."""
         if sender not in self._queues:
             self._queues[sender] = deque()
             self._turns.append(sender)
@@ -86,7 +86,7 @@ class Uplink:
         if not self._turns or self._rate == 0:
             return
         sender = self._turns.popleft()
-        size = max(0.0, min(max(PACKET, TURN * self._rate), self._queues[sender][0].left))
+        size = max(0.0, min(max(PACKET, TURN * self._rate), self._queues[sender][0].unsent))
         now = self._clock.now()
         begin = self._free_at if now - self._free_at <= _LATENESS else now
         self._free_at = begin + size / self._rate
@@ -98,21 +98,21 @@ class Uplink:
         (sender, size, _), self._sending = self._sending, None
         queue = self._queues[sender]
         message = queue[0]
-        message.left -= size
-        if message.left <= 0:
+        message.unsent -= size
+        if message.unsent <= 0:
             queue.popleft()
         if queue:
             self._turns.append(sender)
         else:
             del self._queues[sender]
-        if message.left <= 0:
+        if message.unsent <= 0:
             message.send()
         if self._sending is None:
             self._next()
 
 
 class Downlink:
-    """Downlink that delivers in order, at a rate in bytes/s, with bursts of at most BURST."""
+    """Downlink that delivers in order, at a rate in bytes/s, with bursts of at most BURST bytes."""
 
     def __init__(self, clock: Clock, rate: float) -> None:
         self._clock = clock
@@ -133,9 +133,9 @@ class Downlink:
 
     async def pass_through(self, size: int) -> None:
         """Wait until the link has carried `size` bytes."""
-        passed = asyncio.Event()
-        self.deliver(size, passed.set)
-        await passed.wait()
+        delivered = asyncio.Event()
+        self.deliver(size, delivered.set)
+        await delivered.wait()
 
     def _arm(self) -> None:
         self._clock.call_later(max(0.0, self._waiting[0][0] - self._clock.now()), self._release)

@@ -1,12 +1,12 @@
-"""Sans-IO loader of a single viewer: events in, commands out, decided by the policy on one row of its arrays.
+"""Sans-IO loader of a single viewer: events in, commands out, as the policy decides on one row of its arrays.
 
-Segments have their ids on the wire, neighbours their names. Row 0 is the viewer; the other rows are its
-neighbours, filled from what they announce.
+Segments are identified by their ids on the wire, neighbours by their peer ids. Row 0 of the arrays is the viewer; the
+other rows are its neighbours, filled from their announcements.
 """
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -32,20 +32,21 @@ from p2psim.policy.state import (
 from p2psim.policy.state.bandwidth import Bandwidth
 from p2psim.policy.state.storage import reclaim
 
-__all__ = ["Command", "SingleLoader"]
+__all__ = ["Command", "LoaderLimits", "SingleLoader"]
 
 _OWN_ROW = 0
 _SPEED_CACHE_DELAY = 1.0
+"""Age of a page up to which upstream caches no speed of a neighbour, seconds."""
 
 
 def _allocate(slots: int, neighbours: int) -> Loaders:
-    """Return the arrays of one loader, with a request for each slot, as upstream keeps all of them."""
+    """Return the arrays of one loader, with a request for each slot, because upstream retains all requests."""
     loaders = allocate(neighbours + 1, slots, 1, neighbours, sizes=True)
     return replace(loaders, request=records((slots, 1), REQUEST))
 
 
 class Command(NamedTuple):
-    """Command of a pass (`p2psim.policy.state.commands`), with ids and names instead of indices."""
+    """Command of a pass (`p2psim.policy.state.commands`), with ids instead of indices."""
 
     kind: int
     segment: int = NOBODY
@@ -54,12 +55,23 @@ class Command(NamedTuple):
     source: int = 0
 
 
-class SingleLoader:
-    """State and decisions of one viewer.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoaderLimits:
+    """Largest numbers of segments, neighbours and stored bytes of a loader."""
 
-    `capacity` bounds how many segments may be in use at once, `neighbours` how many connections; `storage` is in
-    bytes; `meters`, of everything and of HTTP, go on counting from an earlier stream of the page. `name` is the
-    viewer's own among its peers.
+    capacity: int = 512
+    """Number of segments that can be in use at once."""
+    neighbours: int = 64
+    """Number of neighbours that can be connected at once."""
+    storage: float = math.inf
+    """Size of all stored segments, bytes."""
+
+
+class SingleLoader:
+    """State of one viewer's loader, and the decisions of the policy on it.
+
+    `now` is in seconds; `page_opened_at` is `now` unless given. `meters` are the bandwidth meters of all bytes and of
+    those over HTTP, if the page has used them for another stream before. `name` is the viewer's peer id.
     """
 
     def __init__(
@@ -67,33 +79,32 @@ class SingleLoader:
         options: Options,
         random: NDArray[np.int64],
         *,
+        limits: LoaderLimits | None = None,
         now: float = 0.0,
-        capacity: int = 512,
-        neighbours: int = 64,
         uploads: bool = True,
-        storage: float = math.inf,
         page_opened_at: float | None = None,
         meters: tuple[Bandwidth, Bandwidth] | None = None,
         name: str = "",
     ) -> None:
+        limits = limits or LoaderLimits()
         self.options = options
         self._page_opened_at = now if page_opened_at is None else page_opened_at
-        self._L = _allocate(capacity, neighbours)
+        self._L = _allocate(limits.capacity, limits.neighbours)
         self._L.random[_OWN_ROW] = random
         self._L.viewer["born"][_OWN_ROW] = now
         self._L.viewer["uploads"][_OWN_ROW] = uploads
-        self._L.storage[_OWN_ROW] = storage
+        self._L.storage[_OWN_ROW] = limits.storage
         self._L.identity[_OWN_ROW] = interface.peer_hash(name)
         self._T = Timeline(start=np.zeros(0), end=np.zeros(0))
         self._base = 0
         self._mean = 1.0
         self._rows: dict[str, int] = {}
         self._names: dict[int, str] = {}
-        self._free_rows = list(range(neighbours, 0, -1))
+        self._free_rows = list(range(limits.neighbours, 0, -1))
         self._speeds: dict[str, Bandwidth] = {}
         self._fetching: dict[str, frozenset[int]] = {}
         self._unmeasured: set[str] = set()
-        self._out = interface.command_buffer(capacity, capacity)
+        self._out = interface.command_buffer(limits.capacity, limits.capacity)
         self._stored_in_order: dict[int, None] = {}
         self.all, self.http = meters or (Bandwidth(), Bandwidth())
 
@@ -122,11 +133,12 @@ class SingleLoader:
         me.last = max(me.last, last)
 
     def _extend(self, count: int) -> None:
-        room = max(count, 2 * len(self._T.start), 64)
-        grown = Timeline(start=np.full(room, np.inf), end=np.full(room, np.inf))
-        grown.start[: len(self._T.start)] = self._T.start
-        grown.end[: len(self._T.end)] = self._T.end
-        self._T = grown
+        """Enlarge the timeline to at least `count` segments."""
+        size = max(count, 2 * len(self._T.start), 64)
+        extended = Timeline(start=np.full(size, np.inf), end=np.full(size, np.inf))
+        extended.start[: len(self._T.start)] = self._T.start
+        extended.end[: len(self._T.end)] = self._T.end
+        self._T = extended
 
     def _widen(self, slots: int) -> None:
         """Enlarge the arrays for a longer playlist."""
@@ -138,8 +150,8 @@ class SingleLoader:
         new.slot[:, used % slots] = old.slot[:, used % old.slot.shape[1]]
         new.size[:, used % slots] = old.size[:, used % old.slot.shape[1]]
         new.request[: len(old.request)] = old.request
-        for ours, theirs in ((new.viewer, old.viewer), (new.link, old.link)):
-            ours[:] = theirs
+        for enlarged, present in ((new.viewer, old.viewer), (new.link, old.link)):
+            enlarged[:] = present
         for name in ("storage", "speed", "identity", "fetch_time", "first_id", "random"):
             getattr(new, name)[:] = getattr(old, name)
         self._L = new
@@ -162,12 +174,6 @@ class SingleLoader:
             return False
         me.waiting = NOBODY
         return True
-
-    @property
-    def waiting(self) -> int | None:
-        """Id of the segment that the player waits for, if any."""
-        waiting = int(self._L.viewer[_OWN_ROW].waiting)
-        return None if waiting == NOBODY else waiting + self._base
 
     def playhead_moves(self, position: float, rate: float, now: float) -> bool:
         """Take a report of the playhead; return True if a pass is due."""
@@ -227,19 +233,22 @@ class SingleLoader:
             self._L.viewer[name][_OWN_ROW] = other._L.viewer[name][_OWN_ROW]
 
     def evict(self, active: "SingleLoader") -> bool:
-        """Evict segments that a live viewer playing another quality keeps no longer; return True to announce that."""
-        me, there = self._L.viewer[_OWN_ROW], active._L.viewer[_OWN_ROW]
-        if not self.options.live or not there.jumped:
+        """Evict segments that a live viewer playing another quality no longer keeps; return True to announce that.
+
+        `active` is the loader of the other quality.
+        """
+        me, playing = self._L.viewer[_OWN_ROW], active._L.viewer[_OWN_ROW]
+        if not self.options.live or not playing.jumped:
             return False
         slots = self._L.slot.shape[1]
         index = np.arange(max(0, int(me.last) - slots), int(me.last))
         stored = self._L.slot["stored"][_OWN_ROW]
-        is_old = there.position > self._T.end[index] + self.options.high_demand_window
-        gone = index[is_old & (stored[index % slots] != 0)]
-        stored[gone % slots] = 0
-        me.stored_bytes -= self._L.size[_OWN_ROW, gone % slots].sum()
+        is_old = playing.position > self._T.end[index] + self.options.high_demand_window
+        evicted = index[is_old & (stored[index % slots] != 0)]
+        stored[evicted % slots] = 0
+        me.stored_bytes -= self._L.size[_OWN_ROW, evicted % slots].sum()
         self._stored_in_order = {segment: None for segment in self._stored_in_order if self.holds(segment)}
-        if not len(gone) or not me.uploads or me.announce:
+        if not len(evicted) or not me.uploads or me.announce:
             return False
         me.announce = 1
         return True
@@ -252,7 +261,7 @@ class SingleLoader:
         return float(interface.loaded_share(self._L, self.options, self._T, _OWN_ROW))
 
     def wakes_at(self, now: float) -> float:
-        """Return the time at which a pass is due, whatever happens; inf: none."""
+        """Return the time at which a pass is due even without an event; inf: none."""
         return float(interface.wakes_at(self._L, self.options, _OWN_ROW, now))
 
     def _commands(self) -> list[Command]:
@@ -282,17 +291,17 @@ class SingleLoader:
     # -- transfers ----------------------------------------------------------------------------------------------
 
     def started(self, source: int, now: float, neighbour: str = "") -> None:
-        """Start the bandwidth meters of an attempt that was begun; `now` is in milliseconds."""
+        """Start the bandwidth meters of an attempt; `now` is in milliseconds."""
         for meter in self._meters(source, neighbour):
             meter.start(now)
 
     def stopped(self, source: int, now: float, neighbour: str = "") -> None:
-        """Stop the bandwidth meters of an attempt that ended; `now` is in milliseconds."""
+        """Stop the bandwidth meters of an attempt; `now` is in milliseconds."""
         for meter in self._meters(source, neighbour):
             meter.stop(now)
 
     def _meters(self, source: int, neighbour: str) -> list[Bandwidth]:
-        """Return the meters in which a transfer counts: of all sources, and of its source."""
+        """Return the bandwidth meters of a transfer: that of all sources, and that of its source."""
         if source == HTTP:
             return [self.all, self.http]
         return [self.all, self._speeds[neighbour]] if neighbour in self._speeds else [self.all]
@@ -339,22 +348,16 @@ class SingleLoader:
         return bool(interface.on_p2p_failed(self._L, self.options, _OWN_ROW, link, timed_out))
 
     def _index(self, segment: int) -> int:
-        i = requests.find(self._L, _OWN_ROW, int(segment) - self._base)
-        if i == NOBODY:
+        index = requests.find(self._L, _OWN_ROW, int(segment) - self._base)
+        if index == NOBODY:
             raise KeyError(f"no request for segment {segment}")
-        return int(i)
+        return int(index)
 
     def _row(self, segment: int) -> "np.record":
         row: np.record = self._L.request[self._index(segment), _OWN_ROW]
         return row
 
     # -- neighbours ---------------------------------------------------------------------------------------------
-
-    @property
-    def neighbours(self) -> list[str]:
-        """Names of the connected neighbours, in order of connection."""
-        count = int(self._L.viewer[_OWN_ROW].degree)
-        return [self._names[int(row)] for row in self._L.link[_OWN_ROW, :count].neighbour]
 
     def connect(self, name: str) -> bool:
         """Add a neighbour; return False if there is no room or it is connected already."""
@@ -372,9 +375,9 @@ class SingleLoader:
 
     @property
     def surplus_neighbour(self) -> str | None:
-        """Name of the neighbour to drop because there are too many, if any."""
-        place = int(interface.drops_peer(self._L, self.options, _OWN_ROW))
-        return None if place == NOBODY else self._names[int(self._L.link[_OWN_ROW, place].neighbour)]
+        """Peer id of the neighbour to drop because there are too many, if any."""
+        link = int(interface.drops_peer(self._L, self.options, _OWN_ROW))
+        return None if link == NOBODY else self._names[int(self._L.link[_OWN_ROW, link].neighbour)]
 
     def disconnect(self, name: str) -> None:
         """Remove a neighbour; the request that it served must have failed before."""
@@ -386,25 +389,25 @@ class SingleLoader:
         self._free_rows.append(row)
 
     def announced(self, name: str, stored: Iterable[int], fetching: Iterable[int]) -> None:
-        """Replace all that a neighbour announced before; a pass is due."""
+        """Replace the announcement of a neighbour; a pass is due."""
         slots = self._L.slot.shape[1]
         low = max(0, int(self._L.viewer[_OWN_ROW].last) - slots // 2)
         states = np.zeros(slots, np.uint8)
         self._fetching[name] = frozenset(fetching)
         for ids, state in ((self._fetching[name], FETCHING), (stored, STORED)):
             index = np.fromiter(ids, np.int64) - self._base
-            # ids that share a slot with a listed one are invalid, or far from the playhead
+            # an id outside of the slots would overwrite a listed one; it is invalid, or far from the playhead
             states[index[(index >= low) & (index < low + slots)] % slots] = state
         neighbours.replace_announced(self._L, self._rows[name], states)
 
     def lacks(self, name: str, segment: int) -> None:
         """Correct the announced state of a segment that a neighbour turned out to lack."""
         if name in self._rows and segment >= self._base:
-            left = FETCHING if segment in self._fetching[name] else ABSENT
-            neighbours.set_announced(self._L, self._rows[name], int(segment) - self._base, left)
+            state = FETCHING if segment in self._fetching[name] else ABSENT
+            neighbours.set_announced(self._L, self._rows[name], int(segment) - self._base, state)
 
     def _measure_neighbours(self, now: float) -> None:
-        """Update the speeds of the neighbours; upstream caches none in the first second of a page."""
+        """Update the measured speeds of the neighbours; upstream caches none in the first second of a page."""
         if now - self._page_opened_at <= _SPEED_CACHE_DELAY:
             return
         for name in self._unmeasured & self._rows.keys():

@@ -1,6 +1,6 @@
 """Tracker client of a viewer over WebSocket, which behaves like bittorrent-tracker 11.2 in a browser.
 
-The network's latency to the tracker is made here: a loopback has none.
+The client delays its messages by the network's one-way delay to the tracker, because a loopback has none.
 """
 
 import asyncio
@@ -30,9 +30,9 @@ from p2psim.wire.tracker_messages import (
     reconnect_delay,
 )
 
-__all__ = ["AnnounceNotes", "Member", "Signalling", "TrackerClient"]
+__all__ = ["AnnounceObserver", "Member", "Signalling", "TrackerClient"]
 
-_GOODBYE_TIMEOUT: Final = 1.0
+_LEAVE_TIMEOUT: Final = 1.0
 _LARGEST_MESSAGE: Final = 1 << 20
 
 _log = logging.getLogger(__name__)
@@ -48,55 +48,55 @@ class Signalling(Protocol):
         """Return the answer to an offer; None: it is refused."""
 
     async def take_answer(self, peer: str, offer_id: str, answer: str) -> None:
-        """Complete one of our offers with its answer."""
+        """Apply the answer to one of this viewer's offers."""
 
 
-class AnnounceNotes(Protocol):
+class AnnounceObserver(Protocol):
     """Observer of announces."""
 
     def announced(self, event: str, offers: int) -> None:
         """Record an announce."""
 
-    def tracker_said(self, what: str, count: int = 1) -> None:
+    def tracker_sent(self, kind: str, count: int = 1) -> None:
         """Record an "offer", an "answer" or a number of "peers" from the tracker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A member of a swarm, as a tracker knows it."""
+    """Member of a swarm, as it announces itself to a tracker."""
 
     url: str
-    """Address of the tracker."""
+    """URL of the tracker."""
     info_hash: str
-    """The swarm."""
+    """Info hash of the swarm."""
     peer_id: str
     offers: int
-    """Made with each announce."""
+    """Number of offers in an announce."""
     one_way_delay: float
-    """Seconds to the tracker, one way."""
+    """One-way delay to the tracker, seconds."""
 
 
 class TrackerClient:
-    """Keeps a member announced: `run` until cancelled, then `leave` or be silent."""
+    """Client that announces a member: `run` until cancelled, then `leave` or `fall_silent`."""
 
     def __init__(
         self,
         session: aiohttp.ClientSession,
         member: Member,
         signalling: Signalling,
-        notes: AnnounceNotes,
+        observer: AnnounceObserver,
         clock: Clock,
         rng: np.random.Generator,
     ) -> None:
         self._session, self._url = session, member.url
         self._info_hash, self._peer_id = member.info_hash, member.peer_id
-        self._signalling, self._notes, self._clock, self._rng = signalling, notes, clock, rng
-        self._offers, self._latency = member.offers, member.one_way_delay
+        self._signalling, self._observer, self._clock, self._rng = signalling, observer, clock, rng
+        self._offers, self._one_way_delay = member.offers, member.one_way_delay
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._timer = AnnounceTimer()
         self._rearmed = asyncio.Event()
         self._tracker_id: str | None = None
-        self._talks: set[asyncio.Task[None]] = set()
+        self._message_tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Announce periodically; reconnect after a lost connection with the delays of a browser."""
@@ -104,7 +104,7 @@ class TrackerClient:
         retries = 0
         while True:
             try:
-                await self._talk(event)
+                await self._stay_connected(event)
                 retries = 0
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 _log.debug("tracker: %s", error)
@@ -113,18 +113,18 @@ class TrackerClient:
             await asyncio.sleep(reconnect_delay(retries, self._rng))
             retries += 1
 
-    async def _talk(self, event: AnnounceEvent | None) -> None:
-        await asyncio.sleep(self._latency)
+    async def _stay_connected(self, event: AnnounceEvent | None) -> None:
+        await asyncio.sleep(self._one_way_delay)
         self._socket = await self._session.ws_connect(self._url, max_msg_size=_LARGEST_MESSAGE, autoping=True)
-        announcing = asyncio.get_running_loop().create_task(self._announce_on(event))
+        announcing = asyncio.get_running_loop().create_task(self._announce_periodically(event))
         try:
-            await self._listen(self._socket)
+            await self._receive(self._socket)
         finally:
             announcing.cancel()
 
     # -- announces ----------------------------------------------------------------------------------------------
 
-    async def _announce_on(self, event: AnnounceEvent | None) -> None:
+    async def _announce_periodically(self, event: AnnounceEvent | None) -> None:
         if event == "started":
             self._timer = self._timer.started(self._clock.now())
         await self._announce(event)
@@ -139,13 +139,13 @@ class TrackerClient:
 
     async def _announce(self, event: AnnounceEvent | None) -> None:
         offers = await self._signalling.make_offers(self._offers)
-        self._notes.announced(event or "", len(offers))
+        self._observer.announced(event or "", len(offers))
         await self._send(
             encode_announce(self._info_hash, self._peer_id, offers, event=event, tracker_id=self._tracker_id)
         )
 
     async def _send(self, text: str) -> None:
-        await asyncio.sleep(self._latency)
+        await asyncio.sleep(self._one_way_delay)
         if self._socket is None or self._socket.closed:
             return
         try:
@@ -155,53 +155,53 @@ class TrackerClient:
 
     async def leave(self) -> None:
         """Send `stopped` and disconnect."""
-        self._stop_talks()
+        self._cancel_tasks()
         socket = self._socket
         if socket is None or socket.closed:
             return
-        self._notes.announced("stopped", 0)
+        self._observer.announced("stopped", 0)
         message = encode_announce(self._info_hash, self._peer_id, event="stopped", tracker_id=self._tracker_id)
         try:
-            async with asyncio.timeout(_GOODBYE_TIMEOUT):
+            async with asyncio.timeout(_LEAVE_TIMEOUT):
                 await socket.send_str(message)
                 await socket.close()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            _log.debug("goodbye to the tracker: %s", error)
+            _log.debug("leaving the tracker: %s", error)
 
     def fall_silent(self) -> None:
-        """Stop sending anything, pongs included; the socket stays open."""
-        self._stop_talks()
+        """Stop handling and sending messages, after `run` was cancelled; the socket stays open without pongs."""
+        self._cancel_tasks()
 
-    def _stop_talks(self) -> None:
-        for talk in list(self._talks):
-            talk.cancel()
+    def _cancel_tasks(self) -> None:
+        for task in list(self._message_tasks):
+            task.cancel()
 
-    # -- what the tracker says ------------------------------------------------------------------------------------
+    # -- messages of the tracker ----------------------------------------------------------------------------------
 
-    async def _listen(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _receive(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         async for frame in socket:
             if frame.type is aiohttp.WSMsgType.TEXT:
-                self._start(self._obey(frame.data, socket))
+                self._start(self._handle(frame.data, socket))
 
-    async def _obey(self, text: str, socket: aiohttp.ClientWebSocketResponse) -> None:
-        await asyncio.sleep(self._latency)
+    async def _handle(self, text: str, socket: aiohttp.ClientWebSocketResponse) -> None:
+        await asyncio.sleep(self._one_way_delay)
         for event in read_message(text, self._info_hash, self._peer_id):
             match event:
                 case IntervalChanged(interval):
                     self._timer = self._timer.replied(self._clock.now(), interval)
                     self._rearmed.set()
                 case SwarmCounted(complete, incomplete):
-                    self._notes.tracker_said("peers", complete + incomplete)
+                    self._observer.tracker_sent("peers", complete + incomplete)
                 case TrackerIdGiven(tracker_id):
                     self._tracker_id = tracker_id
                 case OfferReceived(peer, offer_id, sdp):
-                    self._notes.tracker_said("offer")
+                    self._observer.tracker_sent("offer")
                     await self._answer(peer, offer_id, sdp)
                 case AnswerReceived(peer, offer_id, sdp):
-                    self._notes.tracker_said("answer")
+                    self._observer.tracker_sent("answer")
                     await self._signalling.take_answer(peer, offer_id, sdp)
-                case TrackerWarned(said):
-                    _log.warning("tracker: %s", said)
+                case TrackerWarned(warning):
+                    _log.warning("tracker: %s", warning)
                 case ConnectionBroken(reason):
                     _log.warning("tracker: %s", reason)
                     await socket.close()
@@ -213,12 +213,12 @@ class TrackerClient:
                 encode_answer(self._info_hash, self._peer_id, peer, offer_id, answer, tracker_id=self._tracker_id)
             )
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        talk = asyncio.get_running_loop().create_task(work)
-        self._talks.add(talk)
-        talk.add_done_callback(self._talk_over)
+    def _start(self, handling: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(handling)
+        self._message_tasks.add(task)
+        task.add_done_callback(self._task_done)
 
-    def _talk_over(self, talk: asyncio.Task[None]) -> None:
-        self._talks.discard(talk)
-        if not talk.cancelled() and (error := talk.exception()) is not None:
-            _log.error("message of the tracker", exc_info=error)
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._message_tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("a message of the tracker could not be handled", exc_info=error)

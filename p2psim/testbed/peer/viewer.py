@@ -1,4 +1,4 @@
-"""Real viewer, from joining to leaving: sessions on one channel after the other, over one access link."""
+"""Real viewer, from joining to leaving: its sessions on successive channels, over one access link."""
 
 import asyncio
 import math
@@ -36,7 +36,7 @@ class Viewer:
         """Join, play, zap and leave at the planned times."""
         await self._clock.sleep_until(self._plan.joined_at)
         joined_at = self._clock.now()
-        self._plan_uplink(joined_at)
+        self._schedule_uplink_changes(joined_at)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_REQUEST_TIMEOUT)
         headers = {"X-Viewer": self._plan.name}
         web = aiohttp.ClientSession(timeout=timeout, headers=headers, connector=aiohttp.TCPConnector(limit_per_host=6))
@@ -54,10 +54,10 @@ class Viewer:
         sampling = asyncio.get_running_loop().create_task(self._sample())
         try:
             for number, (at, channel) in enumerate(self._plan.zaps, start=1):
-                await session.last(at - self._clock.now())
+                await session.wait(at - self._clock.now())
                 self._leaving.append(asyncio.get_running_loop().create_task(session.leave()))
-                session = self._session = ChannelSession(context, channel, number, session.notes).begin()
-            await session.last(self._plan.left_at - self._clock.now())
+                session = self._session = ChannelSession(context, channel, number, session.log).begin()
+            await session.wait(self._plan.left_at - self._clock.now())
             sampling.cancel()
             await self._leave(session, joined_at)
         finally:
@@ -69,14 +69,14 @@ class Viewer:
             else:
                 await signals.close()
 
-    def _plan_uplink(self, now: float) -> None:
+    def _schedule_uplink_changes(self, now: float) -> None:
         rate = _rate(self._plan.uplink)
-        for at, left in self._plan.uplink_changes:
-            changed = rate * left if left > 0 else 0.0
+        for at, share in self._plan.uplink_changes:
+            changed_rate = rate * share if share > 0 else 0.0
             if at <= now:
-                self._links.uplink.change(changed)
+                self._links.uplink.change(changed_rate)
             else:
-                self._clock.call_later(at - now, self._links.uplink.change, changed)
+                self._clock.call_later(at - now, self._links.uplink.change, changed_rate)
 
     async def _sample(self) -> None:
         at = self._clock.now()
@@ -91,7 +91,7 @@ class Viewer:
         await (session.vanish() if plan.departure == "crash" else session.leave())
         await asyncio.gather(*self._leaving)
         session.write_sample(left_at)
-        session.notes.write(
+        session.log.write(
             "viewer", peer_id=self._peer_id, joined_at=joined_at, left_at=left_at, departure=plan.departure,
             uplink=plan.uplink, downlink=plan.downlink, device=plan.device, role=plan.role, nat=plan.nat,
             channel=plan.channel,

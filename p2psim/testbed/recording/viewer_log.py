@@ -203,7 +203,7 @@ class ViewerLog:
         self._state = state
         self.write("playback", at=self._clock.now(), state=state, position=position, buffer=buffer)
 
-    def segment_asked(self, segment: int) -> None:
+    def segment_requested(self, segment: int) -> None:
         """Record that the player requests a segment from its loader."""
         self._segment(segment)
 
@@ -269,7 +269,7 @@ class ViewerLog:
                 outcome=outcome,
             )  # fmt: skip
 
-    def message_came(self, connection: RecordedConnection, message: bytes, is_wanted: bool) -> None:
+    def message_received(self, connection: RecordedConnection, message: bytes, is_wanted: bool) -> None:
         """Count segment bytes that the loader does not want any more, and record when a peer begins to answer."""
         if not is_command(message):
             if not is_wanted:
@@ -289,7 +289,7 @@ class ViewerLog:
         self.write_announce()
         self._announce = {"at": self._clock.now(), "sort": event, "offers": offers, "peers": 0, "offer": 0, "answer": 0}
 
-    def tracker_said(self, kind: str, count: int = 1) -> None:
+    def tracker_sent(self, kind: str, count: int = 1) -> None:
         """Count an "offer" or an "answer" from the tracker, or record the number of "peers" in its reply."""
         if self._announce:
             self._announce[kind] = count if kind == "peers" else self._announce[kind] + count

@@ -1,3 +1,5 @@
+"""Tests of a run's clock on the event loop."""
+
 import asyncio
 import time
 
@@ -8,22 +10,23 @@ from p2psim.testbed.peer.clock import RunClock
 pytestmark = pytest.mark.asyncio
 
 
-async def test_the_clock_counts_from_the_moment_agreed_on():
+async def test_the_clock_counts_from_the_start_of_the_run() -> None:
     clock = RunClock(time.monotonic() + 100)
     assert -100 <= clock.now() < -99
 
 
-async def test_callbacks_come_in_order_and_can_be_cancelled():
-    clock, done, heard = RunClock(time.monotonic()), asyncio.Event(), []
-    clock.call_later(0.0, heard.append, "never").cancel()
-    clock.call_soon(heard.append, "first")
-    clock.call_soon(heard.append, "second")
+async def test_callbacks_run_in_order_and_can_be_cancelled() -> None:
+    clock, done = RunClock(time.monotonic()), asyncio.Event()
+    called: list[str] = []
+    clock.call_later(0.0, called.append, "never").cancel()
+    clock.call_soon(called.append, "first")
+    clock.call_soon(called.append, "second")
     clock.call_later(0.01, done.set)
     await asyncio.wait_for(done.wait(), 5)
-    assert heard == ["first", "second"]
+    assert called == ["first", "second"]
 
 
-async def test_sleeps_until_a_time_of_the_run():
+async def test_sleep_until_waits_for_a_time_of_the_run() -> None:
     clock = RunClock(time.monotonic())
     await asyncio.wait_for(clock.sleep_until(0.05), 5)
     assert clock.now() >= 0.05

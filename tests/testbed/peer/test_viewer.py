@@ -1,26 +1,33 @@
+"""Tests of real viewers with real trackers and a real origin on the loopback."""
+
 import asyncio
 import dataclasses
 import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
-import aioice.ice
 import msgspec
 import pytest
 from p2p_tracker.config.options import ServerOptions
 from p2p_tracker.server.server import serve
 
 from p2psim.scenario import Scenario
-from p2psim.testbed.origin.media import ClipOptions, ladder, make_clip
+from p2psim.scenario.population import Departure
+from p2psim.testbed.origin.media import Clip, ClipOptions, ladder, make_clip
 from p2psim.testbed.origin.schedule import OriginOptions
 from p2psim.testbed.origin.server import Origin
 from p2psim.testbed.peer.clock import RunClock
 from p2psim.testbed.peer.config import RunEnvironment, ViewerPlan
-from p2psim.testbed.peer.connection import confine
 from p2psim.testbed.peer.viewer import Viewer
 from p2psim.testbed.peer.worker import prepare
 from p2psim.testbed.recording.event_log import EventLog, digest
 from p2psim.testbed.recording.trace_builder import read_events
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.testbed]
+pytestmark = [pytest.mark.asyncio, pytest.mark.testbed, pytest.mark.usefixtures("loopback")]
+
+Event = dict[str, Any]
+Addresses = tuple[str, ...]
 
 SCENARIO = Scenario().replace(
     {"stream.kind": "vod", "stream.segment": 1.0, "stream.length": 60.0, "policy.highDemandTimeWindow": 3.0,
@@ -28,56 +35,70 @@ SCENARIO = Scenario().replace(
 )  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def loopback(monkeypatch):
-    monkeypatch.setattr(aioice.ice, "get_host_addresses", aioice.ice.get_host_addresses)
-    confine()
-
-
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory):
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    """Clip of three seconds in one quality; the policy is compiled."""
     prepare(SCENARIO)
     options = ClipOptions(rungs=ladder(30_000), segment_duration=1.0, segment_count=3, frame_rate=10)
     return make_clip(options, tmp_path_factory.mktemp("media"))
 
 
-def plan(index, joined, left, departure):
+def plan(index: int, joined_at: float, left_at: float, departure: Departure) -> ViewerPlan:
     return ViewerPlan(
-        index=index, name=f"v{index:04d}", joined_at=joined, left_at=left, departure=departure, uplink=1e6,
+        index=index, name=f"v{index:04d}", joined_at=joined_at, left_at=left_at, departure=departure, uplink=1e6,
         downlink=None, device="desktop", uploads=True,
     )  # fmt: skip
 
 
+def first_tracker(index: int, urls: Addresses) -> Addresses:
+    """Return the trackers of each viewer: the first of two."""
+    return urls[:1]
+
+
 async def watched(
-    clip, tmp_path, plans, scenario=SCENARIO, interval=5.0, choose=lambda index, urls: urls[:1], channels=("main",)
-):
-    """Let viewers watch, each with the chosen ones of two trackers; gives what they wrote, and the origin's rows."""
-    rows = []
+    clip: Clip,
+    tmp_path: Path,
+    plans: Sequence[ViewerPlan],
+    scenario: Scenario = SCENARIO,
+    interval: float = 5.0,
+    trackers_of: Callable[[int, Addresses], Addresses] = first_tracker,
+    channels: tuple[str, ...] = ("main",),
+) -> tuple[list[Event], list[Event]]:
+    """Run viewers, each with its own of two trackers; return the events of their logs and the rows of the origin."""
+    rows: list[Event] = []
+
+    def add_row(table: str, /, **row: Any) -> None:
+        rows.append(row)
+
     options = OriginOptions(kind="vod", segment_count=60, rate=400_000.0, channels=channels)
     async with (
         asyncio.timeout(20),
         serve(ServerOptions(port=0, interval=interval)) as tracker,
         serve(ServerOptions(port=0, interval=interval)) as other,
-        Origin(options, clip, lambda name, **row: rows.append(row)) as origin,
+        Origin(options, clip, add_row) as origin,
     ):
-        with EventLog(tmp_path / "journal.jsonl") as journal:
+        with EventLog(tmp_path / "event_log.jsonl") as event_log:
             environment = RunEnvironment(
                 scenario=scenario, seed=1, master=origin.master_url(), trackers=(), clock=RunClock(time.monotonic()),
-                journal=journal, gate=asyncio.Semaphore(4),
+                event_log=event_log, gate=asyncio.Semaphore(4),
             )  # fmt: skip
-            chosen = [choose(each.index, (tracker.url, other.url)) for each in plans]
-            surroundings = [dataclasses.replace(environment, trackers=urls) for urls in chosen]
-            await asyncio.gather(*(Viewer(*both).watch() for both in zip(plans, surroundings, strict=True)))
+            trackers = [trackers_of(each.index, (tracker.url, other.url)) for each in plans]
+            viewers = [
+                Viewer(each, dataclasses.replace(environment, trackers=urls))
+                for each, urls in zip(plans, trackers, strict=True)
+            ]
+            await asyncio.gather(*(viewer.watch() for viewer in viewers))
             for session in environment.abandoned_sessions:
                 await session.close()
-    return read_events([tmp_path / "journal.jsonl"]), rows
+    return read_events([tmp_path / "event_log.jsonl"]), rows
 
 
-def of(events, kind, viewer=None):
-    return [event for event in events if event["event"] == kind and viewer in (None, event["viewer"])]
+def of(events: list[Event], name: str, viewer: str | None = None) -> list[Event]:
+    """Return the events of a name, of one viewer or all."""
+    return [event for event in events if event["event"] == name and viewer in (None, event["viewer"])]
 
 
-async def test_two_viewers_play_and_share(clip, tmp_path):
+async def test_two_viewers_play_and_share(clip: Clip, tmp_path: Path) -> None:
     plans = [plan(0, 0.0, 9.0, "end"), plan(1, 2.0, 8.0, "clean")]
     events, rows = await watched(clip, tmp_path, plans, interval=3.0)
     assert of(events, "late") == [] or sum(event["bytes"] for event in of(events, "late")) < 200_000
@@ -91,15 +112,15 @@ async def test_two_viewers_play_and_share(clip, tmp_path):
     sent = {(event["viewer"], peers[event["peer"]]): event["sent"] for event in of(events, "link")}
     received = {(peers[event["peer"]], event["viewer"]): event["received"] for event in of(events, "link")}
     assert sent == received
-    came = sum(event["bytes_http"] for event in of(events, "segment"))
-    assert came == sum(row["bytes"] for row in rows if row["path"].endswith(".ts"))
+    fetched_bytes = sum(event["bytes_http"] for event in of(events, "segment"))
+    assert fetched_bytes == sum(row["bytes"] for row in rows if row["path"].endswith(".ts"))
     held = {(event["segment"], event["digest"]) for event in of(events, "segment") if event["digest"]}
     assert held == {(number, digest(clip.segment(0, number))) for number, _ in held}
     first, *repeats, last = [event["sort"] for event in of(events, "announce", "v0001")]
     assert (first, set(repeats), last) == ("started", {""}, "stopped")
 
 
-async def test_a_viewer_turns_to_another_channel_and_leaves_the_first_in_order(clip, tmp_path):
+async def test_a_viewer_changes_channels_and_leaves_the_swarm_of_each(clip: Clip, tmp_path: Path) -> None:
     zapper = msgspec.structs.replace(plan(1, 1.0, 9.0, "end"), zaps=[(4.5, "channel-2"), (6.5, "main")])
     plans = [plan(0, 0.0, 9.0, "end"), zapper]
     events, rows = await watched(clip, tmp_path, plans, interval=3.0, channels=("main", "channel-2"))
@@ -117,24 +138,26 @@ async def test_a_viewer_turns_to_another_channel_and_leaves_the_first_in_order(c
     sent = sum(event["sent"] for event in of(events, "link", "v0000"))
     assert sent == sum(event["received"] for event in of(events, "link", "v0001")) > 0
     assert set(peers.values()) == {"v0000", "v0001"}
-    came = sum(event["bytes_http"] for event in of(events, "segment"))
-    assert came == sum(row["bytes"] for row in rows if row["path"].endswith(".ts"))
+    fetched_bytes = sum(event["bytes_http"] for event in of(events, "segment"))
+    assert fetched_bytes == sum(row["bytes"] for row in rows if row["path"].endswith(".ts"))
     assert len(of(events, "viewer", "v0001")) == 1
 
 
-async def test_a_viewer_announces_itself_to_all_trackers_and_keeps_one_connection_to_a_peer(clip, tmp_path):
+async def test_a_viewer_announces_itself_to_all_trackers_and_keeps_one_connection_to_a_peer(
+    clip: Clip, tmp_path: Path
+) -> None:
     plans = [plan(index, 0.5 * index, 8.0, "clean") for index in range(3)]
     # the third knows only the second tracker
-    events, _ = await watched(clip, tmp_path, plans, choose=lambda index, urls: urls[1:] if index == 2 else urls)
+    events, _ = await watched(clip, tmp_path, plans, trackers_of=lambda index, urls: urls[1:] if index == 2 else urls)
     sorts = [[event["sort"] for event in of(events, "announce", each.name)] for each in plans]
-    assert [kinds.count("started") for kinds in sorts] == [kinds.count("stopped") for kinds in sorts] == [2, 2, 1]
+    assert [sort.count("started") for sort in sorts] == [sort.count("stopped") for sort in sorts] == [2, 2, 1]
     opened = [event for event in of(events, "connection") if event["outcome"] == "open"]
     peers = {event["peer_id"]: event["viewer"] for event in of(events, "viewer")}
     pairs = [frozenset((event["viewer"], peers[event["peer"]])) for event in opened]
     assert len(pairs) == len(set(pairs)) == 3
 
 
-async def test_without_peers_everything_comes_over_http(clip, tmp_path):
+async def test_a_viewer_without_p2p_loads_everything_over_http(clip: Clip, tmp_path: Path) -> None:
     scenario = SCENARIO.replace({"policy.name": "http-only"})
     events, _ = await watched(clip, tmp_path, [plan(0, 0.0, 3.0, "end")], scenario)
     assert of(events, "announce") == of(events, "connection") == []
@@ -144,7 +167,7 @@ async def test_without_peers_everything_comes_over_http(clip, tmp_path):
     assert max(event["segment"] for event in of(events, "segment")) <= 8
 
 
-async def test_playback_goes_on_when_the_other_vanishes(clip, tmp_path):
+async def test_a_viewer_plays_on_when_its_peer_has_crashed(clip: Clip, tmp_path: Path) -> None:
     events, _ = await watched(clip, tmp_path, [plan(0, 0.0, 4.0, "crash"), plan(1, 1.0, 11.0, "end")])
     [crashed] = of(events, "viewer", "v0000")
     assert 4.0 <= crashed["left_at"] < 4.5

@@ -1,5 +1,8 @@
+"""Tests of the worker process and its protocol on standard input and output."""
+
 import json
 import time
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,16 +16,26 @@ pytestmark = pytest.mark.testbed
 
 
 @pytest.fixture
-def task(tmp_path):
+def task(tmp_path: Path) -> Task:
+    """Task without viewers."""
     path = tmp_path / "scenario.toml"
     path.write_text(Scenario().to_toml())
     return Task(
         scenario=str(path), seed=1, viewers=[], master="http://127.0.0.1:9/", trackers=("ws://127.0.0.1:9/",),
-        journal=str(tmp_path / "journal.jsonl"),
+        event_log=str(tmp_path / "event_log.jsonl"),
     )  # fmt: skip
 
 
-def test_waits_for_the_start_and_says_when_it_is_done(task, tmp_path):
+def close_input(worker: ChildProcess) -> int:
+    """Close a worker's standard input; return its exit status."""
+    process = worker._process
+    assert process is not None
+    assert process.stdin is not None
+    process.stdin.close()
+    return process.wait(10)
+
+
+def test_a_worker_waits_for_the_start_and_reports_its_end(task: Task, tmp_path: Path) -> None:
     with ChildProcess("worker", ["-m", "p2psim.testbed.peer.worker"], tmp_path) as worker:
         worker.send(msgspec.json.encode(task))
         assert worker.receive(120) == {"ready": 0}
@@ -31,14 +44,14 @@ def test_waits_for_the_start_and_says_when_it_is_done(task, tmp_path):
         assert (done["done"], done["errors"]) == (0, 0)
 
 
-def test_a_task_that_makes_no_sense_ends_it(tmp_path):
+def test_a_malformed_task_ends_the_worker(tmp_path: Path) -> None:
     with ChildProcess("worker", ["-m", "p2psim.testbed.peer.worker"], tmp_path) as worker:
         worker.send(b'{"seed": 1}')
         with pytest.raises(ChildFailedError, match="worker ended with status 1"):
             worker.receive(30)
 
 
-def test_ends_when_nobody_listens_any_more(task, tmp_path):
+def test_a_running_worker_ends_when_its_input_is_closed(task: Task, tmp_path: Path) -> None:
     plan = ViewerPlan(
         index=0, name="v0000", joined_at=60.0, left_at=90.0, departure="end", uplink=None, downlink=None,
         device="desktop", uploads=True,
@@ -47,13 +60,11 @@ def test_ends_when_nobody_listens_any_more(task, tmp_path):
         worker.send(msgspec.json.encode(msgspec.structs.replace(task, viewers=[plan])))
         worker.receive(120)
         worker.send(json.dumps({"start": time.monotonic()}).encode())
-        worker._process.stdin.close()
-        assert worker._process.wait(10) == 1
+        assert close_input(worker) == 1
 
 
-def test_without_anybody_to_start_it_it_ends(task, tmp_path):
+def test_a_waiting_worker_ends_when_its_input_is_closed(task: Task, tmp_path: Path) -> None:
     with ChildProcess("worker", ["-m", "p2psim.testbed.peer.worker"], tmp_path) as worker:
         worker.send(msgspec.json.encode(task))
         worker.receive(120)
-        worker._process.stdin.close()
-        assert worker._process.wait(10) == 1
+        assert close_input(worker) == 1

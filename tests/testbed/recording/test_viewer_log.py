@@ -46,7 +46,7 @@ def connection(peer: str = "bela", **more: Any) -> Any:
 
 def test_a_transfer_from_its_start_to_its_end(recording: Recording) -> None:
     recording.at(1).attempt_started(7, "p2p", "bela", 100)
-    recording.at(1.1).message_came(connection(), encode(SegmentData(7, 1, 300), 65_535)[0], True)
+    recording.at(1.1).message_received(connection(), encode(SegmentData(7, 1, 300), 65_535)[0], True)
     recording.at(1.5).bytes_received(7, "p2p", "bela", 200)
     recording.at(2).bytes_received(7, "p2p", "bela", 100)
     recording.at(2.5).attempt_ended(7, "p2p", "bela", "loaded")
@@ -79,7 +79,7 @@ def test_late_bytes_belong_to_the_transfer_for_which_they_were_sent(recording: R
     log.attempt_started(7, "p2p", "bela", 0)
     log.attempt_ended(7, "p2p", "bela", "abort")
     log.attempt_started(7, "http", "", 0)
-    log.message_came(connection(), bytes(50), False)  # the connection is closing
+    log.message_received(connection(), bytes(50), False)  # the connection is closing
     log.bytes_received(-1, "p2p", "bela", 30)  # the loader expects no bytes from this peer
     log.attempt_ended(7, "http", "", "abort")
     log.late_http(7, 20)
@@ -105,7 +105,7 @@ def test_bytes_that_were_there_before_need_no_transfer(recording: Recording) -> 
 
 
 def test_times_and_bytes_of_a_segment(recording: Recording) -> None:
-    recording.at(1).segment_asked(7)
+    recording.at(1).segment_requested(7)
     recording.at(2).attempt_started(7, "http", "", 0)
     recording.at(3).bytes_received(7, "http", "", 4)
     recording.at(3).attempt_ended(7, "http", "", "loaded")
@@ -139,10 +139,10 @@ def test_a_connection_is_recorded_by_the_end_that_offered_it_and_its_bytes_by_bo
 
 def test_an_announce_is_recorded_when_the_next_begins(recording: Recording) -> None:
     recording.at(1).announced("started", 5)
-    recording.log.tracker_said("peers", 3)
-    recording.log.tracker_said("offer")
-    recording.log.tracker_said("answer")
-    recording.log.tracker_said("answer")
+    recording.log.tracker_sent("peers", 3)
+    recording.log.tracker_sent("offer")
+    recording.log.tracker_sent("answer")
+    recording.log.tracker_sent("answer")
     assert recording.written("announce") == []
     recording.at(9).announced("stopped", 0)
     recording.log.write_announce()
