@@ -71,6 +71,7 @@ print(sum(twice.stats.cache_misses.values()))
 # -- processes that fill one cache at once --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_signatures_that_are_added_at_one_time_keep_their_own_code(cache: Path) -> None:
     """All read the index before any writes it, and the first to write the index is the last to write its code."""
     adding = """
@@ -99,6 +100,7 @@ def test_signatures_that_are_added_at_one_time_keep_their_own_code(cache: Path) 
     assert run(READ_ALL, cache)[0] == "True True True True 1\n", "one has not been asked for before"
 
 
+@pytest.mark.slow
 def test_kernels_called_by_several_processes_are_compiled_once(cache: Path) -> None:
     calls = """
         from p2psim.network.round_trip import pair_rtt
@@ -164,6 +166,7 @@ def test_the_lock_is_had_from_the_first_miss_to_the_end_of_the_outermost_compila
     assert can_lock(place)
 
 
+@pytest.mark.slow
 def test_who_waits_says_for_whom_and_a_killed_process_leaves_no_lock(
     cache: Path, place: Place, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -310,6 +313,7 @@ def test_a_full_disk_ends_no_run(
     )
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written_is_replaced_by_a_temporary_one(cache: Path, tmp_path: Path) -> None:
     cache.write_text("a file, so no folder can be made here")
     temporary = tmp_path / "temporary"
@@ -340,6 +344,7 @@ def test_code_of_earlier_sources_is_removed_but_for_the_last_used(cache: Path) -
     assert sorted((cache / "processor").iterdir()) == folders[3:]
 
 
+@pytest.mark.slow
 def test_a_function_of_the_user_keeps_numbas_own_cache(cache: Path) -> None:
     (cache.parent / "mine.py").write_text("from numba import njit\n@njit(cache=True)\ndef three():\n    return 3\n")
     code = """

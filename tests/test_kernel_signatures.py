@@ -91,6 +91,7 @@ print(sum(bool(kernel.overloads) for kernel in kernels.values()), "kernels calle
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(getattr(config, "DISABLE_JIT", False)), reason="nothing is compiled")
 @pytest.mark.parametrize("work", [SIMULATED, LOADED], ids=["simulated", "real loader"])
 def test_each_kernel_has_one_signature(work: str) -> None:

@@ -175,6 +175,7 @@ WITHOUT_A_RULE = "from numba.core.typing import builtins\ndel builtins.Bool\n"
 WITHOUT_A_CACHE = "from numba.core import caching\ndel caching.CacheImpl._locator_classes\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "counts"),
     [("", ["1 0", "0 1"]), (LATER, ["1 0", "0 1"]), (WITHOUT_A_RULE, ["1 0"]), (WITHOUT_A_CACHE, ["1 0", "1 0"])],

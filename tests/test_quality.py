@@ -14,6 +14,7 @@ from p2p_tracker.web.libraries import Libraries
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -40,6 +41,7 @@ def test_ci_runs_the_readmes_test_command() -> None:
     assert commands[1] in (ROOT / ".ci" / "run").read_text().splitlines()
 
 
+@pytest.mark.slow
 def test_workflows_are_valid_and_run_the_readmes_commands() -> None:
     readme = (ROOT / "README.md").read_text()
     workflow = ROOT / ".github" / "workflows" / "ci.yml"
@@ -57,6 +59,7 @@ def players_workflow() -> str:
     return str(example)
 
 
+@pytest.mark.slow
 def test_the_readmes_workflow_is_valid(tmp_path: Path) -> None:
     (tmp_path / "player.yml").write_text(players_workflow())
     check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]

@@ -21,6 +21,7 @@ from tests.edited import run_edited
 OPTIONS = "tracker/p2p_tracker/config/options.py"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "old", "new", "program"),
     [
@@ -91,6 +92,7 @@ def check_values(trace: Trace) -> None:
             assert set(trace[table][column]) <= set(values), f"{trace.name}: {table}.{column}"
 
 
+@pytest.mark.slow
 def test_traces_have_no_other_values() -> None:
     for folder in bundled("traces"):
         check_values(Trace.read(folder))

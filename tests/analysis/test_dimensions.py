@@ -104,6 +104,7 @@ def test_units_are_those_of_the_fields(own: dict[str, Dimension]) -> None:
     assert unit_of("network.backlog") == "size"
 
 
+@pytest.mark.slow
 def test_every_claim_has_cases_along_them(own: dict[str, Dimension]) -> None:
     labels: dict[str, list[str]] = {}
     for claim in load_claims():
@@ -122,6 +123,7 @@ def test_another_name_for_the_number_of_viewers_is_left_out_of_growth_too() -> N
     assert boundary_cases(growth, replace(viewers, name="audience")) == ()
 
 
+@pytest.mark.slow
 def test_they_are_judged_printed_and_reported(
     own: dict[str, Dimension], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -147,6 +149,7 @@ def test_they_are_judged_printed_and_reported(
         assert each.name in set(table["dimension"])
 
 
+@pytest.mark.slow
 def test_the_report_names_the_reference_of_the_file(
     own: dict[str, Dimension], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

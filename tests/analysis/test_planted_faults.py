@@ -33,6 +33,7 @@ def behind_nats(tmp_path_factory: pytest.TempPathFactory) -> Trace:
     return Trace.read(dataclasses.replace(trace, manifest=manifest).write(folder))
 
 
+@pytest.mark.slow
 def test_the_bundled_traces_agree() -> None:
     """The shares differ by few points; whether a comparison is inconclusive depends on the number of recordings."""
     comparisons = compare_scenarios(list(TRACES.values()), CompareOptions(replications=8), RUNS)
@@ -43,12 +44,14 @@ def test_the_bundled_traces_agree() -> None:
     assert not any("stall_ratio" in failed(each) for each in comparisons)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["live-24s", "live-8s"])
 def test_a_wrong_window_is_detected(name: str) -> None:
     comparison = compare(TRACES[name], runs=RUNS, simulated_with={"policy.highDemandTimeWindow": "0 s"})
     assert "p2p_ratio" in failed(comparison)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["live-24s", "browsers-24s", "vod-staggered"])
 def test_a_halved_uplink_is_detected(name: str) -> None:
     scenario = Trace.read(TRACES[name]).scenario
@@ -56,6 +59,7 @@ def test_a_halved_uplink_is_detected(name: str) -> None:
     assert "p2p_times" in failed(comparison)
 
 
+@pytest.mark.slow
 def test_no_nat_is_detected_on_recordings_behind_nats() -> None:
     recordings = [folder for name, folder in TRACES.items() if name.startswith("measured-nat-")]
     with_nats, without = (
@@ -66,10 +70,12 @@ def test_no_nat_is_detected_on_recordings_behind_nats() -> None:
     assert failed(without) >= {"p2p_ratio", "peers_over_time"}
 
 
+@pytest.mark.slow
 def test_no_nat_is_detected(behind_nats: Trace) -> None:
     comparison = compare(behind_nats, runs=RUNS, simulated_with={"nat.mix": "open"})
     assert failed(comparison) >= {"p2p_ratio", "peers_over_time"}
 
 
+@pytest.mark.slow
 def test_with_its_nats_it_agrees(behind_nats: Trace) -> None:
     assert failed(compare(behind_nats, runs=RUNS)) == set()

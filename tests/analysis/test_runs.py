@@ -1,6 +1,7 @@
 """Runs are made once and shared."""
 
 import pandas as pd
+import pytest
 
 from p2psim.analysis.runs import Runs, jobs_for
 from p2psim.scenario import Scenario
@@ -19,6 +20,7 @@ def test_a_run_is_simulated_once_whatever_its_name() -> None:
     assert not progress
 
 
+@pytest.mark.slow
 def test_runs_come_in_the_order_asked_for() -> None:
     runs = Runs(2)
     jobs = jobs_for(SCENARIO, 1, 3)

@@ -7,6 +7,7 @@ from tests.benchmarks.flows import by_full_solution, by_kernel, transfers
 from tests.benchmarks.simpy_twin import by_simpy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("viewers", "load"), [(4, 0.9), (40, 0.5), (40, 0.9)])
 def test_simpy_twin_ends_its_transfers_when_the_kernel_does(viewers: int, load: float) -> None:
     work = transfers(viewers, 2000 / viewers, load)
@@ -14,6 +15,7 @@ def test_simpy_twin_ends_its_transfers_when_the_kernel_does(viewers: int, load: 
     assert by_kernel(work).ended == pytest.approx(by_simpy(work).ended, rel=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("load", [0.5, 0.9])
 def test_repair_ends_thousands_of_transfers_as_full_solutions_do(load: float) -> None:
     work = transfers(150, 40.0, load, seed=2)
@@ -23,6 +25,7 @@ def test_repair_ends_thousands_of_transfers_as_full_solutions_do(load: float) ->
     assert kernel.touched < full.touched / 3
 
 
+@pytest.mark.slow
 def test_the_local_rule_is_not_the_same() -> None:
     """It gives away what a transfer cannot use: transfers last longer."""
     work = transfers(40, 50.0, 0.8)

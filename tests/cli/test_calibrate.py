@@ -22,6 +22,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_json_and_preset(folders: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "mine.toml"
     status = main(["calibrate", *folders, "--hold-out", "two", "--json", "--jobs", "1", "--quiet", "--out", str(out)])
@@ -33,6 +34,7 @@ def test_json_and_preset(folders: list[str], tmp_path: Path, capsys: pytest.Capt
     assert Scenario().replace({"network.preset": str(out)}).network.gather == pytest.approx(0.2)
 
 
+@pytest.mark.slow
 def test_tables_for_people(folders: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     main(["calibrate", *folders, "--hold-out", "two", "--jobs", "1", "--quiet", "--replications", "2"])
     shown = capsys.readouterr().out
@@ -45,6 +47,7 @@ def test_an_unknown_scenario_is_one_line_and_status_2(folders: list[str], capsys
     assert "did you mean 'two'?" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_viewers_of_several_kinds_are_warned_of(
     folders: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -58,6 +61,7 @@ def test_viewers_of_several_kinds_are_warned_of(
     assert "several kinds" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_recordings_of_several_networks_are_warned_of(
     folders: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

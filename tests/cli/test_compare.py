@@ -22,6 +22,7 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> str:
     return folder
 
 
+@pytest.mark.slow
 def test_a_short_measurement_passes_the_gate(trace: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     junit = tmp_path / "junit.xml"
     status = main(["compare", trace, *GATE, "--jobs", "1", "--quiet", "--junit", str(junit)])
@@ -29,6 +30,7 @@ def test_a_short_measurement_passes_the_gate(trace: str, tmp_path: Path, capsys:
     assert ET.parse(junit).getroot().get("failures") == "0"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "metric"),
     [("policy.p2pDownloadTimeWindow=0 s", "p2p_ratio"), ("access.uplink=5 Mbit/s", "p2p_times")],

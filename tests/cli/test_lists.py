@@ -24,6 +24,7 @@ assert "{added}" in text, text
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "old", "new", "verb", "added"),
     [

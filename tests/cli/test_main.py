@@ -103,6 +103,7 @@ def test_simulate_saves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "data:image/png" in (out / "report.html").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -185,6 +186,7 @@ def trace_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out / "trace-0"
 
 
+@pytest.mark.slow
 def test_compare_agrees_with_its_own_simulator(
     trace_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -205,12 +207,14 @@ def test_compare_agrees_with_its_own_simulator(
     assert gates == {"p2p_ratio", "media_bytes"}
 
 
+@pytest.mark.slow
 def test_compare_notices_a_change_of_the_simulated_side(trace_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["compare", str(trace_folder), "--jobs", "1", "--quiet", "--gate", "p2p_times"]
     assert main([*arguments, "--set", "access.uplink=2 Mbit/s"]) == 1
     assert "differs: p2p_times" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_compare_says_no_with_status_1(trace_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(trace_folder), "--jobs", "1", "--margin", "0.0001", "--quiet"]) == 1
     assert "P2P share, simulated against measured" in capsys.readouterr().out
@@ -221,6 +225,7 @@ def test_compare_two_traces(trace_folder: Path, capsys: pytest.CaptureFixture[st
     assert json.loads(capsys.readouterr().out)["traces"][0]["p2p_ratio"]["difference"] == 0
 
 
+@pytest.mark.slow
 def test_validate_some_claims(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status = main(["validate", "--claims", "c3,C12", "--quick", "--out", str(tmp_path), "--json", "--quiet"])
     found = json.loads(capsys.readouterr().out)
@@ -250,6 +255,7 @@ def test_help_is_quick_because_nothing_heavy_is_loaded() -> None:
 # -- long simulations -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_killed_simulation_resumes_to_the_same_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     keep = tmp_path / "long"
     arguments = ["simulate", "live-24s", "--set", 'duration="200 s"', "--set", "viewers.count=60", "--replications"]

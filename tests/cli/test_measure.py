@@ -12,6 +12,7 @@ from p2psim.trace import discrepancies
 pytestmark = pytest.mark.testbed
 
 
+@pytest.mark.slow
 def test_what_is_measured_can_be_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "trace"
     changes = ["--set", "duration=18 s", "--set", "viewers.count=3", "--set", "viewers.arrival_period=2 s"]
@@ -33,6 +34,7 @@ def test_what_cannot_be_measured_is_refused_in_one_line(capsys: pytest.CaptureFi
     assert "127.0.0.1:9" in shown.err
 
 
+@pytest.mark.slow
 def test_a_series_goes_on_where_it_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     changes = ["--set", "duration=8 s", "--set", "viewers.arrival_period=1 s", "--set", "viewers.count=2"]
     asked = ["measure", "measured-pair", "live-24s", *changes, "--out", str(tmp_path), "--json", "--quiet"]

@@ -60,6 +60,7 @@ def test_a_metric_that_is_no_ratio_is_paired_by_student(fast: Results, slow: Res
     assert difference(fast, slow, "startup_p95") == paired(a, b)
 
 
+@pytest.mark.slow
 def test_scenarios_are_simulated_as_their_partner_was(fast: Results, slow: Results) -> None:
     found = difference(fast, slow.scenario, "origin_saving")
     assert found == difference(fast, slow, "origin_saving")
@@ -68,6 +69,7 @@ def test_scenarios_are_simulated_as_their_partner_was(fast: Results, slow: Resul
     assert table.loc["p2p_ratio", "a"] == fast.interval("p2p_ratio").mean
 
 
+@pytest.mark.slow
 def test_differences_are_shown_in_units_that_people_read(fast: Results, slow: Results) -> None:
     shown: Any = differences(fast, slow).set_index("metric")
     raw: Any = differences(fast, slow, raw=True).set_index("metric")

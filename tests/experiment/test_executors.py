@@ -32,6 +32,7 @@ class Deadly:
 SIMULATE_ONE = executors.simulate_one
 
 
+@pytest.mark.slow
 def test_a_run_that_kills_its_process_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     design = Design.of(BASE, grid={"stream.live_latency": [8.0, 24.0]}, replications=3, metrics=["p2p_ratio"])
     victim = design.jobs()[2]
@@ -77,6 +78,7 @@ def _dask(verb: str) -> list[str]:
     return [sys.executable, "-m", "dask", verb]
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_gives_the_same_bits(dask_cluster: str, alone: Sweep, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert_same(sweep(DESIGN, out, dask=dask_cluster, progress=False), alone)

@@ -27,6 +27,7 @@ def made(runs: Runs) -> Plan:
     return make_plan(read_inputs(PlanInputs(viewers=200, country="usa", latency="40 s", cdn_price=0.02)), runs, 1, TINY)
 
 
+@pytest.mark.slow
 def test_no_plan_saves_more_than_capacity_allows(made: Plan) -> None:
     # min(1 - 1/N, mean lent uplink / bitrate): 17.3 Mbit/s in the median, half of it lent, sigma 0.3
     bound = min(1 - 1 / 200, 0.5 * 17.3 / 5 * np.exp(0.3**2 / 2))
@@ -41,6 +42,7 @@ def test_without_peer_to_peer_nothing_is_saved(runs: Runs) -> None:
     assert flows.p2p.sum() == 0
 
 
+@pytest.mark.slow
 def test_more_uplink_never_costs_the_same_viewers_more(runs: Runs) -> None:
     # common random numbers: the viewers are the same, only what they lend differs
     sampler, left = Sampler(runs, 1, TINY), []
@@ -54,6 +56,7 @@ def test_more_uplink_never_costs_the_same_viewers_more(runs: Runs) -> None:
     assert left[-1] < 0.8
 
 
+@pytest.mark.slow
 def test_rates_bills_and_tables_agree(made: Plan) -> None:
     rate, saving, base = (made[name].mean for name in ("origin_rate", "origin_saving", "base_rate"))
     assert rate == pytest.approx((1 - saving) * base)
@@ -70,6 +73,7 @@ def test_rates_bills_and_tables_agree(made: Plan) -> None:
     assert len(made.swarms) == len(made.simulated.sizes)
 
 
+@pytest.mark.slow
 def test_sensitivities_are_sorted_and_name_the_latency(made: Plan) -> None:
     table = made.sensitivities
     widths = [table.loc[table["input"] == name, "change"].abs().max() for name in dict.fromkeys(table["input"])]
@@ -80,6 +84,7 @@ def test_sensitivities_are_sorted_and_name_the_latency(made: Plan) -> None:
     assert price.loc["high", "bill"] == pytest.approx(2 * made["bill"].mean)
 
 
+@pytest.mark.slow
 def test_json_is_plain_and_has_its_names(made: Plan) -> None:
     found = json.loads(json.dumps(made.to_dict(), default=float))
     for name in ("origin_rate", "origin_saving"):

@@ -12,6 +12,7 @@ from p2psim.experiment.result_store import Store
 from tests.experiment.small_sweep import DESIGN, ROOT, Counting, assert_same
 
 
+@pytest.mark.slow
 def test_two_sweeps_do_not_work_in_one_folder(tmp_path: Path) -> None:
     code = (
         "from p2psim.experiment.result_store import Store\n"

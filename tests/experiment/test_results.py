@@ -65,6 +65,7 @@ def test_files_are_for_programs(results: Results, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(saved, results.summary(raw=True))
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_the_number_of_processes(results: Results) -> None:
     again = simulate(small(), replications=3, jobs=2, progress=False)
     pd.testing.assert_frame_equal(again.viewers, results.viewers)
@@ -152,6 +153,7 @@ def test_the_bootstrap_gives_the_same_means_and_other_intervals(results: Results
         results.summary(method="magic")
 
 
+@pytest.mark.slow
 def test_replications_go_on_until_the_interval_is_narrow_enough() -> None:
     found = simulate(small(), 3, jobs=1, progress=False, precision=0.08, metric="origin_rate", most=60)
     interval = found.interval("origin_rate")
@@ -199,6 +201,7 @@ def test_warmup_and_batches_of_a_long_run() -> None:
     assert batches.interval.low < batches.interval.mean < batches.interval.high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_processes_of_ones_own_act_in_every_replication(jobs: int, results: Results) -> None:
     def leaving(control: Control) -> Generator[Any, Any, None]:

@@ -45,6 +45,7 @@ def test_a_sweep_is_the_simulations_of_its_points(alone: Sweep) -> None:
     assert len(alone.runs) == 4 * 3 * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["processes", "threads", "folder", "tasks"])
 def test_the_table_does_not_depend_on_the_place(place: str, alone: Sweep, tmp_path: Path) -> None:
     if place == "processes":
@@ -77,6 +78,7 @@ def _fail() -> None:
     raise MemoryError("no room\nfor this")
 
 
+@pytest.mark.slow
 def test_a_failing_run_is_reported_and_ends_nothing(alone: Sweep, tmp_path: Path) -> None:
     with Unlucky(1) as executor:
         found = sweep(DESIGN, tmp_path, executor=executor, progress=False)
@@ -136,6 +138,7 @@ def wait_for(done: Callable[[], bool], process: subprocess.Popen[str]) -> None:
         time.sleep(0.002)
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_goes_on_where_it_was(design_file: Path, tmp_path: Path) -> None:
     design, out = Design.load(design_file), tmp_path / "out"
     total = len(design.jobs())
@@ -163,6 +166,7 @@ def test_a_killed_sweep_goes_on_where_it_was(design_file: Path, tmp_path: Path) 
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sign", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_sweep_says_one_line_and_keeps_what_is_done(
     sign: signal.Signals, status: int, design_file: Path, tmp_path: Path
@@ -180,6 +184,7 @@ def test_an_interrupted_sweep_says_one_line_and_keeps_what_is_done(
     assert len(runs_in(out)) >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -212,6 +212,7 @@ def test_welch_marks_the_end_of_the_warmup() -> None:
     assert "no steady state" in plots.welch(table).get_title(loc="left")
 
 
+@pytest.mark.slow
 def test_a_figure_leaves_a_notebook_interactive(tmp_path: Path) -> None:
     (tmp_path / "shown.py").write_text(
         "import matplotlib\nfrom matplotlib.backends.backend_agg import *\nmatplotlib.interactive(True)\n"

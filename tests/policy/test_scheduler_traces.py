@@ -56,6 +56,7 @@ def test_every_kind_of_world_is_among_the_recorded() -> None:
     assert make_case(7) == make_case(7)
 
 
+@pytest.mark.slow
 def test_interpreted_rules_say_the_same() -> None:
     """The rules as ordinary Python, without Numba's compiler, on traces with every kind of event."""
     if os.environ.get("NUMBA_DISABLE_JIT") == "1":

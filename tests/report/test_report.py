@@ -36,6 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+@pytest.mark.slow
 def test_the_report_needs_no_other_file(folder: Path) -> None:
     text = (folder / "report.html").read_text()
     assert not re.findall(r'(?:src|href)="(?!data:)', text)

@@ -69,6 +69,7 @@ assert "| `by-the-hour` | AD, APD | a kind of one's own |" in reference()
 """
 
 
+@pytest.mark.slow
 def test_a_row_is_all_that_a_new_kind_needs(tmp_path: Path) -> None:
     run_edited(tmp_path, {"p2psim/scenario/nat_kinds.py": (")  # fmt: skip\n", ADDED)}, PROGRAM)
 

@@ -61,6 +61,7 @@ changes = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(changes)
 def test_a_scenario_written_is_read_back_equal(given: dict[str, object]) -> None:

@@ -67,6 +67,7 @@ def assert_same(one: Run, other: Run) -> None:
             pd.testing.assert_frame_equal(table, other.trace[name], check_exact=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [0.0, 3.7, 41.0, 119.0])
 @pytest.mark.parametrize("events", [False, True])
 @pytest.mark.parametrize("scenario", [CHURN, RICH], ids=["churn", "rich"])
@@ -92,6 +93,7 @@ def test_saving_now_and_again_changes_nothing(policy: str, tmp_path: Path) -> No
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
 
 
+@pytest.mark.slow
 def test_a_restored_run_can_be_saved_again(tmp_path: Path) -> None:
     simulation = Simulation(CHURN, 1, 0, events=True)
     for at in range(10, 120, 10):
@@ -127,6 +129,7 @@ run(scenario, seed=5, checkpoint=Checkpoint(Path({state!r}), every=5.0), progres
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_end(tmp_path: Path) -> None:
     state, scenario = tmp_path / "state", tmp_path / "churn.toml"
     scenario.write_text(CHURN.to_toml(), encoding="utf-8")

@@ -159,6 +159,7 @@ def test_bad_neighbours_cost_no_playback(kind: str, outcome: str | None) -> None
         assert bad_ones["bytes"].sum() == 0 or kind == "liars"
 
 
+@pytest.mark.slow
 def test_a_users_own_function_runs_interpreted_too() -> None:
     code = (
         "from p2psim.scenario import Scenario; from p2psim.simulation import run;"

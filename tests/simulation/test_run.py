@@ -171,6 +171,7 @@ def test_an_overloaded_origin_stalls_playback() -> None:
     assert result.totals.viewers["stalled"].sum() > 10
 
 
+@pytest.mark.slow
 def test_events_of_a_long_calendar_do_not_get_lost() -> None:
     """Logs are emptied and the calendar enlarged in the middle of a run."""
     busy = SMALL.replace({"viewers.count": 120, "duration": "120 s", "origin.rate": "unlimited"})
@@ -181,6 +182,7 @@ def test_events_of_a_long_calendar_do_not_get_lost() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_crowd_that_does_everything_at_once_fits_the_logs() -> None:
     """More entries in one instant, and at the end of the run, than the logs hold."""
     crowd = SMALL.replace(

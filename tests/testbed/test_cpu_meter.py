@@ -19,6 +19,7 @@ def bound() -> Iterator[int]:
     os.sched_setaffinity(0, allowed)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("bound")
 def test_load_is_that_of_the_cores_that_the_run_may_use() -> None:
     meter = CpuMeter({})

@@ -66,6 +66,7 @@ def test_a_process_that_was_killed_has_failed(tmp_path: Path) -> None:
             child.send(b"anybody?")
 
 
+@pytest.mark.slow
 def test_a_process_that_ignores_sigterm_and_its_children_are_killed(tmp_path: Path) -> None:
     stubborn = textwrap.dedent("""
         import json, signal, subprocess, sys

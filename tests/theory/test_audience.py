@@ -44,6 +44,7 @@ def crowds(mean: int, spread: float) -> list[NDArray[np.int64]]:
     return [line["viewers"].to_numpy()[int(10 * VIEWING) :] for line in lines]
 
 
+@pytest.mark.slow
 @SPREADS
 @pytest.mark.parametrize("mean", [1, 3])
 def test_time_alone_does_not_depend_on_the_law_of_viewing(mean: int, spread: float) -> None:
@@ -56,6 +57,7 @@ def test_time_alone_does_not_depend_on_the_law_of_viewing(mean: int, spread: flo
     agree(ratio([(n - 1).clip(0).sum() for n in runs], watched), 1 - (1 - math.exp(-mean)) / mean, within=0.1)
 
 
+@pytest.mark.slow
 @SPREADS
 def test_others_of_a_viewer_are_poisson(spread: float) -> None:
     """B1: with ρ = 3 a viewer sees at least 3 others during 57.7 % of its time."""
@@ -64,6 +66,7 @@ def test_others_of_a_viewer_are_poisson(spread: float) -> None:
     agree(share, 0.5768, within=0.1)
 
 
+@pytest.mark.slow
 def test_a_newcomer_finds_nobody_with_the_same_probability() -> None:
     """Arrivals see time averages: the tracker's first reply counts nobody else in e^-ρ of the cases, ρ on average."""
     scenario, found = audience(2, 40.0, 0.0, 5000.0, **{"stream.segment": 20.0}), []

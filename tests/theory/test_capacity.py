@@ -100,6 +100,7 @@ def test_recordings_are_shared_in_order_of_arrival() -> None:
     assert set(TIGHT) <= set(seen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "server", "downlink"), [(1, 30, 2), (10, 30, 2), (40, 30, 2), (7, 84, 17)])
 def test_a_file_from_a_server_takes_its_distribution_time(count: int, server: float, downlink: float) -> None:
     """A4: max(N F/u_s, F/d), reached when all viewers request all segments at once."""

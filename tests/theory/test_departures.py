@@ -31,6 +31,7 @@ def stale_time(viewing: float, timeout: float, crashes: float, offers: int) -> f
     return float(brentq(excess, 0, timeout))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("viewing", "timeout", "crashes"), [(150, 60, 1.0), (150, 60, 0.3), (60, 120, 1.0)])
 def test_stale_entries_follow_the_heartbeat(viewing: float, timeout: float, crashes: float) -> None:
     """E1: of the offers, g/(g + S) go to viewers who are gone, g being the time that an entry outlives its viewer."""
@@ -70,6 +71,7 @@ def test_stale_entries_follow_the_heartbeat(viewing: float, timeout: float, cras
     agree(ratio(stale, relayed), listed / (listed + viewing), within=0.25)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("viewing", "takes"), [(60.0, 4.0), (30.0, 4.0)])
 def test_transfers_end_with_their_uploader(viewing: float, takes: float) -> None:
     """E2: an uploader leaves during a transfer of τ with probability 1 - e^(-τ/S), and so does its receiver.

@@ -53,6 +53,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     return BASE.replace(changes)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(scenarios(), st.integers(0, 10**6))
 def test_every_run(scenario: Scenario, seed: int) -> None:
@@ -155,6 +156,7 @@ def within_capacity(moved: pd.DataFrame, capacity: float) -> None:
 UPLINKS = [0.0, 0.3, 0.6, 1.0, 2.0, 8.0]
 
 
+@pytest.mark.slow
 def test_more_uplink_saves_more() -> None:
     """The mean share grows with the uplinks under common random numbers.
 
@@ -222,6 +224,7 @@ def test_names_of_viewers_do_not_matter(policy: str, monkeypatch: pytest.MonkeyP
         assert before["bytes_p2p"].sum() > 10 * RATE
 
 
+@pytest.mark.slow
 def test_nobody_is_favoured_by_his_number() -> None:
     """Exchangeability: equal viewers who join together send equally much on average."""
     scenario = IDEAL.replace(

@@ -44,18 +44,21 @@ def _copies(ahead: pd.DataFrame) -> float:
     return float(ahead.groupby("segment").size().mean())
 
 
+@pytest.mark.slow
 def test_with_more_peers_fewer_copies_are_there_early() -> None:
     few, many = _figures(6, "10 Mbit/s"), _figures(40, "10 Mbit/s")
     # a copy for each viewer in (1 + peers / 2) s: 4 s with six, 21 s with forty
     assert few["copies"] > 2 * many["copies"]
 
 
+@pytest.mark.slow
 def test_then_thin_uplinks_are_spread_over_all_who_ask() -> None:
     few, many = _figures(6, "10 Mbit/s"), _figures(40, "10 Mbit/s")
     assert few["share"] > many["share"] + 0.2
     assert few["completed"] > 2 * many["completed"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("peers", [6, 40])
 def test_wide_uplinks_carry_any_number_of_peers(peers: int) -> None:
     assert _figures(peers, "200 Mbit/s")["share"] > 0.8

@@ -15,6 +15,7 @@ from tests.theory.statistics import agree
 TABLE = ("YYYYYn", "YYYYYn", "YYYYYn", "YYYYnn", "YYYnnn", "nnnnnn")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mix", ["average", "mobile"])
 def test_attempts_succeed_as_the_table_says(mix: str) -> None:
     """F: every attempt of a run, by the kinds of its two ends."""

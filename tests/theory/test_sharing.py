@@ -164,6 +164,7 @@ def finish_times(capacity: Sequence[float], changes: Sequence[Change]) -> dict[i
     return ended
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None, derandomize=True)
 @given(histories())
 def test_finish_times_are_those_of_full_solutions(history: tuple[list[float], list[Change]]) -> None:

@@ -33,6 +33,7 @@ def components(trace: Trace) -> int:
     return int(nx.number_connected_components(graph))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "link", "offload"), [(2, 0.7, 0.35), (3, 0.7, 0.5857), (4, 0.7, 0.7202)])
 def test_one_copy_per_component_of_random_links(count: int, link: float, offload: float) -> None:
     """B3: each pair links with probability p, once; what is saved is 1 - E[components]/n, by enumeration of graphs.
@@ -53,6 +54,7 @@ def test_one_copy_per_component_of_random_links(count: int, link: float, offload
     agree(1 - np.array(sent) / count, offload, within=0.45, bias=0.1 / count)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "share"), [(2, 0.1), (5, 0.1), (10, 0.1), (10, 0.05), (5, 0.3)])
 def test_copies_by_viewers_who_cannot_know_of_each_other(count: int, share: float) -> None:
     """C1: viewers U(0, W) apart, news of a fetch after δ: 1 + n x - x^n copies with x = δ/W.
@@ -84,6 +86,7 @@ def test_copies_by_viewers_who_cannot_know_of_each_other(count: int, share: floa
     agree(found, 1 + count * share - share**count, within=0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "nobody"), [(2, 0.25), (5, 0.3277), (10, 0.3487)])
 def test_nobody_prefetches_in_a_round(count: int, nobody: float) -> None:
     """C2: each of n fetches with probability 1/n in a round: nobody does in (1 - 1/n)^n of the rounds.

@@ -116,6 +116,7 @@ def test_a_relayed_segment_takes_as_long_as_its_hops() -> None:
     assert deep >= 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", ["fixed", "exponential", "pareto"])
 @pytest.mark.parametrize("load", [0.5, 0.8])
 def test_processor_sharing(law: str, load: float) -> None:

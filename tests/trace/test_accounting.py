@@ -107,6 +107,7 @@ def test_a_trace_read_from_disk_has_the_same_totals(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(totals(Trace.read(tmp_path / "t")).viewers, totals(trace).viewers)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(

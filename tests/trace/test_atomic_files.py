@@ -55,6 +55,7 @@ def killed_at(step: int, work: Callable[[], object]) -> bool:
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
+@pytest.mark.slow
 def test_a_trace_is_complete_or_absent_wherever_its_writer_is_killed(tmp_path: Path) -> None:
     old, new, target = duet(), dataclasses.replace(duet(), manifest=Manifest(**NEW)), tmp_path / "trace"
     old.write(target)

@@ -128,6 +128,7 @@ async def test_random_mutations_of_valid_messages_do_not_affect_others(seed: int
                 await check()
 
 
+@pytest.mark.slow
 async def test_half_open_and_half_closed_sockets_are_cleaned_up() -> None:
     async with watched_tracker(request_timeout=0.4, heartbeat_timeout=1.0, ping_interval=0.2) as (server, check):
         silent = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(20)]
@@ -168,6 +169,7 @@ async def test_slow_readers_neither_delay_nor_fill_the_tracker() -> None:
             sock.close()
 
 
+@pytest.mark.slow
 async def test_the_tracker_survives_running_out_of_file_descriptors() -> None:
     async with watched_tracker(request_timeout=1.0) as (server, check):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -193,6 +195,7 @@ async def test_the_tracker_survives_running_out_of_file_descriptors() -> None:
                 assert "interval" in json.loads(await late.recv())
 
 
+@pytest.mark.slow
 async def test_objects_of_a_connection_are_freed_with_it() -> None:
     def live_objects() -> Counter[str]:
         types = (Connection, Membership, Client, asyncio.Transport)

@@ -57,6 +57,7 @@ def covers(calibration: Calibration, truth: dict[str, float]) -> dict[str, bool]
     return {name: x.low * 0.999 <= truth[name] <= x.high * 1.001 for name, x in intervals.items()}
 
 
+@pytest.mark.slow
 def test_the_true_values_are_recovered(recovered: Calibration) -> None:
     assert all(recovered.estimates[name].identified for name in TRUTH)
     assert all(covers(recovered, TRUTH).values()), recovered.table()
@@ -65,11 +66,13 @@ def test_the_true_values_are_recovered(recovered: Calibration) -> None:
     assert not recovered.estimates["channel_rate"].identified
 
 
+@pytest.mark.slow
 def test_intervals_exclude_other_values(recovered: Calibration) -> None:
     wrong = {name: value * 1.1 for name, value in TRUTH.items()}
     assert not any(covers(recovered, wrong).values())
 
 
+@pytest.mark.slow
 def test_it_predicts_a_held_out_scenario(recovered: Calibration) -> None:
     held_out = [check for check in recovered.checks if check.held_out]
     assert {check.metric for check in held_out} == {"p2p_ratio", "startup", "http_time", "p2p_time"}
@@ -81,6 +84,7 @@ def test_it_predicts_a_held_out_scenario(recovered: Calibration) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_scenario_of_another_network_disagrees(traces: list[Trace]) -> None:
     slow = measured("kept", TRUTH | {"goodput": 0.5, "request": 0.5})
     calibration = calibrate(
@@ -90,6 +94,7 @@ def test_a_scenario_of_another_network_disagrees(traces: list[Trace]) -> None:
     assert all(covers(calibration, TRUTH).values())  # held-out traces do not influence the fit
 
 
+@pytest.mark.slow
 def test_scenarios_are_held_out_by_their_names_if_none_is_requested(traces: list[Trace]) -> None:
     first, second = (scenarios_to_hold_out(each, ()) for each in (traces, traces[::-1]))
     assert first == second
@@ -97,6 +102,7 @@ def test_scenarios_are_held_out_by_their_names_if_none_is_requested(traces: list
     assert scenarios_to_hold_out(traces[:1], ()) == ()
 
 
+@pytest.mark.slow
 def test_fitted_traces_are_listed_with_their_digests(traces: list[Trace], recovered: Calibration) -> None:
     fitted = ["near (seed 7)", "far (seed 7)", "short (seed 7)", *(f"far (seed {seed})" for seed in (8, 9, 10))]
     assert list(recovered.sources) == fitted

@@ -49,6 +49,7 @@ def identified(observed: Observed) -> dict[str, Estimate]:
     return identify(observed, np.random.default_rng(5))
 
 
+@pytest.mark.slow
 def test_intervals_cover_what_was_planted() -> None:
     truth = {
         "goodput": GOODPUT, "request": REQUEST, "http_request": HTTP_REQUEST, "gather": GATHER, "handshake": HANDSHAKE,

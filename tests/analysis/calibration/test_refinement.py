@@ -25,6 +25,7 @@ def refined(traces: list[Trace]) -> Estimate:
     )
 
 
+@pytest.mark.slow
 def test_all_transfers_together_tell_the_goodput(traces: list[Trace]) -> None:
     estimate = refined(traces)
     assert estimate.identified

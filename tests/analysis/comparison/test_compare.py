@@ -59,6 +59,7 @@ def test_another_policy_is_detected() -> None:
     assert comparison.differences["p2p_ratio"].interval.low > 0
 
 
+@pytest.mark.slow
 def test_recorded_arrival_times_are_simulated() -> None:
     trace = measured()
     late = dataclasses.replace(trace, tables={**trace.tables, "viewers": trace["viewers"].assign(joined_at=50.0)})
@@ -141,6 +142,7 @@ def test_differing_metrics_are_listed_before_inconclusive_ones(own: Comparison) 
 # -- recordings of one scenario ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_recordings_of_a_scenario_are_compared_together() -> None:
     traces = [measured(seed=seed) for seed in (90, 91, 92)]
     other = measured(SCENARIO.replace({"stream.live_latency": "20 s"}))
@@ -153,6 +155,7 @@ def test_recordings_of_a_scenario_are_compared_together() -> None:
     assert comparisons[1].noise.startswith("one recording")
 
 
+@pytest.mark.slow
 def test_recordings_in_the_lab_are_compared_separately() -> None:
     traces = [measured(seed=seed) for seed in (90, 91)]
     plain = traces[1].manifest.to_dict() | {"notes": {"network": "lab: a namespace each"}}
@@ -161,6 +164,7 @@ def test_recordings_in_the_lab_are_compared_separately() -> None:
     assert names == ["as-measured-simulated", "as-measured-simulated-lab"]
 
 
+@pytest.mark.slow
 def test_variance_between_recordings_widens_the_interval() -> None:
     """Three equal recordings have no variance; one with three times the bytes from peers has."""
     trace = measured()
@@ -174,6 +178,7 @@ def test_variance_between_recordings_widens_the_interval() -> None:
     assert mixed.high - mixed.low > 2 * (alike.high - alike.low)
 
 
+@pytest.mark.slow
 def test_different_arrival_times_do_not_widen_the_interval() -> None:
     scenario = SCENARIO.replace({"viewers.arrival_period": "20 s"})
     traces = [measured(scenario, seed=seed) for seed in (90, 91, 92)]
@@ -183,6 +188,7 @@ def test_different_arrival_times_do_not_widen_the_interval() -> None:
     assert interval.low < 0 < interval.high
 
 
+@pytest.mark.slow
 def test_each_recording_is_simulated_at_least_once() -> None:
     comparisons = compare_scenarios([measured(seed=seed) for seed in (90, 91, 92)], CompareOptions(replications=2))
     assert comparisons[0].replications == 3

@@ -133,6 +133,7 @@ def test_a_dead_relay_relays_nothing() -> None:
     assert rows.query("first_byte_at > 40.01").empty
 
 
+@pytest.mark.slow
 def test_reputation_spares_requests_to_who_never_answers() -> None:
     """A third never answers, the others have time: who remembers turns to these."""
     wide = {"viewers.count": 24, "viewers.stallers": 0.3, "access.uplink": "100 Mbit/s"}

@@ -80,6 +80,7 @@ def devices(namespace: Namespace) -> set[str]:
     return {line.split(":")[1].split("@")[0].strip() for line in namespace.run(["ip", "-o", "link"]).splitlines()}
 
 
+@pytest.mark.slow
 def test_a_killed_lab_leaves_nothing(tmp_path: Path) -> None:
     before = named_namespaces()
     child, mark = begin(tmp_path)
@@ -105,6 +106,7 @@ def test_a_killed_lab_leaves_nothing(tmp_path: Path) -> None:
     assert named_namespaces() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [0.0, 0.1, 0.2, 0.35, 0.5])
 def test_a_lab_killed_while_it_is_built_leaves_nothing(tmp_path: Path, after: float) -> None:
     """No process is left that holds a namespace, and no namespace has a name."""
@@ -118,6 +120,7 @@ def test_a_lab_killed_while_it_is_built_leaves_nothing(tmp_path: Path, after: fl
     assert named_namespaces() == before
 
 
+@pytest.mark.slow
 def test_an_error_leaves_nothing(tmp_path: Path) -> None:
     child, mark = begin(tmp_path, "raise")
     assert child.wait(60) == 3

@@ -117,6 +117,7 @@ def test_paths_are_those_of_the_simulation_and_relayed_bytes_are_recorded_as_rel
     assert received <= devices["viewers_received"] <= 1.25 * received + 1_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.lab
 def test_faults_change_links_while_they_run(tmp_path: Path) -> None:
     faults = (

@@ -147,6 +147,7 @@ def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, list[B
             yield lab, list(pool.map(discovered, range(len(homes))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", NAT_KINDS)
 def test_discovered_behaviour_of_each_kind(nats: tuple[Lab, list[Behaviour]], kind: str) -> None:
     """RFC 5780 discovery with coturn."""
@@ -160,6 +161,7 @@ def test_discovered_behaviour_of_each_kind(nats: tuple[Lab, list[Behaviour]], ki
         assert found == Behaviour(has_udp=True, is_translated=True, mapping=nat.mapping, filtering=nat.filtering)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(LAYERS)))
 def test_discovered_behaviour_of_two_layers(nats: tuple[Lab, list[Behaviour]], number: int) -> None:
     _, _, mapping, filtering = LAYERS[number]
@@ -185,6 +187,7 @@ def tracked_ports(lab: Lab, kind: str) -> dict[str, set[str]]:
     return ports
 
 
+@pytest.mark.slow
 def test_connection_tracking_agrees_with_the_discovery(nats: tuple[Lab, list[Behaviour]]) -> None:
     lab, _ = nats
     ports = tracked_ports(lab, "port-restricted")
@@ -218,29 +221,34 @@ def links(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield lab
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("viewer", "planned"), [(0, 0.1), (1, 0.16), (2, 0.02)])
 def test_round_trips(links: Lab, viewer: int, planned: float) -> None:
     measured = round_trip(links.viewer(viewer), links.server("server"))
     assert planned <= measured <= planned * (1 + TOLERANCE) + 0.001
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("viewer", [0, 1, 2])
 def test_uplinks(links: Lab, viewer: int) -> None:
     rate = links.plan.homes[viewer].link.uplink
     assert throughput(links.viewer(viewer), links.server("b"), rate) == pytest.approx(rate, rel=TOLERANCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("viewer", [0, 1, 2])
 def test_downlinks(links: Lab, viewer: int) -> None:
     rate = links.plan.homes[viewer].link.downlink
     assert throughput(links.server("b"), links.viewer(viewer), rate) == pytest.approx(rate, rel=TOLERANCE)
 
 
+@pytest.mark.slow
 def test_uplink_of_a_server(links: Lab) -> None:
     server, viewer = links.server("server"), links.viewer(3)
     assert throughput(server, viewer, 1e6) == pytest.approx(1e6, rel=TOLERANCE)
 
 
+@pytest.mark.slow
 def test_a_rate_changes_during_the_run(links: Lab) -> None:
     viewer = links.viewer(0)
     viewer.set_uplink(50_000.0)
@@ -267,6 +275,7 @@ def test_counters_count_the_bytes_sent(links: Lab) -> None:
     assert after[2].received - before[2].received == size
 
 
+@pytest.mark.slow
 def test_viewers_of_a_home_reach_each_other_only_in_an_open_lan(tmp_path: Path) -> None:
     homes = (
         Home(number=0, viewers=(0, 1), kind="symmetric"),
@@ -281,6 +290,7 @@ def test_viewers_of_a_home_reach_each_other_only_in_an_open_lan(tmp_path: Path) 
                 other.recv(100)
 
 
+@pytest.mark.slow
 def test_several_labs_at_once(tmp_path: Path) -> None:
     """Labs with the same addresses do not reach each other."""
     plan = plan_of(Home(number=0, viewers=(0,), kind="symmetric"), default_impairment=Impairment(delay=0.005))

@@ -24,6 +24,7 @@ def run(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
     return done.returncode, found
 
 
+@pytest.mark.slow
 def test_every_pair_of_kinds() -> None:
     """Outcomes are those of the model of ICE, and those of the simulator's rule unless a mapping is by address."""
     status, found = run()
@@ -39,12 +40,14 @@ def test_every_pair_of_kinds() -> None:
     assert paths["restricted", "symmetric"] == "prflx"
 
 
+@pytest.mark.slow
 def test_layers_hairpin_homes_and_ipv6() -> None:
     status, found = run("--special")
     wrong = [one["case"]["names"] for one in found if one["meeting"]["connected"] != one["case"]["rule"]]
     assert (wrong, status) == ([], 0)
 
 
+@pytest.mark.slow
 def test_with_a_relay_all_pairs_connect() -> None:
     """Only the pairs that cannot connect directly use the relay."""
     status, found = run("--relay")

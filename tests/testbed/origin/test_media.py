@@ -94,6 +94,7 @@ def test_cache_is_used_for_the_same_options_alone(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_a_rate_that_is_too_low_for_its_picture_is_refused(tmp_path: Path) -> None:
     options = ClipOptions(rungs=(Rung(rate=5_000, width=1920, height=1080),), segment_duration=0.4, segment_count=1)
     with pytest.raises(TestbedError, match="40 kbit/s are too low for a picture of 1920x1080"):

@@ -26,6 +26,7 @@ def timed(limit: RateLimit, *sizes: int) -> list[float]:
     return asyncio.run(all_at_once())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [20_000.0, 1_000_000.0, 20_000_000.0])
 def test_rate_is_kept(rate: float) -> None:
     (elapsed,) = timed(RateLimit(rate), int(rate / 2))
@@ -39,6 +40,7 @@ def test_senders_share_alike() -> None:
     assert third == pytest.approx(0.35, rel=0.2)
 
 
+@pytest.mark.slow
 def test_idle_time_gives_no_credit() -> None:
     limit = RateLimit(100_000.0)
     time.sleep(0.3)
@@ -57,6 +59,7 @@ def test_a_rate_that_is_not_above_0_is_refused(rate: float) -> None:
         RateLimit(rate)
 
 
+@pytest.mark.slow
 def test_at_rate_0_senders_wait_for_a_change() -> None:
     async def send() -> float:
         limit = RateLimit(100_000.0)

@@ -262,6 +262,7 @@ async def test_responses_are_recorded_by_viewer(clip: Clip) -> None:
     assert all("?" not in row["path"] for row in rows(recorder))
 
 
+@pytest.mark.slow
 async def test_live_window_slides_with_the_clock(clip: Clip) -> None:
     async with served(clip, window=3, kept=1, history=4.5) as (origin, client, _):
         url = f"{origin.url}/main/180p-160k"
@@ -293,6 +294,7 @@ async def test_program_date_time_is_that_of_the_beginning_of_a_segment(clip: Cli
     assert (parsedate_to_datetime(response.headers["Date"]) - moments[0]).total_seconds() == pytest.approx(5, abs=1.1)
 
 
+@pytest.mark.slow
 async def test_total_rate_is_kept_and_shared_fairly(clip: Clip) -> None:
     rate, count = 160_000.0, 4
     async with served(clip, kind="vod", rate=rate) as (origin, client, recorder):
@@ -310,6 +312,7 @@ async def test_total_rate_is_kept_and_shared_fairly(clip: Clip) -> None:
     assert sum(row["bytes"] for row in rows(recorder)) == total
 
 
+@pytest.mark.slow
 async def test_a_small_response_does_not_wait_for_large_ones(clip: Clip) -> None:
     async with served(clip, kind="vod", rate=40_000.0) as (origin, client, _):
         large = await client.get(f"{origin.url}/main/360p-320k/0.ts")
@@ -321,6 +324,7 @@ async def test_a_small_response_does_not_wait_for_large_ones(clip: Clip) -> None
         assert len(await large.read()) == clip.size(1, 0) - 5_000
 
 
+@pytest.mark.slow
 async def test_rate_of_a_connection(clip: Clip) -> None:
     async with served(clip, kind="vod", connection_rate=80_000.0) as (origin, client, _):
 
@@ -381,6 +385,7 @@ async def test_bytes_that_the_network_did_not_take_are_not_counted(tmp_path: Pat
     assert row["bytes"] < 0.75 * clip.size(0, 0)
 
 
+@pytest.mark.slow
 async def test_stopping_aborts_and_records_responses(clip: Clip) -> None:
     recorder = Recorder()
     async with asyncio.timeout(DEADLINE), aiohttp.ClientSession() as client:

@@ -42,6 +42,7 @@ async def test_a_confined_process_offers_the_loopback_only() -> None:
         await close(one)
 
 
+@pytest.mark.slow
 async def test_segment_data_are_sent_at_the_rate_of_the_uplink() -> None:
     async with asyncio.timeout(15):
         one, other = await joined(uplink=500_000.0)
@@ -116,6 +117,7 @@ async def test_both_ends_may_close_at_once() -> None:
         assert other.connection.sent == one.connection.received
 
 
+@pytest.mark.slow
 async def test_a_vanished_end_does_not_notify_its_peer() -> None:
     async with asyncio.timeout(15):
         one, other = await joined()

@@ -199,6 +199,7 @@ async def test_malformed_offers_and_answers_are_failed_connections() -> None:
         assert sorted(anna.ended) == [("bela", "failed"), ("carl", "failed")]
 
 
+@pytest.mark.slow
 async def test_a_vanished_viewer_does_not_notify_its_peers() -> None:
     async with asyncio.timeout(15):
         anna, bela = Viewer("anna"), Viewer("bela")

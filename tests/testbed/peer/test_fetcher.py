@@ -122,6 +122,7 @@ async def test_an_abort_counts_all_bytes_in_flight(clip: Clip) -> None:
         assert received + late.total == row["bytes"]
 
 
+@pytest.mark.slow
 async def test_an_abort_counts_bytes_that_have_not_been_read(big_clip: Clip) -> None:
     async with fetching(big_clip, downlink=100_000.0) as (fetcher, recorder, late):
         response = Response()
@@ -223,6 +224,7 @@ async def test_a_truncated_body_is_reported_as_broken() -> None:
         await runner.cleanup()
 
 
+@pytest.mark.slow
 async def test_the_downlink_bounds_the_rate(big_clip: Clip) -> None:
     async with fetching(big_clip, downlink=1_000_000.0) as (fetcher, _, _):
         response, began = Response(), asyncio.get_running_loop().time()

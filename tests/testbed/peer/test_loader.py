@@ -83,6 +83,7 @@ def loader_that_stores(count: int, rule: Rule) -> Loader:
     return loader
 
 
+@pytest.mark.slow
 @pytest.mark.testbed
 @pytest.mark.asyncio
 @pytest.mark.usefixtures("loopback")

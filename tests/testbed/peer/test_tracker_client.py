@@ -99,6 +99,7 @@ async def test_offers_and_answers_reach_the_other_peer() -> None:
         await bela.stop()
 
 
+@pytest.mark.slow
 async def test_a_member_announces_itself_at_the_interval_of_the_tracker() -> None:
     async with tracked(interval=1.0, interval_jitter=0.0) as (server, session):
         anna = Peer(session, server.url, "anna", offers=1)
@@ -131,6 +132,7 @@ async def test_a_member_that_leaves_is_removed_at_once() -> None:
         await bela.stop()
 
 
+@pytest.mark.slow
 async def test_a_silent_member_is_removed_after_the_heartbeat_timeout() -> None:
     async with tracked(heartbeat_timeout=1.0, ping_interval=0.2) as (server, session):
         anna = Peer(session, server.url, "anna")

@@ -98,6 +98,7 @@ def of(events: list[Event], name: str, viewer: str | None = None) -> list[Event]
     return [event for event in events if event["event"] == name and viewer in (None, event["viewer"])]
 
 
+@pytest.mark.slow
 async def test_two_viewers_play_and_share(clip: Clip, tmp_path: Path) -> None:
     plans = [plan(0, 0.0, 9.0, "end"), plan(1, 2.0, 8.0, "clean")]
     events, rows = await watched(clip, tmp_path, plans, interval=3.0)
@@ -120,6 +121,7 @@ async def test_two_viewers_play_and_share(clip: Clip, tmp_path: Path) -> None:
     assert (first, set(repeats), last) == ("started", {""}, "stopped")
 
 
+@pytest.mark.slow
 async def test_a_viewer_changes_channels_and_leaves_the_swarm_of_each(clip: Clip, tmp_path: Path) -> None:
     zapper = msgspec.structs.replace(plan(1, 1.0, 9.0, "end"), zaps=[(4.5, "channel-2"), (6.5, "main")])
     plans = [plan(0, 0.0, 9.0, "end"), zapper]
@@ -143,6 +145,7 @@ async def test_a_viewer_changes_channels_and_leaves_the_swarm_of_each(clip: Clip
     assert len(of(events, "viewer", "v0001")) == 1
 
 
+@pytest.mark.slow
 async def test_a_viewer_announces_itself_to_all_trackers_and_keeps_one_connection_to_a_peer(
     clip: Clip, tmp_path: Path
 ) -> None:
@@ -157,6 +160,7 @@ async def test_a_viewer_announces_itself_to_all_trackers_and_keeps_one_connectio
     assert len(pairs) == len(set(pairs)) == 3
 
 
+@pytest.mark.slow
 async def test_a_viewer_without_p2p_loads_everything_over_http(clip: Clip, tmp_path: Path) -> None:
     scenario = SCENARIO.replace({"policy.name": "http-only"})
     events, _ = await watched(clip, tmp_path, [plan(0, 0.0, 3.0, "end")], scenario)
@@ -167,6 +171,7 @@ async def test_a_viewer_without_p2p_loads_everything_over_http(clip: Clip, tmp_p
     assert max(event["segment"] for event in of(events, "segment")) <= 8
 
 
+@pytest.mark.slow
 async def test_a_viewer_plays_on_when_its_peer_has_crashed(clip: Clip, tmp_path: Path) -> None:
     events, _ = await watched(clip, tmp_path, [plan(0, 0.0, 4.0, "crash"), plan(1, 1.0, 11.0, "end")])
     [crashed] = of(events, "viewer", "v0000")

@@ -35,6 +35,7 @@ def close_input(worker: ChildProcess) -> int:
     return process.wait(10)
 
 
+@pytest.mark.slow
 def test_a_worker_waits_for_the_start_and_reports_its_end(task: Task, tmp_path: Path) -> None:
     with ChildProcess("worker", ["-m", "p2psim.testbed.peer.worker"], tmp_path) as worker:
         worker.send(msgspec.json.encode(task))
@@ -44,6 +45,7 @@ def test_a_worker_waits_for_the_start_and_reports_its_end(task: Task, tmp_path: 
         assert (done["done"], done["errors"]) == (0, 0)
 
 
+@pytest.mark.slow
 def test_a_malformed_task_ends_the_worker(tmp_path: Path) -> None:
     with ChildProcess("worker", ["-m", "p2psim.testbed.peer.worker"], tmp_path) as worker:
         worker.send(b'{"seed": 1}')
@@ -51,6 +53,7 @@ def test_a_malformed_task_ends_the_worker(tmp_path: Path) -> None:
             worker.receive(30)
 
 
+@pytest.mark.slow
 def test_a_running_worker_ends_when_its_input_is_closed(task: Task, tmp_path: Path) -> None:
     plan = ViewerPlan(
         index=0, name="v0000", joined_at=60.0, left_at=90.0, departure="end", uplink=None, downlink=None,
@@ -63,6 +66,7 @@ def test_a_running_worker_ends_when_its_input_is_closed(task: Task, tmp_path: Pa
         assert close_input(worker) == 1
 
 
+@pytest.mark.slow
 def test_a_waiting_worker_ends_when_its_input_is_closed(task: Task, tmp_path: Path) -> None:
     with ChildProcess("worker", ["-m", "p2psim.testbed.peer.worker"], tmp_path) as worker:
         worker.send(msgspec.json.encode(task))

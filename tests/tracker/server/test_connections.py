@@ -59,6 +59,7 @@ async def test_a_message_that_cannot_be_replied_to_closes_with_a_code(text: str 
         assert (await exchange(good, wire_announce(1)))["incomplete"] == 1
 
 
+@pytest.mark.slow
 async def test_requests_are_answered_with_a_status_even_if_malformed_or_incomplete() -> None:
     async with tracker(request_timeout=0.5) as server:
         assert (await raw_http(server, b"GET /health HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.1 200 ")

@@ -35,6 +35,7 @@ async def test_connections_beyond_max_connections_are_refused() -> None:
             assert (await exchange(one, wire_announce(1)))["incomplete"] == 1
 
 
+@pytest.mark.slow
 async def test_above_max_memory_new_peers_are_refused_and_existing_ones_served() -> None:
     gc.collect()  # garbage of earlier tests must not be freed while this test measures memory
     async with tracker(max_memory=32.0, ping_interval=0.05) as server, client(server) as one:
@@ -175,6 +176,7 @@ async def test_a_scrape_is_answered() -> None:
         assert reply == {"action": "scrape", "files": {SWARM: {"complete": 1, "incomplete": 0, "downloaded": 0}}}
 
 
+@pytest.mark.slow
 async def test_connections_without_pongs_are_closed_and_others_stay() -> None:
     async with tracker(heartbeat_timeout=1.5, ping_interval=0.5) as server, client(server) as alive:
         await exchange(alive, wire_announce(1))

@@ -55,6 +55,7 @@ def page(request: pytest.FixtureRequest) -> Iterator["Page"]:
     assert errors == []
 
 
+@pytest.mark.slow
 def test_the_dashboard_shows_the_tracker_live(
     tracker: tuple["subprocess.Popen[bytes]", dict[str, Any]], page: "Page"
 ) -> None:

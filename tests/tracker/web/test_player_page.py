@@ -92,6 +92,7 @@ def fits(visitor: Visitor) -> bool:
 # -- the page of one stream -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_viewers_share_a_stream(open_page: OpenPage, tracker: Address, origin: Address) -> None:
     held: list[Route] = []
     desk = open_page(width=1100, height=930)
@@ -138,6 +139,7 @@ def test_two_viewers_share_a_stream(open_page: OpenPage, tracker: Address, origi
     assert desk.page.locator("html").get_attribute("lang") == "pt"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "message"),
     [
@@ -160,6 +162,7 @@ def test_errors_are_shown_and_can_be_retried(open_page: OpenPage, tracker: Addre
         picture(visitor, "watch-error")
 
 
+@pytest.mark.slow
 def test_a_stream_that_becomes_reachable_starts_by_itself(
     open_page: OpenPage, tracker: Address, origin: Address
 ) -> None:
@@ -171,6 +174,7 @@ def test_a_stream_that_becomes_reachable_starts_by_itself(
     assert not visitor.page.locator(".failure").is_visible()
 
 
+@pytest.mark.slow
 def test_without_an_address_the_page_shows_a_form(open_page: OpenPage, tracker: Address, files: str) -> None:
     visitor = open_page()
     visitor.page.goto(f"{tracker['http']}/watch")
@@ -180,18 +184,21 @@ def test_without_an_address_the_page_shows_a_form(open_page: OpenPage, tracker: 
     assert visitor.page.title() == "film.mp4"
 
 
+@pytest.mark.slow
 def test_other_videos_than_hls_are_played_over_http(open_page: OpenPage, tracker: Address, files: str) -> None:
     visitor = open_page().watch(tracker, f"{files}/film.mp4").until(video="playing", p2p="white")
     assert visitor.page.inner_text(".badge").strip() == "Direct"
     assert visitor.page.inner_text("[data-figure=share]") == "–"
 
 
+@pytest.mark.slow
 def test_hls_is_recognised_by_its_content_type(open_page: OpenPage, tracker: Address, files: str) -> None:
     visitor = open_page().watch(tracker, f"{files}/stream").until(video="playing", tracker="white")
     visitor.until_figure("downloaded", 0.2)
     assert visitor.page.inner_text(".badge").strip() == "Over HTTP"
 
 
+@pytest.mark.slow
 def test_a_browser_without_media_source_plays_hls_itself(open_page: OpenPage, tracker: Address, files: str) -> None:
     visitor = open_page(scripts=("delete globalThis.MediaSource; delete globalThis.ManagedMediaSource",))
     visitor.watch(tracker, f"{files}/stream").until(p2p="red")
@@ -199,6 +206,7 @@ def test_a_browser_without_media_source_plays_hls_itself(open_page: OpenPage, tr
     assert visitor.page.locator("video").get_attribute("src") == f"{files}/stream"
 
 
+@pytest.mark.slow
 def test_a_protected_stream_is_not_shared_where_signatures_cannot_be_verified(
     open_page: OpenPage, tracker: Address, origin: Address
 ) -> None:
@@ -251,12 +259,14 @@ def far_browser(cdn: dict[str, Any], browser: Browser) -> Iterator[Browser]:
     running.close()
 
 
+@pytest.mark.slow
 def test_libraries_that_are_not_installed_come_from_the_cdn(
     far_browser: Browser, bare_tracker: Address, origin: Address
 ) -> None:
     Visitor(far_browser).watch(bare_tracker, origin["master"], **SHARING).until(video="playing", tracker="white")
 
 
+@pytest.mark.slow
 def test_libraries_with_another_hash_are_not_run(
     cdn: dict[str, Any], far_browser: Browser, bare_tracker: Address, origin: Address
 ) -> None:
@@ -299,6 +309,7 @@ def listing(tmp_path_factory: pytest.TempPathFactory, origin: Address, files: st
         yield address, path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(1200, 800), (390, 844)], ids=["desk", "phone"])
 def test_changing_the_channel_needs_no_reload_and_leaves_no_connection_open(
     open_page: OpenPage, listing: tuple[Address, Path], width: int, height: int
@@ -331,6 +342,7 @@ def test_changing_the_channel_needs_no_reload_and_leaves_no_connection_open(
     assert visitor.page.inner_text(".badge").strip() == "Direct"
 
 
+@pytest.mark.slow
 def test_channels_are_found_by_words_of_their_texts(open_page: OpenPage, listing: tuple[Address, Path]) -> None:
     visitor = open_page(language="pt-PT")
     page = visitor.page
@@ -350,6 +362,7 @@ def test_channels_are_found_by_words_of_their_texts(open_page: OpenPage, listing
     page.wait_for_function("document.title === 'Recording'")
 
 
+@pytest.mark.slow
 def test_an_unreadable_list_shows_an_error(open_page: OpenPage, listing: tuple[Address, Path]) -> None:
     address, path = listing
     good = path.read_text()
@@ -395,6 +408,7 @@ CONTRAST = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["/watch?src=http://127.0.0.1:9/x.mp4", "/channels", "/watch"])
 def test_texts_have_contrast_and_controls_have_names(
