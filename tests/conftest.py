@@ -13,6 +13,16 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
 
+REAL = {"lab", "browser", "testbed"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Real viewers and their network run alone: another test beside them would take their processor time."""
+    for item in items:
+        if REAL & {mark.name for mark in item.iter_markers()}:
+            item.add_marker("alone")
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:

@@ -34,6 +34,7 @@ TOLERANCE = 30.0
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.alone,
     pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed"),
 ]
 

@@ -32,7 +32,7 @@ DEADLINE = 20.0
 LONGEST_WAIT = 10.0
 """Longest acceptable wait of the good client for a reply on a busy machine, in seconds."""
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
+pytestmark = [pytest.mark.asyncio, pytest.mark.slow, pytest.mark.alone]
 
 
 class Target:

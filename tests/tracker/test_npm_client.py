@@ -22,6 +22,7 @@ DEADLINE = 15.0
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.alone,
     pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed"),
 ]
 
