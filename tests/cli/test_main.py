@@ -57,7 +57,9 @@ def test_simulate_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr()
     assert re.search(r"^p2p_ratio +[\d.]+ %", shown.out, re.MULTILINE)
     assert re.search(r"^origin_saving ", shown.out, re.MULTILINE)
-    assert shown.err == "p2psim: warning: 2 replications: intervals are unreliable; use 5 or more\n"
+    # another process may be compiling the kernels meanwhile, which is said in a line before
+    assert shown.err.endswith("p2psim: warning: 2 replications: intervals are unreliable; use 5 or more\n")
+    assert shown.err.count("warning") == 1
 
 
 def test_saving_repeats_no_warning(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
